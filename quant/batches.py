@@ -1,0 +1,59 @@
+"""Utterances of different lengths as a few padded, time-major arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+# Padded lengths are multiples of this, so that few distinct block sizes are ever allocated and freed blocks fit again.
+TIME_MULTIPLE = 64
+IGNORED_LABEL = -100  # what torch's cross entropy skips
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Features (T, B, F) float32, lengths (B,) int64, labels (T, B) int64 with IGNORED_LABEL past an utterance's end, and the
+    positions (B,) of the utterances in the list that they came from."""
+
+    features: torch.Tensor
+    lengths: torch.Tensor
+    labels: torch.Tensor | None
+    positions: tuple[int, ...]
+
+
+def pack(features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, positions: Sequence[int]) -> Batch:
+    """Pad the utterances at `positions` to one array. Features are (T, F), labels (T,)."""
+    chosen = [features[i] for i in positions]
+    longest = max(len(x) for x in chosen)
+    steps = -(-longest // TIME_MULTIPLE) * TIME_MULTIPLE
+    x = np.zeros((steps, len(chosen), chosen[0].shape[1]), dtype=np.float32)
+    y = np.full((steps, len(chosen)), IGNORED_LABEL, dtype=np.int64)
+    for column, (i, utterance) in enumerate(zip(positions, chosen, strict=True)):
+        x[: len(utterance), column] = utterance
+        if labels is not None:
+            y[: len(utterance), column] = labels[i]
+    return Batch(torch.from_numpy(x), torch.tensor([len(u) for u in chosen]), None if labels is None else torch.from_numpy(y), tuple(positions))
+
+
+def plan(lengths: Sequence[int], frames_per_batch: int, generator: np.random.Generator | None = None) -> list[list[int]]:
+    """Positions of the utterances of each batch: similar lengths together, at most `frames_per_batch` padded frames each (or one utterance).
+
+    With a generator, lengths are jittered by 10 % before sorting and the batches shuffled: a new plan for every epoch.
+    """
+    keys = np.asarray(lengths, dtype=np.float64)
+    if generator is not None:
+        keys = keys * generator.uniform(0.9, 1.1, len(keys))
+    order = np.argsort(keys, kind="stable")
+    batches: list[list[int]] = [[]]
+    longest = 0
+    for i in order.tolist():
+        longest = max(longest, -(-lengths[i] // TIME_MULTIPLE) * TIME_MULTIPLE)
+        if batches[-1] and longest * (len(batches[-1]) + 1) > frames_per_batch:
+            batches.append([])
+            longest = -(-lengths[i] // TIME_MULTIPLE) * TIME_MULTIPLE
+        batches[-1].append(i)
+    batches = [b for b in batches if b]
+    if generator is not None:
+        generator.shuffle(batches)
+    return batches

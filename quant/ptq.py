@@ -1,0 +1,156 @@
+"""Post-training quantization: ranges calibrated once, then any candidate evaluated with integer products.
+
+A site's activations and weights are encoded to integers, multiplied, rescaled, and held as 16-bit fixed point; gates, states and
+vectors are 16-bit fixed point throughout (MOHAQ, Rezk et al. 2022, section 4).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from quant.batches import Batch
+from quant.models.arithmetic import FloatArithmetic
+from quant.models.recurrence import sru_recurrence_fixed, sru_states
+from quant.models.sru import Sru
+from quant.quantizer import FIXED_POINT_BITS, INTEGER_BITS, Grid, check_bits, fixed_point_grid, minimum_error_grid, weight_grid
+from simulators.errors import InputError
+
+Bits = Mapping[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Ranges seen on the calibration utterances: the grid of each site's input at each width, the fixed-point format of each
+    site's result, and that of the state of each recurrence (named by the site that feeds it)."""
+
+    activations: Mapping[str, Mapping[int, Grid]]
+    results: Mapping[str, Grid]
+    states: Mapping[str, Grid]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Calibration":
+        return cls(
+            activations={site: {int(bits): Grid(**grid) for bits, grid in grids.items()} for site, grids in content["activations"].items()},
+            results={site: Grid(**grid) for site, grid in content["results"].items()},
+            states={site: Grid(**grid) for site, grid in content["states"].items()},
+        )
+
+
+class _Observer(FloatArithmetic):
+    """Computes in float and keeps what passes: inputs of the sites as they are, of results and states the largest magnitude."""
+
+    def __init__(self, lengths: torch.Tensor):
+        self.lengths = lengths
+        self.inputs: dict[str, torch.Tensor] = {}
+        self.results: dict[str, float] = {}
+        self.states: dict[str, float] = {}
+
+    def product(self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        y = super().product(site, x, weight, bias)
+        self.inputs[site] = self._true_frames(x)
+        self.results[site] = float(self._true_frames(y).abs().max())
+        return y
+
+    def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        h, c = sru_states(u, vectors, lengths)
+        self.states[site] = float(c.abs().max())
+        return h
+
+    def _true_frames(self, x: torch.Tensor) -> torch.Tensor:
+        return x[torch.arange(x.shape[0])[:, None] < self.lengths]
+
+
+@torch.no_grad()
+def calibrate(network: Sru, batch: Batch) -> Calibration:
+    """Ranges of everything that is not a weight, over the true frames of one batch of calibration utterances."""
+    observer = _Observer(batch.lengths)
+    network(batch.features, batch.lengths, observer)
+    activations = {}
+    for site, x in observer.inputs.items():
+        grids = {bits: minimum_error_grid(x, bits) for bits in INTEGER_BITS}
+        activations[site] = {**grids, FIXED_POINT_BITS: fixed_point_grid(float(x.abs().max()))}
+    return Calibration(
+        activations=activations,
+        results={site: fixed_point_grid(largest) for site, largest in observer.results.items()},
+        states={site: fixed_point_grid(largest) for site, largest in observer.states.items()},
+    )
+
+
+class QuantizedWeights:
+    """Codes of a network's weight matrices, each quantized once per (site, bits) and kept."""
+
+    def __init__(self, network: Sru):
+        self._network = network
+        self._codes: dict[tuple[str, int], tuple[torch.Tensor, Grid]] = {}
+
+    def __call__(self, site: str, bits: int) -> tuple[torch.Tensor, Grid]:
+        """Integer-valued float32 codes (M, K), and their grid."""
+        key = (site, bits)
+        if key not in self._codes:
+            weight = self._network.get_parameter(site).detach()
+            grid = weight_grid(weight, bits)
+            self._codes[key] = (grid.encode(weight), grid)
+        return self._codes[key]
+
+
+class QuantizedArithmetic:
+    """Inference as the hardware computes it, for one candidate.
+
+    Products of operands of at most 8 bits are exact integers as long as sums stay below 2^24; with a 16-bit operand they carry float32
+    rounding, 2^-24 relative, far below the 16-bit fixed point that the result is rounded to.
+    """
+
+    def __init__(self, bits: Bits, weights: QuantizedWeights, calibration: Calibration):
+        self._bits = bits
+        self._weights = weights
+        self._calibration = calibration
+
+    def product(self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        weight_bits, activation_bits = self._bits[site]
+        w, w_grid = self._weights(site, weight_bits)
+        a_grid = self._calibration.activations[site][activation_bits]
+        small = max(weight_bits, activation_bits) <= max(INTEGER_BITS)
+        with _matmul_precision("medium" if small else "highest"):
+            y = functional.linear(a_grid.encode(x), w)
+        y.mul_(a_grid.step * w_grid.step)
+        if site in self._calibration.states:
+            return y  # the recurrence rounds its input itself
+        result = self._calibration.results[site]
+        return result.round(y if bias is None else y.add_(result.round(bias)))
+
+    def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        vectors = fixed_point_grid(float(vectors.abs().max())).round(vectors)
+        return sru_recurrence_fixed(u, vectors, lengths, self._calibration.results[site].step, self._calibration.states[site].step)
+
+
+@contextmanager
+def _matmul_precision(precision: str) -> Iterator[None]:
+    """"medium" lets float32 products use bfloat16 operands, which hold integers of up to 9 bits exactly and sum in float32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def check_candidate(bits: Bits, network: Sru) -> None:
+    """Raise InputError unless `bits` names every site of the network, no other, and only widths that exist."""
+    names = [site.name for site in network.sites]
+    missing, unknown = [n for n in names if n not in bits], [n for n in bits if n not in names]
+    if missing or unknown:
+        raise InputError("bits: " + "; ".join(
+            f"{word} {', '.join(map(str, group))}" for word, group in (("no bits for", missing), ("unknown site", unknown)) if group)
+            + f": the sites are {', '.join(names)}")
+    for site, pair in bits.items():
+        if len(pair) != 2:
+            raise InputError(f"bits of {site}: {pair!r}: it must be a pair (weight_bits, activation_bits)")
+        check_bits(pair[0], f"weights of {site}")
+        check_bits(pair[1], f"activations of {site}")
