@@ -1,0 +1,153 @@
+"""An architecture: a platform's spec, read from YAML with `extends:` and command-line overrides, and validated.
+
+`load_arch("bitfusion", overrides=["array.rows=64"])` reads a shipped file by name, or any file by path. A variant
+file names what it extends and gives only what differs; mappings are merged key by key, everything else is replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from simulators.documents import Document, KeyPath, dotted, parse_scalar, read_document, shown, validate
+from simulators.errors import InputError
+from simulators.shipped import SUFFIXES, find
+from simulators.specs import BitFusionSpec, SilagoSpec
+
+Spec = BitFusionSpec | SilagoSpec
+
+PLATFORMS: dict[str, type[BitFusionSpec] | type[SilagoSpec]] = {"bitfusion": BitFusionSpec, "silago": SilagoSpec}
+"""Platform name → its spec. `simulate` finds the platform's lowering by the same name."""
+
+MAX_EXTENDS = 16
+
+
+@dataclass(frozen=True)
+class Arch:
+    """A validated architecture. Two with equal digests simulate alike."""
+
+    spec: Spec
+    source: str
+    """The file it came from, for messages."""
+
+    @property
+    def name(self) -> str:
+        """The spec's own name."""
+        return self.spec.name
+
+    @property
+    def platform(self) -> str:
+        """`bitfusion` or `silago`: which lowering runs it."""
+        return self.spec.platform
+
+    @property
+    def precisions(self) -> tuple[tuple[int, int], ...]:
+        """Legal (weight bits, activation bits), in the spec's order."""
+        return self.spec.precisions
+
+    @property
+    def frequency_mhz(self) -> float:
+        """Clock, in MHz."""
+        return self.spec.frequency_mhz
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the resolved spec's canonical JSON."""
+        text = json.dumps(self.spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_arch(name: str | Path, overrides: Sequence[str] = ()) -> Arch:
+    """Read a spec by path or shipped name; `overrides` are `key.path=value`. Raises InputError with place, key and
+    rule.
+    """
+    document = _resolve(find("arch_specs", str(name)), ())
+    for text in overrides:
+        _override(document, text)
+    if not isinstance(document.data, dict):
+        raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
+    if "platform" not in document.data:
+        raise document.error(("platform",), f"missing; it is one of {', '.join(PLATFORMS)}")
+    platform = document.data["platform"]
+    if not isinstance(platform, str) or platform not in PLATFORMS:
+        raise document.error(("platform",), f"{shown(platform)}: expected one of {', '.join(PLATFORMS)}")
+    spec: Any = validate(document, PLATFORMS[platform])
+    return Arch(spec, document.source)
+
+
+def _resolve(path: Path, above: tuple[Path, ...]) -> Document:
+    """A file's document with everything that it extends merged beneath it."""
+    document = read_document(path)
+    if not isinstance(document.data, dict) or "extends" not in document.data:
+        return document
+    base_name = document.data.pop("extends")
+    chain = (*above, path.resolve())
+    if not isinstance(base_name, str) or not base_name:
+        raise document.error(("extends",), f"{shown(base_name)}: expected the name of an architecture file")
+    beside = path.parent / (base_name if Path(base_name).suffix in SUFFIXES else f"{base_name}.yaml")
+    try:
+        base = beside if beside.is_file() else find("arch_specs", base_name)
+    except InputError as error:
+        raise document.error(("extends",), str(error)) from None
+    except (OSError, ValueError):
+        raise document.error(("extends",), f"{shown(base_name)}: not a usable file name") from None
+    if base.resolve() in chain:
+        names = " → ".join(p.name for p in (*chain, base))
+        raise document.error(("extends",), f"{base_name}: files extend each other in a circle: {names}")
+    if len(chain) > MAX_EXTENDS:
+        raise document.error(("extends",), f"{base_name}: more than {MAX_EXTENDS} files extend each other")
+    lower = _resolve(base, chain)
+    if not isinstance(lower.data, dict):
+        raise lower.error((), f"{shown(lower.data)}: expected a mapping of keys to values")
+    places = dict(lower.places)
+    data = _merge(lower.data, document.data, document, places, ())
+    return Document(document.source, data, places)
+
+
+def _merge(
+    lower: dict[str, Any], upper: dict[str, Any], document: Document, places: dict[Any, Any], path: KeyPath
+) -> dict[str, Any]:
+    """`lower` with `upper`'s values; `places` follows."""
+    merged = dict(lower)
+    for key, value in upper.items():
+        here = (*path, key)
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(merged[key], value, document, places, here)
+            continue
+        merged[key] = value
+        for known in [p for p in places if p[: len(here)] == here]:
+            del places[known]
+        places.update({p: place for p, place in document.places.items() if p[: len(here)] == here})
+    return merged
+
+
+def _override(document: Document, text: str) -> None:
+    """Put `key.path=value` into the document. Unknown keys are found when the whole is validated."""
+    key, equals, value_text = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise InputError(f"--set {shown(text)}: expected key.path=value, as in array.rows=64")
+    try:
+        value = parse_scalar(value_text)
+    except InputError as error:
+        raise InputError(f"--set {shown(text)}: {error}") from None
+    if not isinstance(document.data, dict):
+        raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
+    data = document.data
+    for depth, part in enumerate(parts[:-1]):
+        inner = data.get(part)
+        if inner is not None and not isinstance(inner, dict):
+            here = dotted(tuple(parts[: depth + 1]))
+            raise InputError(f"--set {shown(text)}: {here} is {shown(inner)}, which has no keys")
+        data[part] = dict(inner) if inner else {}  # a copy: an alias may share the mapping with another key
+        data = data[part]
+    data[parts[-1]] = value
+    path = tuple(parts)
+    for end in range(1, len(path) + 1):
+        if end == len(path) or path[:end] not in document.places:
+            document.places[path[:end]] = (f"--set {shown(text)[1:-1]}", 0, 0)

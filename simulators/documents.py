@@ -1,0 +1,245 @@
+"""YAML and JSON text with the line and column of every value, so that an error can say where.
+
+One reader serves traces and architecture specs. It follows YAML 1.2's core rules for plain scalars, not PyYAML's YAML
+1.1: `1e3` is a number, `on` and `1:30` are strings, and a leading zero (`010`, octal in 1.1 and decimal in 1.2) is
+refused rather than guessed. JSON is read as the subset of YAML that it is. Duplicate keys, tags, merge keys, deep
+nesting and alias bombs are refused: size is bounded before anything is built.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from simulators.errors import InputError
+
+KeyPath = tuple[str | int, ...]
+"""Keys and list indices from the document's root to a value."""
+
+MAX_BYTES = 8 << 20
+MAX_DEPTH = 32
+MAX_VALUES = 200_000
+
+_INTEGER = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+_SPECIAL = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file: plain data, and where each value stands."""
+
+    source: str
+    """The file as the user named it; the first part of every message."""
+    data: Any
+    """Dictionaries, lists, strings, numbers, booleans and None."""
+    places: dict[KeyPath, tuple[str, int, int]] = field(default_factory=dict)
+    """Key path → (file, line, column), the latter two from 1. A value set from the command line has line 0."""
+
+    def error(self, path: KeyPath, text: str) -> InputError:
+        """The error for the value at `path`, or at its nearest enclosing value that has a place."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.places:
+                source, line, column = self.places[path[:end]]
+                where = f"{source}:{line}:{column}" if line else source
+                break
+        else:
+            where = self.source
+        key = dotted(path)
+        return InputError(f"{where}: {key}: {text}" if key else f"{where}: {text}")
+
+
+def dotted(path: KeyPath) -> str:
+    """`("layers", 3, "name")` → `layers[3].name`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, on one line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def read_document(path: Path) -> Document:
+    """Parse a file. Raises InputError with file, line and column for anything that is not plain, bounded YAML or
+    JSON.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(f"{path}: {size} bytes: a file may have at most {MAX_BYTES}")
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start}: not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    return parse_document(text, str(path))
+
+
+def parse_document(text: str, source: str) -> Document:
+    """Parse text; `source` names it in messages."""
+    return _Builder(text, source).build()
+
+
+class _Builder:
+    """Builds values from parser events, so that depth and size are known before a value exists."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.source = source
+        self.events = self._events(text)
+        self.places: dict[KeyPath, tuple[str, int, int]] = {}
+        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.values = 0
+
+    def _events(self, text: str) -> Iterator[Any]:
+        try:
+            yield from yaml.parse(text, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f"{self.source}:{mark.line + 1}:{mark.column + 1}" if mark else self.source
+            raise InputError(f"{where}: {' '.join(str(error.problem or error.context).split())}") from None
+        except (yaml.YAMLError, ValueError) as error:
+            raise InputError(f"{self.source}: {' '.join(str(error).split())}") from None
+
+    def fail(self, event: Any, text: str) -> InputError:
+        return InputError(f"{self.source}:{event.start_mark.line + 1}:{event.start_mark.column + 1}: {text}")
+
+    def build(self) -> Document:
+        data: Any = None
+        documents = 0
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise self.fail(event, "a file holds one document")
+                data = self.value(next(self.events), ())
+        return Document(self.source, data, self.places)
+
+    def value(self, event: Any, path: KeyPath) -> Any:
+        self.values += 1
+        self.check_size(event)
+        if len(path) > MAX_DEPTH:
+            raise self.fail(event, f"nested deeper than {MAX_DEPTH}")
+        self.places[path] = (self.source, event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self.anchors:
+                raise self.fail(event, f"alias *{event.anchor} stands before the end of what it names")
+            data, size = self.anchors[event.anchor]
+            self.values += size
+            self.check_size(event)
+            return data
+        if event.tag is not None and event.tag != "!":
+            raise self.fail(event, f"tag {event.tag}: tags are not used here")
+        before = self.values
+        data = self.scalar(event) if isinstance(event, yaml.ScalarEvent) else self.collection(event, path)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (data, self.values - before)
+        return data
+
+    def check_size(self, event: Any) -> None:
+        if self.values > MAX_VALUES:
+            raise self.fail(event, f"more than {MAX_VALUES} values, aliases counted as often as they are used")
+
+    def collection(self, start: Any, path: KeyPath) -> Any:
+        if isinstance(start, yaml.SequenceStartEvent):
+            items: list[Any] = []
+            while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+                items.append(self.value(event, (*path, len(items))))
+            return items
+        mapping: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self.fail(event, "a key is a plain word")
+            if event.value in mapping:
+                line = self.places[(*path, event.value)][1]
+                raise self.fail(event, f"{dotted((*path, event.value))}: duplicate key, first given in line {line}")
+            mapping[event.value] = None
+            mapping[event.value] = self.value(next(self.events), (*path, event.value))
+        return mapping
+
+    def scalar(self, event: Any) -> Any:
+        text = event.value
+        if event.style is not None and event.style != "":
+            return text
+        if text in ("", "~", "null", "Null", "NULL"):
+            return None
+        if text in ("true", "True", "TRUE"):
+            return True
+        if text in ("false", "False", "FALSE"):
+            return False
+        if text.lower() in _SPECIAL:
+            return _SPECIAL[text.lower()]
+        if _LEADING_ZERO.fullmatch(text):
+            raise self.fail(event, f"{text[:40]}: a leading zero means octal to some readers: leave it out or quote it")
+        if len(text) > 300 and _FLOAT.fullmatch(text):
+            raise self.fail(event, f"{text[:40]}...: a number of {len(text)} characters")
+        if _INTEGER.fullmatch(text):
+            return int(text, 0)
+        return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def parse_scalar(text: str) -> Any:
+    """The value of a command-line override (`64`, `1e3`, `[1, 2]`, `text`), read by the same rules as a file."""
+    return parse_document(text, "--set").data
+
+
+def validate(document: Document, model: type[_Model]) -> _Model:
+    """Make `model` of a document; InputError names place, key path, value, rule and, for a misspelt key, the nearest
+    one.
+    """
+    if not isinstance(document.data, dict):
+        raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    path: KeyPath = ()
+    data: Any = document.data
+    for part in first["loc"]:  # skips what pydantic inserts and the file does not hold, such as a union's tag
+        if part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data)):
+            data = data[part]  # type: ignore[index]
+            path = (*path, part)
+    if first["type"] == "extra_forbidden":
+        names = _field_names(model, path[:-1], document.data)
+        near = difflib.get_close_matches(str(path[-1]), names, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else f"the keys here are {', '.join(sorted(names))}"
+        raise document.error(path, f"unknown key; {hint}") from None
+    if first["type"] == "missing":
+        raise document.error((*path, first["loc"][-1]), "missing, and there is no default") from None
+    rule = first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        rule = "expected a mapping of keys to values"
+    raise document.error(path, f"{shown(data)}: {rule[0].lower()}{rule[1:]}" if rule else shown(data)) from None
+
+
+def _field_names(model: type[BaseModel], path: KeyPath, data: Any) -> set[str]:
+    """The keys that a model takes at a path; where the path passes a union, those of every member that fits its tag."""
+    models: list[type[BaseModel]] = [model]
+    for part in path:
+        data = data[part]
+        if isinstance(part, str):
+            found = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+            models = [m for annotation in found for m in _models_in(annotation)]
+        if isinstance(data, dict) and "op" in data:
+            fits = [m for m in models if "op" in m.model_fields]
+            models = [m for m in fits if data["op"] in get_args(m.model_fields["op"].annotation)] or models
+    return {name for m in models for name in m.model_fields}
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for argument in get_args(annotation) for m in _models_in(argument)]

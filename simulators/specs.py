@@ -1,0 +1,214 @@
+"""What an architecture file may say: one pydantic model a platform, units in the key names.
+
+There are no silent defaults for physical figures: a file, or one that it extends, gives every one of them, with its
+source in a comment. Only switches of the model have defaults.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from simulators.trace import whole
+
+Units = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 20)]
+"""A number of hardware units, or bits a cycle: at least one."""
+Cycles = Annotated[int, BeforeValidator(whole), Field(ge=0, le=1 << 20)]
+ServiceCycles = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 20)]
+Figure = Annotated[float, Field(ge=0, le=1e9)]
+"""A physical figure (energy, power): finite, not negative."""
+Kib = Annotated[float, Field(gt=0, le=1 << 22)]
+Pair = tuple[int, int]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _pairs(value: object) -> object:
+    """YAML has lists; a precision is a pair."""
+    if isinstance(value, list):
+        return tuple(tuple(x) if isinstance(x, list) else x for x in value)
+    return value
+
+
+class _Spec(_Part):
+    """What every platform has."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[^\s,:/]+$")
+    description: str = ""
+    frequency_mhz: Annotated[float, Field(gt=0, le=1e5)]
+    precisions: Annotated[tuple[Pair, ...], BeforeValidator(_pairs), Field(min_length=1, max_length=256)]
+    """Legal (weight bits, activation bits): what a search may choose from."""
+
+    @model_validator(mode="after")
+    def _legal(self) -> _Spec:
+        for pair in self.precisions:
+            if min(pair) < 1 or max(pair) > 16:
+                raise ValueError(f"precisions: {list(pair)}: bits are 1 to 16")
+        if len(set(self.precisions)) < len(self.precisions):
+            raise ValueError("precisions: a pair is listed twice")
+        return self
+
+
+class Array(_Part):
+    """Bit Fusion's systolic array of fusion units."""
+
+    rows: Units
+    """Fusion units along a column, which add up: they multiply the reduction."""
+    columns: Units
+    unit_operand_bits: Literal[2, 4, 8, 16]
+    """Widest operands a fusion unit multiplies in one cycle; wider ones take several cycles."""
+
+
+class Buffers(_Part):
+    """On-chip SRAM, each buffer in two halves when double-buffered."""
+
+    input_kib: Kib
+    weight_kib: Kib
+    output_kib: Kib
+    double_buffered: bool = True
+    partial_sum_bits: Literal[16, 32, 64]
+    """Width of a partial sum in the output buffer."""
+
+
+class Dram(_Part):
+    """The off-chip channel."""
+
+    bits_per_cycle: Units
+    pj_per_bit: Figure
+
+
+class PostProcessing(_Part):
+    """The units under the array's columns that do activation functions, elementwise work, at 16 bits."""
+
+    lanes: Units
+    cycles_per_op: dict[str, ServiceCycles]
+    """Cycles of one operation on one lane, by kind."""
+    pj_per_op: dict[str, Figure]
+
+
+class ReadWrite(_Part):
+    """SRAM energy of a bit, in pJ."""
+
+    read: Figure
+    write: Figure
+
+
+class BitFusionEnergy(_Part):
+    """Energy and power other than DRAM's and post-processing's."""
+
+    unit_pj_per_cycle: Figure
+    """One fusion unit in one compute cycle, at any precision."""
+    input_buffer_pj_per_bit: ReadWrite
+    weight_buffer_pj_per_bit: ReadWrite
+    output_buffer_pj_per_bit: ReadWrite
+    sram_leakage_mw: Figure
+    core_leakage_mw: Figure
+
+
+class Corrections(_Part):
+    """Where the discrete-event model departs from the published closed form; each can be switched off."""
+
+    true_output_bits: bool = True
+    """Write results at the bits of the layer that reads them; off: at the partial sum's width."""
+    skip_first_preload: bool = True
+    """Do not read partial sums before anything was added; off: preload them from DRAM on first touch."""
+    share_inputs_in_row: bool = True
+    """The columns of a row share one read of the input buffer; off: one read for every multiply-accumulate."""
+    true_edge_tiles: bool = True
+    """Edge tiles at their size; off: counted as full."""
+    fill_drain: bool = True
+    """Systolic fill and drain before a tile's results are there; off: one cycle."""
+    leakage: bool = True
+
+
+class FixedMapping(_Part):
+    """Tile sizes for every matrix product, instead of the simulator's own choice; clipped to the layer."""
+
+    outer: Literal["outputs", "vectors"]
+    """The outer loop: over output tiles (weights stay, vectors stream) or over vector tiles."""
+    out_tile: Units
+    in_tile: Units
+    vector_tile: Units
+
+
+class BitFusionSpec(_Spec):
+    """A Bit Fusion accelerator (Sharma et al., ISCA 2018)."""
+
+    platform: Literal["bitfusion"]
+    array: Array
+    buffers: Buffers
+    dram: Dram
+    post_processing: PostProcessing
+    energy: BitFusionEnergy
+    corrections: Corrections = Corrections()
+    skips_inactive_inputs: bool = False
+    """True: inputs that a delta network did not transmit cost neither cycles nor weight reads."""
+    mapping: FixedMapping | None = None
+
+
+class Fabric(_Part):
+    """SiLago's DRRA."""
+
+    rows: Units
+    columns: Units
+    window_columns: Cycles
+    """A cell reads registers of cells up to this many columns away."""
+
+
+class Cell(_Part):
+    """One DRRA cell: register file, DPU, sequencer."""
+
+    word_bits: Literal[16]
+    register_file_words: Units
+    read_ports: Units
+    """16-bit read ports of a cell's register file; a word of multiply-accumulates needs two operands."""
+    mac_lanes: Units
+    special_function_lanes: Units
+    """Lanes that do sigmoid, tanh, exponential and divide, at 16 bits."""
+    cycles_per_op: dict[str, ServiceCycles]
+    reduction_cycles: Cycles
+    """Cycles to add up the lanes of a word at the end of a dot product with operands below 16 bits."""
+    loop_setup_cycles: Cycles
+    instruction_slots: Units
+    instructions_per_layer: Units
+    """Configuration instructions loaded into a cell's sequencer for a layer, one a cycle."""
+
+
+class DiMArch(_Part):
+    """The distributed memory over the fabric."""
+
+    weight_tiles: Units
+    activation_tiles: Units
+    tile_rows: Units
+    row_bits: Units
+    link_bits_per_cycle: Units
+    """Between a column and its tiles."""
+    read_latency_cycles: ServiceCycles
+    """From the issue of a row read to the register file, first hop included."""
+
+
+class SilagoEnergy(_Part):
+    """SiLago's energy."""
+
+    mac_pj: dict[Literal["16", "8", "4"], Figure]
+    sram_pj_per_bit: Figure
+    register_file_pj_per_bit: Figure
+    noc_pj_per_bit: Figure
+    pj_per_op: dict[str, Figure]
+    leakage_mw: Figure
+
+
+class SilagoSpec(_Spec):
+    """A SiLago fabric: DRRA cells and DiMArch."""
+
+    platform: Literal["silago"]
+    fabric: Fabric
+    cell: Cell
+    dimarch: DiMArch
+    dram: Dram | None
+    """Off-chip channel for what the tiles do not hold; null: a trace that does not fit is refused."""
+    energy: SilagoEnergy
+    skips_inactive_inputs: bool = False

@@ -1,0 +1,242 @@
+"""The contract between quantizer and simulator: an ordered list of layers with their shapes and bit-widths.
+
+A trace describes one utterance of `steps` frames (one frame every 10 ms). Each layer reads the result of the one
+before it and carries the bits of its weights, of the activations it reads and of the results it leaves. What a trace
+cannot express is an error; no layer costs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from simulators.documents import Document, read_document, validate
+from simulators.errors import InputError
+from simulators.shipped import find
+
+FRAME_MS = 10.0
+"""Time between two frames: 25 ms windows every 10 ms, as on TIMIT."""
+
+VECTOR_BITS = 16
+"""Vector parameters (biases, recurrent vectors, normalisation) are 16-bit fixed point in MOHAQ."""
+
+ElementwiseOp = Literal["add", "multiply", "multiply_add", "sigmoid", "tanh", "relu", "max", "exp", "divide"]
+ELEMENTWISE_OPS: tuple[str, ...] = get_args(ElementwiseOp)
+
+
+def whole(value: Any) -> Any:
+    """`1e3` is a whole number although YAML reads it as a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+Size = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 24)]
+"""A dimension: at least one, at most 16,777,216, so that products of a few stay far from int64's limit."""
+Count = Annotated[int, BeforeValidator(whole), Field(ge=0, le=1 << 31)]
+Bits = Annotated[int, BeforeValidator(whole), Field(ge=1, le=16)]
+OutputBits = Annotated[int, BeforeValidator(whole), Field(ge=1, le=32)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+class Layer(BaseModel):
+    """What every layer carries."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[^\s,:]+$")
+    """Unique in the trace; a quantized site has its site's name."""
+
+
+class Matmul(Layer):
+    """`steps` vectors of `in_features` (K) through a weight matrix of `out_features` × `in_features` (M × K)."""
+
+    op: Literal["matmul"] = "matmul"
+    out_features: Size
+    in_features: Size
+    steps: Size
+    recurrent: bool = False
+    """True: vector t+1 needs the result of vector t, and vectors stay on chip between steps."""
+    weight_bits: Bits
+    activation_bits: Bits
+    output_bits: OutputBits
+    active: Fraction = 1.0
+    """Fraction of input elements that a delta network transmits; hardware that cannot skip the rest computes them
+    all.
+    """
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.out_features * self.in_features
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates over all steps, inactive inputs included."""
+        return self.weights * self.steps
+
+
+class Conv2d(Layer):
+    """A two-dimensional convolution over `steps` inputs; the simulators lower it to a matrix product a group."""
+
+    op: Literal["conv2d"] = "conv2d"
+    in_channels: Size
+    out_channels: Size
+    kernel: tuple[Size, Size] = Field(strict=False)
+    """Height, width."""
+    input_size: tuple[Size, Size] = Field(strict=False)
+    """Height, width, without padding."""
+    stride: tuple[Size, Size] = Field(default=(1, 1), strict=False)
+    padding: tuple[Count, Count] = Field(default=(0, 0), strict=False)
+    groups: Size = 1
+    steps: Size
+    weight_bits: Bits
+    activation_bits: Bits
+    output_bits: OutputBits
+
+    @model_validator(mode="after")
+    def _fits(self) -> Conv2d:
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ValueError(f"groups {self.groups} must divide {self.in_channels} and {self.out_channels} channels")
+        if min(self.output_size) < 1:
+            raise ValueError(f"kernel {self.kernel} is larger than the padded input")
+        return self
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Height, width of the result."""
+        return (
+            (self.input_size[0] + 2 * self.padding[0] - self.kernel[0]) // self.stride[0] + 1,
+            (self.input_size[1] + 2 * self.padding[1] - self.kernel[1]) // self.stride[1] + 1,
+        )
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.out_channels * (self.in_channels // self.groups) * self.kernel[0] * self.kernel[1]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates over all steps."""
+        return self.weights * self.output_size[0] * self.output_size[1] * self.steps
+
+
+class Elementwise(Layer):
+    """Gates, activation functions, normalisation: `ops` counts a step, each on one element."""
+
+    op: Literal["elementwise"] = "elementwise"
+    ops: dict[ElementwiseOp, Count]
+    """Operations a step, by kind, over all elements."""
+    inputs: Count
+    """Elements a step that are read from where the layer before left them."""
+    outputs: Count
+    """Elements a step that are handed on."""
+    steps: Size
+    recurrent: bool = False
+    """True: step t+1 needs the result of step t (SRU's cell state). Elements of one step are independent of each
+    other.
+    """
+    vector_parameters: Count = 0
+    """16-bit words (biases, recurrent vectors) that are loaded once and kept."""
+    weight_bits: Bits = VECTOR_BITS
+    activation_bits: Bits = VECTOR_BITS
+    output_bits: OutputBits = VECTOR_BITS
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Elementwise:
+        if sum(self.ops.values()) == 0:
+            raise ValueError("ops must hold at least one operation: a layer that does nothing is left out of the trace")
+        return self
+
+    @property
+    def ops_total(self) -> int:
+        """Operations over all steps."""
+        return sum(self.ops.values()) * self.steps
+
+
+AnyLayer = Annotated[Matmul | Conv2d | Elementwise, Field(discriminator="op")]
+
+
+class Trace(BaseModel):
+    """A model's layers in order, over `steps` frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: str = Field(min_length=1, max_length=120)
+    steps: Size
+    """Frames of 10 ms; latency a frame and the real-time factor divide by it."""
+    layers: tuple[AnyLayer, ...] = Field(min_length=1, max_length=10_000, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _layers_inherit_steps(cls, data: Any) -> Any:
+        """In a file, a layer without `steps` has the trace's."""
+        if isinstance(data, dict) and isinstance(data.get("layers"), list) and "steps" in data:
+            data = {**data, "layers": [
+                {"steps": data["steps"], **layer} if isinstance(layer, dict) else layer for layer in data["layers"]
+            ]}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Trace:
+        seen: set[str] = set()
+        for layer in self.layers:
+            if layer.name in seen:
+                raise ValueError(f"layer name {layer.name!r} is used twice")
+            seen.add(layer.name)
+        if self.macs + self.ops > 1 << 52:
+            raise ValueError(f"{self.macs + self.ops} operations are more than 2^52, up to which cycles are exact")
+        return self
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates over all steps."""
+        return sum(layer.macs for layer in self.layers if not isinstance(layer, Elementwise))
+
+    @property
+    def ops(self) -> int:
+        """Elementwise operations over all steps."""
+        return sum(layer.ops_total for layer in self.layers if isinstance(layer, Elementwise))
+
+    @property
+    def weight_bits_total(self) -> int:
+        """Memory of the model in bits: weights at their bits, vector parameters at 16."""
+        return sum(
+            x.vector_parameters * VECTOR_BITS if isinstance(x, Elementwise) else x.weights * x.weight_bits
+            for x in self.layers
+        )
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical JSON: equal traces have equal digests, whatever file they came from."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def canonical(self) -> str:
+        """JSON with sorted keys and no spaces."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def save(self, path: str | Path) -> None:
+        """Write as YAML or JSON, by the suffix. Raises InputError for another suffix."""
+        path = Path(path)
+        data = self.model_dump(mode="json")
+        data["layers"] = [{"name": layer.pop("name"), "op": layer.pop("op"), **layer} for layer in data["layers"]]
+        if path.suffix == ".json":
+            text = json.dumps(data, indent=1) + "\n"
+        elif path.suffix in (".yaml", ".yml"):
+            text = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=120)
+        else:
+            raise InputError(f"{path}: a trace is saved as .yaml or .json")
+        path.write_text(text, encoding="utf-8")
+
+
+def load_trace(name: str | Path) -> Trace:
+    """Read a trace from a file, or a shipped one by its name. Raises InputError with file, line, column and key."""
+    return trace_from_document(read_document(find("traces", str(name))))
+
+
+def trace_from_document(document: Document) -> Trace:
+    """The trace that a parsed file holds."""
+    return validate(document, Trace)
