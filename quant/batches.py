@@ -13,8 +13,8 @@ IGNORED_LABEL = -100  # what torch's cross entropy skips
 
 @dataclass(frozen=True)
 class Batch:
-    """Features (T, B, F) float32, lengths (B,) int64, labels (T, B) int64 with IGNORED_LABEL past an utterance's end, and the
-    positions (B,) of the utterances in the list that they came from."""
+    """Features (T, B, F) float32, lengths (B,) int64, labels (T, B) int64 with IGNORED_LABEL past an utterance's end,
+    and the positions (B,) of the utterances in the list that they came from."""
 
     features: torch.Tensor
     lengths: torch.Tensor
@@ -33,11 +33,19 @@ def pack(features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, po
         x[: len(utterance), column] = utterance
         if labels is not None:
             y[: len(utterance), column] = labels[i]
-    return Batch(torch.from_numpy(x), torch.tensor([len(u) for u in chosen]), None if labels is None else torch.from_numpy(y), tuple(positions))
+    return Batch(
+        torch.from_numpy(x),
+        torch.tensor([len(u) for u in chosen]),
+        None if labels is None else torch.from_numpy(y),
+        tuple(positions),
+    )
 
 
-def plan(lengths: Sequence[int], frames_per_batch: int, generator: np.random.Generator | None = None) -> list[list[int]]:
-    """Positions of the utterances of each batch: similar lengths together, at most `frames_per_batch` padded frames each (or one utterance).
+def plan(
+    lengths: Sequence[int], frames_per_batch: int, generator: np.random.Generator | None = None
+) -> list[list[int]]:
+    """Positions of the utterances of each batch: similar lengths together, at most `frames_per_batch` padded frames
+    each (or one utterance).
 
     With a generator, lengths are jittered by 10 % before sorting and the batches shuffled: a new plan for every epoch.
     """

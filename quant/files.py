@@ -6,7 +6,8 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write by a temporary neighbour and a rename, so that a kill at any moment leaves the former file or the new one."""
+    """Write by a temporary neighbour and a rename, so that a kill at any moment leaves the former file or the new
+    one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,7 +1,7 @@
 """Post-training quantization: ranges calibrated once, then any candidate evaluated with integer products.
 
-A site's activations and weights are encoded to integers, multiplied, rescaled, and held as 16-bit fixed point; gates, states and
-vectors are 16-bit fixed point throughout (MOHAQ, Rezk et al. 2022, section 4).
+A site's activations and weights are encoded to integers, multiplied, rescaled, and held as 16-bit fixed point; gates,
+states and vectors are 16-bit fixed point throughout (MOHAQ, Rezk et al. 2022, section 4).
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,15 @@ from quant.batches import Batch
 from quant.models.arithmetic import FloatArithmetic
 from quant.models.recurrence import sru_recurrence_fixed, sru_states
 from quant.models.sru import Sru
-from quant.quantizer import FIXED_POINT_BITS, INTEGER_BITS, Grid, check_bits, fixed_point_grid, minimum_error_grid, weight_grid
+from quant.quantizer import (
+    FIXED_POINT_BITS,
+    INTEGER_BITS,
+    Grid,
+    check_bits,
+    fixed_point_grid,
+    minimum_error_grid,
+    weight_grid,
+)
 from simulators.errors import InputError
 
 Bits = Mapping[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
@@ -24,8 +32,8 @@ Bits = Mapping[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
 
 @dataclass(frozen=True)
 class Calibration:
-    """Ranges seen on the calibration utterances: the grid of each site's input at each width, the fixed-point format of each
-    site's result, and that of the state of each recurrence (named by the site that feeds it)."""
+    """Ranges seen on the calibration utterances: the grid of each site's input at each width, the fixed-point format
+    of each site's result, and that of the state of each recurrence (named by the site that feeds it)."""
 
     activations: Mapping[str, Mapping[int, Grid]]
     results: Mapping[str, Grid]
@@ -37,14 +45,18 @@ class Calibration:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Calibration":
         return cls(
-            activations={site: {int(bits): Grid(**grid) for bits, grid in grids.items()} for site, grids in content["activations"].items()},
+            activations={
+                site: {int(bits): Grid(**grid) for bits, grid in grids.items()}
+                for site, grids in content["activations"].items()
+            },
             results={site: Grid(**grid) for site, grid in content["results"].items()},
             states={site: Grid(**grid) for site, grid in content["states"].items()},
         )
 
 
 class _Observer(FloatArithmetic):
-    """Computes in float and keeps what passes: inputs of the sites as they are, of results and states the largest magnitude."""
+    """Computes in float and keeps what passes: inputs of the sites as they are, of results and states the largest
+    magnitude."""
 
     def __init__(self, lengths: torch.Tensor):
         self.lengths = lengths
@@ -52,7 +64,9 @@ class _Observer(FloatArithmetic):
         self.results: dict[str, float] = {}
         self.states: dict[str, float] = {}
 
-    def product(self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    def product(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
         y = super().product(site, x, weight, bias)
         self.inputs[site] = self._true_frames(x)
         self.results[site] = float(self._true_frames(y).abs().max())
@@ -103,8 +117,8 @@ class QuantizedWeights:
 class QuantizedArithmetic:
     """Inference as the hardware computes it, for one candidate.
 
-    Products of operands of at most 8 bits are exact integers as long as sums stay below 2^24; with a 16-bit operand they carry float32
-    rounding, 2^-24 relative, far below the 16-bit fixed point that the result is rounded to.
+    Products of operands of at most 8 bits are exact integers as long as sums stay below 2^24; with a 16-bit operand
+    they carry float32 rounding, 2^-24 relative, far below the 16-bit fixed point that the result is rounded to.
     """
 
     def __init__(self, bits: Bits, weights: QuantizedWeights, calibration: Calibration):
@@ -112,7 +126,9 @@ class QuantizedArithmetic:
         self._weights = weights
         self._calibration = calibration
 
-    def product(self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    def product(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
         weight_bits, activation_bits = self._bits[site]
         w, w_grid = self._weights(site, weight_bits)
         a_grid = self._calibration.activations[site][activation_bits]
@@ -127,12 +143,15 @@ class QuantizedArithmetic:
 
     def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         vectors = fixed_point_grid(float(vectors.abs().max())).round(vectors)
-        return sru_recurrence_fixed(u, vectors, lengths, self._calibration.results[site].step, self._calibration.states[site].step)
+        return sru_recurrence_fixed(
+            u, vectors, lengths, self._calibration.results[site].step, self._calibration.states[site].step
+        )
 
 
 @contextmanager
 def _matmul_precision(precision: str) -> Iterator[None]:
-    """"medium" lets float32 products use bfloat16 operands, which hold integers of up to 9 bits exactly and sum in float32."""
+    """ "medium" lets float32 products use bfloat16 operands, which hold integers of up to 9 bits exactly and sum in
+    float32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     try:
@@ -146,9 +165,15 @@ def check_candidate(bits: Bits, network: Sru) -> None:
     names = [site.name for site in network.sites]
     missing, unknown = [n for n in names if n not in bits], [n for n in bits if n not in names]
     if missing or unknown:
-        raise InputError("bits: " + "; ".join(
-            f"{word} {', '.join(map(str, group))}" for word, group in (("no bits for", missing), ("unknown site", unknown)) if group)
-            + f": the sites are {', '.join(names)}")
+        raise InputError(
+            "bits: "
+            + "; ".join(
+                f"{word} {', '.join(map(str, group))}"
+                for word, group in (("no bits for", missing), ("unknown site", unknown))
+                if group
+            )
+            + f": the sites are {', '.join(names)}"
+        )
     for site, pair in bits.items():
         if len(pair) != 2:
             raise InputError(f"bits of {site}: {pair!r}: it must be a pair (weight_bits, activation_bits)")

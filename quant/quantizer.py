@@ -1,8 +1,9 @@
 """Number formats: symmetric linear integers of 2, 4 and 8 bits, and 16-bit fixed point.
 
-As in the code published with MOHAQ (Rezk et al. 2022): an integer of b bits lies in [-2^(b-1), 2^(b-1) - 1], and a clipping threshold a
-maps to 2^(b-1) - 1, so one step is a / (2^(b-1) - 1). The threshold minimises the mean squared error over a 201-bin histogram, among
-1 %…99 % of the largest magnitude. 16 bits are fixed point with 14, 10 or 7 fractional bits, as the range demands.
+As in the code published with MOHAQ (Rezk et al. 2022): an integer of b bits lies in [-2^(b-1), 2^(b-1) - 1], and a
+clipping threshold a maps to 2^(b-1) - 1, so one step is a / (2^(b-1) - 1). The threshold minimises the mean squared
+error over a 201-bin histogram, among 1 %…99 % of the largest magnitude. 16 bits are fixed point with 14, 10 or 7
+fractional bits, as the range demands.
 """
 
 from dataclasses import dataclass
@@ -49,13 +50,15 @@ def check_bits(bits: int, what: str) -> None:
 
 
 def integer_grid(bits: int, threshold: float, symmetric: bool = False) -> Grid:
-    """Integers of `bits` with the largest positive code at `threshold`. A symmetric grid leaves the lowest code out: -1, 0, 1 at 2 bits."""
+    """Integers of `bits` with the largest positive code at `threshold`. A symmetric grid leaves the lowest code out:
+    -1, 0, 1 at 2 bits."""
     highest = 2 ** (bits - 1) - 1
     return Grid(bits, threshold / highest, -highest if symmetric else -highest - 1, highest)
 
 
 def fixed_point_grid(largest: float) -> Grid:
-    """16-bit fixed point whose range holds `largest` (a magnitude): as many fractional bits of 14, 10 and 7 as that allows.
+    """16-bit fixed point whose range holds `largest` (a magnitude): as many fractional bits of 14, 10 and 7 as that
+    allows.
 
     Beyond the range of 7 fractional bits (±256), as many as still fit.
     """
@@ -66,7 +69,8 @@ def fixed_point_grid(largest: float) -> Grid:
 
 
 def minimum_error_grid(values: torch.Tensor, bits: int) -> Grid:
-    """The integer grid of least mean squared error for the distribution of `values`; at 2 bits among both grids of that width.
+    """The integer grid of least mean squared error for the distribution of `values`; at 2 bits among both grids of
+    that width.
 
     An all-zero tensor gets a step of 1, which represents it exactly.
     """
@@ -77,8 +81,11 @@ def minimum_error_grid(values: torch.Tensor, bits: int) -> Grid:
         return integer_grid(bits, float(2 ** (bits - 1) - 1))
     counts, edges = np.histogram(values.detach().numpy().ravel(), bins=HISTOGRAM_BINS, range=(-largest, largest))
     centres = 0.5 * (edges[1:] + edges[:-1])
-    grids = [integer_grid(bits, share * largest, symmetric) for symmetric in ((False, True) if bits == 2 else (False,))
-             for share in THRESHOLD_SHARES]
+    grids = [
+        integer_grid(bits, share * largest, symmetric)
+        for symmetric in ((False, True) if bits == 2 else (False,))
+        for share in THRESHOLD_SHARES
+    ]
     return min(grids, key=lambda grid: grid.squared_error(centres, counts))
 
 

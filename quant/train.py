@@ -1,7 +1,7 @@
 """Training of an acoustic model: frame-wise cross entropy against phone states, checkpointed every epoch, resumable.
 
-A run is a function of its recipe and its data: batches and dropout masks of an epoch are drawn from (seed, epoch), so a run that was
-killed and resumed passes through the same states as one that was not.
+A run is a function of its recipe and its data: batches and dropout masks of an epoch are drawn from (seed, epoch), so
+a run that was killed and resumed passes through the same states as one that was not.
 """
 
 import json
@@ -34,7 +34,9 @@ class Recipe:
     geometry: SruGeometry = field(default_factory=SruGeometry)
     epochs: int = 14
     frames_per_batch: int = 6144
-    learning_rate: float = 2e-3  # peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero
+    learning_rate: float = (
+        2e-3  # peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero
+    )
     weight_decay: float = 0.01
     dropout: float = 0.2
     gradient_norm: float = 1.0
@@ -52,7 +54,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Examples:
-    """Normalised features (T, F) and phone-state labels (T,) of the training utterances, and the digest of their corpus."""
+    """Normalised features (T, F) and phone-state labels (T,) of the training utterances, and the digest of their
+    corpus."""
 
     features: Sequence[np.ndarray]
     labels: Sequence[np.ndarray]
@@ -71,29 +74,43 @@ class Step:
 
 
 class BFloat16Arithmetic(FloatArithmetic):
-    """Products with bfloat16 operands (twice the speed of float32 on CPUs that have them); recurrences stay in float32."""
+    """Products with bfloat16 operands (twice the speed of float32 on CPUs that have them); recurrences stay in
+    float32."""
 
-    def product(self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    def product(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
         y = functional.linear(x.bfloat16(), weight.bfloat16()).float()
         return y if bias is None else y + bias
 
 
-def train(recipe: Recipe, examples: Examples, folder: Path, resume: bool = False,
-          on_step: Callable[[Step], None] | None = None, on_epoch: Callable[[int, Sru], None] | None = None) -> Sru:
+def train(
+    recipe: Recipe,
+    examples: Examples,
+    folder: Path,
+    resume: bool = False,
+    on_step: Callable[[Step], None] | None = None,
+    on_epoch: Callable[[int, Sru], None] | None = None,
+) -> Sru:
     """Train to the end of the recipe and return the network, in evaluation state.
 
-    The state is saved in `folder` after every epoch. Raises InputError if the folder holds a run and `resume` is false, or if the run
-    that it holds has another recipe or other data.
+    The state is saved in `folder` after every epoch. Raises InputError if the folder holds a run and `resume` is
+    false, or if the run that it holds has another recipe or other data.
     """
     keep_freed_memory()
     network = Sru(recipe.geometry, recipe.dropout)
     network.initialise(torch.Generator().manual_seed(recipe.seed))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     identity = {"recipe": asdict(recipe), "data": examples.digest}
     first_epoch = _restore(folder / STATE_FILE, network, optimiser, identity, resume)
 
     lengths = [len(x) for x in examples.features]
-    plans = [plan(lengths, recipe.frames_per_batch, np.random.default_rng([recipe.seed, epoch])) for epoch in range(recipe.epochs)]
+    plans = [
+        plan(lengths, recipe.frames_per_batch, np.random.default_rng([recipe.seed, epoch]))
+        for epoch in range(recipe.epochs)
+    ]
     total = sum(map(len, plans))
     done = sum(map(len, plans[:first_epoch]))
     for epoch in range(first_epoch, recipe.epochs):
@@ -106,7 +123,10 @@ def train(recipe: Recipe, examples: Examples, folder: Path, resume: bool = False
             loss = _step(network, optimiser, batch, masks, recipe.gradient_norm)
             done += 1
             if not math.isfinite(loss):
-                raise InputError(f"training diverged in epoch {epoch + 1}: the loss is {loss}; lower learning_rate ({recipe.learning_rate})")
+                raise InputError(
+                    f"training diverged in epoch {epoch + 1}: the loss is {loss}; "
+                    f"lower learning_rate ({recipe.learning_rate})"
+                )
             if on_step:
                 on_step(Step(epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)))
         _save(folder / STATE_FILE, network, optimiser, identity, epoch + 1)
@@ -123,7 +143,9 @@ def one_cycle(progress: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (progress - warm_up) / (1.0 - warm_up)))
 
 
-def _step(network: Sru, optimiser: torch.optim.Optimizer, batch: Batch, masks: torch.Generator, gradient_norm: float) -> float:
+def _step(
+    network: Sru, optimiser: torch.optim.Optimizer, batch: Batch, masks: torch.Generator, gradient_norm: float
+) -> float:
     assert batch.labels is not None
     logits = network(batch.features, batch.lengths, BFloat16Arithmetic(), masks)
     loss = functional.cross_entropy(logits.flatten(0, 1), batch.labels.flatten())
@@ -131,7 +153,7 @@ def _step(network: Sru, optimiser: torch.optim.Optimizer, batch: Batch, masks: t
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), gradient_norm)
     optimiser.step()
-    return float(loss)
+    return float(loss.detach())
 
 
 def _save(path: Path, network: Sru, optimiser: torch.optim.Optimizer, identity: dict, epochs_done: int) -> None:
@@ -148,7 +170,9 @@ def _restore(path: Path, network: Sru, optimiser: torch.optim.Optimizer, identit
     if not path.exists():
         return 0
     if not resume:
-        raise InputError(f"{path}: a training run is already here: --resume continues it, another folder starts a new one")
+        raise InputError(
+            f"{path}: a training run is already here: --resume continues it, another folder starts a new one"
+        )
     with safetensors.safe_open(path, framework="pt") as file:
         found = json.loads(file.metadata()["mohaq"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
@@ -158,5 +182,7 @@ def _restore(path: Path, network: Sru, optimiser: torch.optim.Optimizer, identit
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")
     network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("optimiser.")})
     for name, parameter in network.named_parameters():
-        optimiser.state[parameter] = {key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+        optimiser.state[parameter] = {
+            key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
+        }
     return int(epochs_done)

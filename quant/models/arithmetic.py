@@ -13,7 +13,9 @@ from quant.models.recurrence import sru_recurrence
 
 
 class Arithmetic(Protocol):
-    def product(self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    def product(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """x (..., K) times weight (M, K) transposed, plus bias (M,): (..., M)."""
         ...
 
@@ -25,7 +27,9 @@ class Arithmetic(Protocol):
 class FloatArithmetic:
     """Float32, differentiable."""
 
-    def product(self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    def product(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
         return functional.linear(x, weight, bias)
 
     def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """The SRU recurrence, fused: everything of a layer that is not a matrix product, in one pass over time.
 
-Per cell, direction and step, with u = W x (three gates) the result of the matrix product (Lei et al. 2018, equations 1-4;
-no highway, because input and output differ in size, so the output gate scales tanh(c)):
+Per cell, direction and step, with u = W x (three gates) the result of the matrix product (Lei et al. 2018, equations
+1-4; no highway, because input and output differ in size, so the output gate scales tanh(c)):
 
     f = sigmoid(u_f + v_f * c' + b_f)        c' is the state of the step before
     r = sigmoid(u_r + v_r * c' + b_r)
@@ -9,9 +9,9 @@ no highway, because input and output differ in size, so the output gate scales t
     h = r * tanh(c)
 
 The state of a cell depends on that cell alone, so the loops run over cells innermost (contiguous, SIMD) and over
-(utterance, direction) in parallel; a result never depends on the number of threads. Arrays are time-major:
-u is (T, B, 2, 3, C), h and c are (T, B, 2, C), vectors are (2, 4, C) in the order v_f, v_r, b_f, b_r, all float32.
-Frames at or past an utterance's length are not computed; h is zero there. The backward direction starts at the last true frame.
+(utterance, direction) in parallel; a result never depends on the number of threads. Arrays are time-major: u is (T,
+B, 2, 3, C), h and c are (T, B, 2, C), vectors are (2, 4, C) in the order v_f, v_r, b_f, b_r, all float32. Frames at
+or past an utterance's length are not computed; h is zero there. The backward direction starts at the last true frame.
 
 Numba was chosen by measurement: `benchmarks/recurrence.py` holds it against a torch loop.
 """
@@ -20,7 +20,8 @@ import numba
 import numpy as np
 import torch
 
-# 16-bit fixed point of gates and outputs, which lie in [-1, 1]: 14 fractional bits (MOHAQ; reference code of Rezk et al. 2022).
+# 16-bit fixed point of gates and outputs, which lie in [-1, 1]: 14 fractional bits (MOHAQ; reference code of Rezk et
+# al. 2022).
 GATE_STEP = 2.0**-14
 INT16_MIN, INT16_MAX = -32768.0, 32767.0
 
@@ -30,8 +31,8 @@ _inline = numba.njit(fastmath=True, inline="always", error_model="numpy")
 
 @_inline
 def tanh_of_twice(y):
-    """tanh(2y), relative error below 1e-6 in float32: the seventh convergent N/D of Lambert's continued fraction
-    y/(1 + y²/(3 + y²/(5 + …))), doubled by tanh 2y = 2ND/(N² + D²). One division and no branch, so that it vectorises."""
+    """tanh(2y), relative error below 1e-6 in float32: the seventh convergent N/D of Lambert's continued fraction y/(1
+    + y²/(3 + y²/(5 + …))), doubled by tanh 2y = 2ND/(N² + D²). One division and no branch, so that it vectorises."""
     y = min(max(y, np.float32(-4.5)), np.float32(4.5))
     s = y * y
     n = y * (np.float32(135135.0) + s * (np.float32(17325.0) + s * (np.float32(378.0) + s)))
@@ -120,7 +121,8 @@ def _backward(u, vectors, lengths, c, grad_h, grad_u, grad_vectors):
 
 @_kernel
 def _forward_fixed(u, vectors, lengths, h, u_step, state_step):
-    """As `_forward`, with u, the state, the gates and the output held as 16-bit fixed point (`vectors` are so already)."""
+    """As `_forward`, with u, the state, the gates and the output held as 16-bit fixed point (`vectors` are so
+    already)."""
     steps, batch = u.shape[0], u.shape[1]
     cells = u.shape[4]
     gate_step, per_gate_step = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
@@ -151,7 +153,7 @@ def _forward_fixed(u, vectors, lengths, h, u_step, state_step):
 
 def _use_torch_threads() -> None:
     """Numba and torch share the cores: follow the thread count that torch was given, up to Numba's own maximum."""
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
 
 
 def sru_states(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -159,7 +161,9 @@ def sru_states(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) ->
     h = torch.empty((*u.shape[:3], u.shape[4]))
     c = torch.empty_like(h)
     _use_torch_threads()
-    _forward(u.detach().contiguous().numpy(), vectors.detach().contiguous().numpy(), lengths.numpy(), h.numpy(), c.numpy())
+    _forward(
+        u.detach().contiguous().numpy(), vectors.detach().contiguous().numpy(), lengths.numpy(), h.numpy(), c.numpy()
+    )
     return h, c
 
 
@@ -177,24 +181,40 @@ class _SruRecurrence(torch.autograd.Function):
         grad_u = torch.empty_like(u)
         grad_vectors = torch.empty((u.shape[1], *vectors.shape))
         _use_torch_threads()
-        _backward(u.numpy(), vectors.detach().contiguous().numpy(), lengths.numpy(), c.numpy(),
-                  grad_h.contiguous().numpy(), grad_u.numpy(), grad_vectors.numpy())
+        _backward(
+            u.numpy(),
+            vectors.detach().contiguous().numpy(),
+            lengths.numpy(),
+            c.numpy(),
+            grad_h.contiguous().numpy(),
+            grad_u.numpy(),
+            grad_vectors.numpy(),
+        )
         return grad_u, grad_vectors.sum(0), None
 
 
 def sru_recurrence(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Differentiable recurrence in float32: u (T, B, 2, 3, C), vectors (2, 4, C), lengths (B,) int64 → h (T, B, 2, C)."""
+    """Differentiable recurrence in float32: u (T, B, 2, 3, C), vectors (2, 4, C), lengths (B,) int64 → h (T, B, 2,
+    C)."""
     return _SruRecurrence.apply(u, vectors, lengths)
 
 
-def sru_recurrence_fixed(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor,
-                         u_step: float, state_step: float) -> torch.Tensor:
-    """Inference with elementwise work in 16-bit fixed point: each value is a multiple of its step, saturated at 16 bits.
+def sru_recurrence_fixed(
+    u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor, u_step: float, state_step: float
+) -> torch.Tensor:
+    """Inference with elementwise work in 16-bit fixed point: each value is a multiple of its step, saturated at 16
+    bits.
 
     `u_step` is the step of the gates' pre-activations and `state_step` that of c; gates and h have 14 fractional bits.
     """
     h = torch.empty((*u.shape[:3], u.shape[4]))
     _use_torch_threads()
-    _forward_fixed(u.contiguous().numpy(), vectors.contiguous().numpy(), lengths.numpy(), h.numpy(),
-                   np.float32(u_step), np.float32(state_step))
+    _forward_fixed(
+        u.contiguous().numpy(),
+        vectors.contiguous().numpy(),
+        lengths.numpy(),
+        h.numpy(),
+        np.float32(u_step),
+        np.float32(state_step),
+    )
     return h

@@ -54,7 +54,8 @@ class SruGeometry:
 
 
 class Sru(nn.Module):
-    """Parameters and data flow. `forward` takes time-major features (T, B, inputs) and lengths (B,), and returns logits (T, B, outputs)."""
+    """Parameters and data flow. `forward` takes time-major features (T, B, inputs) and lengths (B,), and returns
+    logits (T, B, outputs)."""
 
     cell = "sru"
 
@@ -79,14 +80,20 @@ class Sru(nn.Module):
         return (*sites, Site("FC", g.outputs, wide))
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Uniform weights of variance 1/inputs (Lei et al. 2018, section 3.2); recurrent vectors and biases start at zero."""
+        """Uniform weights of variance 1/inputs (Lei et al. 2018, section 3.2); recurrent vectors and biases start at
+        zero."""
         with torch.no_grad():
             for site in self.sites:
                 bound = (3.0 / site.in_features) ** 0.5
                 self.get_parameter(site.name).uniform_(-bound, bound, generator=generator)
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: Arithmetic | None = None,
-                generator: torch.Generator | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        lengths: torch.Tensor,
+        arithmetic: Arithmetic | None = None,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """`generator` draws the dropout masks of a training pass; without it nothing is dropped."""
         arithmetic = arithmetic or FloatArithmetic()
         cells = self.geometry.cells
@@ -94,7 +101,9 @@ class Sru(nn.Module):
             if i:
                 x = arithmetic.product(f"P{i}", self._drop(x, generator), self.get_parameter(f"P{i}"))
             u = arithmetic.product(f"L{i}", x, self.get_parameter(f"L{i}"))
-            h = arithmetic.sru(f"L{i}", u.unflatten(-1, (DIRECTIONS, GATES, cells)), self.get_parameter(f"V{i}"), lengths)
+            h = arithmetic.sru(
+                f"L{i}", u.unflatten(-1, (DIRECTIONS, GATES, cells)), self.get_parameter(f"V{i}"), lengths
+            )
             x = h.flatten(2)
         return arithmetic.product("FC", self._drop(x, generator), self.get_parameter("FC"), self.get_parameter("bias"))
 
@@ -105,17 +114,35 @@ class Sru(nn.Module):
         return x * (torch.rand(1, x.shape[1], x.shape[2], generator=generator) < keep).div(keep)
 
     def trace_layers(self, bits: dict[str, tuple[int, int]], steps: int) -> Iterator[Matmul | Elementwise]:
-        """The layers as the simulators take them: a product's outputs are 16-bit fixed point where a recurrence or the decoder
-        reads them, and as wide as the next site's activations where a product does."""
+        """The layers as the simulators take them: a product's outputs are 16-bit fixed point where a recurrence or
+        the decoder reads them, and as wide as the next site's activations where a product does."""
         cells = DIRECTIONS * self.geometry.cells
         sites = self.sites
         for site, following in zip(sites, (*sites[1:], None), strict=True):
             weight_bits, activation_bits = bits[site.name]
             recurs = site.name.startswith("L")
             next_bits = 16 if following is None else bits[following.name][1]
-            yield Matmul(name=site.name, out_features=site.out_features, in_features=site.in_features, steps=steps, recurrent=False,
-                         weight_bits=weight_bits, activation_bits=activation_bits, output_bits=16 if recurs else next_bits)
+            yield Matmul(
+                name=site.name,
+                out_features=site.out_features,
+                in_features=site.in_features,
+                steps=steps,
+                recurrent=False,
+                weight_bits=weight_bits,
+                activation_bits=activation_bits,
+                output_bits=16 if recurs else next_bits,
+            )
             if recurs:
                 ops: dict[Any, int] = {op: count * cells for op, count in OPS_PER_CELL.items()}
-                yield Elementwise(name=f"E{site.name[1:]}", ops=ops, inputs=GATES * cells, outputs=cells, steps=steps, recurrent=True,
-                                  vector_parameters=VECTORS_PER_CELL * cells, weight_bits=16, activation_bits=16, output_bits=next_bits)
+                yield Elementwise(
+                    name=f"E{site.name[1:]}",
+                    ops=ops,
+                    inputs=GATES * cells,
+                    outputs=cells,
+                    steps=steps,
+                    recurrent=True,
+                    vector_parameters=VECTORS_PER_CELL * cells,
+                    weight_bits=16,
+                    activation_bits=16,
+                    output_bits=next_bits,
+                )
