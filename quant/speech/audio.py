@@ -1,0 +1,95 @@
+"""Read the two kinds of `.WAV` file that carry TIMIT: NIST SPHERE, as LDC delivers it, and RIFF, as most people keep it.
+
+Which one it is, the content tells; the name does not. SPHERE's header is plain text: `NIST_1A`, the header's size, then
+`name -type value` lines up to `end_head` (NIST's SPHERE documentation; only uncompressed 16-bit PCM is read).
+"""
+
+import io
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from simulators.errors import InputError
+
+SAMPLE_RATE = 16_000
+
+
+def read_audio(path: Path) -> np.ndarray:
+    """The samples of a mono 16-bit 16 kHz file as int16. InputError names the file and what is wrong with it."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if not data:
+        raise InputError(f"{path}: empty file, expected NIST SPHERE or RIFF audio")
+    if data.startswith(b"NIST_1A"):
+        samples, rate = _read_sphere(path, data)
+    elif data.startswith(b"RIFF"):
+        samples, rate = _read_riff(path, data)
+    else:
+        raise InputError(f"{path}: begins with {data[:4]!r}, expected NIST SPHERE ('NIST_1A') or RIFF audio")
+    if rate != SAMPLE_RATE:
+        raise InputError(f"{path}: sample rate {rate} Hz, must be {SAMPLE_RATE} Hz")
+    if not len(samples):
+        raise InputError(f"{path}: holds no samples")
+    return samples
+
+
+def _read_sphere(path: Path, data: bytes) -> tuple[np.ndarray, int]:
+    lines = data[:16].split(b"\n")
+    if len(lines) < 2 or not lines[1].strip().isdigit():
+        raise InputError(f"{path}:2: SPHERE header size {lines[1:2]}: must be a number")
+    size = int(lines[1])
+    if size < 16 or size > len(data):
+        raise InputError(f"{path}:2: SPHERE header size {size}: must lie between 16 and the file's {len(data)} bytes")
+    fields: dict[str, str] = {}
+    for number, line in enumerate(data[16:size].decode("latin-1").splitlines(), start=3):
+        line = line.strip()
+        if line == "end_head":
+            break
+        if not line or line.startswith(";"):
+            continue
+        parts = line.split(None, 2)
+        if len(parts) != 3 or not parts[1].startswith("-"):
+            raise InputError(f"{path}:{number}: SPHERE header line {line!r}: must read 'name -type value'")
+        fields[parts[0]] = parts[2]
+    else:
+        raise InputError(f"{path}: SPHERE header has no end_head")
+    coding = fields.get("sample_coding", "pcm")
+    if coding != "pcm":
+        hint = " (convert it with sph2pipe or sox)" if "shorten" in coding or "wavpack" in coding else ""
+        raise InputError(f"{path}: sample_coding {coding!r}: only 'pcm' is read{hint}")
+
+    def number(name: str, default: int | None = None) -> int:
+        value = fields.get(name, "" if default is None else str(default))
+        if not value.isdigit():
+            raise InputError(f"{path}: SPHERE field {name} is {value!r}, must be a number")
+        return int(value)
+
+    if number("channel_count", 1) != 1 or number("sample_n_bytes", 2) != 2:
+        raise InputError(f"{path}: must be mono with 2 bytes a sample")
+    order = fields.get("sample_byte_format", "01")
+    if order not in ("01", "10"):
+        raise InputError(f"{path}: sample_byte_format {order!r}: must be 01 (little-endian) or 10 (big-endian)")
+    body = data[size:]
+    count = number("sample_count", len(body) // 2)
+    if len(body) < 2 * count:
+        raise InputError(f"{path}: truncated: the header promises {count} samples, the file holds {len(body) // 2}")
+    samples = np.frombuffer(body, "<i2" if order == "01" else ">i2", count).astype(np.int16)
+    return samples, number("sample_rate")
+
+
+def _read_riff(path: Path, data: bytes) -> tuple[np.ndarray, int]:
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            if file.getnchannels() != 1 or file.getsampwidth() != 2:
+                raise InputError(
+                    f"{path}: {file.getnchannels()} channels of {8 * file.getsampwidth()} bits, must be mono 16-bit PCM"
+                )
+            promised, frames, rate = file.getnframes(), file.readframes(file.getnframes()), file.getframerate()
+    except (wave.Error, EOFError) as error:
+        raise InputError(f"{path}: broken RIFF file: {str(error) or 'it ends too early'}") from None
+    if len(frames) != 2 * promised:
+        raise InputError(f"{path}: truncated: the header promises {promised} samples, the file holds {len(frames) // 2}")
+    return np.frombuffer(frames, "<i2").astype(np.int16), rate

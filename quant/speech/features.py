@@ -1,0 +1,182 @@
+"""Acoustic features: 23 log-mel bands, 25 ms windows every 10 ms, and the phone state that each frame belongs to.
+
+The filterbank is Kaldi's, through kaldi-native-fbank, without dither. Features are cached on disk under a key made of the
+corpus's content and the settings below, before normalisation; mean and variance come from the training set and travel
+with the model.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from quant.cache import cache_dir
+from quant.speech import phones
+from quant.speech.corpus import SAMPLE_RATE, Corpus, Utterance
+
+BANDS = 23
+WINDOW_SAMPLES = 400
+HOP_SAMPLES = 160
+STATES_PER_PHONE = 3
+STATES = len(phones.PHONES_39) * STATES_PER_PHONE
+"""Classes of a frame: 117. Class = 3 · phone + third of the phone."""
+
+_SETTINGS = {
+    "bands": BANDS, "window_ms": 25.0, "hop_ms": 10.0, "low_hz": 20.0, "high_hz": 0.0, "window": "povey",
+    "preemphasis": 0.97, "dither": 0.0, "states": STATES_PER_PHONE, "phones": phones.PHONES_39, "version": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation of each band over a training set's frames, float32 [BANDS]."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+
+
+@dataclass(frozen=True)
+class Features:
+    """A split, ready for a model: one entry per utterance in every list, in the order of the corpus."""
+
+    split: str
+    digest: str
+    """The corpus split's digest (not that of the features)."""
+    ids: list[str] = field(repr=False)
+    speakers: list[str] = field(repr=False)
+    mats: list[np.ndarray] = field(repr=False)
+    """Log-mel energies, float32 [T, BANDS]."""
+    labels: list[np.ndarray] = field(repr=False)
+    """Phone state of each frame's centre, int16 [T], 0 … STATES − 1."""
+    phones: list[np.ndarray] = field(repr=False)
+    """The reference to score against: indices into PHONES_39 with runs of silence merged, int16."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def frames(self) -> int:
+        """Frames of all utterances."""
+        return sum(len(mat) for mat in self.mats)
+
+    def statistics(self) -> Statistics:
+        """Mean and deviation over all frames (float64 sums)."""
+        total = sum((mat.sum(axis=0, dtype=np.float64) for mat in self.mats), np.zeros(BANDS))
+        mean = total / self.frames
+        squares = sum((((mat - mean) ** 2).sum(axis=0) for mat in self.mats), np.zeros(BANDS))
+        deviation = np.sqrt(np.maximum(squares / self.frames, 1e-6))
+        return Statistics(mean.astype(np.float32), deviation.astype(np.float32))
+
+    def normalised(self, statistics: Statistics) -> "Features":
+        """The same with every band shifted and scaled by a training set's statistics."""
+        return replace(self, mats=[(mat - statistics.mean) / statistics.deviation for mat in self.mats])
+
+    def state_counts(self) -> np.ndarray:
+        """Frames of each phone state, int64 [STATES]: the priors that decoding divides by."""
+        return np.bincount(np.concatenate(self.labels), minlength=STATES)
+
+
+def load_features(corpus: Corpus) -> Features:
+    """Features of a corpus split, unnormalised, from the cache or computed and cached."""
+    path = cache_dir() / "features" / f"{cache_key(corpus)}.npz"
+    if not path.exists():
+        _save(path, compute_features(corpus))
+    return _load(path)
+
+
+def cache_key(corpus: Corpus) -> str:
+    """SHA-256 over the corpus's content, the settings, and the filterbank's version."""
+    settings = {**_SETTINGS, "split": corpus.split, "digest": corpus.digest, "fbank": version("kaldi-native-fbank")}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def compute_features(corpus: Corpus) -> Features:
+    """Features of a corpus split, unnormalised. About 300 times faster than real time."""
+    mats = [log_mel(u.audio) for u in corpus]
+    return Features(
+        split=corpus.split,
+        digest=corpus.digest,
+        ids=[u.id for u in corpus],
+        speakers=[u.speaker for u in corpus],
+        mats=mats,
+        labels=[frame_states(u, len(mat)) for u, mat in zip(corpus, mats, strict=True)],
+        phones=[np.array([phones.INDEX_39[p] for p in u.reference], np.int16) for u in corpus],
+    )
+
+
+def log_mel(audio: np.ndarray) -> np.ndarray:
+    """Log-mel energies of int16 audio, float32 [T, BANDS] with T = 1 + (samples − 400) // 160 (0 if shorter)."""
+    import kaldi_native_fbank as knf
+
+    options = knf.FbankOptions()
+    frame = options.frame_opts
+    frame.samp_freq, frame.dither, frame.snip_edges = SAMPLE_RATE, 0.0, True
+    frame.frame_length_ms, frame.frame_shift_ms = _SETTINGS["window_ms"], _SETTINGS["hop_ms"]
+    options.mel_opts.num_bins, options.mel_opts.low_freq = BANDS, _SETTINGS["low_hz"]
+    fbank = knf.OnlineFbank(options)
+    fbank.accept_waveform(SAMPLE_RATE, audio.astype(np.float32) / 32_768.0)
+    fbank.input_finished()
+    count = fbank.num_frames_ready
+    if not count:
+        return np.zeros((0, BANDS), np.float32)
+    return np.stack([fbank.get_frame(t) for t in range(count)]).astype(np.float32)
+
+
+def frame_states(utterance: Utterance, frames: int) -> np.ndarray:
+    """The phone state at each frame's centre, int16 [frames].
+
+    Silences that touch count as one; a deleted glottal stop's frames go to the phone before it. A phone's frames are
+    split in thirds: one frame is the middle state, two are the outer ones.
+    """
+    spans: list[tuple[int, int]] = []  # (first sample, phone index)
+    for start, _, label in utterance.phones:
+        phone = phones.FOLD_39[label]
+        if phone is None or (spans and phone == phones.SILENCE and spans[-1][1] == phones.SILENCE_INDEX):
+            continue
+        spans.append((start, phones.INDEX_39[phone]))
+    starts = np.array([start for start, _ in spans])
+    centres = np.arange(frames) * HOP_SAMPLES + WINDOW_SAMPLES // 2
+    span_of = np.maximum(np.searchsorted(starts, centres, side="right") - 1, 0)
+    states = np.empty(frames, np.int16)
+    for index, (_, phone) in enumerate(spans):
+        where = np.flatnonzero(span_of == index)
+        n = len(where)
+        states[where] = phone * STATES_PER_PHONE + (STATES_PER_PHONE * np.arange(n) + 1) // max(n, 1)
+    return states
+
+
+def _save(path: Path, features: Features) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.npz")
+    np.savez(
+        partial,
+        split=np.array(features.split),
+        digest=np.array(features.digest),
+        ids=np.array(features.ids),
+        speakers=np.array(features.speakers),
+        lengths=np.array([len(mat) for mat in features.mats]),
+        mats=np.concatenate(features.mats),
+        labels=np.concatenate(features.labels),
+        phone_lengths=np.array([len(p) for p in features.phones]),
+        phones=np.concatenate(features.phones),
+    )
+    os.replace(partial, path)
+
+
+def _load(path: Path) -> Features:
+    with np.load(path) as file:
+        data = {name: file[name] for name in file.files}
+    cuts = np.cumsum(data["lengths"])[:-1]
+    return Features(
+        split=str(data["split"]),
+        digest=str(data["digest"]),
+        ids=data["ids"].tolist(),
+        speakers=data["speakers"].tolist(),
+        mats=np.split(data["mats"], cuts),
+        labels=np.split(data["labels"], cuts),
+        phones=np.split(data["phones"], np.cumsum(data["phone_lengths"])[:-1]),
+    )
