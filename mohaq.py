@@ -20,23 +20,42 @@ if TYPE_CHECKING:
     from simulators import Report
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     help="Which bits for which layer, on which hardware, at what error, latency and energy?",
 )
 arch_app = typer.Typer(no_args_is_help=True, help="Architecture specs: the hardware, in YAML.")
 app.add_typer(arch_app, name="arch")
 out, err = Console(), Console(stderr=True)
 
-EXTRAS = {"torch": "quant", "safetensors": "quant", "kaldi_native_fbank": "quant", "pymoo": "search", "matplotlib": "search",
-          "espeakng_loader": "corpus"}
+EXTRAS = {
+    "torch": "quant",
+    "safetensors": "quant",
+    "kaldi_native_fbank": "quant",
+    "pymoo": "search",
+    "matplotlib": "search",
+    "espeakng_loader": "corpus",
+}
 
 Arch = Annotated[str, typer.Option("--arch", help="A shipped spec's name (`mohaq arch list`) or a YAML file.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the spec: `array.rows=64`. May be repeated.")]
-Bits = Annotated[str, typer.Option(
-    "--bits", help="`8` for every site, `4x8` for 4-bit weights and 8-bit activations, `L0=8x8,P1=4x8,…` for each site, or a JSON or YAML file of that.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the spec: `array.rows=64`. May be repeated."),
+]
+Bits = Annotated[
+    str,
+    typer.Option(
+        "--bits",
+        help="`8` for every site, `4x8` for 4-bit weights and 8-bit activations, `L0=8x8,P1=4x8,…` for each site, or a JSON or YAML file of that.",
+    ),
+]
 ModelName = Annotated[str, typer.Option("--model", help="A shipped checkpoint's name or a .safetensors file.")]
 Corpus = Annotated[str, typer.Option("--corpus", help="`embedded` (synthesised on first use), or `timit` with --root.")]
-Root = Annotated[Path | None, typer.Option("--root", help="Folder of a corpus in TIMIT's layout, for `--corpus timit`.")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="Folder of a corpus in TIMIT's layout, for `--corpus timit`.")
+]
 
 
 @app.command(epilog="Example: `mohaq simulate mohaq-sru-4bit --arch bitfusion --set memory.dram_bits_per_cycle=64`")
@@ -45,8 +64,22 @@ def simulate(
     arch: Arch,
     overrides: Set = None,
     engine: Annotated[str, typer.Option(help="`numba` (fast) or `simpy` (the reference); equal cycles.")] = "numba",
-    json_file: Annotated[str | None, typer.Option("--json", metavar="[FILE]", help="Write the report as JSON; without a FILE, or with `-`, to standard output.")] = None,
-    csv_file: Annotated[str | None, typer.Option("--csv", metavar="[FILE]", help="Write one row per layer as CSV; without a FILE, or with `-`, to standard output.")] = None,
+    json_file: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="[FILE]",
+            help="Write the report as JSON; without a FILE, or with `-`, to standard output.",
+        ),
+    ] = None,
+    csv_file: Annotated[
+        str | None,
+        typer.Option(
+            "--csv",
+            metavar="[FILE]",
+            help="Write one row per layer as CSV; without a FILE, or with `-`, to standard output.",
+        ),
+    ] = None,
 ) -> None:
     """Simulate one utterance of a trace on an architecture: cycles, stalls, energy, layer by layer."""
     from simulators import load_arch, load_trace
@@ -74,7 +107,9 @@ def arch_list() -> None:
 
 
 @arch_app.command("show", epilog="Example: `mohaq arch show bitfusion --set array.rows=64`")
-def arch_show(name: Annotated[str, typer.Argument(help="A shipped spec's name or a YAML file.")], overrides: Set = None) -> None:
+def arch_show(
+    name: Annotated[str, typer.Argument(help="A shipped spec's name or a YAML file.")], overrides: Set = None
+) -> None:
     """Print a spec with `extends` and `--set` resolved."""
     from simulators import load_arch
 
@@ -99,9 +134,14 @@ def arch_check(files: Annotated[list[str], typer.Argument(help="Spec files or sh
         raise typer.Exit(2)
 
 
-@app.command(epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`")
+@app.command(
+    epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`"
+)
 def evaluate(
-    bits: Bits, model: ModelName = "sru", corpus: Corpus = "embedded", root: Root = None,
+    bits: Bits,
+    model: ModelName = "sru",
+    corpus: Corpus = "embedded",
+    root: Root = None,
     split: Annotated[str, typer.Option(help="`dev` or `test`.")] = "dev",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -112,15 +152,21 @@ def evaluate(
         print(json.dumps(rate.to_dict()))
     else:
         subsets = ", ".join(f"{x:.2f}" for x in rate.subsets)
-        out.print(f"{split}: phone error rate {rate.error:.2f} % (substitutions {rate.substitutions}, insertions {rate.insertions}, "
-                  f"deletions {rate.deletions}, of {rate.reference_phones} phones); worst of 4 speaker subsets {rate.error_max:.2f} % ({subsets})",
-                  highlight=False)
+        out.print(
+            f"{split}: phone error rate {rate.error:.2f} % (substitutions {rate.substitutions}, insertions {rate.insertions}, "
+            f"deletions {rate.deletions}, of {rate.reference_phones} phones); worst of 4 speaker subsets {rate.error_max:.2f} % ({subsets})",
+            highlight=False,
+        )
 
 
 @app.command(epilog="Example: `mohaq trace --bits 4x8 --out sru-4x8.yaml`")
 def trace(
-    bits: Bits, model: ModelName = "sru", steps: Annotated[int, typer.Option(min=1, help="Frames of 10 ms.")] = 300,
-    output: Annotated[Path | None, typer.Option("--out", help="A .yaml or .json file; standard output without it.")] = None,
+    bits: Bits,
+    model: ModelName = "sru",
+    steps: Annotated[int, typer.Option(min=1, help="Frames of 10 ms.")] = 300,
+    output: Annotated[
+        Path | None, typer.Option("--out", help="A .yaml or .json file; standard output without it.")
+    ] = None,
 ) -> None:
     """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads."""
     recogniser = _load(model, "embedded", None)
@@ -129,26 +175,40 @@ def trace(
         print(result.to_yaml(), end="")
     else:
         result.save(output)
-        out.print(f"{output}: {len(result.layers)} layers, {result.weight_bits_total / 8 / 2**20:.2f} MiB", highlight=False)
+        out.print(
+            f"{output}: {len(result.layers)} layers, {result.weight_bits_total / 8 / 2**20:.2f} MiB", highlight=False
+        )
 
 
 @app.command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
 def train(
-    output: Annotated[Path, typer.Option("--out", help="Folder of the run: its state after each epoch, the log, and model.safetensors at the end.")],
-    corpus: Corpus = "embedded", root: Root = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--out", help="Folder of the run: its state after each epoch, the log, and model.safetensors at the end."
+        ),
+    ],
+    corpus: Corpus = "embedded",
+    root: Root = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
     seed: Annotated[int, typer.Option(help="Of the weights, the batches and the dropout.")] = 1,
-    small: Annotated[bool, typer.Option("--small", help="The small model that the tests use: seconds, not minutes.")] = False,
+    small: Annotated[
+        bool, typer.Option("--small", help="The small model that the tests use: seconds, not minutes.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Train a speech recogniser, calibrate it, and write its checkpoint and card."""
     from quant.training_run import run_training
 
-    path = run_training(output, _corpus_root(corpus, root), epochs=epochs, seed=seed, small=small, resume=resume, console=err)
+    path = run_training(
+        output, _corpus_root(corpus, root), epochs=epochs, seed=seed, small=small, resume=resume, console=err
+    )
     out.print(f"checkpoint: {path}", highlight=False)
 
 
-@app.command(epilog="Example: `mohaq search experiments/demo.yaml --out runs/demo`; again with `--resume` after an interruption")
+@app.command(
+    epilog="Example: `mohaq search experiments/demo.yaml --out runs/demo`; again with `--resume` after an interruption"
+)
 def search(
     experiment: Annotated[str, typer.Argument(help="An experiment file, or a shipped experiment's name.")],
     output: Annotated[Path, typer.Option("--out", help="Folder of the run; new or empty unless --resume.")],
@@ -172,8 +232,11 @@ def _corpus_root(corpus: str, root: Path | None) -> Path | None:
         return None
     if corpus == "timit" and root is not None:
         return root
-    raise InputError(f"--corpus {corpus}" + (f" --root {root}" if root else "")
-                     + ": it must be `--corpus embedded`, or `--corpus timit` with --root FOLDER")
+    raise InputError(
+        f"--corpus {corpus}"
+        + (f" --root {root}" if root else "")
+        + ": it must be `--corpus embedded`, or `--corpus timit` with --root FOLDER"
+    )
 
 
 def _precisions(pairs: Sequence[tuple[int, int]]) -> str:
@@ -190,11 +253,21 @@ def _print_report(report: "Report") -> None:
     for layer in report.layers:
         stall = sum(layer.stall_cycles.values())
         cause = max(layer.stall_cycles, key=lambda c: layer.stall_cycles[c]) if stall else ""
-        table.add_row(layer.name, f"{layer.cycles:,}", f"{layer.cycles / report.cycles:.1%}", f"{layer.utilisation:.1%}", f"{stall:,}", cause,
-                      f"{sum(layer.energy_uj.values()):,.2f}")
+        table.add_row(
+            layer.name,
+            f"{layer.cycles:,}",
+            f"{layer.cycles / report.cycles:.1%}",
+            f"{layer.utilisation:.1%}",
+            f"{stall:,}",
+            cause,
+            f"{sum(layer.energy_uj.values()):,.2f}",
+        )
     out.print(table)
-    out.print(f"{report.cycles:,} cycles, {report.latency_ms:.3f} ms ({report.latency_ms_per_frame * 1e3:.2f} µs a frame, real-time factor "
-              f"{report.real_time_factor:.2g}), {report.energy_uj:,.1f} µJ ({report.energy_uj_per_frame:.3f} µJ a frame)", highlight=False)
+    out.print(
+        f"{report.cycles:,} cycles, {report.latency_ms:.3f} ms ({report.latency_ms_per_frame * 1e3:.2f} µs a frame, real-time factor "
+        f"{report.real_time_factor:.2g}), {report.energy_uj:,.1f} µJ ({report.energy_uj_per_frame:.3f} µJ a frame)",
+        highlight=False,
+    )
 
 
 def _write(target: str, text: str, protect: str) -> None:
@@ -233,7 +306,11 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
-        err.print(f"mohaq: this command needs {error.name}: pip install 'mohaq[{EXTRAS[error.name]}]'", markup=False, highlight=False)
+        err.print(
+            f"mohaq: this command needs {error.name}: pip install 'mohaq[{EXTRAS[error.name]}]'",
+            markup=False,
+            highlight=False,
+        )
         sys.exit(2)
 
 

@@ -1,9 +1,9 @@
-"""A trained recogniser as one file: safetensors (no code is executed by loading it), weights in float16, everything
-else beside them.
+"""A trained recogniser as one file: safetensors (loading it executes no code), weights in float16, the rest beside
+them.
 
-Tensors: the network's parameters; `feature_mean`, `feature_std` (bands,) of the training set; `bigram` (phones,
-phones) and `priors` (states,) as natural logarithms. Metadata, key `mohaq`: JSON of the cell type, geometry,
-calibration, decoder settings, corpus and training record.
+Tensors: the network's parameters; `feature_mean` and `feature_deviation` (bands,) of the training set; `log_bigram`
+(phones + 1, phones + 1) and `log_priors` (states,) of the decoder. Metadata, key `mohaq`: JSON of the cell type,
+geometry, calibration, decoder weights and the record of the training.
 """
 
 import hashlib
@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 import safetensors.torch
 import torch
 
 from quant.files import write_whole
 from quant.models.sru import Sru, SruGeometry
 from quant.ptq import Calibration
+from quant.speech.features import STATES_PER_PHONE, Statistics
+from quant.speech.scoring import Decoder
 from simulators.errors import InputError
 
 FORMAT = 1
@@ -31,67 +32,90 @@ FORMAT = 1
 class Checkpoint:
     """What a file holds. `digest` is the sha256 of the file: the name of the model in every ledger."""
 
+    name: str
     network: Sru
-    feature_mean: np.ndarray
-    feature_std: np.ndarray
-    log_bigram: np.ndarray
-    log_priors: np.ndarray
-    calibration: Calibration | None
-    decoder: Mapping[str, float]
+    statistics: Statistics
+    decoder: Decoder
+    calibration: Calibration
     record: Mapping[str, Any]
+    """How it was made: corpus, seed, epochs. `corpus_size` names the embedded corpus that it was trained on."""
     digest: str
 
 
 def save_checkpoint(
     path: Path,
     network: Sru,
-    arrays: Mapping[str, np.ndarray],
-    calibration: Calibration | None,
-    decoder: Mapping[str, float],
+    statistics: Statistics,
+    decoder: Decoder,
+    calibration: Calibration,
     record: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint whole or not at all. `arrays` are feature_mean, feature_std, log_bigram and log_priors."""
+    """Write a checkpoint, whole or not at all."""
+    arrays = {
+        "feature_mean": statistics.mean, "feature_deviation": statistics.deviation,
+        "log_bigram": decoder.log_bigram, "log_priors": decoder.log_priors,
+    }  # fmt: skip
     tensors = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()}
-    tensors |= {name: torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)) for name, value in arrays.items()}
+    tensors |= {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in arrays.items()}
     content = {
         "format": FORMAT,
         "cell": network.cell,
         "geometry": asdict(network.geometry),
-        "decoder": dict(decoder),
+        "decoder": {name: getattr(decoder, name) for name in _DECODER_WEIGHTS},
+        "calibration": calibration.to_dict(),
         "record": dict(record),
-        "calibration": None if calibration is None else calibration.to_dict(),
     }
     write_whole(path, safetensors.torch.save(tensors, {"mohaq": json.dumps(content, sort_keys=True)}))
 
 
+_DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read and check a checkpoint. Raises InputError if it is not one, or if a tensor is missing, misshapen or not
-    finite."""
-    try:
-        data = path.read_bytes()
-        with safetensors.safe_open(path, framework="pt") as file:
-            content = json.loads((file.metadata() or {})["mohaq"])
-        tensors = safetensors.torch.load(data)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except KeyError:
-        raise InputError(f"{path}: not a mohaq checkpoint: its metadata has no key `mohaq`") from None
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise InputError(f"{path}: not a safetensors file: {error}") from None
+    """Read and check a checkpoint. InputError if it is not one, or if a tensor is missing, misshapen or not finite."""
+    content, tensors, digest = _read(path)
     if content.get("format") != FORMAT or content.get("cell") != Sru.cell:
         raise InputError(
             f"{path}: format {content.get('format')}, cell {content.get('cell')!r}: "
             f"this version reads format {FORMAT}, cell 'sru'"
         )
     network = Sru(SruGeometry(**content["geometry"]))
-    phones = network.geometry.outputs // 3
-    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    shapes |= {
-        "feature_mean": (network.geometry.inputs,),
-        "feature_std": (network.geometry.inputs,),
-        "log_bigram": (phones, phones),
-        "log_priors": (network.geometry.outputs,),
-    }
+    phones = network.geometry.outputs // STATES_PER_PHONE
+    bands = (network.geometry.inputs,)
+    arrays = {
+        "feature_mean": bands, "feature_deviation": bands,
+        "log_bigram": (phones + 1, phones + 1), "log_priors": (network.geometry.outputs,),
+    }  # fmt: skip
+    _check_tensors(path, tensors, {**{name: tuple(v.shape) for name, v in network.state_dict().items()}, **arrays})
+    mean, deviation, log_bigram, log_priors = (tensors.pop(name).numpy() for name in arrays)
+    network.load_state_dict({name: value.float() for name, value in tensors.items()})
+    network.requires_grad_(False)
+    return Checkpoint(
+        name=path.stem,
+        network=network,
+        statistics=Statistics(mean, deviation),
+        decoder=Decoder(log_bigram, log_priors, **{name: content["decoder"][name] for name in _DECODER_WEIGHTS}),
+        calibration=Calibration.from_dict(content["calibration"]),
+        record=content["record"],
+        digest=digest,
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
+    try:
+        data = path.read_bytes()
+        with safetensors.safe_open(path, framework="pt") as file:
+            content = json.loads((file.metadata() or {})["mohaq"])
+        return content, safetensors.torch.load(data), hashlib.sha256(data).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except KeyError:
+        raise InputError(f"{path}: not a mohaq checkpoint: its metadata has no key `mohaq`") from None
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise InputError(f"{path}: not a safetensors file: {error}") from None
+
+
+def _check_tensors(path: Path, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
     if set(shapes) != set(tensors):
         raise InputError(f"{path}: tensors missing or unknown: {', '.join(sorted(set(shapes) ^ set(tensors)))}")
     for name, shape in shapes.items():
@@ -101,15 +125,3 @@ def load_checkpoint(path: Path) -> Checkpoint:
             )
         if not torch.isfinite(tensors[name].float()).all():
             raise InputError(f"{path}: tensor {name} holds values that are not finite")
-    arrays = {name: tensors.pop(name).numpy() for name in ("feature_mean", "feature_std", "log_bigram", "log_priors")}
-    network.load_state_dict({name: value.float() for name, value in tensors.items()})
-    network.requires_grad_(False)
-    calibration = None if content["calibration"] is None else Calibration.from_dict(content["calibration"])
-    return Checkpoint(
-        network,
-        **arrays,
-        calibration=calibration,
-        decoder=content["decoder"],
-        record=content["record"],
-        digest=hashlib.sha256(data).hexdigest(),
-    )

@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from quant.batches import Batch
+from quant.candidate import Bits
 from quant.models.arithmetic import FloatArithmetic
 from quant.models.recurrence import sru_recurrence_fixed, sru_states
 from quant.models.sru import Sru
@@ -20,14 +21,10 @@ from quant.quantizer import (
     FIXED_POINT_BITS,
     INTEGER_BITS,
     Grid,
-    check_bits,
     fixed_point_grid,
     minimum_error_grid,
     weight_grid,
 )
-from simulators.errors import InputError
-
-Bits = Mapping[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
 
 
 @dataclass(frozen=True)
@@ -158,24 +155,3 @@ def _matmul_precision(precision: str) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def check_candidate(bits: Bits, network: Sru) -> None:
-    """Raise InputError unless `bits` names every site of the network, no other, and only widths that exist."""
-    names = [site.name for site in network.sites]
-    missing, unknown = [n for n in names if n not in bits], [n for n in bits if n not in names]
-    if missing or unknown:
-        raise InputError(
-            "bits: "
-            + "; ".join(
-                f"{word} {', '.join(map(str, group))}"
-                for word, group in (("no bits for", missing), ("unknown site", unknown))
-                if group
-            )
-            + f": the sites are {', '.join(names)}"
-        )
-    for site, pair in bits.items():
-        if len(pair) != 2:
-            raise InputError(f"bits of {site}: {pair!r}: it must be a pair (weight_bits, activation_bits)")
-        check_bits(pair[0], f"weights of {site}")
-        check_bits(pair[1], f"activations of {site}")

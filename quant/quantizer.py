@@ -53,7 +53,7 @@ def integer_grid(bits: int, threshold: float, symmetric: bool = False) -> Grid:
     """Integers of `bits` with the largest positive code at `threshold`. A symmetric grid leaves the lowest code out:
     -1, 0, 1 at 2 bits."""
     highest = 2 ** (bits - 1) - 1
-    return Grid(bits, threshold / highest, -highest if symmetric else -highest - 1, highest)
+    return Grid(bits, float(threshold) / highest, -highest if symmetric else -highest - 1, highest)
 
 
 def fixed_point_grid(largest: float) -> Grid:

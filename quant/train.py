@@ -32,8 +32,8 @@ class Recipe:
     """Everything that a training run depends on, besides its data."""
 
     geometry: SruGeometry = field(default_factory=SruGeometry)
-    epochs: int = 14
-    frames_per_batch: int = 6144
+    epochs: int = 12
+    frames_per_batch: int = 4096
     learning_rate: float = (
         2e-3  # peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero
     )

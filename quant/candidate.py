@@ -1,0 +1,69 @@
+"""A candidate: bits for the weights and the activations of every site. What it may hold, and how a user writes it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from quant.models.sru import Site
+from quant.quantizer import check_bits
+from simulators.documents import read_document
+from simulators.errors import InputError
+
+Bits = Mapping[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
+
+_PAIR = re.compile(r"(\d+)(?:x(\d+))?")
+
+
+def homogeneous(
+    sites: Sequence[Site], weight_bits: int, activation_bits: int | None = None
+) -> dict[str, tuple[int, int]]:
+    """The same pair for every site; activations as wide as weights unless said."""
+    return {site.name: (weight_bits, activation_bits or weight_bits) for site in sites}
+
+
+def parse_bits(text: str, sites: Sequence[Site]) -> dict[str, tuple[int, int]]:
+    """Read `8`, `4x8` (weights x activations), `L0=8x8,P1=4,…`, or the name of a YAML or JSON file that maps sites to
+    pairs `[4, 8]` or such words. Raises InputError that says which part is wrong."""
+    bits: dict[str, tuple[int, int]] = {}
+    if Path(text).suffix in (".yaml", ".yml", ".json"):
+        document = read_document(Path(text))
+        if not isinstance(document.data, dict):
+            raise document.error((), "it must map sites to bits, as in `L0: [4, 8]`")
+        for site, value in document.data.items():
+            try:
+                bits[str(site)] = _pair(value)
+            except InputError as error:
+                raise document.error((site,), str(error)) from None
+    elif "=" in text:
+        for part in text.split(","):
+            site, _, word = part.partition("=")
+            if site.strip() in bits:
+                raise InputError(f"bits: {part!r}: site {site.strip()} is named twice")
+            bits[site.strip()] = _pair(word.strip())
+    else:
+        bits = homogeneous(sites, *_pair(text))
+    check_candidate(bits, sites)
+    return bits
+
+
+def check_candidate(bits: Bits, sites: Sequence[Site]) -> None:
+    """Raise InputError unless `bits` names every site, no other, and only widths that exist."""
+    names = [site.name for site in sites]
+    missing, unknown = [n for n in names if n not in bits], [n for n in bits if n not in names]
+    complaints = [f"no bits for {', '.join(missing)}"] * bool(missing) + [f"unknown site {', '.join(unknown)}"] * bool(
+        unknown
+    )
+    if complaints:
+        raise InputError(f"bits: {'; '.join(complaints)}: the sites are {', '.join(names)}")
+    for site, (weight_bits, activation_bits) in bits.items():
+        check_bits(weight_bits, f"weights of {site}")
+        check_bits(activation_bits, f"activations of {site}")
+
+
+def _pair(value: object) -> tuple[int, int]:
+    if isinstance(value, str) and (match := _PAIR.fullmatch(value)):
+        return int(match[1]), int(match[2] or match[1])
+    numbers = value if isinstance(value, list) else [value, value]
+    if len(numbers) == 2 and all(type(number) is int for number in numbers):
+        return numbers[0], numbers[1]
+    raise InputError(f"bits {value!r}: it must be a width such as 8, or a pair of weights x activations such as 4x8")

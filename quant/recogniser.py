@@ -1,0 +1,172 @@
+"""A trained recogniser: the phone error rate of any candidate on real utterances, and the trace of what it computes.
+
+model = load_model("sru")
+model.evaluate({"L0": (8, 8), "P1": (4, 8), …}).error_max
+model.trace(bits) → simulators.Trace
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from quant.allocator import keep_freed_memory
+from quant.batches import Batch, pack, plan
+from quant.candidate import Bits, check_candidate, parse_bits
+from quant.checkpoint import Checkpoint, load_checkpoint
+from quant.models.arithmetic import Arithmetic, FloatArithmetic
+from quant.models.sru import Site, Sru
+from quant.ptq import QuantizedArithmetic, QuantizedWeights
+from quant.speech.corpus import load_corpus
+from quant.speech.embedded import embedded_corpus
+from quant.speech.features import Features, load_features
+from quant.speech.scoring import Score, score, speaker_subsets
+from simulators import Trace
+from simulators.errors import InputError
+
+FRAMES_PER_BATCH = 8192
+SUBSETS = 4
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """Phone error rates in percent. `error_max` is the largest over `subsets`, four groups of speakers: what a search
+    minimises, so that a candidate does not overfit one of them (MOHAQ, section 4.3). `error` is that of the whole
+    split."""
+
+    error_max: float
+    error: float
+    subsets: tuple[float, ...]
+    substitutions: int
+    insertions: int
+    deletions: int
+    reference_phones: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Normalised utterances of a split, packed once, with what they are scored against."""
+
+    features: Features
+    batches: tuple[Batch, ...]
+    subset_of: np.ndarray
+
+
+class Recogniser:
+    """A checkpoint and a corpus. Data are read (or, for the embedded corpus, synthesised) when first needed."""
+
+    def __init__(self, checkpoint: Checkpoint, corpus_root: Path | None = None):
+        self.checkpoint = checkpoint
+        self._corpus_root = corpus_root
+        self._splits: dict[str, _Split] = {}
+        keep_freed_memory()
+
+    @property
+    def network(self) -> Sru:
+        return self.checkpoint.network
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return self.network.sites
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the checkpoint file."""
+        return self.checkpoint.digest
+
+    @property
+    def data_digest(self) -> str:
+        """sha256 of the dev split's audio and labels."""
+        return self._split("dev").features.digest
+
+    def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
+        """See `quant.candidate.parse_bits`."""
+        return parse_bits(text, self.sites)
+
+    def evaluate(self, bits: Bits | None, split: str = "dev") -> ErrorRate:
+        """Phone error rate of a candidate on a split ("dev" or "test"); without bits, of the float model."""
+        return self.error_rate(self.checkpoint.decoder.decode(self.log_posteriors(bits, split)), split)
+
+    def error_rate(self, hypotheses: Sequence[Sequence[int]], split: str) -> ErrorRate:
+        """Phone error rate of decoded utterances, in the order of the corpus."""
+        prepared = self._split(split)
+        scores = list(map(score, prepared.features.phones, hypotheses))
+        total = sum(scores, Score())
+        subsets = [
+            sum((s for s, subset in zip(scores, prepared.subset_of, strict=True) if subset == k), Score())
+            for k in range(SUBSETS)
+        ]
+        rates = tuple(subset.error_rate for subset in subsets)
+        return ErrorRate(
+            max(rates), total.error_rate, rates, total.substitutions, total.insertions, total.deletions, total.reference
+        )
+
+    @torch.inference_mode()
+    def log_posteriors(self, bits: Bits | None, split: str) -> list[np.ndarray]:
+        """Natural logarithms of the state posteriors (T, states), float32, an array an utterance in the order of the
+        corpus."""
+        arithmetic = self._arithmetic(bits)
+        prepared = self._split(split)
+        result: list[np.ndarray] = [np.empty(0)] * len(prepared.features)
+        for batch in prepared.batches:
+            logits = self.network(batch.features, batch.lengths, arithmetic)
+            posteriors = torch.log_softmax(logits, dim=-1).transpose(0, 1).contiguous().numpy()
+            for row, position in enumerate(batch.positions):
+                result[position] = posteriors[row, : int(batch.lengths[row])]
+        return result
+
+    def trace(self, bits: Bits, steps: int = 300) -> Trace:
+        """What a candidate computes for an utterance of `steps` frames, for the simulators."""
+        check_candidate(bits, self.sites)
+        return Trace(name=self.checkpoint.name, steps=steps, layers=tuple(self.network.trace_layers(bits, steps)))
+
+    @cached_property
+    def _weights(self) -> QuantizedWeights:
+        return QuantizedWeights(self.network)
+
+    def _arithmetic(self, bits: Bits | None) -> Arithmetic:
+        if bits is None:
+            return FloatArithmetic()
+        check_candidate(bits, self.sites)
+        return QuantizedArithmetic(bits, self._weights, self.checkpoint.calibration)
+
+    def _split(self, split: str) -> _Split:
+        if split not in self._splits:
+            root = self._corpus_root or embedded_corpus([split], size=self.checkpoint.record["corpus_size"])
+            features = load_features(load_corpus(root, split)).normalised(self.checkpoint.statistics)
+            lengths = [len(mat) for mat in features.mats]
+            batches = tuple(pack(features.mats, None, positions) for positions in plan(lengths, FRAMES_PER_BATCH))
+            subset_of = speaker_subsets(features.speakers, [len(p) for p in features.phones], SUBSETS)
+            self._splits[split] = _Split(features, batches, subset_of)
+        return self._splits[split]
+
+
+def load_model(name: str | Path, corpus_root: Path | None = None) -> Recogniser:
+    """A shipped recogniser by its name ("sru"), or one from a .safetensors file.
+
+    `corpus_root` is a corpus in TIMIT's layout to evaluate on; without it, the embedded corpus. Raises InputError for
+    an unknown name or a file that is not a checkpoint.
+    """
+    return Recogniser(load_checkpoint(find_checkpoint(str(name))), corpus_root)
+
+
+def find_checkpoint(name: str) -> Path:
+    """A file that exists, or a shipped checkpoint: beside the packages in a checkout, inside this package when
+    installed."""
+    if Path(name).suffix == ".safetensors" or Path(name).is_file():
+        return Path(name)
+    package = Path(__file__).resolve().parent
+    folder = next(f for f in (package / "checkpoints", package.parent / "checkpoints") if f.is_dir())
+    shipped = sorted(path.stem for path in folder.glob("*.safetensors"))
+    if name not in shipped:
+        raise InputError(
+            f"{name}: no such model: neither a .safetensors file nor a shipped name ({', '.join(shipped)})"
+        )
+    return folder / f"{name}.safetensors"

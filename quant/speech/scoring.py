@@ -1,0 +1,221 @@
+"""From state posteriors to a phone error rate: Viterbi decoding with a phone bigram, and Levenshtein distance.
+
+A phone is a left-to-right model of three states with self loops, entered in its first and left from its last. The
+score of a path is
+
+    Σ_t [log p(state_t | frames) - prior_scale · log p(state_t)]  +  Σ_phones [bigram_scale · log p(phone | phone
+    before) + insertion]
+
+that is, scaled likelihoods by Bayes' rule (Bourlard & Morgan 1994) with a scaled phone bigram, whose extra class is
+the utterance's boundary. Phone error rate = (substitutions + insertions + deletions) / reference phones, runs of
+silence merged in both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+
+from quant.speech.features import STATES_PER_PHONE, Features
+from quant.speech.phones import PHONES_39, merge_silence
+
+PHONES = len(PHONES_39)
+BOUNDARY = PHONES
+"""Index of the class that stands before an utterance's first phone and after its last one."""
+
+_kernel = numba.njit(cache=True)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A phone bigram and the weights of its terms."""
+
+    log_bigram: np.ndarray
+    """log p(column | row), float32 (PHONES + 1, PHONES + 1); the last row and column are the boundary."""
+    log_priors: np.ndarray
+    """log p(state) in the training set, float32 (states,)."""
+    bigram_scale: float = 1.0
+    prior_scale: float = 0.5
+    insertion: float = 0.0
+    """Added for each phone: negative values make phones rarer."""
+
+    @classmethod
+    def estimate(cls, training: Features, smoothing: float = 0.5) -> "Decoder":
+        """Bigram of the training transcriptions with `smoothing` added to every count, and smoothed state priors."""
+        counts = np.full((PHONES + 1, PHONES + 1), smoothing)
+        for phones in training.phones:
+            path = np.concatenate([[BOUNDARY], phones, [BOUNDARY]])
+            np.add.at(counts, (path[:-1], path[1:]), 1.0)
+        states = training.state_counts() + 1.0
+        return cls(
+            log_bigram=np.log(counts / counts.sum(axis=1, keepdims=True)).astype(np.float32),
+            log_priors=np.log(states / states.sum()).astype(np.float32),
+        )
+
+    def decode(self, log_posteriors: Sequence[np.ndarray]) -> list[list[int]]:
+        """Phone indices of each utterance, runs of silence merged. `log_posteriors` are float32 (T, states)."""
+        lengths = np.array([len(x) for x in log_posteriors])
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        emissions = np.concatenate(log_posteriors) - np.float32(self.prior_scale) * self.log_priors
+        transitions = np.float32(self.bigram_scale) * self.log_bigram + np.float32(self.insertion)
+        phones = np.empty(offsets[-1], np.int16)
+        counts = np.empty(len(lengths), np.int64)
+        _decode_all(emissions, np.ascontiguousarray(transitions.T), offsets, phones, counts)
+        return [merge_silence(phones[start : start + n].tolist()) for start, n in zip(offsets, counts, strict=False)]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Edits that turn a reference into a hypothesis."""
+
+    substitutions: int = 0
+    insertions: int = 0
+    deletions: int = 0
+    reference: int = 0
+    """Phones of the reference."""
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(
+            self.substitutions + other.substitutions,
+            self.insertions + other.insertions,
+            self.deletions + other.deletions,
+            self.reference + other.reference,
+        )
+
+    @property
+    def error_rate(self) -> float:
+        """Percent; more than 100 is possible."""
+        return 100.0 * (self.substitutions + self.insertions + self.deletions) / self.reference
+
+
+def score(reference: Sequence[int] | np.ndarray, hypothesis: Sequence[int] | np.ndarray) -> Score:
+    """Levenshtein alignment; among alignments of equal cost, substitutions are preferred."""
+    edits = _edits(np.asarray(reference, np.int64), np.asarray(hypothesis, np.int64))
+    return Score(int(edits[1]), int(edits[2]), int(edits[3]), len(reference))
+
+
+def speaker_subsets(speakers: Sequence[str], weights: Sequence[int], count: int) -> np.ndarray:
+    """Subset of each utterance, 0 … count - 1: all of a speaker's utterances in one, the sums of `weights` (reference
+    phones) even.
+
+    Speakers go, heaviest first and by name among equals, to the lightest subset: a function of the arguments alone.
+    """
+    totals: dict[str, int] = {}
+    for speaker, weight in zip(speakers, weights, strict=True):
+        totals[speaker] = totals.get(speaker, 0) + weight
+    loads = [0] * count
+    subset: dict[str, int] = {}
+    for speaker in sorted(totals, key=lambda name: (-totals[name], name)):
+        subset[speaker] = loads.index(min(loads))
+        loads[subset[speaker]] += totals[speaker]
+    return np.array([subset[speaker] for speaker in speakers])
+
+
+def tune_decoder(decoder: Decoder, log_posteriors: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> Decoder:
+    """The decoder of lowest phone error rate over a small grid of its three weights (ties: the first)."""
+    best, best_rate = decoder, float("inf")
+    for bigram_scale in (0.5, 1.0, 1.5, 2.0, 3.0):
+        for prior_scale in (0.2, 0.4, 0.6, 0.8):
+            for insertion in (-1.0, 0.0, 1.0):
+                candidate = replace(decoder, bigram_scale=bigram_scale, prior_scale=prior_scale, insertion=insertion)
+                hypotheses = candidate.decode(log_posteriors)
+                rate = sum(map(score, references, hypotheses), Score()).error_rate
+                if rate < best_rate:
+                    best, best_rate = candidate, rate
+    return best
+
+
+@numba.njit(cache=True, parallel=True)
+def _decode_all(emissions, transitions, offsets, phones, counts):
+    for i in numba.prange(len(offsets) - 1):
+        counts[i] = _viterbi(emissions[offsets[i] : offsets[i + 1]], transitions, phones[offsets[i] : offsets[i + 1]])
+
+
+@_kernel
+def _viterbi(emissions, transitions, out):
+    """Best phone sequence into `out`; returns its length. transitions[to, from]; the last row and column are the
+    boundary.
+
+    An utterance too short for one phone (fewer than three frames) decodes to nothing.
+    """
+    steps = emissions.shape[0]
+    count = transitions.shape[0] - 1
+    last = STATES_PER_PHONE - 1
+    if steps < STATES_PER_PHONE:
+        return 0
+    lowest = np.float32(-1e30)
+    scores = np.full((count, STATES_PER_PHONE), lowest, np.float32)
+    moved = np.zeros((steps, count, STATES_PER_PHONE), np.int8)  # 1: came from the state before, or from another phone
+    came_from = np.zeros((steps, count), np.int8)
+    for q in range(count):
+        scores[q, 0] = transitions[q, count] + emissions[0, q * STATES_PER_PHONE]
+        came_from[0, q] = -1
+        moved[0, q, 0] = 1
+    exits = np.empty(count, np.float32)
+    for t in range(1, steps):
+        for p in range(count):
+            exits[p] = scores[p, last]
+        for q in range(count):
+            for s in range(last, 0, -1):
+                stay, advance = scores[q, s], scores[q, s - 1]
+                if advance > stay:
+                    moved[t, q, s] = 1
+                    stay = advance
+                scores[q, s] = stay + emissions[t, q * STATES_PER_PHONE + s]
+            best, origin = lowest, 0
+            for p in range(count):
+                value = exits[p] + transitions[q, p]
+                if value > best:
+                    best, origin = value, p
+            if best > scores[q, 0]:
+                moved[t, q, 0] = 1
+                came_from[t, q] = origin
+                scores[q, 0] = best
+            scores[q, 0] += emissions[t, q * STATES_PER_PHONE]
+    phone, best = 0, lowest * 2
+    for q in range(count):
+        value = scores[q, last] + transitions[count, q]
+        if value > best:
+            best, phone = value, q
+    length, state = 0, last
+    for t in range(steps - 1, -1, -1):
+        if moved[t, phone, state]:
+            if state > 0:
+                state -= 1
+            else:
+                out[length] = phone
+                length += 1
+                phone, state = came_from[t, phone], last
+    out[:length] = out[:length][::-1].copy()
+    return length
+
+
+@_kernel
+def _edits(reference, hypothesis):
+    """(cost, substitutions, insertions, deletions) of a cheapest alignment."""
+    n = len(hypothesis)
+    row = np.zeros((n + 1, 4), np.int64)
+    for j in range(n + 1):
+        row[j, 0] = row[j, 2] = j
+    for i in range(len(reference)):
+        diagonal = row[0].copy()
+        row[0, 0] += 1
+        row[0, 3] += 1
+        for j in range(n):
+            above = row[j + 1].copy()
+            substitution = diagonal[0] + (1 if reference[i] != hypothesis[j] else 0)
+            if substitution <= above[0] + 1 and substitution <= row[j, 0] + 1:
+                row[j + 1] = diagonal
+                row[j + 1, 1] += substitution - diagonal[0]
+                row[j + 1, 0] = substitution
+            elif above[0] <= row[j, 0]:
+                row[j + 1] = above
+                row[j + 1, 0] += 1
+                row[j + 1, 3] += 1
+            else:
+                row[j + 1] = row[j]
+                row[j + 1, 0] += 1
+                row[j + 1, 2] += 1
+            diagonal = above
+    return row[n]

@@ -1,0 +1,103 @@
+"""Quantized inference against a float64 model of the same arithmetic, and against the float network."""
+
+import numpy as np
+import pytest
+import torch
+
+from quant.batches import pack, plan
+from quant.candidate import homogeneous
+from quant.models.sru import Sru, SruGeometry
+from quant.ptq import Calibration, QuantizedArithmetic, QuantizedWeights, calibrate
+
+GEOMETRY = SruGeometry(layers=2, cells=20, projection=12, outputs=9)
+
+
+@pytest.fixture(scope="module")
+def network() -> Sru:
+    network = Sru(GEOMETRY)
+    network.initialise(torch.Generator().manual_seed(0))
+    return network.requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def utterances() -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    return [generator.normal(size=(n, GEOMETRY.inputs)).astype(np.float32) for n in (70, 31, 100, 5)]
+
+
+@pytest.fixture(scope="module")
+def calibration(network: Sru, utterances: list[np.ndarray]) -> Calibration:
+    return calibrate(network, pack(utterances, None, range(4)))
+
+
+def logits(
+    network: Sru, utterances: list[np.ndarray], arithmetic: QuantizedArithmetic | None, frames_per_batch: int = 10**6
+) -> list[torch.Tensor]:
+    result: list[torch.Tensor] = [torch.empty(0)] * len(utterances)
+    for positions in plan([len(u) for u in utterances], frames_per_batch):
+        batch = pack(utterances, None, positions)
+        y = network(batch.features, batch.lengths, arithmetic)
+        for column, i in enumerate(positions):
+            result[i] = y[: len(utterances[i]), column]
+    return result
+
+
+@pytest.mark.parametrize("pair", [(2, 2), (4, 4), (8, 8), (2, 8), (8, 2), (4, 8)])
+def test_small_products_are_exact_integers(network: Sru, calibration: Calibration, pair: tuple[int, int]) -> None:
+    weights = QuantizedWeights(network)
+    arithmetic = QuantizedArithmetic(homogeneous(network.sites, *pair), weights, calibration)
+    x = 3 * torch.randn(7, 3, 2 * GEOMETRY.cells, generator=torch.Generator().manual_seed(1))
+    codes, w_grid = weights("P1", pair[0])
+    a_grid = calibration.activations["P1"][pair[1]]
+    whole = a_grid.encode(x).to(torch.int64) @ codes.to(torch.int64).T
+    scaled = whole.double() * (a_grid.step * w_grid.step)
+    step = calibration.results["P1"].step
+    ours = arithmetic.product("P1", x, network.get_parameter("P1"))
+    exact = (scaled / step).round().clamp(-(2**15), 2**15 - 1) * step
+    # Scaling in float32 may move a value that lies on the border between two fixed-point codes.
+    assert (ours.double() - exact).abs().max() <= step
+    assert (ours.double() == exact).double().mean() > 0.99
+
+
+def test_sixteen_bits_stay_near_float(network: Sru, utterances: list[np.ndarray], calibration: Calibration) -> None:
+    arithmetic = QuantizedArithmetic(homogeneous(network.sites, 16), QuantizedWeights(network), calibration)
+    for quantized, exact in zip(
+        logits(network, utterances, arithmetic), logits(network, utterances, None), strict=True
+    ):
+        torch.testing.assert_close(quantized, exact, atol=0.03, rtol=0)
+
+
+def test_error_grows_as_bits_shrink(network: Sru, utterances: list[np.ndarray], calibration: Calibration) -> None:
+    exact = torch.cat(logits(network, utterances, None))
+    errors = []
+    for bits in (16, 8, 4, 2):
+        arithmetic = QuantizedArithmetic(homogeneous(network.sites, bits), QuantizedWeights(network), calibration)
+        errors.append(float((torch.cat(logits(network, utterances, arithmetic)) - exact).square().mean()))
+    assert errors == sorted(errors)
+    assert errors[0] < errors[3] / 100
+
+
+@pytest.mark.parametrize("bits", [2, 8, 16])
+def test_results_do_not_depend_on_the_batch(
+    network: Sru, utterances: list[np.ndarray], calibration: Calibration, bits: int
+) -> None:
+    arithmetic = QuantizedArithmetic(homogeneous(network.sites, bits), QuantizedWeights(network), calibration)
+    together, alone = (
+        logits(network, utterances, arithmetic),
+        logits(network, utterances, arithmetic, frames_per_batch=1),
+    )
+    for a, b in zip(together, alone, strict=True):
+        # 16-bit products carry float32 rounding, which may move a value by one fixed-point step and what follows from it.
+        torch.testing.assert_close(a, b, atol=0.0 if bits < 16 else 0.02, rtol=0)
+
+
+def test_calibration_survives_its_text_form(calibration: Calibration) -> None:
+    import json
+
+    assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
+
+
+def test_weights_are_quantized_once(network: Sru) -> None:
+    weights = QuantizedWeights(network)
+    assert weights("L0", 4)[0] is weights("L0", 4)[0]
+    assert weights("L0", 4)[0] is not weights("L0", 8)[0]
