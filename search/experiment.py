@@ -1,0 +1,88 @@
+"""What a search is: one YAML file, from which it can be repeated."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from simulators.documents import read_document, validate
+from simulators.errors import InputError
+
+Objective = Literal["error", "latency", "energy", "memory", "mohaq_speedup"]
+
+
+class Constraints(BaseModel):
+    """Limits on a candidate. One that is not named does not bind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    memory_mib: Annotated[float, Field(gt=0)] | None = None
+    """Weights at their bits and vectors at 16, in MiB. What exceeds it is not evaluated on speech at all."""
+    error: Annotated[float, Field(gt=0)] | None = None
+    """Largest phone error rate in percent."""
+    error_increase: Annotated[float, Field(gt=0)] | None = None
+    """Largest increase over the 16-bit baseline in percentage points (MOHAQ: 8)."""
+
+
+class Experiment(BaseModel):
+    """Settings of one search; operators and sizes default to MOHAQ's (Rezk et al. 2022, section 5)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: str = Field(min_length=1, max_length=80)
+    model: str = "sru"
+    """A shipped checkpoint's name or a .safetensors file."""
+    arch: str = "bitfusion"
+    """A shipped spec's name or a YAML file."""
+    set: tuple[str, ...] = Field(default=(), strict=False)
+    """Changes to the spec, as `--set` takes them."""
+    objectives: tuple[Objective, ...] = Field(default=("error", "latency", "energy"), min_length=1, strict=False)
+    """All are minimised but `mohaq_speedup`, which is maximised."""
+    constraints: Constraints = Constraints(error_increase=8.0)
+    minimum_activation_bits: dict[str, int] = {}
+    """Sites whose activations are lifted to at least this width (MOHAQ: the output layer, 4)."""
+    steps: int = Field(default=300, ge=1, le=1 << 20)
+    """Frames of the utterance that is simulated: 300 are three seconds."""
+    population: int = Field(default=40, ge=2, le=100_000)
+    offspring: int = Field(default=10, ge=1, le=100_000)
+    generations: int = Field(default=60, ge=0, le=1_000_000)
+    """Generations of offspring after the initial population."""
+    crossover_eta: float = Field(default=3.0, gt=0)
+    mutation_eta: float = Field(default=3.0, gt=0)
+    seed_homogeneous: bool = True
+    """Whether the initial population holds the candidates of one width for everything."""
+    seed: int = Field(default=1, ge=0, le=2**32 - 1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len({*self.objectives}) < len(self.objectives):
+            raise ValueError(f"objectives: one is named twice in {', '.join(self.objectives)}")
+        if self.constraints.error is not None and self.constraints.error_increase is not None:
+            raise ValueError("constraints: error and error_increase exclude each other")
+        return self
+
+    @classmethod
+    def load(cls, name: str | Path) -> "Experiment":
+        """Read a file, or a shipped experiment by its name. Raises InputError with file, line, column and key."""
+        return validate(read_document(find_experiment(str(name))), cls)
+
+    def to_yaml(self) -> str:
+        """The experiment with every default written out."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, default_flow_style=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+
+def find_experiment(name: str) -> Path:
+    """A file, or a shipped experiment: beside the packages in a checkout, inside this package when installed."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    package = Path(__file__).resolve().parent
+    folder = next(f for f in (package / "experiments", package.parent / "experiments") if f.is_dir())
+    shipped = sorted(file.stem for file in folder.glob("*.yaml"))
+    if path.parent in (Path("."), Path("experiments")) and path.stem in shipped and path.suffix in ("", ".yaml"):
+        return folder / f"{path.stem}.yaml"
+    raise InputError(f"{name}: no such experiment: neither a file nor a shipped name ({', '.join(shipped)})")

@@ -1,0 +1,96 @@
+"""Genes of a candidate: whole numbers that index the bit-widths that the hardware offers for each site.
+
+Where the legal pairs are every combination of some weight widths with some activation widths (Bit Fusion), a site has
+two genes, as in MOHAQ; where they are not (SiLago ties both), it has one, which indexes the list of pairs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from simulators.errors import InputError
+
+Bits = dict[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
+
+
+@dataclass(frozen=True)
+class Genome:
+    """The bijection between gene vectors and candidates, up to lifted activations."""
+
+    sites: tuple[str, ...]
+    precisions: tuple[tuple[int, int], ...]
+    minimum_activation_bits: Mapping[str, int] = field(default_factory=dict)
+    """Sites whose activations are lifted to at least this width: MOHAQ does so for the output layer."""
+
+    def __post_init__(self) -> None:
+        if not self.precisions:
+            raise InputError("precisions: the architecture offers none")
+        for site, least in self.minimum_activation_bits.items():
+            if site not in self.sites:
+                raise InputError(f"minimum_activation_bits: unknown site {site}: the sites are {', '.join(self.sites)}")
+            if not any(activation >= least for _, activation in self.precisions):
+                raise InputError(
+                    f"minimum_activation_bits: {site}: {least}: the architecture has no activations so wide"
+                )
+
+    @property
+    def weight_widths(self) -> tuple[int, ...]:
+        return tuple(sorted({w for w, _ in self.precisions}))
+
+    @property
+    def activation_widths(self) -> tuple[int, ...]:
+        return tuple(sorted({a for _, a in self.precisions}))
+
+    @property
+    def apart(self) -> bool:
+        """Whether weights and activations have genes of their own."""
+        return set(product(self.weight_widths, self.activation_widths)) == set(self.precisions)
+
+    @property
+    def upper(self) -> np.ndarray:
+        """Largest value of each gene; the smallest is 0."""
+        per_site = (len(self.weight_widths), len(self.activation_widths)) if self.apart else (len(self.precisions),)
+        return np.array([count - 1 for _ in self.sites for count in per_site])
+
+    def decode(self, genes: Sequence[int] | np.ndarray) -> Bits:
+        """The candidate of a gene vector."""
+        numbers = [int(g) for g in genes]
+        if self.apart:
+            weights, activations = self.weight_widths, self.activation_widths
+            pairs = [(weights[w], activations[a]) for w, a in zip(numbers[::2], numbers[1::2], strict=True)]
+        else:
+            ordered = sorted(self.precisions)
+            pairs = [ordered[g] for g in numbers]
+        return {site: self._lifted(site, pair) for site, pair in zip(self.sites, pairs, strict=True)}
+
+    def encode(self, bits: Mapping[str, tuple[int, int]]) -> np.ndarray:
+        """The gene vector of a candidate. Raises InputError for a pair that the architecture does not offer."""
+        genes: list[int] = []
+        for site in self.sites:
+            if bits[site] not in self.precisions:
+                raise InputError(f"bits of {site}: {bits[site]}: the architecture offers {sorted(self.precisions)}")
+            if self.apart:
+                genes += [self.weight_widths.index(bits[site][0]), self.activation_widths.index(bits[site][1])]
+            else:
+                genes.append(sorted(self.precisions).index(bits[site]))
+        return np.array(genes)
+
+    def homogeneous(self) -> dict[int, Bits]:
+        """The candidates with one width for everything, by that width, widest first (lifted where a site asks for
+        it)."""
+        widths = sorted((w for w, a in self.precisions if w == a), reverse=True)
+        return {width: {site: self._lifted(site, (width, width)) for site in self.sites} for width in widths}
+
+    def _lifted(self, site: str, pair: tuple[int, int]) -> tuple[int, int]:
+        least = self.minimum_activation_bits.get(site, 0)
+        if pair[1] >= least:
+            return pair
+        wide_enough = [p for p in self.precisions if p[1] >= least and p[0] >= pair[0]]
+        return min(wide_enough, key=lambda p: (p[1], p[0]))
+
+
+def name_of(bits: Mapping[str, tuple[int, int]]) -> str:
+    """One line that names a candidate and that `mohaq evaluate --bits` takes: `L0=8x8,P1=4x8,…`."""
+    return ",".join(f"{site}={w}x{a}" for site, (w, a) in bits.items())
