@@ -1,4 +1,4 @@
-"""Read the two kinds of `.WAV` file that carry TIMIT: NIST SPHERE, as LDC delivers it, and RIFF, as most people keep it.
+"""Read the two kinds of `.WAV` file that carry TIMIT: NIST SPHERE, as LDC delivers it, and RIFF, as many keep it.
 
 Which one it is, the content tells; the name does not. SPHERE's header is plain text: `NIST_1A`, the header's size, then
 `name -type value` lines up to `end_head` (NIST's SPHERE documentation; only uncompressed 16-bit PCM is read).
@@ -61,23 +61,23 @@ def _read_sphere(path: Path, data: bytes) -> tuple[np.ndarray, int]:
         hint = " (convert it with sph2pipe or sox)" if "shorten" in coding or "wavpack" in coding else ""
         raise InputError(f"{path}: sample_coding {coding!r}: only 'pcm' is read{hint}")
 
-    def number(name: str, default: int | None = None) -> int:
+    def integer(name: str, default: int | None = None) -> int:
         value = fields.get(name, "" if default is None else str(default))
         if not value.isdigit():
             raise InputError(f"{path}: SPHERE field {name} is {value!r}, must be a number")
         return int(value)
 
-    if number("channel_count", 1) != 1 or number("sample_n_bytes", 2) != 2:
+    if integer("channel_count", 1) != 1 or integer("sample_n_bytes", 2) != 2:
         raise InputError(f"{path}: must be mono with 2 bytes a sample")
     order = fields.get("sample_byte_format", "01")
     if order not in ("01", "10"):
         raise InputError(f"{path}: sample_byte_format {order!r}: must be 01 (little-endian) or 10 (big-endian)")
     body = data[size:]
-    count = number("sample_count", len(body) // 2)
+    count = integer("sample_count", len(body) // 2)
     if len(body) < 2 * count:
         raise InputError(f"{path}: truncated: the header promises {count} samples, the file holds {len(body) // 2}")
     samples = np.frombuffer(body, "<i2" if order == "01" else ">i2", count).astype(np.int16)
-    return samples, number("sample_rate")
+    return samples, integer("sample_rate")
 
 
 def _read_riff(path: Path, data: bytes) -> tuple[np.ndarray, int]:
@@ -91,5 +91,5 @@ def _read_riff(path: Path, data: bytes) -> tuple[np.ndarray, int]:
     except (wave.Error, EOFError) as error:
         raise InputError(f"{path}: broken RIFF file: {str(error) or 'it ends too early'}") from None
     if len(frames) != 2 * promised:
-        raise InputError(f"{path}: truncated: the header promises {promised} samples, the file holds {len(frames) // 2}")
+        raise InputError(f"{path}: truncated: the header promises {promised} samples, there are {len(frames) // 2}")
     return np.frombuffer(frames, "<i2").astype(np.int16), rate

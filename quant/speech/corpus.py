@@ -3,8 +3,9 @@
     ROOT/TRAIN|TEST/DR*/SPEAKER/SENTENCE.WAV, .PHN, .TXT     (any letter case)
 
 `train` is all of TRAIN. `dev` and `test` are lists of speakers of TEST: a `splits.yaml` in the root names them (the
-embedded corpus has one); otherwise they are TIMIT's core test set of 24 speakers and the 50-speaker development set of
-Kaldi's TIMIT recipe. SA sentences, which every speaker reads, are dropped.
+embedded corpus has one, which lists the speakers of `train` too); otherwise they are TIMIT's core test set of 24
+speakers and the 50-speaker development set of Kaldi's TIMIT recipe. SA sentences, which every speaker reads, are
+dropped.
 """
 
 import hashlib
@@ -22,12 +23,18 @@ from simulators.errors import InputError
 SPLITS = ("train", "dev", "test")
 
 # Garofolo et al., "DARPA TIMIT acoustic-phonetic continuous speech corpus" (1993): two men and a woman of each region.
-CORE_TEST_SPEAKERS = """MDAB0 MWBT0 FELC0 MTAS1 MWEW0 FPAS0 MJMP0 MLNT0 FPKT0 MLLL0 MTLS0 FJLM0 MBPM0 MKLT0 FNLP0 MCMJ0 MJDH0
-    FMGD0 MGRT0 MNJM0 FDHC0 MJLN0 MPAM0 FMLD0""".split()
+CORE_TEST_SPEAKERS = [
+    "MDAB0", "MWBT0", "FELC0", "MTAS1", "MWEW0", "FPAS0", "MJMP0", "MLNT0", "FPKT0", "MLLL0", "MTLS0", "FJLM0",
+    "MBPM0", "MKLT0", "FNLP0", "MCMJ0", "MJDH0", "FMGD0", "MGRT0", "MNJM0", "FDHC0", "MJLN0", "MPAM0", "FMLD0",
+]  # fmt: skip
 # The list of Kaldi's egs/timit/s5/conf/dev_spk.list, disjoint from the core test set.
-DEV_SPEAKERS = """FAKS0 FDAC1 FJEM0 MGWT0 MJAR0 MMDB1 MMDM2 MPDF0 FCMH0 FKMS0 MBDG0 MBWM0 MCSH0 FADG0 FDMS0 FEDW0 MGJF0 MGLB0
-    MRTK0 MTAA0 MTDT0 MTHC0 MWJG0 FNMR0 FREW0 FSEM0 MBNS0 MMJR0 MDLS0 MDLF0 MDVC0 MERS0 FMAH0 FDRW0 MRCS0 MRJM4 FCAL1
-    MMWH0 FJSJ0 MAJC0 MJSW0 MREB0 FGJD0 FJMG0 MROA0 MTEB0 MJFC0 MRJR0 FMML0 MRWS1""".split()
+DEV_SPEAKERS = [
+    "FAKS0", "FDAC1", "FJEM0", "MGWT0", "MJAR0", "MMDB1", "MMDM2", "MPDF0", "FCMH0", "FKMS0", "MBDG0", "MBWM0",
+    "MCSH0", "FADG0", "FDMS0", "FEDW0", "MGJF0", "MGLB0", "MRTK0", "MTAA0", "MTDT0", "MTHC0", "MWJG0", "FNMR0",
+    "FREW0", "FSEM0", "MBNS0", "MMJR0", "MDLS0", "MDLF0", "MDVC0", "MERS0", "FMAH0", "FDRW0", "MRCS0", "MRJM4",
+    "FCAL1", "MMWH0", "FJSJ0", "MAJC0", "MJSW0", "MREB0", "FGJD0", "FJMG0", "MROA0", "MTEB0", "MJFC0", "MRJR0",
+    "FMML0", "MRWS1",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Corpus:
 
 
 def load_corpus(root: Path | str, split: str) -> Corpus:
-    """Read a split ("train", "dev" or "test"). Anything missing, broken or mislabelled is an InputError naming the file."""
+    """Read a split: "train", "dev" or "test". Anything missing, broken or mislabelled is an InputError naming it."""
     root = Path(root)
     if split not in SPLITS:
         raise InputError(f"split: value {split!r}: must be one of {', '.join(SPLITS)}")
@@ -94,7 +101,7 @@ def load_corpus(root: Path | str, split: str) -> Corpus:
         for speaker in sorted(region.iterdir())
         if speaker.is_dir()
     }
-    chosen = sorted(folders) if split == "train" else sorted(split_speakers(root)[split])
+    chosen = sorted(split_speakers(root).get(split, folders))
     if not chosen:
         raise InputError(f"{top}: has no speakers (DR*/SPEAKER)")
     utterances = []
@@ -106,7 +113,8 @@ def load_corpus(root: Path | str, split: str) -> Corpus:
 
 
 def split_speakers(root: Path) -> dict[str, list[str]]:
-    """The speakers of dev and test: from `splits.yaml` in the root if there is one, else TIMIT's standard lists."""
+    """The speakers of dev and test, and of train if it is not all of TRAIN: from `splits.yaml` in the root if there is
+    one, else TIMIT's standard lists."""
     path = _child(root, "splits.yaml")
     if path is None:
         return {"dev": DEV_SPEAKERS, "test": CORE_TEST_SPEAKERS}
@@ -114,8 +122,8 @@ def split_speakers(root: Path) -> dict[str, list[str]]:
         lists = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(lists, dict) or set(lists) != {"dev", "test"}:
-        raise InputError(f"{path}: must map exactly 'dev' and 'test' to lists of speakers")
+    if not isinstance(lists, dict) or not {"dev", "test"} <= set(lists) <= set(SPLITS):
+        raise InputError(f"{path}: must map 'dev', 'test' and, if wanted, 'train' to lists of speakers")
     speakers = {}
     for split, names in lists.items():
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
@@ -152,8 +160,8 @@ def _load_speaker(speaker: str, folder: Path) -> list[Utterance]:
 def read_labels(path: Path, samples: int) -> tuple[tuple[int, int, str], ...]:
     """A `.PHN` file: lines of first sample, end sample, label. `samples` is the length of its audio.
 
-    TIMIT's own files end up to a few samples off the audio's end, and a handful have gaps between phones; both are let
-    pass. Overlaps, unknown labels and phones beyond the audio are errors.
+    Hand-made labels may end a few samples off the audio's end and leave small gaps or overlaps: these pass, a phone's
+    start being what counts. Phones out of order, unknown labels and phones beyond the audio are errors.
     """
     try:
         lines = path.read_text().splitlines()
@@ -173,8 +181,8 @@ def read_labels(path: Path, samples: int) -> tuple[tuple[int, int, str], ...]:
             raise InputError(f"{path}:{number}: phone {parts[2]!r}: not one of TIMIT's 61 labels")
         if end <= start:
             raise InputError(f"{path}:{number}: phone {label} ends at {end}, must be after its start {start}")
-        if labels and start < labels[-1][1]:
-            raise InputError(f"{path}:{number}: phone {label} starts at {start}, before the last one's end {labels[-1][1]}")
+        if labels and start <= labels[-1][0]:
+            raise InputError(f"{path}:{number}: phone {label} starts at {start}, not after the one before it")
         if end > samples + _END_TOLERANCE:
             raise InputError(f"{path}:{number}: phone {label} ends at sample {end}, but the audio has {samples}")
         labels.append((start, end, label))

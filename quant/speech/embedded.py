@@ -10,7 +10,6 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 
 from quant.cache import cache_dir
@@ -48,29 +47,27 @@ def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "
         fcntl.flock(lock, fcntl.LOCK_EX)  # two searches may start at once
         missing = [split for split in splits if not (root / f"{split}.json").exists()]
         if missing:
-            _generate(root, missing, seed, size, progress)
+            _generate(root, missing, seed, size, progress, lock.fileno())
     return root
 
 
 def recipe() -> str:
-    """SHA-256 of everything the corpus is made by: the generator's source files and espeak-ng's version."""
-    digest = hashlib.sha256(_espeak_version().encode())
+    """SHA-256 of the generator's source files."""
+    digest = hashlib.sha256()
     for name in _SOURCES:
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()
 
 
-def _espeak_version() -> str:
-    return version("espeakng-loader") if importlib.util.find_spec("espeakng_loader") else "none"
-
-
-def _generate(root: Path, splits: list[str], seed: int, size: str, progress: bool) -> None:
+def _generate(root: Path, splits: list[str], seed: int, size: str, progress: bool, lock: int) -> None:
     if importlib.util.find_spec("espeakng_loader") is None:
         raise InputError(
-            "the embedded corpus must be generated first and espeakng-loader is not installed: pip install 'mohaq[corpus]'"
+            "the embedded corpus is not there yet; to make it, espeakng-loader is needed: pip install 'mohaq[corpus]'"
         )
     command = [sys.executable, "-m", "quant.speech.synthesis", f"--out={root}", f"--seed={seed}", *SIZES[size]]
     command += [f"--splits={','.join(splits)}"] + ([] if progress else ["--quiet"])
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE, text=True)
+    stderr = None if progress else subprocess.PIPE
+    # The generator inherits the lock: should this process be killed, the next one still waits for it.
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, pass_fds=(lock,))
     if result.returncode != 0:
         raise RuntimeError(f"the corpus generator failed ({' '.join(command)}): {result.stderr or result.stdout}")

@@ -1,8 +1,8 @@
 """Acoustic features: 23 log-mel bands, 25 ms windows every 10 ms, and the phone state that each frame belongs to.
 
-The filterbank is Kaldi's, through kaldi-native-fbank, without dither. Features are cached on disk under a key made of the
-corpus's content and the settings below, before normalisation; mean and variance come from the training set and travel
-with the model.
+The filterbank is Kaldi's, through kaldi-native-fbank, without dither. Features are cached on disk under a key made of
+the corpus's content and the settings below, before normalisation; mean and variance come from the training set and
+travel with the model.
 """
 
 import hashlib
@@ -25,8 +25,9 @@ STATES_PER_PHONE = 3
 STATES = len(phones.PHONES_39) * STATES_PER_PHONE
 """Classes of a frame: 117. Class = 3 · phone + third of the phone."""
 
+_LOW_HZ = 20.0
 _SETTINGS = {
-    "bands": BANDS, "window_ms": 25.0, "hop_ms": 10.0, "low_hz": 20.0, "high_hz": 0.0, "window": "povey",
+    "bands": BANDS, "window_ms": 25.0, "hop_ms": 10.0, "low_hz": _LOW_HZ, "high_hz": 0.0, "window": "povey",
     "preemphasis": 0.97, "dither": 0.0, "states": STATES_PER_PHONE, "phones": phones.PHONES_39, "version": 1,
 }  # fmt: skip
 
@@ -115,8 +116,8 @@ def log_mel(audio: np.ndarray) -> np.ndarray:
     options = knf.FbankOptions()
     frame = options.frame_opts
     frame.samp_freq, frame.dither, frame.snip_edges = SAMPLE_RATE, 0.0, True
-    frame.frame_length_ms, frame.frame_shift_ms = _SETTINGS["window_ms"], _SETTINGS["hop_ms"]
-    options.mel_opts.num_bins, options.mel_opts.low_freq = BANDS, _SETTINGS["low_hz"]
+    frame.frame_length_ms, frame.frame_shift_ms = 25.0, 10.0
+    options.mel_opts.num_bins, options.mel_opts.low_freq = BANDS, _LOW_HZ
     fbank = knf.OnlineFbank(options)
     fbank.accept_waveform(SAMPLE_RATE, audio.astype(np.float32) / 32_768.0)
     fbank.input_finished()
@@ -142,10 +143,10 @@ def frame_states(utterance: Utterance, frames: int) -> np.ndarray:
     centres = np.arange(frames) * HOP_SAMPLES + WINDOW_SAMPLES // 2
     span_of = np.maximum(np.searchsorted(starts, centres, side="right") - 1, 0)
     states = np.empty(frames, np.int16)
-    for index, (_, phone) in enumerate(spans):
+    for index, (_, phone_index) in enumerate(spans):
         where = np.flatnonzero(span_of == index)
         n = len(where)
-        states[where] = phone * STATES_PER_PHONE + (STATES_PER_PHONE * np.arange(n) + 1) // max(n, 1)
+        states[where] = phone_index * STATES_PER_PHONE + (STATES_PER_PHONE * np.arange(n) + 1) // max(n, 1)
     return states
 
 

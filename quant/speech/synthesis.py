@@ -4,10 +4,10 @@ This is a program of its own. It loads espeak-ng (GPL-3) and is the only part of
 files it leaves, which have TIMIT's layout: `TRAIN|TEST/DR*/SPEAKER/SX*.WAV` with `.PHN` and `.TXT`, the speakers of dev
 being named in `splits.yaml`.
 
-The same seed gives the same bytes, whatever the number of processes and whichever splits are asked for: every speaker is
-synthesised by a process forked from a parent in which espeak-ng has been initialised but has never spoken (the
-library carries state from one utterance to the next). A split is written into a temporary folder, its speakers moved into
-place one folder at a time, and a marker file with a digest written last.
+The same seed gives the same bytes, whatever the number of processes and whichever splits are asked for: every speaker
+is synthesised by a process forked from a parent in which espeak-ng has been initialised but has never spoken (the
+library carries state from one utterance to the next). A split is written into a temporary folder, its speakers moved
+into place one folder at a time, and a marker file with a digest written last.
 """
 
 import argparse
@@ -16,10 +16,10 @@ import json
 import multiprocessing
 import os
 import shutil
-import sys
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from quant.speech.voices import SPLITS, Speaker, cast
 LEAD_S = (0.06, 0.2)
 """Silence before and after an utterance."""
 HALF_UTTERANCE_S = 1.25
-"""A speaker stops this much before the quota is full, so that the last utterance overshoots it by nothing on average."""
+"""A speaker stops this much before the quota is full: the last utterance then overshoots it by nothing on average."""
 BABBLE_POOL = 32
 """Clean utterances of a split from which its babble is mixed."""
 _STOPS = frozenset({"p", "t", "k", "b", "d", "g", "ch", "jh"})
@@ -64,7 +64,7 @@ def labels_of(speech: Speech, accent: str) -> list[tuple[int, int, str]]:
     """
     events = [*speech.phonemes, (len(speech.audio), "")]
     spans: list[list] = []
-    for (start, mnemonic), (end, _) in zip(events, events[1:], strict=False):
+    for (start, mnemonic), (end, _) in pairwise(events):
         names = phones.from_espeak(mnemonic, accent)
         if names == ("pau",):
             if spans and spans[-1][2] == "pau":
@@ -91,7 +91,7 @@ def _claim_closures(spans: list[list], speech: Speech) -> None:
     n = len(speech.audio) // hop
     envelope = np.abs(speech.audio[: n * hop].astype(np.float64)).reshape(n, hop).max(axis=1)
     silent = envelope < envelope.max() * 10.0 ** (_CLOSURE_DB / 20.0)
-    for before, stop in zip(spans, spans[1:], strict=False):
+    for before, stop in pairwise(spans):
         if stop[2] in _STOPS and before[2] != "pau":
             frame = first = stop[0] // hop
             while frame > 0 and silent[frame - 1] and (frame - 1) * hop > (before[0] + before[1]) // 2:
@@ -121,7 +121,8 @@ def _write_speaker(task: tuple[Speaker, str, float, Path]) -> tuple[int, float]:
         sentence = draw_split_sentence(split, rng)
         clean, labels = _speak(speaker, sentence, int(rng.integers(1, 2**31)))
         lead, trail = (int(rng.uniform(*LEAD_S) * SAMPLE_RATE) for _ in range(2))
-        audio = record(np.concatenate([np.zeros(lead), clean, np.zeros(trail)]), speaker.surroundings, _babble_pool, rng)
+        padded = np.concatenate([np.zeros(lead), clean, np.zeros(trail)])
+        audio = record(padded, speaker.surroundings, _babble_pool, rng)
         _write_utterance(folder / f"SX{number}", audio, [(a + lead, b + lead, name) for a, b, name in labels], sentence)
         total += len(audio)
     return number, total / SAMPLE_RATE
@@ -179,7 +180,8 @@ def generate_split(root: Path, split: str, size: SplitSize, seed: int, processes
     with context.Pool(1) as pool:  # in a child: the parent must not speak
         _babble_pool = pool.apply(_make_babble, ((split, seed),))
     utterances, length_s = 0, 0.0
-    with context.Pool(processes, maxtasksperchild=1) as pool, _bar(f"speakers of {split}", len(tasks), progress) as step:
+    bar = _Bar(f"speakers of {split}", len(tasks), progress)
+    with context.Pool(processes, maxtasksperchild=1) as pool, bar as step:
         for count, spoken_s in pool.imap_unordered(_write_speaker, tasks, chunksize=1):
             utterances += count
             length_s += spoken_s
@@ -202,7 +204,7 @@ def generate_split(root: Path, split: str, size: SplitSize, seed: int, processes
     return description
 
 
-class _bar:
+class _Bar:
     """A progress bar on stderr (rich), or nothing."""
 
     def __init__(self, title: str, total: int, show: bool) -> None:
@@ -213,7 +215,7 @@ class _bar:
         self._progress = Progress(*columns, console=Console(stderr=True), disable=not show)
         self._task = self._progress.add_task(title, total=total)
 
-    def __enter__(self):
+    def __enter__(self) -> Callable[[], None]:
         self._progress.start()
         return lambda: self._progress.advance(self._task)
 
@@ -242,15 +244,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _espeak = Espeak()
     root: Path = options["out"]
     root.mkdir(parents=True, exist_ok=True)
-    lists = {split: [s.id for s in cast(split, sizes[split].speakers, options["seed"])] for split in ("dev", "test")}
+    lists = {split: [s.id for s in cast(split, sizes[split].speakers, options["seed"])] for split in SPLITS}
     lines = [f"{split}: [{', '.join(names)}]\n" for split, names in lists.items()]
-    text = "# Speakers of TEST/ by split; all of TRAIN/ is train.\n" + "".join(lines)
+    text = "# Speakers by split: train lies in TRAIN/, dev and test in TEST/.\n" + "".join(lines)
     partial = root / f"splits.yaml.{os.getpid()}"
     partial.write_text(text, newline="\n")
     os.replace(partial, root / "splits.yaml")
     for split in splits:
-        print(json.dumps(generate_split(root, split, sizes[split], options["seed"], options["processes"], not options["quiet"])))
-        sys.stdout.flush()
+        made = generate_split(root, split, sizes[split], options["seed"], options["processes"], not options["quiet"])
+        print(json.dumps(made), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,10 @@ VOICES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-_FEMALE = frozenset("f1 f2 f3 f4 f5 Alicia Andrea Annie anika aunty belinda grandma linda shelby steph".split())
+_FEMALE = frozenset(
+    {"f1", "f2", "f3", "f4", "f5", "Alicia", "Andrea", "Annie", "anika", "aunty", "belinda", "grandma", "linda",
+     "shelby", "steph"}
+)  # fmt: skip
 
 RATE_WORDS_PER_MINUTE = (145.0, 200.0)
 PITCH = (35.0, 65.0)
@@ -63,7 +66,7 @@ def speaker_id(split: str, index: int, voice: str) -> str:
 
 
 def cast(split: str, count: int, seed: int) -> list[Speaker]:
-    """The first `count` speakers of a split. Accents take turns, and voices shift against them so that all pairs occur."""
+    """The first `count` speakers of a split. Accents take turns; voices shift against them, so that all pairs occur."""
     voices = VOICES[split]
     speakers = []
     for index in range(count):
