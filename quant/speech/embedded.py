@@ -51,6 +51,11 @@ def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "
     return root
 
 
+def espeak_available() -> bool:
+    """Whether the extra `corpus` is installed; asked without importing it."""
+    return importlib.util.find_spec("espeakng_loader") is not None
+
+
 def recipe() -> str:
     """SHA-256 of the generator's source files."""
     digest = hashlib.sha256()
@@ -60,7 +65,7 @@ def recipe() -> str:
 
 
 def _generate(root: Path, splits: list[str], seed: int, size: str, progress: bool, lock: int) -> None:
-    if importlib.util.find_spec("espeakng_loader") is None:
+    if not espeak_available():
         raise InputError(
             "the embedded corpus is not there yet; to make it, espeakng-loader is needed: pip install 'mohaq[corpus]'"
         )
