@@ -33,7 +33,7 @@ _SOURCES = ("synthesis", "espeak", "voices", "acoustics", "text", "phones")
 def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "full", progress: bool = True) -> Path:
     """The root of the embedded corpus, with at least these splits in it; generates what is missing.
 
-    All of it takes about 20 s on two cores, dev alone 2 s. Needs the extra `corpus` (espeak-ng) only where something is
+    All of it takes about 20 s on two cores, dev alone 3 s. Needs the extra `corpus` (espeak-ng) only where something is
     missing: InputError tells so.
     """
     splits = tuple(splits)
@@ -42,8 +42,16 @@ def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "
     if size not in SIZES:
         raise InputError(f"size: value {size!r}: must be one of {', '.join(SIZES)}")
     root = cache_dir() / "corpora" / f"embedded-{size}-seed{seed}-{recipe()[:12]}"
-    root.mkdir(parents=True, exist_ok=True)
-    with open(root / ".lock", "w") as lock:
+    if all((root / f"{split}.json").exists() for split in splits):
+        return root
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock_file = open(root / ".lock", "w")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise InputError(
+            f"{root}: cannot be written ({error.strerror}); set MOHAQ_CACHE to a folder that can"
+        ) from None
+    with lock_file as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two searches may start at once
         missing = [split for split in splits if not (root / f"{split}.json").exists()]
         if missing:

@@ -5,9 +5,11 @@ the corpus's content and the settings below, before normalisation; mean and vari
 travel with the model.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import zipfile
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -82,11 +84,15 @@ class Features:
 
 
 def load_features(corpus: Corpus) -> Features:
-    """Features of a corpus split, unnormalised, from the cache or computed and cached."""
+    """Features of a corpus split, unnormalised, from the cache or computed and, if there is room, cached."""
     path = cache_dir() / "features" / f"{cache_key(corpus)}.npz"
-    if not path.exists():
-        _save(path, compute_features(corpus))
-    return _load(path)
+    try:
+        return _load(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged
+        features = compute_features(corpus)
+        with contextlib.suppress(OSError):  # a full disk or a read-only home costs only time
+            _save(path, features)
+        return features
 
 
 def cache_key(corpus: Corpus) -> str:

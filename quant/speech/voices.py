@@ -1,8 +1,9 @@
 """Who speaks in the embedded corpus: accents, voices, and how they are dealt out to train, dev and test.
 
 An accent plays the part of TIMIT's dialect region. A voice is one of espeak-ng's variants, which differ in formants and
-glottal source; related variants (`edward`, `edward2`) stay together, and no voice occurs in two splits. On top
-of these every speaker has a pitch, a pitch range, a speaking rate and a vocal tract length of his or her own.
+glottal source. No voice occurs in two splits, though a few have a near relative in another (`benjamin` in dev and `adam`
+in train, `miguel` in dev and `michel` in test). On top of these every speaker has a pitch, a pitch range, a speaking
+rate and a vocal tract length of his or her own.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ ACCENTS = (
 )  # fmt: skip
 """Dialect regions DR1 … DR8."""
 
-# Left out: whispers, robots, the Klatt synthesiser's voices, and effects such as `Demonic` and `croak`.
+# Left out: whispers, robots, the bare Klatt synthesiser's voices, and effects such as `Demonic` and `croak`.
 VOICES: dict[str, tuple[str, ...]] = {
     "dev": ("m4", "f2", "Andy", "Annie", "benjamin", "pablo", "zac", "belinda", "miguel"),
     "test": ("m6", "f4", "Alex", "Andrea", "robert", "rob", "travis", "shelby", "michel"),

@@ -83,6 +83,20 @@ def test_features_come_back_the_same_from_the_cache(tmp_path: Path, own_cache: P
     assert [phones.PHONES_39[p] for p in first.phones[0]] == corpus.utterances[0].reference
 
 
+def test_a_damaged_cache_is_made_anew_and_an_unwritable_one_done_without(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = load_corpus(write_tree(tmp_path / "timit", ["TRAIN/DR1/FABC0"]), "train")
+    first = features.load_features(corpus)
+    (file,) = (own_cache / "features").iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    np.testing.assert_array_equal(features.load_features(corpus).mats[0], first.mats[0])
+    assert file.stat().st_size > 1000
+    (tmp_path / "a_file").touch()
+    monkeypatch.setenv("MOHAQ_CACHE", str(tmp_path / "a_file"))
+    np.testing.assert_array_equal(features.load_features(corpus).mats[0], first.mats[0])
+
+
 def test_other_content_has_another_key() -> None:
     one = Corpus("dev", (utterance((0, 600, "h#")),))
     two = Corpus("dev", (utterance((0, 601, "h#")),))

@@ -156,6 +156,13 @@ def test_bad_requests_are_named() -> None:
         embedded.embedded_corpus(size="huge")
 
 
+def test_an_unwritable_cache_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a_file").touch()
+    monkeypatch.setenv("MOHAQ_CACHE", str(tmp_path / "a_file"))
+    with pytest.raises(InputError, match=r"cannot be written .*; set MOHAQ_CACHE"):
+        embedded.embedded_corpus(("dev",))
+
+
 @needs_espeak
 def test_features_of_the_embedded_corpus(corpus_root: Path) -> None:
     corpus = load_corpus(corpus_root, "dev")
