@@ -1,9 +1,10 @@
 """The embedded corpus on disk: made once, on first use, by the generator in a process of its own.
 
-It lies under the cache folder in a directory named after seed, size and the generator's source text, so an edit of
+It lies under the cache folder in a directory named after seed, size and the generator's source code, so an edit of
 the generator never serves an old corpus under a new recipe.
 """
 
+import ast
 import fcntl
 import hashlib
 import importlib.util
@@ -65,11 +66,19 @@ def espeak_available() -> bool:
 
 
 def recipe() -> str:
-    """SHA-256 of the generator's source files."""
+    """SHA-256 of the generator's source files, comments, docstrings and layout left out."""
     digest = hashlib.sha256()
     for name in _SOURCES:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+        tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_bytes())
+        digest.update(ast.dump(_WithoutText().visit(tree)).encode())
     return digest.hexdigest()
+
+
+class _WithoutText(ast.NodeTransformer):
+    """Drops the statements that are nothing but a string."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
 
 
 def _generate(root: Path, splits: list[str], seed: int, size: str, progress: bool, lock: int) -> None:
