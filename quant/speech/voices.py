@@ -2,8 +2,8 @@
 
 An accent plays the part of TIMIT's dialect region. A voice is one of espeak-ng's variants, which differ in formants and
 glottal source. No voice occurs in two splits, though a few have a near relative in another (`benjamin` in dev and
-`adam` in train, `miguel` in dev and `michel` in test). On top of these every speaker has a pitch, a pitch range, a speaking
-rate and a vocal tract length of his or her own.
+`adam` in train, `miguel` in dev and `michel` in test). On top of these every speaker has a pitch, a pitch range, a
+speaking rate and a vocal tract length of his or her own.
 """
 
 from dataclasses import dataclass
