@@ -1,1 +1,6 @@
-"""Multi-objective search over bit-widths."""
+"""Multi-objective search over bit-widths, with latency and energy from the simulators."""
+
+from search.experiment import Experiment
+from search.inference_only import Progress, Run, Solution, run
+
+__all__ = ["Experiment", "Progress", "Run", "Solution", "run"]

@@ -1,8 +1,8 @@
 """Every finished evaluation, in one SQLite file, written before it is used.
 
-Errors are keyed by model, data, candidate and the code that computes them; costs by trace (which holds the geometry, the
-steps and the candidate), hardware and the simulators' code. So an error is found again for any hardware, a cost for any
-data, and neither after its code changed.
+Errors are keyed by model, data, candidate and the code that computes them; costs by trace (which holds the geometry,
+the steps and the candidate), hardware and the simulators' code. So an error is found again for any hardware, a cost
+for any data, and neither after its code changed.
 
 The file is in WAL mode, set once by its creator, with synchronous=FULL: a row that `write_…` returned from survives a
 kill of the process and a crash of the machine. Several processes may share a ledger; a row written twice stays as it
@@ -35,7 +35,8 @@ _TABLES = """
 
 
 class Ledger:
-    """An open ledger. `model`, `data`, `trace` and `arch` are digests; results are flat mappings of names to numbers."""
+    """An open ledger. `model`, `data`, `trace` and `arch` are digests; results are flat mappings of names to
+    numbers."""
 
     def __init__(self, path: Path):
         self.path = path

@@ -1,7 +1,22 @@
 """Cycle-approximate discrete-event simulators of accelerators for quantized recurrent networks."""
 
-from simulators.arch import Arch, load_arch
+from simulators.arch import Arch, arch_names, load_arch
 from simulators.errors import InputError
+from simulators.report import LayerReport, Report
+from simulators.simulation import simulate
 from simulators.trace import Conv2d, Elementwise, Matmul, Trace, load_trace
 
-__all__ = ["Arch", "Conv2d", "Elementwise", "InputError", "Matmul", "Trace", "load_arch", "load_trace"]
+__all__ = [
+    "Arch",
+    "Conv2d",
+    "Elementwise",
+    "InputError",
+    "LayerReport",
+    "Matmul",
+    "Report",
+    "Trace",
+    "arch_names",
+    "load_arch",
+    "load_trace",
+    "simulate",
+]

@@ -14,9 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from simulators.documents import Document, KeyPath, dotted, parse_scalar, read_document, shown, validate
 from simulators.errors import InputError
-from simulators.shipped import SUFFIXES, find
+from simulators.shipped import SUFFIXES, find, names
 from simulators.specs import BitFusionSpec, SilagoSpec
 
 Spec = BitFusionSpec | SilagoSpec
@@ -41,6 +43,15 @@ class Arch:
         return self.spec.name
 
     @property
+    def description(self) -> str:
+        """One line about it."""
+        return self.spec.description
+
+    def to_yaml(self) -> str:
+        """The resolved spec: `extends` and overrides applied, every default written out."""
+        return yaml.safe_dump(self.spec.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=110)
+
+    @property
     def platform(self) -> str:
         """`bitfusion` or `silago`: which lowering runs it."""
         return self.spec.platform
@@ -60,6 +71,11 @@ class Arch:
         """sha256 of the resolved spec's canonical JSON."""
         text = json.dumps(self.spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def arch_names() -> list[str]:
+    """Names of the shipped specs."""
+    return names("arch_specs")
 
 
 def load_arch(name: str | Path, overrides: Sequence[str] = ()) -> Arch:

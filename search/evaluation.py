@@ -1,0 +1,139 @@
+"""What a candidate costs and how well it recognises: from the ledger where it is known, else computed and recorded."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from search.executor import Executor
+from search.genome import Bits, name_of
+from search.ledger import Ledger
+from simulators import Arch, Trace, simulate
+from simulators.mohaq_closed_form import memory_mib, speedup
+
+
+class Site(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class ErrorRate(Protocol):
+    @property
+    def error_max(self) -> float: ...
+    @property
+    def error(self) -> float: ...
+
+
+class Model(Protocol):
+    """What the search asks of a model; `quant.Recogniser` is one."""
+
+    @property
+    def sites(self) -> Sequence[Site]: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def data_digest(self) -> str: ...
+    def evaluate(self, bits: Bits) -> ErrorRate: ...
+    def trace(self, bits: Bits, steps: int) -> Trace: ...
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Figures that need no speech: simulated for one utterance, and MOHAQ's closed forms."""
+
+    cycles: int
+    latency_ms: float
+    energy_uj: float
+    memory_mib: float
+    mohaq_speedup: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Phone error rates in percent. `error` is the objective, the largest over the subsets of speakers; `error_plain`
+    that of all."""
+
+    error: float
+    error_plain: float
+
+
+class Evaluator:
+    """Evaluates candidates of one model on one architecture. Every result is in the ledger before it is returned."""
+
+    def __init__(self, model: Model, arch: Arch, steps: int, ledger: Ledger, executor: Executor):
+        self.model = model
+        self.arch = arch
+        self.steps = steps
+        self.ledger = ledger
+        self.executor = executor
+        self.evaluated = 0
+        """Model evaluations computed here, as opposed to found in the ledger."""
+        self._costs: dict[str, Cost] = {}
+        self._qualities: dict[str, Quality] = {}
+
+    def cost(self, bits: Bits) -> Cost:
+        name = name_of(bits)
+        if name not in self._costs:
+            trace = self.model.trace(bits, self.steps)
+            found = self.ledger.find_cost(trace.digest, self.arch.digest)
+            if found is None:
+                found = asdict(self._simulate(trace))
+                self.ledger.write_cost(trace.digest, self.arch.digest, found)
+            self._costs[name] = Cost(**found)
+        return self._costs[name]
+
+    def qualities(
+        self, candidates: Sequence[Bits], done: Callable[[Bits, Quality], None] | None = None
+    ) -> list[Quality]:
+        """Of each candidate, in their order; `done` is called as each becomes known."""
+        missing: dict[str, Bits] = {}
+        for bits in candidates:
+            name = name_of(bits)
+            if name in missing:
+                continue
+            if name not in self._qualities:
+                found = self.ledger.find_error(self.model.digest, self.model.data_digest, name)
+                if found is None:
+                    missing[name] = bits
+                    continue
+                self._qualities[name] = Quality(found["error"], found["error_plain"])
+            if done:
+                done(bits, self._qualities[name])
+        for bits, (quality, seconds) in self.executor.map(self._recognise, missing.values()):
+            name = name_of(bits)
+            self.ledger.write_error(self.model.digest, self.model.data_digest, name, asdict(quality), seconds)
+            self._qualities[name] = quality
+            self.evaluated += 1
+            if done:
+                done(bits, quality)
+        return [self._qualities[name_of(bits)] for bits in candidates]
+
+    def known_quality(self, bits: Bits) -> Quality | None:
+        """What `qualities` returned for a candidate before, or None."""
+        return self._qualities.get(name_of(bits))
+
+    def _recognise(self, bits: Bits) -> tuple[Quality, float]:
+        started = time.perf_counter()
+        rate = self.model.evaluate(bits)
+        return Quality(rate.error_max, rate.error), time.perf_counter() - started
+
+    def _simulate(self, trace: Trace) -> Cost:
+        report = simulate(trace, self.arch)
+        return Cost(
+            cycles=report.cycles,
+            latency_ms=report.latency_ms,
+            energy_uj=report.energy_uj,
+            memory_mib=memory_mib(trace),
+            mohaq_speedup=speedup(trace, self.arch.spec.platform),
+        )
+
+
+def objective_values(quality: Quality | None, cost: Cost) -> Mapping[str, Any]:
+    """Value of each objective by its name; error is None where it was not evaluated."""
+    return {
+        "error": None if quality is None else quality.error,
+        "latency": cost.latency_ms,
+        "energy": cost.energy_uj,
+        "memory": cost.memory_mib,
+        "mohaq_speedup": cost.mohaq_speedup,
+    }

@@ -1,0 +1,214 @@
+"""The inference-only search of MOHAQ: NSGA-II over post-training-quantized candidates.
+
+A run is a function of its experiment, model, data, hardware and code: NSGA-II draws from one seeded generator, and
+every evaluation that it saw is in the ledger. To resume is therefore to run again from the seed, with all finished
+evaluations found in the ledger at next to no cost; the state saved after each generation is held against what the
+rerun passes through, so that a run whose surroundings changed is refused rather than silently mixed.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.core.evaluator import Evaluator as PymooEvaluator
+from pymoo.operators.crossover.sbx import SBX
+from pymoo.operators.mutation.pm import PM
+from pymoo.operators.repair.rounding import RoundingRepair
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+from search.evaluation import Cost, Evaluator, Quality
+from search.executor import Executor, Inline
+from search.experiment import Experiment
+from search.genome import Bits, Genome, name_of
+from search.ledger import Ledger, cost_code, error_code
+from search.problem import BitWidthProblem
+from search.state import RunFolder
+from simulators import Arch, load_arch
+from simulators.errors import InputError
+
+LEDGER_FILE = "ledger.sqlite"
+BASELINE_BITS = 16
+
+
+class Progress(Protocol):
+    """What a display is told; every method may do nothing."""
+
+    def started(self, candidates: int) -> None:
+        """The search will look at about this many candidates."""
+
+    def evaluated(self, bits: Bits, quality: Quality) -> None:
+        """One candidate's error is known, computed now or found in the ledger."""
+
+    def generation(self, number: int, of: int, candidates: int, front: int) -> None:
+        """A generation is complete; so many candidates were asked for in all, so many are on the front."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A candidate with all that is known of it."""
+
+    bits: Bits
+    quality: Quality | None
+    cost: Cost
+
+    @property
+    def name(self) -> str:
+        return name_of(self.bits)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished search."""
+
+    experiment: Experiment
+    folder: Path
+    front: tuple[Solution, ...]
+    """The feasible candidates that no other dominates, of all that were evaluated, by rising first objective."""
+    visited: tuple[Solution, ...]
+    """All candidates that the search looked at, in order of their first appearance; over the memory limit, quality is
+    None."""
+    baselines: dict[int, Solution]
+    """The candidates of one width for everything, by that width."""
+    error_limit: float | None
+    evaluated: int
+    """Model evaluations that this process computed."""
+    model: Any
+    arch: Arch
+
+
+def run(
+    experiment: Experiment,
+    folder: Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+    model: Any = None,
+    executor: Executor | None = None,
+) -> Run:
+    """Search, and write the results to `folder`: see `search.outputs`.
+
+    `model` is by default the experiment's, loaded by `quant.load_model`. Raises InputError if the folder holds
+    another run, or this one and `resume` is false.
+    """
+    from search.outputs import write_outputs  # matplotlib, at the end only
+
+    arch = load_arch(experiment.arch, experiment.set)
+    if model is None:
+        from quant import load_model
+
+        model = load_model(experiment.model)
+    digests = {
+        "model": model.digest,
+        "data": model.data_digest,
+        "arch": arch.digest,
+        "code of quant": error_code(),
+        "code of simulators": cost_code(),
+    }
+    identity = {"experiment": experiment.to_dict(), "digests": digests}
+    with RunFolder(folder, identity, resume) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
+        evaluator = Evaluator(model, arch, experiment.steps, ledger, executor or Inline())
+        result = _search(experiment, state, evaluator, progress)
+        write_outputs(result, identity)
+    return result
+
+
+def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, progress: Progress | None) -> Run:
+    genome = Genome(
+        tuple(site.name for site in evaluator.model.sites),
+        evaluator.arch.precisions,
+        experiment.minimum_activation_bits,
+    )
+    homogeneous = genome.homogeneous()
+    done: Callable[[Bits, Quality], None] | None = progress.evaluated if progress else None
+    if progress:
+        progress.started(experiment.population + experiment.offspring * experiment.generations)
+    qualities = evaluator.qualities(list(homogeneous.values()), done)
+    baselines = {
+        width: Solution(bits, quality, evaluator.cost(bits))
+        for (width, bits), quality in zip(homogeneous.items(), qualities, strict=True)
+    }
+    limit = _error_limit(experiment, baselines)
+    problem = BitWidthProblem(experiment, genome, evaluator, limit, done)
+    algorithm = NSGA2(
+        pop_size=experiment.population,
+        n_offsprings=experiment.offspring,
+        sampling=_initial(experiment, genome),
+        crossover=SBX(prob=1.0, eta=experiment.crossover_eta, vtype=float, repair=RoundingRepair()),
+        mutation=PM(prob=1.0, eta=experiment.mutation_eta, vtype=float, repair=RoundingRepair()),
+        eliminate_duplicates=True,
+    )
+    algorithm.setup(problem, termination=("n_gen", experiment.generations + 1), seed=experiment.seed, verbose=False)
+
+    visited: dict[str, tuple[Bits, np.ndarray, bool]] = {}
+    while algorithm.has_next():
+        asked = algorithm.ask()
+        number = algorithm.n_gen - 1
+        state.check(number, asked.get("X"))
+        PymooEvaluator().eval(problem, asked)
+        algorithm.tell(infills=asked)
+        for individual in asked:
+            bits = genome.decode(individual.X)
+            visited.setdefault(name_of(bits), (bits, individual.F, bool(individual.FEAS)))
+        state.save(number, asked.get("X"), algorithm.pop)
+        if progress:
+            front = _front([f for _, f, feasible in visited.values() if feasible])
+            progress.generation(number, experiment.generations, len(visited), len(front))
+    solutions = {
+        name: Solution(bits, evaluator.known_quality(bits), evaluator.cost(bits))
+        for name, (bits, _, _) in visited.items()
+    }
+    feasible = [(name, f) for name, (_, f, ok) in visited.items() if ok]
+    chosen = sorted(
+        (feasible[i] for i in _front([f for _, f in feasible])), key=lambda item: (*item[1].tolist(), item[0])
+    )
+    return Run(
+        experiment=experiment,
+        folder=state.folder,
+        front=tuple(solutions[name] for name, _ in chosen),
+        visited=tuple(solutions.values()),
+        baselines=baselines,
+        error_limit=limit,
+        evaluated=evaluator.evaluated,
+        model=evaluator.model,
+        arch=evaluator.arch,
+    )
+
+
+def _initial(experiment: Experiment, genome: Genome) -> np.ndarray:
+    """Distinct gene vectors: the homogeneous candidates first where asked for, then random ones."""
+    generator = np.random.default_rng(experiment.seed)
+    rows: dict[bytes, np.ndarray] = {}
+    if experiment.seed_homogeneous:
+        for bits in genome.homogeneous().values():
+            row = genome.encode(bits)
+            rows[row.tobytes()] = row
+    possible = float(np.prod(genome.upper + 1.0))
+    while len(rows) < min(experiment.population, possible):
+        row = generator.integers(0, genome.upper + 1)
+        rows[row.tobytes()] = row
+    return np.array(list(rows.values())[: experiment.population])
+
+
+def _error_limit(experiment: Experiment, baselines: dict[int, Solution]) -> float | None:
+    """The largest feasible error in percent."""
+    constraints = experiment.constraints
+    if constraints.error_increase is None:
+        return constraints.error
+    if BASELINE_BITS not in baselines:
+        raise InputError(
+            f"{experiment.name}: constraints.error_increase needs a {BASELINE_BITS}-bit baseline, which the architecture "
+            f"{experiment.arch} does not offer: give constraints.error instead"
+        )
+    quality = baselines[BASELINE_BITS].quality
+    assert quality is not None
+    return quality.error + constraints.error_increase
+
+
+def _front(values: list[np.ndarray]) -> list[int]:
+    """Positions of the non-dominated vectors (all minimised); of equal vectors all are kept."""
+    if not values:
+        return []
+    return sorted(NonDominatedSorting().do(np.array(values), only_non_dominated_front=True).tolist())

@@ -1,0 +1,98 @@
+"""What a search leaves in its folder.
+
+pareto.csv, pareto.json   the front: bits, objectives and figures of each solution, and the baselines pareto.png
+error against latency and against energy solutions/NNN.yaml        one trace a solution, which `mohaq simulate` reads
+run.yaml                  the experiment with every default, the digests and versions that it depends on, and the
+command
+"""
+
+import csv
+import io
+import json
+import platform
+import shutil
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from quant.files import write_whole
+from search.plot import draw_front
+
+if TYPE_CHECKING:
+    from search.inference_only import Run, Solution
+
+LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
+
+
+def write_outputs(run: "Run", identity: dict[str, Any]) -> None:
+    """Write everything, each file whole or not at all."""
+    rows = [{"solution": f"{i:03d}", **describe(solution)} for i, solution in enumerate(run.front)]
+    baselines = [{"solution": f"{width}-bit", **describe(solution)} for width, solution in run.baselines.items()]
+    write_whole(run.folder / "pareto.csv", _csv(rows).encode())
+    content = {
+        "experiment": run.experiment.to_dict(),
+        "error_limit": run.error_limit,
+        "candidates": len(run.visited),
+        "front": rows,
+        "baselines": baselines,
+    }
+    write_whole(run.folder / "pareto.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_whole(run.folder / "pareto.png", draw_front(run))
+    _write_traces(run)
+    write_whole(run.folder / "run.yaml", _record(run, identity).encode())
+
+
+def describe(solution: "Solution") -> dict[str, Any]:
+    """A solution as a flat row; units in the names, error rates in percent."""
+    quality, cost = solution.quality, solution.cost
+    return {
+        "error": None if quality is None else round(quality.error, 4),
+        "error_plain": None if quality is None else round(quality.error_plain, 4),
+        "latency_ms": cost.latency_ms,
+        "energy_uj": cost.energy_uj,
+        "memory_mib": round(cost.memory_mib, 4),
+        "mohaq_speedup": round(cost.mohaq_speedup, 4),
+        "cycles": cost.cycles,
+        "bits": solution.name,
+    }
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    names = [
+        "solution",
+        "error",
+        "error_plain",
+        "latency_ms",
+        "energy_uj",
+        "memory_mib",
+        "mohaq_speedup",
+        "cycles",
+        "bits",
+    ]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write_traces(run: "Run") -> None:
+    """A new folder takes the place of the old one, so that a resumed run leaves no solutions of an earlier front."""
+    final, new = run.folder / "solutions", run.folder / ".solutions"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    for i, solution in enumerate(run.front):
+        run.model.trace(solution.bits, run.experiment.steps).save(new / f"{i:03d}.yaml")
+    shutil.rmtree(final, ignore_errors=True)
+    new.rename(final)
+
+
+def _record(run: "Run", identity: dict[str, Any]) -> str:
+    content = {
+        "experiment": identity["experiment"],
+        "digests": identity["digests"],
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "repeat": "save the mapping under `experiment` as FILE.yaml, then: mohaq search FILE.yaml --out FOLDER",
+    }
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110)

@@ -1,0 +1,53 @@
+"""The picture of a run: error against latency and against energy."""
+
+import io
+from typing import TYPE_CHECKING
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from search.inference_only import Run, Solution
+
+COST_AXES = (("latency_ms", "latency of one utterance (ms)"), ("energy_uj", "energy of one utterance (µJ)"))
+VISITED, FRONT, BASELINE = "#b8c0cc", "#c0392b", "#1f3a5f"
+
+
+def draw_front(run: "Run") -> bytes:
+    """PNG: every evaluated candidate, the front, and the homogeneous baselines, on two logarithmic cost axes."""
+    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+        axes = figure.subplots(1, 2, sharey=True)
+        for axis, (cost, label) in zip(axes, COST_AXES, strict=True):
+            _draw(axis, run, cost)
+            axis.set_xlabel(label)
+        axes[0].set_ylabel("phone error rate, worst of 4 subsets (%)")
+        axes[0].legend(frameon=False, loc="upper right")
+        model, arch = run.experiment.model, run.arch.name
+        figure.suptitle(f"{run.experiment.name}: {model} on {arch}, {len(run.visited)} candidates", fontsize=10)
+        image = io.BytesIO()
+        figure.savefig(image, format="png", dpi=150, metadata={"Software": None})
+    return image.getvalue()
+
+
+def _draw(axis: Axes, run: "Run", cost: str) -> None:
+    def points(solutions: "list[Solution]") -> tuple[list[float], list[float]]:
+        known = [s for s in solutions if s.quality is not None]
+        return [getattr(s.cost, cost) for s in known], [s.quality.error for s in known if s.quality is not None]
+
+    axis.scatter(*points(list(run.visited)), s=12, color=VISITED, label="evaluated", linewidths=0)
+    # On a front of three objectives a solution need not be on the staircase of any two, so no line joins them.
+    axis.scatter(*points(list(run.front)), s=26, color=FRONT, label="Pareto front", linewidths=0)
+    axis.scatter(*points(list(run.baselines.values())), s=44, marker="D", facecolors="none", edgecolors=BASELINE,
+                 label="one width for all", linewidths=1.3)  # fmt: skip
+    for width, solution in run.baselines.items():
+        if solution.quality is not None:
+            at = (getattr(solution.cost, cost), solution.quality.error)
+            axis.annotate(f"{width}-bit", at, xytext=(6, 6), textcoords="offset points", color=BASELINE, fontsize=8)
+    if run.error_limit is not None:
+        axis.axhline(run.error_limit, color=BASELINE, linewidth=0.8, linestyle=":")
+        axis.text(0.01, run.error_limit, "error limit", transform=axis.get_yaxis_transform(), va="bottom", fontsize=8,
+                  color=BASELINE)  # fmt: skip
+    axis.set_xscale("log")
+    axis.grid(True, which="both", linewidth=0.3, color="#dddddd")

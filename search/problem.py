@@ -1,0 +1,63 @@
+"""The search as pymoo sees it: a vectorised problem over whole-number genes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from pymoo.core.problem import Problem
+
+from search.evaluation import Evaluator, Quality, objective_values
+from search.experiment import Experiment
+from search.genome import Bits, Genome
+
+NOT_EVALUATED = 1e6
+"""Error objective of a candidate that breaks the memory limit and was therefore not evaluated. It is never compared:
+pymoo ranks infeasible candidates by their constraint violation alone."""
+
+
+class BitWidthProblem(Problem):
+    """Minimises the experiment's objectives; constraint values above 0 violate.
+
+    A candidate over the memory limit is screened out before its error is evaluated, which is what takes the time.
+    """
+
+    def __init__(self, experiment: Experiment, genome: Genome, evaluator: Evaluator, error_limit: float | None,
+                 done: Callable[[Bits, Quality], None] | None = None):  # fmt: skip
+        self.experiment = experiment
+        self.genome = genome
+        self.evaluator = evaluator
+        self.error_limit = error_limit
+        self._done = done
+        limits = [experiment.constraints.memory_mib, error_limit]
+        super().__init__(
+            n_var=len(genome.upper), n_obj=len(experiment.objectives), n_ieq_constr=sum(x is not None for x in limits),
+            xl=0, xu=genome.upper, vtype=int,
+        )  # fmt: skip
+
+    def _evaluate(self, x: np.ndarray, out: dict[str, Any], *_: Any, **__: Any) -> None:
+        candidates = [self.genome.decode(row) for row in x]
+        costs = [self.evaluator.cost(bits) for bits in candidates]
+        memory_limit = self.experiment.constraints.memory_mib
+        screened = [memory_limit is not None and cost.memory_mib > memory_limit for cost in costs]
+        feasible = [bits for bits, out_of_memory in zip(candidates, screened, strict=True) if not out_of_memory]
+        needed = "error" in self.experiment.objectives or self.error_limit is not None
+        known = iter(self.evaluator.qualities(feasible, self._done) if needed else [None] * len(feasible))
+        qualities = [None if out_of_memory else next(known) for out_of_memory in screened]
+
+        values = [objective_values(quality, cost) for quality, cost in zip(qualities, costs, strict=True)]
+        out["F"] = np.array(
+            [[self._minimised(name, value[name]) for name in self.experiment.objectives] for value in values]
+        )
+        constraints = []
+        if memory_limit is not None:
+            constraints.append([cost.memory_mib - memory_limit for cost in costs])
+        if self.error_limit is not None:
+            constraints.append([0.0 if quality is None else quality.error - self.error_limit for quality in qualities])
+        if constraints:
+            out["G"] = np.array(constraints).T
+
+    @staticmethod
+    def _minimised(objective: str, value: float | None) -> float:
+        if value is None:
+            return NOT_EVALUATED
+        return -value if objective == "mohaq_speedup" else value

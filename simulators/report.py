@@ -1,0 +1,143 @@
+"""What a simulation tells: cycles, named stalls, utilisation, bits moved and energy, layer by layer, adding up to the
+totals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from simulators.arch import Arch
+from simulators.lowering import Lowered
+from simulators.machine import COMPUTE, Timing
+from simulators.trace import FRAME_MS, Trace
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer. `compute_cycles` and the stalls add up to `cycles`; the energy's components to the layer's energy."""
+
+    name: str
+    cycles: int
+    """Cycles of the makespan that are charged to this layer; where layers overlap, to the one whose compute unit was
+    busy first."""
+    compute_cycles: int
+    stall_cycles: dict[str, int]
+    """By what the idle compute unit waited for."""
+    utilisation: float
+    """Work done over the most that the layer's compute unit could have done at this precision, 0 to 1: in the layer's
+    cycles, or, where they are fewer because it overlaps with another layer, in the cycles in which the unit was
+    busy."""
+    energy_uj: dict[str, float]
+    bits: dict[str, int]
+    """Traffic by level and direction, such as `dram_read`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "cycles": self.cycles,
+            "compute_cycles": self.compute_cycles,
+            "stall_cycles": self.stall_cycles,
+            "utilisation": self.utilisation,
+            "energy_uj": self.energy_uj,
+            "bits": self.bits,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """One utterance of a trace on an architecture."""
+
+    arch: str
+    trace: str
+    steps: int
+    frequency_mhz: float
+    layers: tuple[LayerReport, ...]
+
+    @property
+    def cycles(self) -> int:
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def latency_ms(self) -> float:
+        return self.cycles / self.frequency_mhz / 1e3
+
+    @property
+    def energy_uj(self) -> float:
+        return sum(sum(layer.energy_uj.values()) for layer in self.layers)
+
+    @property
+    def latency_ms_per_frame(self) -> float:
+        return self.latency_ms / self.steps
+
+    @property
+    def energy_uj_per_frame(self) -> float:
+        return self.energy_uj / self.steps
+
+    @property
+    def real_time_factor(self) -> float:
+        """Latency over the duration of the utterance; below 1 is faster than speech."""
+        return self.latency_ms / (self.steps * FRAME_MS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "arch": self.arch,
+            "trace": self.trace,
+            "steps": self.steps,
+            "cycles": self.cycles,
+            "latency_ms": self.latency_ms,
+            "latency_ms_per_frame": self.latency_ms_per_frame,
+            "real_time_factor": self.real_time_factor,
+            "energy_uj": self.energy_uj,
+            "energy_uj_per_frame": self.energy_uj_per_frame,
+            "layers": [layer.to_dict() for layer in self.layers],
+        }
+
+    def to_csv(self) -> str:
+        """One row a layer; a column for every stall, energy component and traffic that occurs, named with its unit."""
+        rows = []
+        for layer in self.layers:
+            row: dict[str, Any] = {"name": layer.name, "cycles": layer.cycles, "compute_cycles": layer.compute_cycles}
+            row |= {f"stall_{cause}_cycles": n for cause, n in layer.stall_cycles.items()}
+            row |= {"utilisation": layer.utilisation}
+            row |= {f"energy_{component}_uj": x for component, x in layer.energy_uj.items()}
+            row |= {f"{level}_bits": n for level, n in layer.bits.items()}
+            rows.append(row)
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval=0, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+
+def make_report(trace: Trace, arch: Arch, lowered: Lowered, timing: Timing) -> Report:
+    """Bring what ran and what was moved together, a layer at a time."""
+    kinds = lowered.machine.kinds
+    charged = timing.charged.copy()
+    compute = charged[:, COMPUTE].copy()
+    charged[:, COMPUTE] = 0
+    for layer, (host, kind) in lowered.hosts.items():
+        # The tasks of a layer that runs inside another's blocks, or whose own work is not of the kind `compute`.
+        compute[layer] += charged[host, kind]
+        charged[host, kind] = 0
+    reports = []
+    for i, work in enumerate(lowered.layers):
+        cycles = int(compute[i] + charged[i].sum())
+        energy = {component: pj * 1e-6 for component, pj in work.energy_pj.items()}
+        if lowered.leakage_mw:
+            energy["leakage"] = lowered.leakage_mw * cycles / lowered.frequency_mhz * 1e-3
+        reports.append(
+            LayerReport(
+                name=work.name,
+                cycles=cycles,
+                compute_cycles=int(compute[i]),
+                stall_cycles={kinds[k]: int(n) for k, n in enumerate(charged[i]) if n},
+                utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
+                energy_uj=energy,
+                bits=dict(work.bits),
+            )
+        )
+    return Report(arch.name, trace.name, trace.steps, arch.frequency_mhz, tuple(reports))

@@ -1,0 +1,204 @@
+"""Bit Fusion's mapping of one matrix product: tile sizes and loop order, by the simulator's own cost.
+
+A product of an M × K weight matrix with N vectors is cut into tiles of m outputs, k inputs and n vectors. The innermost
+loop runs over k, so that partial sums stay in the output buffer. The outer loop runs over outputs (a weight tile stays
+while vectors stream past it) or over vectors (an input tile stays while weights stream past it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, floor
+from typing import Literal
+
+from simulators.errors import InputError
+from simulators.specs import Array, BitFusionSpec, Buffers, FixedMapping
+
+Outer = Literal["outputs", "vectors"]
+
+REDUCTION_PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256, 512, 1024, 1 << 24)
+"""Into how many parts a reduction may be cut; the last is for buffers that hold next to nothing."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """One matrix product as the array sees it."""
+
+    outputs: int
+    inputs: int
+    """Length of the reduction; with a delta network on hardware that skips, only the transmitted elements."""
+    vectors: int
+    weight_bits: int
+    activation_bits: int
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tile sizes and loop order. Counts are ceilings; edge tiles are smaller."""
+
+    outer: Outer
+    m: int
+    k: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The part of a spec that a tiling depends on."""
+
+    name: str
+    array: Array
+    buffers: Buffers
+    dram_bits_per_cycle: int
+    mapping: FixedMapping | None
+
+    @classmethod
+    def of(cls, spec: BitFusionSpec) -> Hardware:
+        return cls(spec.name, spec.array, spec.buffers, spec.dram.bits_per_cycle, spec.mapping)
+
+    def capacity_bits(self, kib: float) -> int:
+        """What one tile may fill: half of a buffer when double-buffered."""
+        return floor(kib * 8192 / (2 if self.buffers.double_buffered else 1))
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What a fusion unit does with operands of some width: products a cycle, or cycles a product."""
+
+    products: int
+    """Products of one unit in one pass; they add up, so they multiply the reduction."""
+    passes: int
+    """Passes of one product: more than one for operands wider than the unit's."""
+
+
+def precision(weight_bits: int, activation_bits: int, unit_operand_bits: int) -> Precision:
+    """Sharma et al., ISCA 2018, section 3: 16 bit-bricks of 2 × 2 bits. Odd widths run as the next of 2, 4, 8, 16."""
+    products = passes = 1
+    for bits in (weight_bits, activation_bits):
+        width = max(2, 1 << (bits - 1).bit_length())
+        products *= unit_operand_bits // min(width, unit_operand_bits)
+        passes *= max(width // unit_operand_bits, 1)
+    return Precision(products, passes)
+
+
+def tile_cycles(hardware: Hardware, product: Product, m: int, k: int, n: int) -> int:
+    """Cycles in which the array works on a tile: n vectors, columns take outputs, rows and fused products the
+    reduction."""
+    fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
+    lanes = hardware.array.rows * fused.products
+    return fused.passes * n * ceil(m / hardware.array.columns) * ceil(k / lanes)
+
+
+@lru_cache(maxsize=65_536)
+def choose(hardware: Hardware, product: Product) -> Tiling:
+    """The tiling of least cost: the larger of array and DRAM cycles, then DRAM bits, then the fewest tiles.
+
+    Raises InputError that says which buffer is too small and by how much if not even the smallest tile fits.
+    """
+    if hardware.mapping is not None:
+        fixed = Tiling(
+            hardware.mapping.outer,
+            min(hardware.mapping.out_tile, product.outputs),
+            min(hardware.mapping.in_tile, product.inputs),
+            min(hardware.mapping.vector_tile, product.vectors),
+        )
+        _check_fit(hardware, product, fixed)
+        return fixed
+    best: tuple[tuple[float, ...], Tiling] | None = None
+    for tiling in _candidates(hardware, product):
+        cost = _cost(hardware, product, tiling)
+        if best is None or cost < best[0]:
+            best = cost, tiling
+    if best is None:
+        _check_fit(hardware, product, Tiling("outputs", 1, 1, 1))
+        raise AssertionError("the smallest tile fits and was not tried")
+    return best[1]
+
+
+def _candidates(hardware: Hardware, product: Product) -> Iterator[Tiling]:
+    """Tilings that fit: outputs in multiples of the columns, the reduction in equal parts, vectors in powers of two."""
+    weights = hardware.capacity_bits(hardware.buffers.weight_kib)
+    inputs = hardware.capacity_bits(hardware.buffers.input_kib)
+    sums = hardware.capacity_bits(hardware.buffers.output_kib)
+    for k in sorted(
+        {ceil(product.inputs / parts) for parts in range(1, min(product.inputs, 64) + 1)} | {1}, reverse=True
+    ):
+        limit_m = min(weights // (k * product.weight_bits), sums // hardware.buffers.partial_sum_bits, product.outputs)
+        for m in _sizes(limit_m, product.outputs, hardware.array.columns):
+            limit_n = min(
+                inputs // (k * product.activation_bits),
+                sums // (m * hardware.buffers.partial_sum_bits),
+                product.vectors,
+            )
+            for n in _sizes(limit_n, product.vectors, 1):
+                yield Tiling("outputs", m, k, n)
+                if n < product.vectors and m < product.outputs:
+                    yield Tiling("vectors", m, k, n)
+
+
+def _sizes(limit: int, whole: int, unit: int) -> list[int]:
+    """Tile sizes up to `limit`: the whole, the limit itself, and unit · 2^i (below a unit: what there is)."""
+    if limit < 1:
+        return []
+    if limit < unit:
+        return [limit]
+    sizes = {limit // unit * unit}
+    if limit >= whole:
+        sizes.add(whole)
+    size = unit
+    while size <= limit:
+        sizes.add(size)
+        size *= 2
+    return sorted(sizes, reverse=True)
+
+
+def loads(product: Product, tiling: Tiling) -> tuple[int, int]:
+    """How often the whole weight matrix and the whole input are read from DRAM."""
+    parts_m, parts_k, parts_n = (
+        ceil(product.outputs / tiling.m), ceil(product.inputs / tiling.k), ceil(product.vectors / tiling.n)
+    )  # fmt: skip
+    if tiling.outer == "outputs":
+        return (1 if parts_k == 1 else parts_n), (1 if parts_k == 1 and parts_n == 1 else parts_m)
+    return (1 if parts_k == 1 and parts_m == 1 else parts_n), (1 if parts_k == 1 else parts_m)
+
+
+def _cost(hardware: Hardware, product: Product, tiling: Tiling) -> tuple[float, ...]:
+    """Lower bounds, in cycles and bits. Results are not counted: they are written once under every tiling."""
+    weight_loads, input_loads = loads(product, tiling)
+    dram_bits = (
+        product.outputs * product.inputs * product.weight_bits * weight_loads
+        + product.inputs * product.vectors * product.activation_bits * input_loads
+    )
+    parts = [
+        _parts(product.outputs, tiling.m), _parts(product.inputs, tiling.k), _parts(product.vectors, tiling.n)
+    ]  # fmt: skip
+    array = sum(
+        count_m * count_k * count_n * tile_cycles(hardware, product, m, k, n)
+        for m, count_m in parts[0] for k, count_k in parts[1] for n, count_n in parts[2]
+    )  # fmt: skip
+    tiles = float(ceil(product.outputs / tiling.m) * ceil(product.inputs / tiling.k) * ceil(product.vectors / tiling.n))
+    return (max(array, dram_bits / hardware.dram_bits_per_cycle), float(dram_bits), array, tiles)
+
+
+def _parts(whole: int, tile: int) -> list[tuple[int, int]]:
+    """Sizes of the tiles of a dimension, with how many there are of each."""
+    full, edge = divmod(whole, tile)
+    return [(size, count) for size, count in ((tile, full), (edge, 1)) if size and count]
+
+
+def _check_fit(hardware: Hardware, product: Product, tiling: Tiling) -> None:
+    needs = {
+        "input": (tiling.k * tiling.n * product.activation_bits, hardware.buffers.input_kib),
+        "weight": (tiling.m * tiling.k * product.weight_bits, hardware.buffers.weight_kib),
+        "output": (tiling.m * tiling.n * hardware.buffers.partial_sum_bits, hardware.buffers.output_kib),
+    }
+    for name, (bits, kib) in needs.items():
+        capacity = hardware.capacity_bits(kib)
+        if bits > capacity:
+            raise InputError(
+                f"{hardware.name}: buffers.{name}_kib: {kib:g}: a tile of {tiling.m} outputs, {tiling.k} inputs and {tiling.n} "
+                f"vectors needs {bits} bits of {capacity} ({'half of ' * hardware.buffers.double_buffered}the buffer): "
+                f"{bits - capacity} too many"
+            )
