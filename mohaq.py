@@ -216,8 +216,12 @@ def search(
 ) -> None:
     """Search bit-widths per layer: NSGA-II with error from the model, latency and energy from the simulator."""
     from search import Experiment, run
+    from search.display import SearchDisplay, print_front
 
-    print(Experiment.load(experiment), run, output, resume)
+    settings = Experiment.load(experiment)
+    with SearchDisplay() as display:
+        result = run(settings, output, resume=resume, progress=display)
+    print_front(result)
 
 
 def _load(model: str, corpus: str, root: Path | None) -> "Recogniser":
@@ -253,21 +257,23 @@ def _print_report(report: "Report") -> None:
     for layer in report.layers:
         stall = sum(layer.stall_cycles.values())
         cause = max(layer.stall_cycles, key=lambda c: layer.stall_cycles[c]) if stall else ""
-        table.add_row(
-            layer.name,
+        share, energy = layer.cycles / report.cycles, sum(layer.energy_uj.values())
+        figures = (
             f"{layer.cycles:,}",
-            f"{layer.cycles / report.cycles:.1%}",
+            f"{share:.1%}",
             f"{layer.utilisation:.1%}",
             f"{stall:,}",
             cause,
-            f"{sum(layer.energy_uj.values()):,.2f}",
+            f"{energy:,.2f}",
         )
+        table.add_row(layer.name, *figures)
     out.print(table)
     out.print(
-        f"{report.cycles:,} cycles, {report.latency_ms:.3f} ms ({report.latency_ms_per_frame * 1e3:.2f} µs a frame, real-time factor "
-        f"{report.real_time_factor:.2g}), {report.energy_uj:,.1f} µJ ({report.energy_uj_per_frame:.3f} µJ a frame)",
-        highlight=False,
-    )
+        f"{report.cycles:,} cycles at {report.frequency_mhz:g} MHz: {report.latency_ms:.3f} ms for {report.steps} frames, "
+        f"{report.latency_ms_per_frame * 1e3:.2f} µs a frame, real-time factor {report.real_time_factor:.2g}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    out.print(f"{report.energy_uj:,.1f} µJ, {report.energy_uj_per_frame:.3f} µJ a frame", highlight=False)
 
 
 def _write(target: str, text: str, protect: str) -> None:

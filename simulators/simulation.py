@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from simulators import bitfusion, engine, reference
+from simulators import bitfusion, engine, reference, silago
 from simulators.arch import Arch
 from simulators.errors import InputError
 from simulators.lowering import Lowered
 from simulators.report import Report, make_report
 from simulators.trace import Trace
 
-LOWERINGS: dict[str, Callable[[Trace, Any], Lowered]] = {"bitfusion": bitfusion.lower}
+LOWERINGS: dict[str, Callable[[Trace, Any], Lowered]] = {"bitfusion": bitfusion.lower, "silago": silago.lower}
 """Platform → its lowering. A new platform adds itself here and its spec in `arch.py`."""
 
 ENGINES = {"numba": engine.run, "simpy": reference.run}

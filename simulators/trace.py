@@ -218,18 +218,28 @@ class Trace(BaseModel):
         """JSON with sorted keys and no spaces."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
+    def to_yaml(self) -> str:
+        """The trace as a YAML file holds it."""
+        return yaml.safe_dump(self._plain(), sort_keys=False, default_flow_style=None, width=120)
+
     def save(self, path: str | Path) -> None:
-        """Write as YAML or JSON, by the suffix. Raises InputError for another suffix."""
+        """Write as YAML or JSON, by the suffix. Raises InputError for another suffix, or where it cannot be written."""
         path = Path(path)
-        data = self.model_dump(mode="json")
-        data["layers"] = [{"name": layer.pop("name"), "op": layer.pop("op"), **layer} for layer in data["layers"]]
         if path.suffix == ".json":
-            text = json.dumps(data, indent=1) + "\n"
+            text = json.dumps(self._plain(), indent=1) + "\n"
         elif path.suffix in (".yaml", ".yml"):
-            text = yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=120)
+            text = self.to_yaml()
         else:
             raise InputError(f"{path}: a trace is saved as .yaml or .json")
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+    def _plain(self) -> dict[str, Any]:
+        data = self.model_dump(mode="json")
+        data["layers"] = [{"name": layer.pop("name"), "op": layer.pop("op"), **layer} for layer in data["layers"]]
+        return data
 
 
 def load_trace(name: str | Path) -> Trace:

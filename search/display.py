@@ -1,0 +1,99 @@
+"""A search on a terminal: a progress bar with an estimate while it runs, the front as a table when it is done."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from search.evaluation import Quality
+from search.genome import Bits, name_of
+from search.inference_only import Run, Solution
+
+
+class SearchDisplay:
+    """A `Progress` of the search on standard error; a context, so that the bar is closed whatever happens."""
+
+    def __init__(self, console: Console | None = None):
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        remaining = (TextColumn("left"), TimeRemainingColumn())
+        self._bar = Progress(*columns, *remaining, console=console or Console(stderr=True))
+        self._task: TaskID | None = None
+        self._seen: set[str] = set()
+        self._best = float("inf")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def started(self, candidates: int) -> None:
+        self._task = self._bar.add_task("baselines", total=candidates)
+
+    def evaluated(self, bits: Bits, quality: Quality) -> None:
+        self._seen.add(name_of(bits))
+        self._best = min(self._best, quality.error)
+        assert self._task is not None
+        self._bar.update(self._task, completed=len(self._seen))
+
+    def generation(self, number: int, of: int, candidates: int, front: int) -> None:
+        assert self._task is not None
+        text = f"generation {number}/{of}: {front} on the front, lowest error {self._best:.2f} %"
+        self._bar.update(self._task, description=text, completed=candidates)
+
+
+def print_front(run: Run, console: Console | None = None) -> None:
+    """The front and the homogeneous baselines, then where the files are."""
+    console = console or Console()
+    table = Table(
+        title=f"Pareto front of {run.experiment.name}: {', '.join(run.experiment.objectives)}", title_justify="left"
+    )
+    for column in ("solution", "error %", "latency ms", "energy µJ", "MiB", "speedup*"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("weights x activations of " + " ".join(next(iter(run.baselines.values())).bits), overflow="fold")
+    for i, solution in enumerate(run.front):
+        table.add_row(f"{i:03d}", *_cells(solution))
+    table.add_section()
+    for width, solution in run.baselines.items():
+        table.add_row(f"{width}-bit", *_cells(solution), style="dim")
+    console.print(table)
+    console.print(
+        "* MOHAQ's closed form, a MAC-weighted mean; latency and energy are simulated. Error: worst of 4 speaker groups."
+    )
+    known = sum(solution.quality is not None for solution in run.visited)
+    limit = "" if run.error_limit is None else f"; error limit {run.error_limit:.2f} %"
+    console.print(
+        f"{known} distinct candidates evaluated on speech ({run.evaluated} now), {len(run.visited) - known} screened out{limit}",
+        highlight=False,
+    )
+    console.print(f"plot: {run.folder / 'pareto.png'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"table: {run.folder / 'pareto.csv'}, traces: {run.folder / 'solutions'}", highlight=False, soft_wrap=True
+    )
+
+
+def _cells(solution: Solution) -> tuple[str, ...]:
+    cost, quality = solution.cost, solution.quality
+    bits = " ".join(f"{w}x{a}" for w, a in solution.bits.values())
+    error = "" if quality is None else f"{quality.error:.2f}"
+    return (
+        error,
+        f"{cost.latency_ms:.3f}",
+        f"{cost.energy_uj:,.0f}",
+        f"{cost.memory_mib:.2f}",
+        f"{cost.mohaq_speedup:.1f}",
+        bits,
+    )
