@@ -48,7 +48,8 @@ Bits = Annotated[
     str,
     typer.Option(
         "--bits",
-        help="`8` for every site, `4x8` for 4-bit weights and 8-bit activations, `L0=8x8,P1=4x8,…` for each site, or a JSON or YAML file of that.",
+        help="`8` for every site, `4x8` for 4-bit weights and 8-bit activations, `L0=8x8,P1=4x8,…` for each site, "
+        "or a JSON or YAML file of that.",
     ),
 ]
 ModelName = Annotated[str, typer.Option("--model", help="A shipped checkpoint's name or a .safetensors file.")]
@@ -153,8 +154,9 @@ def evaluate(
     else:
         subsets = ", ".join(f"{x:.2f}" for x in rate.subsets)
         out.print(
-            f"{split}: phone error rate {rate.error:.2f} % (substitutions {rate.substitutions}, insertions {rate.insertions}, "
-            f"deletions {rate.deletions}, of {rate.reference_phones} phones); worst of 4 speaker subsets {rate.error_max:.2f} % ({subsets})",
+            f"{split}: phone error rate {rate.error:.2f} % ({rate.substitutions} substitutions, "
+            f"{rate.insertions} insertions, {rate.deletions} deletions of {rate.reference_phones} phones); "
+            f"worst of 4 groups of speakers {rate.error_max:.2f} % ({subsets})",
             highlight=False,
         )
 
@@ -269,8 +271,9 @@ def _print_report(report: "Report") -> None:
         table.add_row(layer.name, *figures)
     out.print(table)
     out.print(
-        f"{report.cycles:,} cycles at {report.frequency_mhz:g} MHz: {report.latency_ms:.3f} ms for {report.steps} frames, "
-        f"{report.latency_ms_per_frame * 1e3:.2f} µs a frame, real-time factor {report.real_time_factor:.2g}",
+        f"{report.cycles:,} cycles at {report.frequency_mhz:g} MHz: {report.latency_ms:.3f} ms for "
+        f"{report.steps} frames, {report.latency_ms_per_frame * 1e3:.2f} µs a frame, "
+        f"real-time factor {report.real_time_factor:.2g}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     out.print(f"{report.energy_uj:,.1f} µJ, {report.energy_uj_per_frame:.3f} µJ a frame", highlight=False)

@@ -64,6 +64,7 @@ def _pair(value: object) -> tuple[int, int]:
     if isinstance(value, str) and (match := _PAIR.fullmatch(value)):
         return int(match[1]), int(match[2] or match[1])
     numbers = value if isinstance(value, list) else [value, value]
-    if len(numbers) == 2 and all(type(number) is int for number in numbers):
-        return numbers[0], numbers[1]
+    match numbers:
+        case [int(weight_bits), int(activation_bits)] if bool not in map(type, numbers):
+            return weight_bits, activation_bits
     raise InputError(f"bits {value!r}: it must be a width such as 8, or a pair of weights x activations such as 4x8")

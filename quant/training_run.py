@@ -138,8 +138,8 @@ def _card(path: Path, corpus_root: Path | None, console: Console) -> str:
     command += "" if not corpus_root else " --corpus timit --root FOLDER"
     return f"""# {path.stem}
 
-Bidirectional SRU: {geometry.layers} layers of {geometry.cells} cells a direction, {geometry.projection}-wide projections,
-{geometry.outputs} phone states; {weights:,} weights, stored as float16.
+Bidirectional SRU: {geometry.layers} layers of {geometry.cells} cells a direction, projections of
+{geometry.projection}, {geometry.outputs} phone states; {weights:,} weights, stored as float16.
 
 - Corpus: {corpus}; {minutes["train"]} min of train, {minutes["dev"]} of dev, {minutes["test"]} of test.
 - Training: {recipe["epochs"]} epochs, seed {recipe["seed"]}; the weights of the last epoch.

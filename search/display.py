@@ -3,6 +3,7 @@
 from types import TracebackType
 from typing import Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,6 +19,13 @@ from rich.table import Table
 from search.evaluation import Quality
 from search.genome import Bits, name_of
 from search.inference_only import Run, Solution
+
+WIDTH_IN_FILES = 110
+"""Columns of the table where the output is not a terminal."""
+
+
+WIDTH_IN_FILES = 110
+"""Columns of the table where the output is not a terminal."""
 
 
 class SearchDisplay:
@@ -58,12 +66,13 @@ class SearchDisplay:
 def print_front(run: Run, console: Console | None = None) -> None:
     """The front and the homogeneous baselines, then where the files are."""
     console = console or Console()
-    table = Table(
-        title=f"Pareto front of {run.experiment.name}: {', '.join(run.experiment.objectives)}", title_justify="left"
-    )
-    for column in ("solution", "error %", "latency ms", "energy µJ", "MiB", "speedup*"):
+    if not console.is_terminal:
+        console = Console(file=console.file, width=WIDTH_IN_FILES)
+    objectives, sites = ", ".join(run.experiment.objectives), " ".join(next(iter(run.baselines.values())).bits)
+    table = Table(title=f"Pareto front of {run.experiment.name}: {objectives}", title_justify="left", box=SIMPLE_HEAD)
+    for column in ("", "error %", "ms", "µJ", "MiB", "speedup*"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("weights x activations of " + " ".join(next(iter(run.baselines.values())).bits), overflow="fold")
+    table.add_column(f"weights x activations: {sites}", overflow="fold")
     for i, solution in enumerate(run.front):
         table.add_row(f"{i:03d}", *_cells(solution))
     table.add_section()
@@ -71,12 +80,15 @@ def print_front(run: Run, console: Console | None = None) -> None:
         table.add_row(f"{width}-bit", *_cells(solution), style="dim")
     console.print(table)
     console.print(
-        "* MOHAQ's closed form, a MAC-weighted mean; latency and energy are simulated. Error: worst of 4 speaker groups."
+        f"Latency and energy: simulated, {run.experiment.steps} frames. Error: the worst of 4 groups of speakers. "
+        "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times.",
+        highlight=False,
     )
     known = sum(solution.quality is not None for solution in run.visited)
     limit = "" if run.error_limit is None else f"; error limit {run.error_limit:.2f} %"
     console.print(
-        f"{known} distinct candidates evaluated on speech ({run.evaluated} now), {len(run.visited) - known} screened out{limit}",
+        f"{known} distinct candidates evaluated on speech ({run.evaluated} of them now), "
+        f"{len(run.visited) - known} screened out{limit}",
         highlight=False,
     )
     console.print(f"plot: {run.folder / 'pareto.png'}", highlight=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from simulators.documents import read_document, validate
+from simulators.documents import Document, read_document, validate
 from simulators.errors import InputError
 
 Objective = Literal["error", "latency", "energy", "memory", "mohaq_speedup"]
@@ -64,8 +64,15 @@ class Experiment(BaseModel):
 
     @classmethod
     def load(cls, name: str | Path) -> "Experiment":
-        """Read a file, or a shipped experiment by its name. Raises InputError with file, line, column and key."""
-        return validate(read_document(find_experiment(str(name))), cls)
+        """Read a file, or a shipped experiment by its name; a run's `run.yaml` repeats that run.
+
+        Raises InputError with file, line, column and key.
+        """
+        document = read_document(find_experiment(str(name)))
+        if isinstance(document.data, dict) and "experiment" in document.data:
+            inside = {path[1:]: place for path, place in document.places.items() if path[:1] == ("experiment",)}
+            document = Document(document.source, document.data["experiment"], inside)
+        return validate(document, cls)
 
     def to_yaml(self) -> str:
         """The experiment with every default written out."""

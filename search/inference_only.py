@@ -199,7 +199,7 @@ def _error_limit(experiment: Experiment, baselines: dict[int, Solution]) -> floa
         return constraints.error
     if BASELINE_BITS not in baselines:
         raise InputError(
-            f"{experiment.name}: constraints.error_increase needs a {BASELINE_BITS}-bit baseline, which the architecture "
+            f"{experiment.name}: constraints.error_increase needs a {BASELINE_BITS}-bit baseline, which "
             f"{experiment.arch} does not offer: give constraints.error instead"
         )
     quality = baselines[BASELINE_BITS].quality

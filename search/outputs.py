@@ -93,6 +93,6 @@ def _record(run: "Run", identity: dict[str, Any]) -> str:
         "experiment": identity["experiment"],
         "digests": identity["digests"],
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "repeat": "save the mapping under `experiment` as FILE.yaml, then: mohaq search FILE.yaml --out FOLDER",
+        "repeat": "mohaq search run.yaml --out NEW_FOLDER",
     }
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 if TYPE_CHECKING:
     from search.inference_only import Run, Solution
@@ -50,4 +51,7 @@ def _draw(axis: Axes, run: "Run", cost: str) -> None:
         axis.text(0.01, run.error_limit, "error limit", transform=axis.get_yaxis_transform(), va="bottom", fontsize=8,
                   color=BASELINE)  # fmt: skip
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.grid(True, which="both", linewidth=0.3, color="#dddddd")

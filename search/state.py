@@ -27,7 +27,7 @@ class RunFolder:
         self._identity = identity
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = open(folder / LOCK_FILE, "w")
+            self._lock = open(folder / LOCK_FILE, "w")  # noqa: SIM115 (closed by __exit__)
         except OSError as error:
             raise InputError(f"{folder}: cannot be used as the run's folder: {error.strerror}") from None
         try:

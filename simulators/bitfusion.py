@@ -204,14 +204,15 @@ def _recurrent(builder: Builder, context: _Context, time_steps: int, resident: b
                 k = min(t.k, p.inputs - q * t.k)
                 c = tile * parts_k + q
                 last = i == parts_m - 1 and q == parts_k - 1
+                roles: tuple[str, ...]
                 needs: list[Label] = [("result", time - 1)] if time else [("store", -1)]
                 if resident:
                     needs.append(("weights", -1))
-                    roles = ("multiply", "weights free", "inputs free") if last else ("multiply",)
+                    roles = ("multiply", *(("weights free", "inputs free") if last else ()))
                 else:
                     steps.append(_load(context, "weights", m * k * p.weight_bits, c))
                     needs.append(("weights", c))
-                    roles = ("multiply", "weights free", "inputs free") if last else ("multiply", "weights free")
+                    roles = ("multiply", "weights free", *(("inputs free",) if last else ()))
                 if q == 0:
                     needs.append(("outputs free", tile - context.depth))
                 steps += _multiply(context, roles, tuple(needs), m, k, 1, q, c, tile)
@@ -347,7 +348,8 @@ def _elementwise(builder: Builder, spec: BitFusionSpec, i: int, layer: Elementwi
         return [
             Step(("inputs",), LOAD_INPUTS, cycles(read), INPUTS, (("outputs free", c - depth), *first),
                  ((i, "dram_read", read), (i, "output_buffer_write", read), (i, "output_buffer_read", read))),
-            Step(("process",), PROCESS, busy, PROCESSING, (("inputs", c), ("vectors", -1)), ((i, "busy_cycles", busy),)),
+            Step(("process",), PROCESS, busy, PROCESSING, (("inputs", c), ("vectors", -1)),
+                 ((i, "busy_cycles", busy),)),
             Step(("store", "outputs free"), STORE, cycles(written), OUTPUTS, (("process", c),),
                  ((i, "dram_write", written), (i, "output_buffer_write", written), (i, "output_buffer_read", written))),
         ]  # fmt: skip

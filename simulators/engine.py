@@ -32,11 +32,15 @@ def run(machine: Machine, compact: Program, layers: int) -> Timing:
 
 def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
     """Start and end cycle of every task by unrolled index, every period run."""
-    _, start, end = _attempt(machine, compact, int(compact.layer.max(initial=0)) + 1, int(compact.repeat.max(initial=1)), False)
+    _, start, end = _attempt(
+        machine, compact, int(compact.layer.max(initial=0)) + 1, int(compact.repeat.max(initial=1)), False
+    )
     return start, end
 
 
-def _attempt(machine: Machine, compact: Program, layers: int, space: int, forward: bool) -> tuple[Timing | None, Ints, Ints]:
+def _attempt(
+    machine: Machine, compact: Program, layers: int, space: int, forward: bool
+) -> tuple[Timing | None, Ints, Ints]:
     """One run of the kernel with room for `space` periods a block; None if that was too little."""
     charged = np.zeros((layers, len(machine.kinds)), np.int64)
     if not len(compact.repeat):
@@ -47,14 +51,32 @@ def _attempt(machine: Machine, compact: Program, layers: int, space: int, forwar
         raise InputError(f"the tasks' service times add up to {cycles:.3g} cycles: at most 2^60 can be counted exactly")
     room = int(np.minimum(compact.repeat, space + compact.margin) @ lengths)
     if room > MAX_TASKS:
-        raise InputError(f"{room} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a repeating pattern")
+        raise InputError(
+            f"{room} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a repeating pattern"
+        )
     start = np.empty(room, np.int64)
     end = np.full(room, -1, np.int64)
     result = np.zeros(3 + len(machine.queues), np.int64)
     status = run_program(
-        machine.server_of(), np.array(machine.compute_servers), compact.repeat, compact.first_task, compact.layer,
-        compact.queue, compact.service, compact.kind, compact.first_dependency, compact.dependency_block,
-        compact.dependency_offset, compact.reach, compact.margin, space, forward, start, end, charged, result,
+        machine.server_of(),
+        np.array(machine.compute_servers),
+        compact.repeat,
+        compact.first_task,
+        compact.layer,
+        compact.queue,
+        compact.service,
+        compact.kind,
+        compact.first_dependency,
+        compact.dependency_block,
+        compact.dependency_offset,
+        compact.reach,
+        compact.margin,
+        space,
+        forward,
+        start,
+        end,
+        charged,
+        result,
     )
     if status == DEADLOCK:
         heads = zip(machine.queues, result[3:].tolist(), strict=True)

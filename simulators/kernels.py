@@ -24,16 +24,32 @@ FINISHED, DEADLOCK, TOO_SMALL = 0, 1, 2
 def compiled(function: _Function) -> _Function:
     """Numba's nopython mode, cached where there is a writable place for it."""
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True)(function)  # type: ignore[return-value]
     except RuntimeError:  # "no locator available": a read-only installation and no writable home
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True)(function)  # type: ignore[return-value]
 
 
 @compiled
 def run_program(
-    server_of: _Ints, is_compute: _Ints, repeat: _Ints, first_task: _Ints, layer: _Ints, queue: _Ints, service: _Ints,
-    kind: _Ints, first_dep: _Ints, dep_block: _Ints, dep_offset: _Ints, reach: _Ints, margin: _Ints, space: int, forward: bool,
-    start: _Ints, end: _Ints, charged: _Ints, result: _Ints,
+    server_of: _Ints,
+    is_compute: _Ints,
+    repeat: _Ints,
+    first_task: _Ints,
+    layer: _Ints,
+    queue: _Ints,
+    service: _Ints,
+    kind: _Ints,
+    first_dep: _Ints,
+    dep_block: _Ints,
+    dep_offset: _Ints,
+    reach: _Ints,
+    margin: _Ints,
+    space: int,
+    forward: bool,
+    start: _Ints,
+    end: _Ints,
+    charged: _Ints,
+    result: _Ints,
 ) -> int:
     """Run a program: take, again and again, the queue head with the earliest possible start, ties by priority.
 
@@ -108,7 +124,6 @@ def run_program(
     saved_last_on = np.zeros(servers, np.int64)
     saved_charged = np.zeros(kinds, np.int64)
 
-
     while True:
         best, best_time = -1, 0
         unfinished = False
@@ -151,8 +166,12 @@ def run_program(
             if same:
                 for q in range(queues):
                     if head_block[q] == b:
-                        same = same and saved_head_block[q] == b and saved_head_task[q] == head_task[q] and (
-                            head_period[q] - saved_head_period[q] == shift)
+                        same = (
+                            same
+                            and saved_head_block[q] == b
+                            and saved_head_task[q] == head_task[q]
+                            and (head_period[q] - saved_head_period[q] == shift)
+                        )
                         furthest = max(furthest, head_period[q])
                         lowest = min(lowest, head_index[q])
                         highest = max(highest, head_index[q])
@@ -161,8 +180,12 @@ def run_program(
                     elif head_block[q] == blocks:
                         same = same and saved_head_block[q] == blocks
                     else:  # ahead of this block: must stand still, held up by what is to come
-                        same = same and ready[q] < 0 and saved_head_block[q] == head_block[q] and (
-                            saved_head_task[q] == head_task[q] and saved_head_period[q] == head_period[q])
+                        same = (
+                            same
+                            and ready[q] < 0
+                            and saved_head_block[q] == head_block[q]
+                            and (saved_head_task[q] == head_task[q] and saved_head_period[q] == head_period[q])
+                        )
                 for s in range(servers):
                     same = same and max(free[s] - best_time, -1) == max(saved_free[s] - saved_time, -1)
                     if free[s] >= best_time:
@@ -279,8 +302,11 @@ def run_program(
                 head_block[best] = b
             if b < blocks:
                 head_task[best] = first_of[b, best]
-                head_index[best] = base[b] + head_period[best] * (first_task[b + 1] - first_task[b]) + (
-                    head_task[best] - first_task[b])
+                head_index[best] = (
+                    base[b]
+                    + head_period[best] * (first_task[b + 1] - first_task[b])
+                    + (head_task[best] - first_task[b])
+                )
 
     until, running = last_end, last_index
     while until > covered:

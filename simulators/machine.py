@@ -215,8 +215,15 @@ def unroll(compact: Program) -> list[FlatTask]:
                 for d in range(compact.first_dependency[j], compact.first_dependency[j + 1]):
                     block, offset = int(compact.dependency_block[d]), int(compact.dependency_offset[d])
                     after.append(len(flat) - offset if block == RELATIVE else int(end[block]) - offset)
-                flat.append(FlatTask(int(compact.queue[j]), int(compact.service[j]), int(compact.kind[j]),
-                                     int(compact.layer[b]), tuple(after)))
+                flat.append(
+                    FlatTask(
+                        int(compact.queue[j]),
+                        int(compact.service[j]),
+                        int(compact.kind[j]),
+                        int(compact.layer[b]),
+                        tuple(after),
+                    )
+                )
     return flat
 
 

@@ -51,8 +51,11 @@ def speedup(trace: Trace, platform: Platform) -> float:
     The elementwise operations stand in the divisor only, as in the published code.
     """
     total = sum(
-        (layer.macs * layer_speedup(platform, layer.weight_bits, layer.activation_bits)
-         for layer in trace.layers if not isinstance(layer, Elementwise)),
+        (
+            layer.macs * layer_speedup(platform, layer.weight_bits, layer.activation_bits)
+            for layer in trace.layers
+            if not isinstance(layer, Elementwise)
+        ),
         start=Fraction(0),
     )
     return float(total / (trace.macs + trace.ops))

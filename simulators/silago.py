@@ -132,8 +132,8 @@ def _spills(layer: Matmul | Conv2d | Elementwise, spec: SilagoSpec) -> bool:
     excess = elements - _tile_bits(spec.dimarch.activation_tiles, spec)
     if excess > 0 and spec.dram is None:
         raise InputError(
-            f"{spec.name}: dimarch.activation_tiles: {spec.dimarch.activation_tiles}: layer {layer.name} reads and writes "
-            f"{excess} bits more than the tiles hold, and there is no dram"
+            f"{spec.name}: dimarch.activation_tiles: {spec.dimarch.activation_tiles}: layer {layer.name} reads and "
+            f"writes {excess} bits more than the tiles hold, and there is no dram"
         )
     return excess > 0
 
@@ -177,9 +177,10 @@ def _stationary(builder: Builder, spec: SilagoSpec, p: _Product) -> None:
     wave_bits = cells(spec) * p.row_bits_total
     fitting = _tile_bits(spec.dimarch.weight_tiles, spec) // 2 // wave_bits
     if fitting < 1:
+        excess = wave_bits - _tile_bits(spec.dimarch.weight_tiles, spec) // 2
         raise InputError(
-            f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: half of them must hold the weights of one "
-            f"output a cell, {wave_bits} bits: {wave_bits - _tile_bits(spec.dimarch.weight_tiles, spec) // 2} too few"
+            f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: half of them must hold the weights of "
+            f"one output a cell, {wave_bits} bits: {excess} too few"
         )
     firsts = range(0, waves, fitting)
 
@@ -240,7 +241,8 @@ def _wave(spec: SilagoSpec, p: _Product, w: int, needs: tuple[Label, ...], endin
             Step(("inputs",), LOAD_INPUTS, max(1, ceil(row_cycles / sharing)), INPUTS, free,
                  ((p.layer, "sram_read", ceil(spec.fabric.columns / sharing) * row_bits),)),
             Step(("multiply", "registers free"), CELLS, words, COMPUTE, (("weights", c), ("inputs", c)),
-                 ((p.layer, "busy_cycles", words), (p.layer, "register_file_read", 2 * all_cells * words * spec.cell.word_bits))),
+                 ((p.layer, "busy_cycles", words),
+                  (p.layer, "register_file_read", 2 * all_cells * words * spec.cell.word_bits))),
         ]  # fmt: skip
     last: Label = ("multiply", w * rows + rows - 1)
     if overhead:
@@ -284,7 +286,8 @@ def _elementwise(builder: Builder, spec: SilagoSpec, i: int, layer: Elementwise,
                  (("configured", -1), ("registers free", t - REGISTER_BUFFERS)), ((i, "sram_read", read),)),
             Step(("process", "registers free"), CELLS, busy, COMPUTE, (("inputs", t),),
                  ((i, "busy_cycles", busy), (i, "register_file_read", 2 * sum(layer.ops.values()) * VECTOR_BITS))),
-            Step(("store",), STORE, max(1, ceil(written / link)), OUTPUTS, (("process", t),), ((i, "sram_write", written),)),
+            Step(("store",), STORE, max(1, ceil(written / link)), OUTPUTS, (("process", t),),
+                 ((i, "sram_write", written),)),
         ]  # fmt: skip
         if spilled:
             _, cycles = _off_chip(spec, read + written)

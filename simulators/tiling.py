@@ -197,8 +197,9 @@ def _check_fit(hardware: Hardware, product: Product, tiling: Tiling) -> None:
     for name, (bits, kib) in needs.items():
         capacity = hardware.capacity_bits(kib)
         if bits > capacity:
+            what = "half of the buffer" if hardware.buffers.double_buffered else "the buffer"
             raise InputError(
-                f"{hardware.name}: buffers.{name}_kib: {kib:g}: a tile of {tiling.m} outputs, {tiling.k} inputs and {tiling.n} "
-                f"vectors needs {bits} bits of {capacity} ({'half of ' * hardware.buffers.double_buffered}the buffer): "
+                f"{hardware.name}: buffers.{name}_kib: {kib:g}: a tile of {tiling.m} outputs, {tiling.k} inputs and "
+                f"{tiling.n} vectors needs {bits} bits of {capacity} ({what}): "
                 f"{bits - capacity} too many"
             )

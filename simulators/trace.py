@@ -175,9 +175,12 @@ class Trace(BaseModel):
     def _layers_inherit_steps(cls, data: Any) -> Any:
         """In a file, a layer without `steps` has the trace's."""
         if isinstance(data, dict) and isinstance(data.get("layers"), list) and "steps" in data:
-            data = {**data, "layers": [
-                {"steps": data["steps"], **layer} if isinstance(layer, dict) else layer for layer in data["layers"]
-            ]}
+            data = {
+                **data,
+                "layers": [
+                    {"steps": data["steps"], **layer} if isinstance(layer, dict) else layer for layer in data["layers"]
+                ],
+            }
         return data
 
     @model_validator(mode="after")

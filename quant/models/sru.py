@@ -6,7 +6,7 @@ A layer Li is one matrix for both directions and all three gates (6·cells × in
 Pi projects its 2·cells outputs to `projection` before the next layer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -113,7 +113,7 @@ class Sru(nn.Module):
         keep = 1.0 - self.dropout
         return x * (torch.rand(1, x.shape[1], x.shape[2], generator=generator) < keep).div(keep)
 
-    def trace_layers(self, bits: dict[str, tuple[int, int]], steps: int) -> Iterator[Matmul | Elementwise]:
+    def trace_layers(self, bits: Mapping[str, tuple[int, int]], steps: int) -> Iterator[Matmul | Elementwise]:
         """The layers as the simulators take them: a product's outputs are 16-bit fixed point where a recurrence or
         the decoder reads them, and as wide as the next site's activations where a product does."""
         cells = DIRECTIONS * self.geometry.cells

@@ -87,7 +87,7 @@ def test_results_do_not_depend_on_the_batch(
         logits(network, utterances, arithmetic, frames_per_batch=1),
     )
     for a, b in zip(together, alone, strict=True):
-        # 16-bit products carry float32 rounding, which may move a value by one fixed-point step and what follows from it.
+        # 16-bit products carry float32 rounding, which may move a value by a fixed-point step.
         torch.testing.assert_close(a, b, atol=0.0 if bits < 16 else 0.02, rtol=0)
 
 

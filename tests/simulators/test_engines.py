@@ -15,12 +15,16 @@ def random_machine(rng: np.random.Generator) -> Machine:
     queues = [Queue(f"q{i}", i) for i in range(servers)]
     queues += [Queue(f"q{i}", int(rng.integers(servers))) for i in range(servers, servers + int(rng.integers(0, 4)))]
     order = rng.permutation(len(queues))
-    return Machine(tuple(f"s{i}" for i in range(servers)), tuple(bool(x) for x in rng.integers(0, 2, servers)),
-                   tuple(queues[i] for i in order), KINDS)
+    return Machine(
+        tuple(f"s{i}" for i in range(servers)),
+        tuple(bool(x) for x in rng.integers(0, 2, servers)),
+        tuple(queues[i] for i in order),
+        KINDS,
+    )
 
 
 def random_program(rng: np.random.Generator, machine: Machine, repeats: int) -> Program:
-    """A few blocks, some repeating; small service times make ties common; dependencies reach within and across blocks."""
+    """A few blocks, some repeating; small service times make ties common; dependencies reach across blocks."""
     blocks: list[tuple[int, int, list[Task]]] = []
     begin, floor = 0, 0
     longest = int(rng.choice([1, 2, 4, 9]))
@@ -30,12 +34,28 @@ def random_program(rng: np.random.Generator, machine: Machine, repeats: int) -> 
         tasks = []
         for j in range(size):
             u = begin + j
-            after = tuple(int(rng.integers(1, min(u - floor, 2 * size + 2) + 1))
-                          for _ in range(int(rng.integers(0, 3))) if u > floor)
-            after_block = tuple((c, int(rng.integers(1, blocks[c][0] * len(blocks[c][2]) + 1)))
-                                for c in rng.integers(0, b, int(rng.integers(0, 2))).tolist()) if b else ()
-            tasks.append(Task(int(rng.integers(len(machine.queues))), int(rng.integers(1, longest + 1)),
-                              int(rng.integers(len(KINDS))), after, after_block))
+            after = tuple(
+                int(rng.integers(1, min(u - floor, 2 * size + 2) + 1))
+                for _ in range(int(rng.integers(0, 3)))
+                if u > floor
+            )
+            after_block = (
+                tuple(
+                    (c, int(rng.integers(1, blocks[c][0] * len(blocks[c][2]) + 1)))
+                    for c in rng.integers(0, b, int(rng.integers(0, 2))).tolist()
+                )
+                if b
+                else ()
+            )
+            tasks.append(
+                Task(
+                    int(rng.integers(len(machine.queues))),
+                    int(rng.integers(1, longest + 1)),
+                    int(rng.integers(len(KINDS))),
+                    after,
+                    after_block,
+                )
+            )
         blocks.append((repeat, int(rng.integers(3)), tasks))
         if repeat > 1:
             floor = begin

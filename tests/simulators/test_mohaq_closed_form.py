@@ -12,25 +12,55 @@ from simulators.mohaq_closed_form import (
     speedup,
 )
 
-SITES = {"L0": (3300, 23), "P1": (256, 1100), "L1": (3300, 256), "P2": (256, 1100), "L2": (3300, 256),
-         "P3": (256, 1100), "L3": (3300, 256), "FC": (1904, 1100)}
+SITES = {
+    "L0": (3300, 23),
+    "P1": (256, 1100),
+    "L1": (3300, 256),
+    "P2": (256, 1100),
+    "L2": (3300, 256),
+    "P3": (256, 1100),
+    "L3": (3300, 256),
+    "FC": (1904, 1100),
+}
 
 
 def sru(weights: dict[str, int], activations: dict[str, int]) -> Trace:
     """MOHAQ's SRU over one frame with bits by site."""
     layers: list[Matmul | Elementwise] = []
     for site, (out, into) in SITES.items():
-        layers.append(Matmul(name=site, out_features=out, in_features=into, steps=1, weight_bits=weights[site],
-                             activation_bits=activations[site], output_bits=16))
+        layers.append(
+            Matmul(
+                name=site,
+                out_features=out,
+                in_features=into,
+                steps=1,
+                weight_bits=weights[site],
+                activation_bits=activations[site],
+                output_bits=16,
+            )
+        )
         if site.startswith("L"):
-            layers.append(Elementwise(name="E" + site[1:], ops={"multiply": 22_000}, inputs=3300, outputs=1100, steps=1,
-                                      vector_parameters=2200))
+            layers.append(
+                Elementwise(
+                    name="E" + site[1:],
+                    ops={"multiply": 22_000},
+                    inputs=3300,
+                    outputs=1100,
+                    steps=1,
+                    vector_parameters=2200,
+                )
+            )
     return Trace(name="sru", steps=1, layers=tuple(layers))
 
 
-@pytest.mark.parametrize(("bits", "mib", "sram", "mac", "total", "gain"), [
-    (16, 10.602, 7.115, 9.245, 16.360, 0.984), (8, 5.309, 3.563, 3.008, 6.571, 1.969), (4, 2.663, 1.787, 0.850, 2.638, 3.938),
-])
+@pytest.mark.parametrize(
+    ("bits", "mib", "sram", "mac", "total", "gain"),
+    [
+        (16, 10.602, 7.115, 9.245, 16.360, 0.984),
+        (8, 5.309, 3.563, 3.008, 6.571, 1.969),
+        (4, 2.663, 1.787, 0.850, 2.638, 3.938),
+    ],
+)
 def test_table(bits: int, mib: float, sram: float, mac: float, total: float, gain: float) -> None:
     trace = load_trace(f"mohaq-sru-{bits}bit")
     assert trace.macs == 300 * 5_549_500
