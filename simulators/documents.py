@@ -205,7 +205,9 @@ def validate(document: Document, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        errors = error.errors(include_url=False)
+        # A misspelt key is reported as such, not as the absence of the right one.
+        first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     path: KeyPath = ()
     data: Any = document.data
     for part in first["loc"]:  # skips what pydantic inserts and the file does not hold, such as a union's tag
