@@ -1,0 +1,204 @@
+"""Searches with a stand-in model: the front is right, a run is repeatable, resumable at any point, and never mixed with another."""
+
+import csv
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import StandInModel  # type: ignore[import-not-found]
+
+from search import Experiment, Run, run
+from search.executor import Inline
+from search.genome import name_of
+from simulators import InputError, load_arch, load_trace, simulate
+
+
+def experiment(**changes: Any) -> Experiment:
+    settings = {"name": "t", "model": "none", "population": 12, "offspring": 6, "generations": 6, "steps": 5, **changes}
+    return Experiment.model_validate(settings)
+
+
+def front_of(result: Run) -> list[tuple[str, float, float]]:
+    return [(s.name, s.quality.error, s.cost.latency_ms) for s in result.front if s.quality is not None]
+
+
+def test_the_front_is_feasible_and_not_dominated(tmp_path: Path, model: StandInModel) -> None:
+    result = run(experiment(constraints={"error_increase": 6.0}), tmp_path / "run", model=model)
+    assert result.error_limit == pytest.approx(result.baselines[16].quality.error + 6.0)  # type: ignore[union-attr]
+    points = [(s.quality.error, s.cost.latency_ms, s.cost.energy_uj) for s in result.front if s.quality is not None]
+    assert len(points) == len(result.front) > 1
+    assert all(error <= result.error_limit for error, _, _ in points)  # type: ignore[operator]
+    everything = [
+        (s.quality.error, s.cost.latency_ms, s.cost.energy_uj) for s in result.visited if s.quality is not None
+    ]
+    for p in points:
+        assert not any(q != p and all(x <= y for x, y in zip(q, p, strict=True)) for q in everything)
+    assert len(model.evaluations) == len({name_of(bits) for bits in model.evaluations})  # nothing twice
+
+
+def test_candidates_over_the_memory_limit_are_never_evaluated(tmp_path: Path, model: StandInModel) -> None:
+    limit = 0.0012
+    result = run(experiment(constraints={"memory_mib": limit}), tmp_path / "run", model=model)
+    screened = [s for s in result.visited if s.quality is None]
+    assert screened
+    assert all(s.cost.memory_mib > limit for s in screened)
+    assert all(s.cost.memory_mib <= limit for s in result.front)
+    evaluated = {name_of(bits) for bits in model.evaluations} - {s.name for s in result.baselines.values()}
+    assert not evaluated & {s.name for s in screened}
+
+
+def test_every_objective_and_its_direction(tmp_path: Path, model: StandInModel) -> None:
+    result = run(experiment(objectives=["memory", "mohaq_speedup"], constraints={}), tmp_path / "run", model=model)
+    # Without error among objectives or constraints, the best is 2 bits everywhere, and no candidate but baselines is recognised.
+    assert [s.name for s in result.front] == [name_of({site.name: (2, 2) for site in model.sites})]
+    assert len(model.evaluations) == len(result.baselines)
+
+
+def test_same_seed_same_front_and_another_seed_another_path(tmp_path: Path) -> None:
+    runs = [run(experiment(seed=seed), tmp_path / f"{i}", model=StandInModel()) for i, seed in enumerate((3, 3, 4))]
+    assert front_of(runs[0]) == front_of(runs[1])
+    assert [s.name for s in runs[0].visited] == [s.name for s in runs[1].visited]
+    assert [s.name for s in runs[0].visited] != [s.name for s in runs[2].visited]
+
+
+class Killed(BaseException):
+    pass
+
+
+class KillingExecutor(Inline):
+    """Dies before its n-th evaluation, as a killed process would: nothing after it runs."""
+
+    def __init__(self, evaluations: int) -> None:
+        self.left = evaluations
+
+    def map(self, function: Any, items: Any) -> Iterator[Any]:
+        for item in items:
+            if self.left == 0:
+                raise Killed
+            self.left -= 1
+            yield item, function(item)
+
+
+def test_a_run_interrupted_many_times_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = run(experiment(), tmp_path / "whole", model=StandInModel())
+    moments = random.Random(1)
+    evaluations = 0
+    for _ in range(5):
+        model = StandInModel()
+        with pytest.raises(Killed):
+            run(
+                experiment(),
+                tmp_path / "parts",
+                resume=True,
+                model=model,
+                executor=KillingExecutor(moments.randint(0, 8)),
+            )
+        evaluations += len(model.evaluations)
+    model = StandInModel()
+    resumed = run(experiment(), tmp_path / "parts", resume=True, model=model)
+    assert front_of(resumed) == front_of(whole)
+    assert (tmp_path / "parts/pareto.csv").read_bytes() == (tmp_path / "whole/pareto.csv").read_bytes()
+    known = {s.name for s in whole.visited} | {s.name for s in whole.baselines.values()}
+    assert evaluations + len(model.evaluations) == len(known)  # none lost, none computed twice
+    again = StandInModel()
+    assert front_of(run(experiment(), tmp_path / "parts", resume=True, model=again)) == front_of(whole)
+    assert again.evaluations == []
+
+
+def test_a_folder_holds_one_run(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run(experiment(), folder, model=StandInModel())
+    with pytest.raises(InputError, match="not empty: --resume continues"):
+        run(experiment(), folder, model=StandInModel())
+    with pytest.raises(InputError, match=r"another generations \(experiment\)"):
+        run(experiment(generations=7), folder, resume=True, model=StandInModel())
+    with pytest.raises(InputError, match=r"another data \(digests\)"):
+        run(experiment(), folder, resume=True, model=StandInModel(data_digest="other"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="nothing to resume"):
+        run(experiment(), tmp_path / "other", resume=True, model=StandInModel())
+
+
+class SecondSearch(StandInModel):
+    """Starts another search in the same folder while its own is running."""
+
+    def evaluate(self, bits: Any) -> Any:
+        with pytest.raises(InputError, match="another search is running"):
+            run(experiment(), self.folder, resume=True, model=StandInModel())
+        return super().evaluate(bits)
+
+
+def test_two_searches_in_one_folder(tmp_path: Path) -> None:
+    model = SecondSearch()
+    model.folder = tmp_path / "run"
+    run(experiment(generations=0), tmp_path / "run", model=model)
+    assert model.evaluations
+
+
+def test_outputs(tmp_path: Path, model: StandInModel) -> None:
+    result = run(experiment(), tmp_path / "run", model=model)
+    folder = tmp_path / "run"
+    rows = list(csv.DictReader((folder / "pareto.csv").open()))
+    data = json.loads((folder / "pareto.json").read_text())
+    assert len(rows) == len(data["front"]) == len(result.front)
+    assert [b["solution"] for b in data["baselines"]] == ["16-bit", "8-bit", "4-bit", "2-bit"]
+    assert (folder / "pareto.png").read_bytes().startswith(b"\x89PNG")
+    for row in rows:  # each solution stands alone: its trace simulates to what the table says
+        report = simulate(load_trace(folder / "solutions" / f"{row['solution']}.yaml"), load_arch("bitfusion"))
+        assert report.cycles == int(row["cycles"])
+        assert report.energy_uj == pytest.approx(float(row["energy_uj"]))
+    record = yaml.safe_load((folder / "run.yaml").read_text())
+    assert record["digests"]["model"] == "stand-in"
+    repeated = Experiment.load(folder / "run.yaml")
+    assert repeated == result.experiment
+    assert front_of(run(repeated, tmp_path / "again", model=StandInModel())) == front_of(result)
+
+
+def test_the_demo_looks_at_a_hundred_distinct_candidates(tmp_path: Path, model: StandInModel) -> None:
+    """The shipped experiment, with a model of as many sites as the real one."""
+    from quant.models.sru import Sru, SruGeometry
+
+    names = [site.name for site in Sru(SruGeometry(cells=3, projection=2)).sites]
+    model.sites = tuple(type(model.sites[0])(name, 8, 8) for name in names)
+    result = run(Experiment.load("demo"), tmp_path / "run", model=model)
+    assert len({s.name for s in result.visited if s.quality is not None}) >= 100
+
+
+@pytest.mark.parametrize("name", ["demo", "mohaq-1-memory", "mohaq-2-silago", "mohaq-3-bitfusion"])
+def test_shipped_experiments_load(name: str) -> None:
+    shipped = Experiment.load(name)
+    assert shipped.name == name
+    assert Experiment.model_validate(yaml.safe_load(shipped.to_yaml())) == shipped
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\nobjectives: [error, speed]\n", r"x.yaml:2:\d+: objectives\[1\]: 'speed'"),
+        ("name: x\nobjectives: [error, error]\n", "named twice"),
+        ("name: x\npopulation: 1\n", r"x.yaml:2:13: population: 1"),
+        ("name: x\ngeneration: 5\n", r"x.yaml:2:\d+: generation: unknown key; did you mean generations"),
+        ("name: x\nconstraints: {memory_mib: -1}\n", r"constraints.memory_mib: -1"),
+        ("objectives: [error]\n", r"name: missing"),
+    ],
+)
+def test_bad_experiments(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        Experiment.load(tmp_path / "x.yaml")
+
+
+def test_unknown_experiment() -> None:
+    with pytest.raises(InputError, match=r"no such experiment: .*demo"):
+        Experiment.load("demmo")
+
+
+def test_an_architecture_without_a_baseline_needs_an_absolute_limit(tmp_path: Path) -> None:
+    changed = experiment(set=["precisions=[[4, 4], [8, 8]]"])
+    with pytest.raises(InputError, match="16-bit baseline"):
+        run(changed, tmp_path / "run", model=StandInModel())
