@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import StandInModel  # type: ignore[import-not-found]
+from stand_in import StandInModel
 
 from search import Experiment, Run, run
 from search.executor import Inline
 from search.genome import name_of
 from simulators import InputError, load_arch, load_trace, simulate
+
+
+@pytest.fixture
+def model() -> StandInModel:
+    return StandInModel()
 
 
 def experiment(**changes: Any) -> Experiment:

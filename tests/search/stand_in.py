@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import pytest
-
 from simulators import Elementwise, Matmul, Trace
 
 
@@ -48,8 +46,3 @@ class StandInModel:
             for site in self.sites
         ]  # fmt: skip
         return Trace(name="stand-in", steps=steps, layers=tuple(layers))
-
-
-@pytest.fixture
-def model() -> StandInModel:
-    return StandInModel()

@@ -1,0 +1,16 @@
+"""The small recogniser, trained in seconds on real (synthesised) speech, once a test session."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint made by `mohaq train --small`."""
+    if importlib.util.find_spec("espeakng_loader") is None:
+        pytest.skip("espeakng-loader is not installed: the embedded corpus cannot be made")
+    from quant.training_run import run_training
+
+    return run_training(tmp_path_factory.mktemp("small"), small=True)
