@@ -143,7 +143,7 @@ def evaluate(
     model: ModelName = "sru",
     corpus: Corpus = "embedded",
     root: Root = None,
-    split: Annotated[str, typer.Option(help="`dev` or `test`.")] = "dev",
+    split: Annotated[str, typer.Option(help="`dev`, `test` or `train`.")] = "dev",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model."""
@@ -158,6 +158,7 @@ def evaluate(
             f"{rate.insertions} insertions, {rate.deletions} deletions of {rate.reference_phones} phones); "
             f"worst of 4 groups of speakers {rate.error_max:.2f} % ({subsets})",
             highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -1,0 +1,106 @@
+"""The fused SRU recurrence against a loop of torch operations, and a training step with and without kept memory.
+
+    python benchmarks/recurrence.py
+
+Ends with one line of JSON. Ratios are what to quote; times are of the machine that ran it.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from quant.allocator import keep_freed_memory
+from quant.models.recurrence import sru_recurrence
+from quant.models.sru import Sru, SruGeometry
+from quant.train import BFloat16Arithmetic
+
+STEPS, BATCH, CELLS = 256, 16, 550
+
+
+def seconds(function: Callable[[], Any], repeats: int = 7) -> float:
+    """Median of some runs, after two that are not counted."""
+    function(), function()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return median(times)
+
+
+def torch_loop(u: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    """Both directions, full lengths, a step at a time."""
+    forget, reset, forget_bias, reset_bias = vectors.unbind(1)
+    outputs = []
+    for direction in (0, 1):
+        frames = u[:, :, direction].unbind(0)
+        state = torch.zeros(BATCH, CELLS)
+        rows = []
+        for frame in frames if direction == 0 else reversed(frames):
+            x, a_f, a_r = frame.unbind(1)
+            f = torch.sigmoid(a_f + forget[direction] * state + forget_bias[direction])
+            r = torch.sigmoid(a_r + reset[direction] * state + reset_bias[direction])
+            state = x + f * (state - x)
+            rows.append(r * torch.tanh(state))
+        outputs.append(torch.stack(rows if direction == 0 else rows[::-1]))
+    return torch.stack(outputs, dim=2)
+
+
+def training_step() -> float:
+    """Frames a second of a full-size training step on made-up data of three lengths."""
+    network = Sru(SruGeometry())
+    network.initialise(torch.Generator().manual_seed(0))
+    batches = [(torch.randn(t, 4096 // t, 23), torch.randint(117, (t * (4096 // t),))) for t in (192, 320, 512)]
+
+    def step() -> None:
+        for x, y in batches:
+            logits = network(x, torch.full((x.shape[1],), x.shape[0]), BFloat16Arithmetic())
+            functional.cross_entropy(logits.flatten(0, 1), y).backward()
+
+    frames = sum(len(y) for _, y in batches)
+    return frames / seconds(step, 3)
+
+
+def main() -> None:
+    if sys.argv[1:] == ["step"]:
+        print(training_step())
+        return
+    before = float(
+        subprocess.run([sys.executable, __file__, "step"], capture_output=True, text=True, check=True).stdout
+    )
+    keep_freed_memory()
+    u = torch.randn(STEPS, BATCH, 2, 3, CELLS, requires_grad=True)
+    vectors = (0.3 * torch.randn(2, 4, CELLS)).requires_grad_()
+    lengths = torch.full((BATCH,), STEPS)
+    torch.testing.assert_close(sru_recurrence(u, vectors, lengths), torch_loop(u, vectors), atol=1e-3, rtol=1e-3)
+    fused = seconds(lambda: sru_recurrence(u.detach(), vectors.detach(), lengths))
+    loop = seconds(lambda: torch_loop(u.detach(), vectors.detach()), 3)
+    fused_both = seconds(lambda: sru_recurrence(u, vectors, lengths).sum().backward())
+    loop_both = seconds(lambda: torch_loop(u, vectors).sum().backward(), 3)
+    after = training_step()
+    frames = STEPS * BATCH
+    for what, ours, theirs in (("forward", fused, loop), ("forward and backward", fused_both, loop_both)):
+        print(
+            f"{what}: fused {frames / ours:,.0f} frames/s, torch loop {frames / theirs:,.0f}: {theirs / ours:.1f} times"
+        )
+    print(
+        f"training step: {after:,.0f} frames/s keeping freed memory, {before:,.0f} without: {after / before:.1f} times"
+    )
+    figures = {
+        "forward_ratio": loop / fused,
+        "forward_backward_ratio": loop_both / fused_both,
+        "training_frames_per_s": after,
+        "allocator_ratio": after / before,
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

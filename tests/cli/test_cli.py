@@ -1,0 +1,137 @@
+"""The commands as a user types them: what they print, what they write, and one line with exit code 2 for bad input."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def mohaq(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mohaq", *arguments], capture_output=True, text=True, cwd=cwd, check=False
+    )
+
+
+def test_simulate_prints_a_table_from_any_folder(tmp_path: Path) -> None:
+    result = mohaq("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "P3" in result.stdout
+    assert "real-time factor" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("--json",), ("--json", "-")])
+def test_json_adds_up(arguments: tuple[str, ...]) -> None:
+    result = mohaq("simulate", "lstm-128-8bit", "--arch", "silago", *arguments)
+    report = json.loads(result.stdout)
+    assert {"arch", "trace", "cycles", "latency_ms", "energy_uj", "layers"} <= set(report)
+    assert sum(layer["cycles"] for layer in report["layers"]) == report["cycles"]
+    for layer in report["layers"]:
+        assert {"name", "cycles", "compute_cycles", "stall_cycles", "utilisation", "energy_uj", "bits"} <= set(layer)
+        assert layer["compute_cycles"] + sum(layer["stall_cycles"].values()) == layer["cycles"]
+    assert sum(sum(layer["energy_uj"].values()) for layer in report["layers"]) == pytest.approx(report["energy_uj"])
+
+
+def test_reports_are_written_to_files(tmp_path: Path) -> None:
+    result = mohaq(
+        "simulate", "lstm-128-8bit", "--arch", "bitfusion", "--json", "r.json", "--csv", "r.csv", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    rows = list(csv.DictReader((tmp_path / "r.csv").open()))
+    assert sum(int(row["cycles"]) for row in rows) == json.loads((tmp_path / "r.json").read_text())["cycles"]
+
+
+def test_set_changes_the_hardware() -> None:
+    cycles = [
+        json.loads(mohaq("simulate", "lstm-128-8bit", "--arch", "bitfusion", *extra, "--json").stdout)["cycles"]
+        for extra in ((), ("--set", "array.rows=64"), ("--set", "array.rows=64", "--set", "dram.bits_per_cycle=16"))
+    ]
+    assert len(set(cycles)) == 3
+
+
+def test_arch_commands(tmp_path: Path) -> None:
+    assert "silago" in mohaq("arch", "list").stdout
+    shown = mohaq("arch", "show", "bitfusion", "--set", "array.rows=64").stdout
+    assert "rows: 64" in shown
+    (tmp_path / "mine.yaml").write_text(shown)
+    assert mohaq("arch", "check", "mine.yaml", "bitfusion", cwd=tmp_path).stdout.count(": ok") == 2
+    (tmp_path / "bad.yaml").write_text("extends: mine.yaml\narray: {rows: 0}\n")
+    bad = mohaq("arch", "check", "bad.yaml", "bitfusion", cwd=tmp_path)
+    assert bad.returncode == 2
+    assert "bad.yaml:2:" in bad.stderr
+    assert "array.rows: 0" in bad.stderr
+
+
+def test_train_evaluate_trace_simulate_and_search(small_model: Path, tmp_path: Path) -> None:
+    evaluated = json.loads(mohaq("evaluate", "--model", str(small_model), "--bits", "4x8", "--json").stdout)
+    assert evaluated["error_max"] >= evaluated["error"] > 0
+    traced = mohaq(
+        "trace", "--model", str(small_model), "--bits", "4x8", "--steps", "30", "--out", "t.yaml", cwd=tmp_path
+    )
+    assert traced.returncode == 0, traced.stderr
+    assert mohaq("simulate", "t.yaml", "--arch", "bitfusion", cwd=tmp_path).returncode == 0
+    (tmp_path / "e.yaml").write_text(
+        f"name: tiny\nmodel: {small_model}\npopulation: 6\noffspring: 3\ngenerations: 1\nsteps: 30\n"
+    )
+    searched = mohaq("search", "e.yaml", "--out", "run", cwd=tmp_path)
+    assert searched.returncode == 0, searched.stderr
+    assert "distinct candidates" in searched.stdout
+    assert (tmp_path / "run/pareto.png").is_file()
+    assert mohaq("search", "e.yaml", "--out", "run", cwd=tmp_path).returncode == 2
+    assert "(0 of them now)" in mohaq("search", "e.yaml", "--out", "run", "--resume", cwd=tmp_path).stdout
+
+
+def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Path) -> None:
+    again = mohaq("train", "--out", str(small_model.parent), "--small", "--resume")
+    assert again.returncode == 0, again.stderr
+    refused = mohaq("train", "--out", str(small_model.parent), "--small")
+    assert refused.returncode == 2
+    assert "--resume continues it" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("simulate", "mohaq-sru-4bit", "--arch", "bitfusio"), "did you mean bitfusion"),
+        (("simulate", "nothing", "--arch", "bitfusion"), "no such trace"),
+        (("simulate", "mohaq-sru-2bit", "--arch", "silago"), "2x2 bits: silago multiplies"),
+        (("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--set", "array.rowz=3"), "did you mean rows"),
+        (("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--engine", "magic"), "engine 'magic'"),
+        (("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--json", "no/such/folder.json"), "cannot be written"),
+        (("evaluate", "--bits", "3"), "3 bits: it must be one of"),
+        (("evaluate", "--bits", "8", "--split", "nope"), "nope"),
+        (("evaluate", "--bits", "8", "--corpus", "timit"), "--root"),
+        (("evaluate", "--bits", "8", "--corpus", "timit", "--root", "/nowhere"), "/nowhere"),
+        (("trace", "--bits", "8", "--out", "x.txt"), "saved as .yaml or .json"),
+        (("search", "nothing", "--out", "run"), "no such experiment"),
+        (("train", "--out", "run", "--corpus", "timit", "--root", "/nowhere"), "/nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_exit_code_two_and_nothing_written(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    result = mohaq(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.strip().count("\n") == 0
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_does_not_overwrite_its_trace(tmp_path: Path) -> None:
+    trace = tmp_path / "t.json"
+    assert mohaq("trace", "--bits", "8", "--steps", "5", "--out", str(trace)).returncode == 0
+    before = trace.read_bytes()
+    result = mohaq("simulate", str(trace), "--arch", "bitfusion", "--json", str(trace))
+    assert result.returncode == 2
+    assert trace.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command", ["simulate", "search", "train", "evaluate", "trace", "arch list", "arch show", "arch check"]
+)
+def test_every_help_text_has_an_example(command: str) -> None:
+    assert "Example: mohaq " in " ".join(mohaq(*command.split(), "--help").stdout.split())
