@@ -139,13 +139,22 @@ class Recogniser:
 
     def _split(self, split: str) -> _Split:
         if split not in self._splits:
-            root = self._corpus_root or embedded_corpus([split], size=self.checkpoint.record["corpus_size"])
+            root = self._corpus_root or self._embedded_root(split)
             features = load_features(load_corpus(root, split)).normalised(self.checkpoint.statistics)
             lengths = [len(mat) for mat in features.mats]
             batches = tuple(pack(features.mats, None, positions) for positions in plan(lengths, FRAMES_PER_BATCH))
             subset_of = speaker_subsets(features.speakers, [len(p) for p in features.phones], SUBSETS)
             self._splits[split] = _Split(features, batches, subset_of)
         return self._splits[split]
+
+    def _embedded_root(self, split: str) -> Path:
+        size = self.checkpoint.record["corpus_size"]
+        if size is None:
+            raise InputError(
+                f"{self.checkpoint.name}: trained on a corpus of its own: say where it lies "
+                "(--corpus timit --root FOLDER, or corpus_root in an experiment)"
+            )
+        return embedded_corpus([split], size=size)
 
 
 def load_model(name: str | Path, corpus_root: Path | None = None) -> Recogniser:

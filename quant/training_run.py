@@ -134,7 +134,7 @@ def _card(path: Path, corpus_root: Path | None, console: Console) -> str:
     corpus = (
         f"embedded ({record['corpus_size']}, seed {record['corpus_seed']})" if not corpus_root else "TIMIT's layout"
     )
-    command = "mohaq train --out FOLDER" + (" --small" if record["corpus_size"] == "small" else "")
+    command = "mohaq train --out FOLDER" + (" --small" if geometry.cells == SMALL.geometry.cells else "")
     command += "" if not corpus_root else " --corpus timit --root FOLDER"
     return f"""# {path.stem}
 

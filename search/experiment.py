@@ -33,6 +33,8 @@ class Experiment(BaseModel):
     name: str = Field(min_length=1, max_length=80)
     model: str = "sru"
     """A shipped checkpoint's name or a .safetensors file."""
+    corpus_root: str | None = None
+    """Folder of a corpus in TIMIT's layout to evaluate on; null: the embedded corpus."""
     arch: str = "bitfusion"
     """A shipped spec's name or a YAML file."""
     set: tuple[str, ...] = Field(default=(), strict=False)

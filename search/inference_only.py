@@ -99,7 +99,7 @@ def run(
     if model is None:
         from quant import load_model
 
-        model = load_model(experiment.model)
+        model = load_model(experiment.model, None if experiment.corpus_root is None else Path(experiment.corpus_root))
     digests = {
         "model": model.digest,
         "data": model.data_digest,
