@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: setup
-	$(BIN)/mohaq search experiments/demo.yaml --out runs/demo
+	$(BIN)/mohaq search experiments/demo.yaml --out runs/demo --resume
 
 lint: setup
 	$(BIN)/ruff check .

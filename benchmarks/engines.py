@@ -6,27 +6,14 @@ Ends with one line of JSON. Ratios are what to quote; times are of the machine t
 """
 
 import json
-import time
-from collections.abc import Callable
-from statistics import median
-from typing import Any
+
+from timing import seconds
 
 from simulators import engine, load_arch, load_trace, reference, simulate
 from simulators.bitfusion import lower
 from simulators.machine import unroll
 
 TRACE, ARCH = "mohaq-sru-8bit", "bitfusion"
-
-
-def seconds(function: Callable[[], Any], repeats: int) -> float:
-    """Median of some runs, after one that is not counted."""
-    function()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - started)
-    return median(times)
 
 
 def main() -> None:

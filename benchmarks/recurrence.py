@@ -8,12 +8,9 @@ Ends with one line of JSON. Ratios are what to quote; times are of the machine t
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from statistics import median
-from typing import Any
 
 import torch
+from timing import seconds
 from torch.nn import functional
 
 from quant.allocator import keep_freed_memory
@@ -22,17 +19,6 @@ from quant.models.sru import Sru, SruGeometry
 from quant.train import BFloat16Arithmetic
 
 STEPS, BATCH, CELLS = 256, 16, 550
-
-
-def seconds(function: Callable[[], Any], repeats: int = 7) -> float:
-    """Median of some runs, after two that are not counted."""
-    function(), function()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - started)
-    return median(times)
 
 
 def torch_loop(u: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
@@ -80,9 +66,9 @@ def main() -> None:
     vectors = (0.3 * torch.randn(2, 4, CELLS)).requires_grad_()
     lengths = torch.full((BATCH,), STEPS)
     torch.testing.assert_close(sru_recurrence(u, vectors, lengths), torch_loop(u, vectors), atol=1e-3, rtol=1e-3)
-    fused = seconds(lambda: sru_recurrence(u.detach(), vectors.detach(), lengths))
+    fused = seconds(lambda: sru_recurrence(u.detach(), vectors.detach(), lengths), 7)
     loop = seconds(lambda: torch_loop(u.detach(), vectors.detach()), 3)
-    fused_both = seconds(lambda: sru_recurrence(u, vectors, lengths).sum().backward())
+    fused_both = seconds(lambda: sru_recurrence(u, vectors, lengths).sum().backward(), 7)
     loop_both = seconds(lambda: torch_loop(u, vectors).sum().backward(), 3)
     after = training_step()
     frames = STEPS * BATCH

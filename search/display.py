@@ -18,7 +18,7 @@ from rich.table import Table
 
 from search.evaluation import Quality
 from search.genome import Bits, name_of
-from search.inference_only import Run, Solution
+from search.results import Run, Solution
 
 WIDTH_IN_FILES = 110
 """Columns of the table where the output is not a terminal."""
@@ -61,6 +61,8 @@ class SearchDisplay:
         assert self._task is not None
         text = f"generation {number}/{of}: {front} on the front, lowest error {self._best:.2f} %"
         self._bar.update(self._task, description=text, completed=candidates)
+        if not self._bar.console.is_terminal:  # a log shows no bar before the end
+            self._bar.console.print(f"{text}, {candidates} candidates", highlight=False, soft_wrap=True)
 
 
 def print_front(run: Run, console: Console | None = None) -> None:

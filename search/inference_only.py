@@ -8,7 +8,6 @@ rerun passes through, so that a run whose surroundings changed is refused rather
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,14 +19,16 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from search.evaluation import Cost, Evaluator, Quality
+from search.evaluation import Evaluator, Quality
 from search.executor import Executor, Inline
 from search.experiment import Experiment
 from search.genome import Bits, Genome, name_of
 from search.ledger import Ledger, cost_code, error_code
+from search.outputs import write_outputs
 from search.problem import BitWidthProblem
+from search.results import Run, Solution
 from search.state import RunFolder
-from simulators import Arch, load_arch
+from simulators import load_arch
 from simulators.errors import InputError
 
 LEDGER_FILE = "ledger.sqlite"
@@ -47,39 +48,6 @@ class Progress(Protocol):
         """A generation is complete; so many candidates were asked for in all, so many are on the front."""
 
 
-@dataclass(frozen=True)
-class Solution:
-    """A candidate with all that is known of it."""
-
-    bits: Bits
-    quality: Quality | None
-    cost: Cost
-
-    @property
-    def name(self) -> str:
-        return name_of(self.bits)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished search."""
-
-    experiment: Experiment
-    folder: Path
-    front: tuple[Solution, ...]
-    """The feasible candidates that no other dominates, of all that were evaluated, by rising first objective."""
-    visited: tuple[Solution, ...]
-    """All candidates that the search looked at, in order of their first appearance; over the memory limit, quality is
-    None."""
-    baselines: dict[int, Solution]
-    """The candidates of one width for everything, by that width."""
-    error_limit: float | None
-    evaluated: int
-    """Model evaluations that this process computed."""
-    model: Any
-    arch: Arch
-
-
 def run(
     experiment: Experiment,
     folder: Path,
@@ -93,8 +61,6 @@ def run(
     `model` is by default the experiment's, loaded by `quant.load_model`. Raises InputError if the folder holds
     another run, or this one and `resume` is false.
     """
-    from search.outputs import write_outputs  # matplotlib, at the end only
-
     arch = load_arch(experiment.arch, experiment.set)
     if model is None:
         from quant import load_model

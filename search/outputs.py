@@ -12,20 +12,18 @@ import json
 import platform
 import shutil
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from quant.files import write_whole
 from search.plot import draw_front
-
-if TYPE_CHECKING:
-    from search.inference_only import Run, Solution
+from search.results import Run, Solution
 
 LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
 
 
-def write_outputs(run: "Run", identity: dict[str, Any]) -> None:
+def write_outputs(run: Run, identity: dict[str, Any]) -> None:
     """Write everything, each file whole or not at all."""
     rows = [{"solution": f"{i:03d}", **describe(solution)} for i, solution in enumerate(run.front)]
     baselines = [{"solution": f"{width}-bit", **describe(solution)} for width, solution in run.baselines.items()]
@@ -43,7 +41,7 @@ def write_outputs(run: "Run", identity: dict[str, Any]) -> None:
     write_whole(run.folder / "run.yaml", _record(run, identity).encode())
 
 
-def describe(solution: "Solution") -> dict[str, Any]:
+def describe(solution: Solution) -> dict[str, Any]:
     """A solution as a flat row; units in the names, error rates in percent."""
     quality, cost = solution.quality, solution.cost
     return {
@@ -77,7 +75,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _write_traces(run: "Run") -> None:
+def _write_traces(run: Run) -> None:
     """A new folder takes the place of the old one, so that a resumed run leaves no solutions of an earlier front."""
     final, new = run.folder / "solutions", run.folder / ".solutions"
     shutil.rmtree(new, ignore_errors=True)
@@ -88,7 +86,7 @@ def _write_traces(run: "Run") -> None:
     new.rename(final)
 
 
-def _record(run: "Run", identity: dict[str, Any]) -> str:
+def _record(run: Run, identity: dict[str, Any]) -> str:
     content = {
         "experiment": identity["experiment"],
         "digests": identity["digests"],

@@ -1,21 +1,19 @@
 """The picture of a run: error against latency and against energy."""
 
 import io
-from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-if TYPE_CHECKING:
-    from search.inference_only import Run, Solution
+from search.results import Run, Solution
 
 COST_AXES = (("latency_ms", "latency of one utterance (ms)"), ("energy_uj", "energy of one utterance (µJ)"))
 VISITED, FRONT, BASELINE = "#b8c0cc", "#c0392b", "#1f3a5f"
 
 
-def draw_front(run: "Run") -> bytes:
+def draw_front(run: Run) -> bytes:
     """PNG: every evaluated candidate, the front, and the homogeneous baselines, on two logarithmic cost axes."""
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(9.5, 4.2), layout="constrained")
@@ -32,8 +30,8 @@ def draw_front(run: "Run") -> bytes:
     return image.getvalue()
 
 
-def _draw(axis: Axes, run: "Run", cost: str) -> None:
-    def points(solutions: "list[Solution]") -> tuple[list[float], list[float]]:
+def _draw(axis: Axes, run: Run, cost: str) -> None:
+    def points(solutions: list[Solution]) -> tuple[list[float], list[float]]:
         known = [s for s in solutions if s.quality is not None]
         return [getattr(s.cost, cost) for s in known], [s.quality.error for s in known if s.quality is not None]
 
