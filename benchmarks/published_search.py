@@ -21,9 +21,7 @@ def main() -> None:
     layers = sum(row["layer"] != "TOTAL" for table in TABLES for row in csv.DictReader(table.open()))
     a_layer = seconds(lambda: [compare_table(table) for table in TABLES], 5) / layers
     low, high = (released / a_layer for released in RELEASED_S)
-    print(
-        f"{layers} layers: {a_layer * 1e3:.2f} ms a layer, {low:.0f} to {high:.0f} times as fast as the released simulator"
-    )
+    print(f"{layers} layers: {a_layer * 1e3:.2f} ms a layer, {low:.0f} to {high:.0f} times as fast as the released one")
     print(json.dumps({"layers": layers, "ms_per_layer": a_layer * 1e3, "ratio_low": low, "ratio_high": high}))
 
 
