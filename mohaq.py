@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +60,7 @@ Root = Annotated[
 ]
 
 
-@app.command(epilog="Example: `mohaq simulate mohaq-sru-4bit --arch bitfusion --set memory.dram_bits_per_cycle=64`")
+@app.command(epilog="Example: `mohaq simulate mohaq-sru-4bit --arch bitfusion --set dram.bits_per_cycle=64`")
 def simulate(
     trace: Annotated[str, typer.Argument(help="A trace file (YAML or JSON), or a shipped trace's name.")],
     arch: Arch,
@@ -166,7 +167,7 @@ def evaluate(
 def trace(
     bits: Bits,
     model: ModelName = "sru",
-    steps: Annotated[int, typer.Option(min=1, help="Frames of 10 ms.")] = 300,
+    steps: Annotated[int, typer.Option(help="Frames of 10 ms.")] = 300,
     output: Annotated[
         Path | None, typer.Option("--out", help="A .yaml or .json file; standard output without it.")
     ] = None,
@@ -215,13 +216,18 @@ def train(
 def search(
     experiment: Annotated[str, typer.Argument(help="An experiment file, or a shipped experiment's name.")],
     output: Annotated[Path, typer.Option("--out", help="Folder of the run; new or empty unless --resume.")],
+    arch: Annotated[str | None, typer.Option("--arch", help="Another architecture than the experiment's.")] = None,
+    overrides: Set = None,
+    generations: Annotated[int | None, typer.Option(help="Another number of generations.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: NSGA-II with error from the model, latency and energy from the simulator."""
     from search import Experiment, run
     from search.display import SearchDisplay, print_front
 
-    settings = Experiment.load(experiment)
+    changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
+    settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
     with SearchDisplay() as display:
         result = run(settings, output, resume=resume, progress=display)
     print_front(result)
@@ -307,21 +313,33 @@ def _with_optional_files(arguments: list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Entry point: bad input is one line on standard error and exit code 2."""
+    """Entry point: whatever a user can mend is one line on standard error and exit code 2."""
     try:
-        app(_with_optional_files(sys.argv[1:]))
+        code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
     except InputError as error:
-        err.print(f"mohaq: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        code = _complain(str(error))
+    except BrokenPipeError:  # the reader of our output has gone: `mohaq arch show … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        code = _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
-        err.print(
-            f"mohaq: this command needs {error.name}: pip install 'mohaq[{EXTRAS[error.name]}]'",
-            markup=False,
-            highlight=False,
-        )
-        sys.exit(2)
+        code = _complain(f"this command needs {error.name}: pip install 'mohaq[{EXTRAS[error.name]}]'")
+    except (KeyboardInterrupt, typer.Abort):
+        code = _complain("interrupted; a search or a training continues with --resume", 130)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what typer raises for arguments that it cannot use
+            raise
+        text = error.format_message()  # empty where no command was given and the help was shown
+        code = _complain(f"{text} Try --help.") if text else 2
+    sys.exit(code)
+
+
+def _complain(text: str, code: int = 2) -> int:
+    err.print(f"mohaq: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return code
 
 
 if __name__ == "__main__":

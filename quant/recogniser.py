@@ -30,6 +30,8 @@ from simulators.errors import InputError
 
 FRAMES_PER_BATCH = 8192
 SUBSETS = 4
+MAX_STEPS = 1 << 20
+"""Frames of a trace: nearly three hours."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ class Recogniser:
     def trace(self, bits: Bits, steps: int = 300) -> Trace:
         """What a candidate computes for an utterance of `steps` frames, for the simulators."""
         check_candidate(bits, self.sites)
+        if not 1 <= steps <= MAX_STEPS:
+            raise InputError(f"steps: {steps}: it must lie between 1 and {MAX_STEPS}")
         return Trace(name=self.checkpoint.name, steps=steps, layers=tuple(self.network.trace_layers(bits, steps)))
 
     @cached_property

@@ -50,6 +50,7 @@ def run_training(
     `corpus_root` is a corpus in TIMIT's layout; None is the embedded corpus. Returns the checkpoint's path.
     """
     console = console or Console(quiet=True)
+    folder.mkdir(parents=True, exist_ok=True)
     recipe = replace(SMALL if small else Recipe(), seed=seed)
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
     corpus_size = None if corpus_root else "small" if small else "full"

@@ -1,5 +1,6 @@
 """What a search is: one YAML file, from which it can be repeated."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -65,8 +66,9 @@ class Experiment(BaseModel):
         return self
 
     @classmethod
-    def load(cls, name: str | Path) -> "Experiment":
-        """Read a file, or a shipped experiment by its name; a run's `run.yaml` repeats that run.
+    def load(cls, name: str | Path, changes: Mapping[str, Any] | None = None) -> "Experiment":
+        """Read a file, or a shipped experiment by its name; a run's `run.yaml` repeats that run. `changes` replace
+        keys.
 
         Raises InputError with file, line, column and key.
         """
@@ -74,6 +76,12 @@ class Experiment(BaseModel):
         if isinstance(document.data, dict) and "experiment" in document.data:
             inside = {path[1:]: place for path, place in document.places.items() if path[:1] == ("experiment",)}
             document = Document(document.source, document.data["experiment"], inside)
+        if changes and isinstance(document.data, dict):
+            places = {
+                path: place for path, place in document.places.items() if path[:1] not in {(key,) for key in changes}
+            }
+            places |= {(key,): ("command line", 0, 0) for key in changes}
+            document = Document(document.source, {**document.data, **changes}, places)
         return validate(document, cls)
 
     def to_yaml(self) -> str:

@@ -81,6 +81,11 @@ def test_train_evaluate_trace_simulate_and_search(small_model: Path, tmp_path: P
     assert "distinct candidates" in searched.stdout
     assert (tmp_path / "run/pareto.png").is_file()
     assert mohaq("search", "e.yaml", "--out", "run", cwd=tmp_path).returncode == 2
+    other = mohaq(
+        "search", "e.yaml", "--out", "other", "--arch", "silago", "--generations", "0", "--seed", "5", cwd=tmp_path
+    )
+    assert other.returncode == 0, other.stderr
+    assert (tmp_path / "other/run.yaml").read_text().count("arch: silago") == 1
     assert "(0 of them now)" in mohaq("search", "e.yaml", "--out", "run", "--resume", cwd=tmp_path).stdout
 
 
@@ -107,7 +112,14 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("evaluate", "--bits", "8", "--corpus", "timit", "--root", "/nowhere"), "/nowhere"),
         (("trace", "--bits", "8", "--out", "x.txt"), "saved as .yaml or .json"),
         (("search", "nothing", "--out", "run"), "no such experiment"),
-        (("train", "--out", "run", "--corpus", "timit", "--root", "/nowhere"), "/nowhere"),
+        (("search", "demo", "--out", "run", "--generations", "-1"), "command line: generations: -1"),
+        (("train", "--out", "/dev/null/x", "--small"), "/dev/null"),
+        (("search", "demo", "--out", "/dev/null/x"), "/dev/null/x"),
+        (("trace", "--bits", "8", "--steps", "100000000"), "steps: 100000000: it must lie between"),
+        (("trace", "--bits", "8", "--steps", "0"), "steps: 0"),
+        (("simulate", "mohaq-sru-4bit"), "Missing option '--arch'"),
+        (("frobnicate",), "No such command 'frobnicate'"),
+        (("simulate", "/", "--arch", "bitfusion"), "no such trace"),
     ],
 )
 def test_bad_input_is_one_line_exit_code_two_and_nothing_written(
@@ -134,4 +146,9 @@ def test_the_report_does_not_overwrite_its_trace(tmp_path: Path) -> None:
     "command", ["simulate", "search", "train", "evaluate", "trace", "arch list", "arch show", "arch check"]
 )
 def test_every_help_text_has_an_example(command: str) -> None:
-    assert "Example: mohaq " in " ".join(mohaq(*command.split(), "--help").stdout.split())
+    text = " ".join(mohaq(*command.split(), "--help").stdout.split())
+    assert "Example: mohaq " in text
+    if command in ("simulate", "arch list", "arch show"):  # these take a second: run them
+        example = text.split("Example: mohaq ")[1].split(";")[0].split()
+        result = mohaq(*example)
+        assert result.returncode == 0, result.stderr
