@@ -21,14 +21,14 @@ from simulators.errors import InputError
 from simulators.lowering import Builder, Label, LayerWork, Lowered, Step
 from simulators.machine import COMPUTE, Machine, Queue
 from simulators.specs import BitFusionSpec
-from simulators.tiling import Hardware, Product, Tiling, choose, precision, tile_cycles
+from simulators.tiling import Hardware, Product, Tiling, choose, precision, resident, tile_cycles
 from simulators.trace import VECTOR_BITS, Conv2d, Elementwise, Matmul, Trace
 
 _DRAM, _ARRAY, _PIPELINE, _POST = range(4)
 # Queues in order of priority: a tile's inputs come before the next tile's weights, results leave when nothing is
 # loaded.
 LOAD_INPUTS, LOAD_WEIGHTS, STORE, MULTIPLY, DRAIN, PROCESS = range(6)
-_, WEIGHTS, INPUTS, OUTPUTS, DRAINING, PROCESSING = range(6)
+_, WEIGHTS, INPUTS, OUTPUTS, DRAINING, PROCESSING, RECURRENCE = range(7)
 MACHINE = Machine(
     servers=("dram", "array", "array pipeline", "post-processing"),
     compute_servers=(False, True, False, True),
@@ -40,7 +40,7 @@ MACHINE = Machine(
         Queue("drain", _PIPELINE),
         Queue("process", _POST),
     ),
-    kinds=("compute", "weights", "inputs", "outputs", "drain", "post-processing"),
+    kinds=("compute", "weights", "inputs", "outputs", "drain", "post-processing", "recurrence"),
 )
 
 
@@ -107,9 +107,10 @@ def _product(builder: Builder, spec: BitFusionSpec, i: int, layer: Matmul | Conv
         _stationary(builder, context)
         return
     step = Product(product.outputs, product.inputs, 1, product.weight_bits, product.activation_bits)
-    context = _Context(spec, i, step, choose(hardware, step), layer.output_bits, fused)
-    resident = product.outputs * product.inputs * product.weight_bits <= spec.buffers.weight_kib * 8192
-    _recurrent(builder, context, product.vectors, resident)
+    stays = product.outputs * product.inputs * product.weight_bits <= spec.buffers.weight_kib * 8192
+    tiling = resident(hardware, step) if stays and spec.mapping is None else choose(hardware, step)
+    context = _Context(spec, i, step, tiling, layer.output_bits, fused)
+    _recurrent(builder, context, product.vectors, stays)
 
 
 def _as_product(layer: Matmul | Conv2d, spec: BitFusionSpec) -> tuple[Product, bool]:
@@ -180,7 +181,7 @@ def _stationary(builder: Builder, context: _Context) -> None:
     builder.emit(layer, outer, make)
 
 
-def _recurrent(builder: Builder, context: _Context, time_steps: int, resident: bool) -> None:
+def _recurrent(builder: Builder, context: _Context, time_steps: int, stays: bool) -> None:
     """A product whose next vector needs this one's result: one period a time step."""
     p, t, layer, spec = context.product, context.tiling, context.layer, context.spec
     parts_m, parts_k = ceil(p.outputs / t.m), ceil(p.inputs / t.k)
@@ -189,7 +190,7 @@ def _recurrent(builder: Builder, context: _Context, time_steps: int, resident: b
             f"{spec.name}: buffers.input_kib: {spec.buffers.input_kib:g}: a recurrent vector of {p.inputs} elements "
             f"has {p.inputs * p.activation_bits - int(spec.buffers.input_kib * 8192)} bits too many"
         )
-    if resident:
+    if stays:
         bits, cycles = context.dram(p.outputs * p.inputs * p.weight_bits)
         moved = ((layer, "dram_read", bits), (layer, "weight_buffer_write", bits))
         load = Step(("weights",), LOAD_WEIGHTS, cycles, WEIGHTS, (("weights free", -1),), moved)
@@ -206,7 +207,7 @@ def _recurrent(builder: Builder, context: _Context, time_steps: int, resident: b
                 last = i == parts_m - 1 and q == parts_k - 1
                 roles: tuple[str, ...]
                 needs: list[Label] = [("result", time - 1)] if time else [("store", -1)]
-                if resident:
+                if stays:
                     needs.append(("weights", -1))
                     roles = ("multiply", *(("weights free", "inputs free") if last else ()))
                 else:
@@ -273,14 +274,15 @@ def _multiply(
 def _finish(context: _Context, m: int, n: int, tile: int, behind: Label, ending: tuple[str, ...]) -> list[Step]:
     """A tile's results leave the array: through the pipeline, the elementwise work behind it if any, and to DRAM."""
     spec, p, layer, fused = context.spec, context.product, context.layer, context.fused
-    pipeline = max(1, spec.array.rows + spec.array.columns - 2) if spec.corrections.fill_drain else 1
+    waiting = RECURRENCE if ending else DRAINING  # the next step of a recurrent product waits for this one's result
+    pipeline = Hardware.of(spec).pipeline_cycles
     sums = (layer, "output_buffer_read", n * m * spec.buffers.partial_sum_bits)
     if fused is None:
         bits, cycles = context.dram(
             n * m * (context.output_bits if spec.corrections.true_output_bits else spec.buffers.partial_sum_bits)
         )
         return [
-            Step(("drain", *ending), DRAIN, pipeline, DRAINING, (behind,)),
+            Step(("drain", *ending), DRAIN, pipeline, waiting, (behind,)),
             Step(
                 ("store", "outputs free"),
                 STORE,
@@ -290,7 +292,7 @@ def _finish(context: _Context, m: int, n: int, tile: int, behind: Label, ending:
                 (sums, (layer, "dram_write", bits)),
             ),
         ]
-    steps = [Step(("drain",), DRAIN, pipeline, DRAINING, (behind,))]
+    steps = [Step(("drain",), DRAIN, pipeline, waiting, (behind,))]
     share = n * m / p.outputs
     needs: list[Label] = [("drain", tile), ("vectors", -1)]
     owner = layer + 1

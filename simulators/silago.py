@@ -28,7 +28,7 @@ from simulators.trace import VECTOR_BITS, Conv2d, Elementwise, Matmul, Trace
 
 _CELLS, _LINK, _DRAM = range(3)
 LOAD_WEIGHTS, LOAD_INPUTS, STORE, CELLS, FETCH, SPILL = range(6)
-_, WEIGHTS, INPUTS, OUTPUTS, REDUCTION, CONFIGURATION, OFF_CHIP = range(7)
+_, WEIGHTS, INPUTS, OUTPUTS, REDUCTION, CONFIGURATION, OFF_CHIP, RECURRENCE = range(8)
 MACHINE = Machine(
     servers=("cells", "link", "dram"),
     compute_servers=(True, False, False),
@@ -40,7 +40,7 @@ MACHINE = Machine(
         Queue("fetch", _DRAM),
         Queue("spill", _DRAM),
     ),
-    kinds=("compute", "weights", "inputs", "outputs", "reduction", "configuration", "dram"),
+    kinds=("compute", "weights", "inputs", "outputs", "reduction", "configuration", "dram", "recurrence"),
 )
 SPECIAL = frozenset({"sigmoid", "tanh", "exp", "divide"})
 REGISTER_BUFFERS = 2
@@ -212,7 +212,7 @@ def _recurrent(builder: Builder, spec: SilagoSpec, p: _Product) -> None:
             steps.append(Step(("piece",), FETCH, cycles, OFF_CHIP, tuple(start), ((p.layer, "dram_read", bits),)))
             start.append(("piece", time))
         # The first row of a step is requested when the step begins: its latency is exposed.
-        steps.append(Step(("begin",), CELLS, spec.dimarch.read_latency_cycles, INPUTS, tuple(start)))
+        steps.append(Step(("begin",), CELLS, spec.dimarch.read_latency_cycles, RECURRENCE, tuple(start)))
         for w in range(waves):
             ending = ("result",) if w == waves - 1 else ()
             steps += _wave(spec, p, time * waves + w, (("begin", time),), ending)

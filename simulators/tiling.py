@@ -52,11 +52,15 @@ class Hardware:
     array: Array
     buffers: Buffers
     dram_bits_per_cycle: int
+    pipeline_cycles: int
+    """From the array's last input of a tile to its results: systolic fill and drain."""
     mapping: FixedMapping | None
 
     @classmethod
     def of(cls, spec: BitFusionSpec) -> Hardware:
-        return cls(spec.name, spec.array, spec.buffers, spec.dram.bits_per_cycle, spec.mapping)
+        array = spec.array
+        pipeline = max(1, array.rows + array.columns - 2) if spec.corrections.fill_drain else 1
+        return cls(spec.name, array, spec.buffers, spec.dram.bits_per_cycle, pipeline, spec.mapping)
 
     def capacity_bits(self, kib: float) -> int:
         """What one tile may fill: half of a buffer when double-buffered."""
@@ -93,7 +97,8 @@ def tile_cycles(hardware: Hardware, product: Product, m: int, k: int, n: int) ->
 
 @lru_cache(maxsize=65_536)
 def choose(hardware: Hardware, product: Product) -> Tiling:
-    """The tiling of least cost: the larger of array and DRAM cycles, then DRAM bits, then the fewest tiles.
+    """The tiling of least cost: the largest of array, DRAM and pipeline cycles; then DRAM bits; then array cycles;
+    then few tiles with a small first one.
 
     Raises InputError that says which buffer is too small and by how much if not even the smallest tile fits.
     """
@@ -154,6 +159,19 @@ def _sizes(limit: int, whole: int, unit: int) -> list[int]:
     return sorted(sizes, reverse=True)
 
 
+def resident(hardware: Hardware, product: Product) -> Tiling:
+    """For a recurrent product whose weights stay on chip: one vector, the whole reduction, and outputs in as many tiles
+    (eight at most) as the pipeline can follow, so that what comes behind the array starts before the last output."""
+    limit = hardware.capacity_bits(hardware.buffers.output_kib) // hardware.buffers.partial_sum_bits
+    followed = tile_cycles(hardware, product, product.outputs, product.inputs, 1) // hardware.pipeline_cycles
+    parts = max(1, min(followed, 8), ceil(product.outputs / max(limit, 1)))
+    columns = hardware.array.columns
+    m = min(ceil(ceil(product.outputs / parts) / columns) * columns, max(limit, 1), product.outputs)
+    tiling = Tiling("outputs", m, product.inputs, 1)
+    _check_fit(hardware, product, tiling, weights=False)
+    return tiling
+
+
 def loads(product: Product, tiling: Tiling) -> tuple[int, int]:
     """How often the whole weight matrix and the whole input are read from DRAM."""
     parts_m, parts_k, parts_n = (
@@ -179,7 +197,11 @@ def _cost(hardware: Hardware, product: Product, tiling: Tiling) -> tuple[float, 
         for m, count_m in parts[0] for k, count_k in parts[1] for n, count_n in parts[2]
     )  # fmt: skip
     tiles = float(ceil(product.outputs / tiling.m) * ceil(product.inputs / tiling.k) * ceil(product.vectors / tiling.n))
-    return (max(array, dram_bits / hardware.dram_bits_per_cycle), float(dram_bits), array, tiles)
+    # What nothing overlaps with: the loads of the first tile; and every tile costs something to switch.
+    first = tiling.m * tiling.k * product.weight_bits + tiling.k * tiling.n * product.activation_bits
+    bandwidth = hardware.dram_bits_per_cycle
+    drains = ceil(product.outputs / tiling.m) * ceil(product.vectors / tiling.n) * hardware.pipeline_cycles
+    return (max(array, dram_bits / bandwidth, drains), float(dram_bits), array, first / bandwidth + tiles)
 
 
 def _parts(whole: int, tile: int) -> list[tuple[int, int]]:
@@ -188,12 +210,14 @@ def _parts(whole: int, tile: int) -> list[tuple[int, int]]:
     return [(size, count) for size, count in ((tile, full), (edge, 1)) if size and count]
 
 
-def _check_fit(hardware: Hardware, product: Product, tiling: Tiling) -> None:
+def _check_fit(hardware: Hardware, product: Product, tiling: Tiling, weights: bool = True) -> None:
     needs = {
         "input": (tiling.k * tiling.n * product.activation_bits, hardware.buffers.input_kib),
         "weight": (tiling.m * tiling.k * product.weight_bits, hardware.buffers.weight_kib),
         "output": (tiling.m * tiling.n * hardware.buffers.partial_sum_bits, hardware.buffers.output_kib),
     }
+    if not weights:
+        del needs["weight"]
     for name, (bits, kib) in needs.items():
         capacity = hardware.capacity_bits(kib)
         if bits > capacity:
