@@ -43,7 +43,8 @@ MACHINE = Machine(
     kinds=("compute", "weights", "inputs", "outputs", "reduction", "configuration", "dram", "recurrence"),
 )
 SPECIAL = frozenset({"sigmoid", "tanh", "exp", "divide"})
-REGISTER_BUFFERS = 2
+BUFFERED_ROWS = 2
+"""Rows of weights and of inputs that a register file holds at a time: one in use, one arriving."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,11 @@ def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, int, bool]:
 
 def _configure(builder: Builder, spec: SilagoSpec, layer: int) -> None:
     """A layer begins when the one before it is done: sequencers are loaded, the first row is under way."""
+    if spec.cell.instructions_per_layer > spec.cell.instruction_slots:
+        raise InputError(
+            f"{spec.name}: cell.instruction_slots: {spec.cell.instruction_slots}: a layer's configuration has "
+            f"{spec.cell.instructions_per_layer} instructions"
+        )
     cycles = spec.cell.instructions_per_layer + spec.dimarch.read_latency_cycles
     step = Step(("configured",), CELLS, cycles, CONFIGURATION, (("store", -1), ("spill", -1)))
     builder.emit(layer, 1, lambda _: [step])
@@ -230,18 +236,20 @@ def _wave(spec: SilagoSpec, p: _Product, w: int, needs: tuple[Label, ...], endin
     sharing = min(2 * spec.fabric.window_columns + 1, spec.fabric.columns)
     row_bits, all_cells = spec.dimarch.row_bits, cells(spec)
     overhead = spec.cell.loop_setup_cycles + (spec.cell.reduction_cycles if p.bits < spec.cell.word_bits else 0)
+    buffered = _buffered_rows(spec)
     steps: list[Step] = []
     for r in range(rows):
         c = w * rows + r
         words = min(per_row, p.words - r * per_row)
-        free: tuple[Label, ...] = (*needs, ("registers free", c - REGISTER_BUFFERS))
+        busy = _word_cycles(spec, words)
+        free: tuple[Label, ...] = (*needs, ("registers free", c - buffered))
         steps += [
             Step(("weights",), LOAD_WEIGHTS, spec.fabric.rows * row_cycles, WEIGHTS, free,
                  ((p.layer, "sram_read", all_cells * row_bits),)),
             Step(("inputs",), LOAD_INPUTS, max(1, ceil(row_cycles / sharing)), INPUTS, free,
                  ((p.layer, "sram_read", ceil(spec.fabric.columns / sharing) * row_bits),)),
-            Step(("multiply", "registers free"), CELLS, words, COMPUTE, (("weights", c), ("inputs", c)),
-                 ((p.layer, "busy_cycles", words),
+            Step(("multiply", "registers free"), CELLS, busy, COMPUTE, (("weights", c), ("inputs", c)),
+                 ((p.layer, "busy_cycles", busy),
                   (p.layer, "register_file_read", 2 * all_cells * words * spec.cell.word_bits))),
         ]  # fmt: skip
     last: Label = ("multiply", w * rows + rows - 1)
@@ -276,14 +284,14 @@ def _elementwise(builder: Builder, spec: SilagoSpec, i: int, layer: Elementwise,
             )
     special = sum(n * cycles_of[op] for op, n in layer.ops.items() if op in SPECIAL)
     plain = sum(n * cycles_of[op] for op, n in layer.ops.items() if op not in SPECIAL)
-    busy = ceil(special / (count * spec.cell.special_function_lanes)) + ceil(plain / count)
+    busy = ceil(special / (count * spec.cell.special_function_lanes)) + _word_cycles(spec, ceil(plain / count))
     read, written = layer.inputs * layer.activation_bits, layer.outputs * layer.output_bits
     link = spec.dimarch.link_bits_per_cycle * spec.fabric.columns
 
     def make(t: int) -> list[Step]:
         steps = [
             Step(("inputs",), LOAD_INPUTS, max(1, ceil(read / link)), INPUTS,
-                 (("configured", -1), ("registers free", t - REGISTER_BUFFERS)), ((i, "sram_read", read),)),
+                 (("configured", -1), ("registers free", t - BUFFERED_ROWS)), ((i, "sram_read", read),)),
             Step(("process", "registers free"), CELLS, busy, COMPUTE, (("inputs", t),),
                  ((i, "busy_cycles", busy), (i, "register_file_read", 2 * sum(layer.ops.values()) * VECTOR_BITS))),
             Step(("store",), STORE, max(1, ceil(written / link)), OUTPUTS, (("process", t),),
@@ -298,6 +306,23 @@ def _elementwise(builder: Builder, spec: SilagoSpec, i: int, layer: Elementwise,
     builder.emit(i, layer.steps, make)
 
 
+def _word_cycles(spec: SilagoSpec, words: int) -> int:
+    """Cycles of a cell for so many word operations: two operands each, from its own register file, on its lanes."""
+    return ceil(2 * words / min(2 * spec.cell.mac_lanes, spec.cell.read_ports))
+
+
+def _buffered_rows(spec: SilagoSpec) -> int:
+    """Rows of each operand that the register file holds, two at most."""
+    row_words = spec.dimarch.row_bits // spec.cell.word_bits
+    rows = spec.cell.register_file_words // (2 * row_words)
+    if rows < 1:
+        raise InputError(
+            f"{spec.name}: cell.register_file_words: {spec.cell.register_file_words}: a row of weights and one of "
+            f"inputs have {2 * row_words}: {2 * row_words - spec.cell.register_file_words} too few"
+        )
+    return min(rows, BUFFERED_ROWS)
+
+
 def _off_chip(spec: SilagoSpec, bits: int) -> tuple[int, int]:
     """Bits, and cycles on the DRAM channel; only asked for where there is one."""
     assert spec.dram is not None
@@ -306,8 +331,10 @@ def _off_chip(spec: SilagoSpec, bits: int) -> tuple[int, int]:
 
 def _work(layer: Matmul | Conv2d | Elementwise, spec: SilagoSpec) -> LayerWork:
     if isinstance(layer, Elementwise):
-        return LayerWork(layer.name, layer.ops_total, cells(spec) * max(1, spec.cell.special_function_lanes))
-    return LayerWork(layer.name, layer.macs, cells(spec) * spec.cell.word_bits / layer.weight_bits)
+        per_cell = max(min(2 * spec.cell.mac_lanes, spec.cell.read_ports) / 2, spec.cell.special_function_lanes)
+        return LayerWork(layer.name, layer.ops_total, cells(spec) * per_cell)
+    words_per_cycle = min(2 * spec.cell.mac_lanes, spec.cell.read_ports) / 2
+    return LayerWork(layer.name, layer.macs, cells(spec) * words_per_cycle * spec.cell.word_bits / layer.weight_bits)
 
 
 def _dynamic_energy(layer: Matmul | Conv2d | Elementwise, work: LayerWork, spec: SilagoSpec) -> None:

@@ -221,3 +221,33 @@ def test_reports_are_values() -> None:
     report = simulate(one_product(8), load_arch("bitfusion"))
     assert replace(report, trace="other") != report
     assert report.to_csv().splitlines()[0].startswith("name,cycles,compute_cycles,stall_")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("cell.register_file_words=16", "cell.register_file_words: 16: .* 16 too few"),
+        ("cell.instruction_slots=16", "cell.instruction_slots: 16: a layer's configuration has 32"),
+    ],
+)
+def test_a_cell_that_is_too_small_is_named(override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        simulate(one_product(8), load_arch("silago", [override]))
+
+
+@pytest.mark.parametrize(
+    "key", ["cell.read_ports=1", "cell.mac_lanes=4", "cell.register_file_words=32", "fabric.columns=4"]
+)
+def test_a_cell_s_ports_lanes_and_registers_count(key: str) -> None:
+    """One port halves the rate; four lanes gain nothing with two ports; one buffered row exposes the loads."""
+    trace = one_product(8, 20, False, 200, 300)
+    base, changed = (simulate(trace, load_arch("silago", extra)).cycles for extra in ([], [key]))
+    ratio = changed / base
+    expected = {
+        "cell.read_ports=1": (1.7, 2.1),
+        "cell.mac_lanes=4": (1, 1),
+        "cell.register_file_words=32": (1.05, 2),
+        "fabric.columns=4": (1.7, 2.1),
+    }
+    low, high = expected[key]
+    assert low <= ratio <= high
