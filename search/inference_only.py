@@ -27,7 +27,7 @@ from search.ledger import Ledger, cost_code, error_code
 from search.outputs import write_outputs
 from search.problem import BitWidthProblem
 from search.results import Run, Solution
-from search.state import RunFolder
+from search.state import RunFolder, make_folder
 from simulators import load_arch
 from simulators.errors import InputError
 
@@ -66,6 +66,7 @@ def run(
         from quant import load_model
 
         model = load_model(experiment.model, None if experiment.corpus_root is None else Path(experiment.corpus_root))
+    make_folder(folder)  # before the data are read or synthesised: a folder that cannot be costs nothing
     digests = {
         "model": model.digest,
         "data": model.data_digest,

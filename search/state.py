@@ -15,6 +15,14 @@ STATE_FILE = "state.json"
 LOCK_FILE = ".lock"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a run's folder if there is none. Raises InputError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be used as the run's folder: {error.strerror}") from None
+
+
 class RunFolder:
     """A folder claimed for one run, locked while in use as a context.
 
@@ -25,8 +33,8 @@ class RunFolder:
     def __init__(self, folder: Path, identity: dict[str, Any], resume: bool):
         self.folder = folder
         self._identity = identity
+        make_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             self._lock = open(folder / LOCK_FILE, "w")  # noqa: SIM115 (closed by __exit__)
         except OSError as error:
             raise InputError(f"{folder}: cannot be used as the run's folder: {error.strerror}") from None
