@@ -7,7 +7,6 @@ file names what it extends and gives only what differs; mappings are merged key 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,8 +68,7 @@ class Arch:
     @cached_property
     def digest(self) -> str:
         """sha256 of the resolved spec's canonical JSON."""
-        text = json.dumps(self.spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(self.spec.canonical.encode()).hexdigest()
 
 
 def arch_names() -> list[str]:

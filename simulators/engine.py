@@ -5,72 +5,98 @@ It agrees with `reference.py` on the start and end cycle of every task and on wh
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from simulators import kernels
 from simulators.errors import InputError
-from simulators.kernels import DEADLOCK, TOO_SMALL, run_program
 from simulators.machine import MAX_CYCLES, Deadlock, Ints, Machine, Program, Timing
 
 FIRST_SPACE = 16
 """Periods of a block that a first attempt has room for; most blocks recur after three."""
 
 MAX_TASKS = 1 << 26
-"""Tasks that a run may hold at a time (24 bytes each) when a block does not recur."""
+"""Tasks that a run may hold at a time (32 bytes each) when a block does not recur."""
 
 
-def run(machine: Machine, compact: Program, layers: int) -> Timing:
-    """Makespan and charged cycles, periods that recur left out. Raises Deadlock, or InputError for what int64 cannot
-    count.
+@dataclass(frozen=True)
+class Ahead:
+    """Where the queue that runs ahead stands when all before is complete."""
+
+    started: int = 0
+    """Tasks that it has started of what is to come."""
+    cycles_left: int = 0
+    """What the last of them still takes."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One segment, from when all before it is complete to when all of it is."""
+
+    cycles: int
+    charged: tuple[int, ...]
+    """By kind; they add up to `cycles`."""
+    ahead: Ahead
+    """At the end."""
+
+
+def run(machine: Machine, compact: Program) -> Timing:
+    """Makespan and charged cycles of a program of one segment, periods that recur left out. Raises Deadlock, or
+    InputError for what int64 cannot count.
+    """
+    if compact.segment.max(initial=0) > 0:
+        raise ValueError("a program of several segments is run segment by segment")
+    passage = run_segment(machine, compact, len(compact.repeat), Ahead())
+    return Timing(passage.cycles, np.array([passage.charged], np.int64))
+
+
+def run_segment(machine: Machine, compact: Program, own: int, ahead: Ahead) -> Passage:
+    """Run a segment's `own` blocks; those behind them are what may be started of the segments after it.
+
+    Raises Deadlock, or InputError for what int64 cannot count.
     """
     space = FIRST_SPACE
     while True:
-        timing = _attempt(machine, compact, layers, space, True)[0]
-        if timing is not None:
-            return timing
+        passage = _attempt(machine, compact, own, ahead, space, True)[0]
+        if passage is not None:
+            return passage
         space *= 8
 
 
 def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
-    """Start and end cycle of every task by unrolled index, every period run."""
-    _, start, end = _attempt(
-        machine, compact, int(compact.layer.max(initial=0)) + 1, int(compact.repeat.max(initial=1)), False
-    )
+    """Start and end cycle of every task by unrolled index, every period run, whatever segments there are."""
+    _, start, end = _attempt(machine, compact, len(compact.repeat), Ahead(), int(compact.repeat.max(initial=1)), False)
     return start, end
 
 
 def _attempt(
-    machine: Machine, compact: Program, layers: int, space: int, forward: bool
-) -> tuple[Timing | None, Ints, Ints]:
+    machine: Machine, compact: Program, own: int, ahead: Ahead, space: int, forward: bool
+) -> tuple[Passage | None, Ints, Ints]:
     """One run of the kernel with room for `space` periods a block; None if that was too little."""
-    charged = np.zeros((layers, len(machine.kinds)), np.int64)
+    charged = np.zeros(len(machine.kinds), np.int64)
     if not len(compact.repeat):
-        return Timing(0, charged), charged[0], charged[0]
-    lengths = np.diff(compact.first_task)
-    cycles = float(compact.repeat @ np.add.reduceat(compact.service.astype(np.float64), compact.first_task[:-1]))
-    if cycles > MAX_CYCLES:
-        raise InputError(f"the tasks' service times add up to {cycles:.3g} cycles: at most 2^60 can be counted exactly")
-    room = int(np.minimum(compact.repeat, space + compact.margin) @ lengths)
+        return Passage(0, tuple(charged.tolist()), Ahead()), charged[:0], charged[:0]
+    if compact.cycles > MAX_CYCLES:
+        raise InputError(
+            f"the tasks' service times add up to {compact.cycles:.3g} cycles: at most 2^60 can be counted exactly"
+        )
+    room = int(np.minimum(compact.repeat, space + compact.margin) @ compact.lengths)
     if room > MAX_TASKS:
         raise InputError(
             f"{room} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a repeating pattern"
         )
     start = np.empty(room, np.int64)
-    end = np.full(room, -1, np.int64)
-    result = np.zeros(3 + len(machine.queues), np.int64)
-    status = run_program(
-        machine.server_of(),
-        np.array(machine.compute_servers),
-        compact.repeat,
-        compact.first_task,
-        compact.layer,
-        compact.queue,
-        compact.service,
-        compact.kind,
-        compact.first_dependency,
-        compact.dependency_block,
-        compact.dependency_offset,
-        compact.reach,
-        compact.margin,
+    end = np.full(room, kernels.NOT_STARTED, np.int64)
+    result = np.zeros(kernels.HEADS + len(machine.queues), np.int64)
+    status = kernels.run_program(
+        machine.server_of,
+        machine.computes,
+        compact.arrays,
+        own,
+        -1 if machine.ahead is None else machine.ahead,
+        ahead.started,
+        ahead.cycles_left,
         space,
         forward,
         start,
@@ -78,8 +104,11 @@ def _attempt(
         charged,
         result,
     )
-    if status == DEADLOCK:
-        heads = zip(machine.queues, result[3:].tolist(), strict=True)
+    if status == kernels.DEADLOCK:
+        heads = zip(machine.queues, result[kernels.HEADS :].tolist(), strict=True)
         stuck = ", ".join(f"{queue.name} at task {index}" for queue, index in heads if index >= 0)
         raise Deadlock(f"no task can start: {stuck} wait for each other")
-    return None if status == TOO_SMALL else Timing(int(result[0]), charged), start, end
+    if status == kernels.TOO_SMALL:
+        return None, start, end
+    cycles, _, _, started, cycles_left = result[: kernels.HEADS].tolist()
+    return Passage(cycles, tuple(charged.tolist()), Ahead(started, cycles_left)), start, end

@@ -1,5 +1,4 @@
-"""All of the package's Numba kernels. They stand in one module because a cached kernel does not notice an edit in
-another.
+"""The engine's Numba kernels. They stand in one module because a cached kernel does not notice an edit in another.
 
 Compiled code is cached beside the module, or in the user's cache folder; where neither can be written, it is compiled
 anew in each process. `NUMBA_DISABLE_JIT=1` runs the same code as Python.
@@ -8,7 +7,7 @@ anew in each process. `NUMBA_DISABLE_JIT=1` runs the same code as Python.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numba
 import numpy as np
@@ -19,6 +18,78 @@ _Ints = NDArray[np.int64]
 
 FINISHED, DEADLOCK, TOO_SMALL = 0, 1, 2
 """What `run_program` returns: all tasks ran; none can start; a block did not recur within the space it was given."""
+
+RELATIVE, BARRIER = -1, -2
+"""In `dependency_block`, in place of a block; `machine.py` says what they mean."""
+
+NOT_STARTED = np.iinfo(np.int64).min
+"""In `end`. Times of tasks that were started may be negative once periods were left out."""
+
+BLOCK, PERIOD, TASK, INDEX, READY = range(5)
+"""Rows of `heads`: block (== blocks: nothing left), period, stored task, unrolled index, cycle it is ready or -1."""
+
+SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, SAVED_COVERED = range(4)
+"""Places in `Saved.scalars`."""
+
+CYCLES, SKIPPED, STARTED, AHEAD, AHEAD_LEFT, HEADS = range(6)
+"""Places in `result`; after a deadlock each queue's head follows."""
+
+
+class Tasks(NamedTuple):
+    """A program's arrays, as `machine.Program` describes them, and the block at which its lookahead begins."""
+
+    repeat: _Ints
+    first_task: _Ints
+    segment: _Ints
+    queue: _Ints
+    service: _Ints
+    kind: _Ints
+    first_dependency: _Ints
+    dependency_block: _Ints
+    dependency_offset: _Ints
+    reach: _Ints
+    margin: _Ints
+
+
+class Run(NamedTuple):
+    """What changes in a run. `start`, `end`, `binder` and `kind` hold `length[b]` periods of every block."""
+
+    left: _Ints
+    """(B,) periods of the block, less those left out."""
+    length: _Ints
+    base: _Ints
+    """(B + 1,) where a block begins."""
+    latest: _Ints
+    """(B, S) latest end of what was started of a block on a server."""
+    waiting: _Ints
+    """(B,) tasks of a block that have not started."""
+    start: _Ints
+    end: _Ints
+    binder: _Ints
+    kind: _Ints
+    following: _Ints
+    """(T,) next task of the same queue in the period, or -1."""
+    first_of: _Ints
+    """(B, Q) a queue's first task in a block, or -1."""
+    heads: _Ints
+    """(5, Q)"""
+    free: _Ints
+    """(S,) when a server is free."""
+    last_on: _Ints
+    """(S,) what started last on a server."""
+    last_own: _Ints
+    """(S,) the same, without the lookahead."""
+
+
+class Saved(NamedTuple):
+    """A state to compare with: Brent's schedule."""
+
+    scalars: _Ints
+    """By the SAVED_ places: block (-1: nothing saved), period, time, cycles covered by attribution."""
+    heads: _Ints
+    free: _Ints
+    last_on: _Ints
+    charged: _Ints
 
 
 def compiled(function: _Function) -> _Function:
@@ -32,18 +103,12 @@ def compiled(function: _Function) -> _Function:
 @compiled
 def run_program(
     server_of: _Ints,
-    is_compute: _Ints,
-    repeat: _Ints,
-    first_task: _Ints,
-    layer: _Ints,
-    queue: _Ints,
-    service: _Ints,
-    kind: _Ints,
-    first_dep: _Ints,
-    dep_block: _Ints,
-    dep_offset: _Ints,
-    reach: _Ints,
-    margin: _Ints,
+    is_compute: NDArray[np.bool_],
+    tasks: Tasks,
+    own: int,
+    ahead_queue: int,
+    ahead: int,
+    ahead_left: int,
     space: int,
     forward: bool,
     start: _Ints,
@@ -56,239 +121,138 @@ def run_program(
     Service times are at least one cycle, so no task that is started later can make a head ready at or before that
     time: the order of starts is exact and no event heap is needed.
 
+    The first `own` blocks are run to their end; the others are a lookahead, of which as much is started as fits before
+    that. At the beginning the first `ahead` tasks of `ahead_queue` have been started, and the last of them still takes
+    `ahead_left` cycles.
+
     With `forward`, blocks that repeat are fast-forwarded. Just before its first task starts, the state relative to
-    that moment is compared with one of an earlier period (Brent's schedule): heads of queues, when servers are free,
-    when recent tasks end, and what an attribution could still look at. Once equal, all that follows is equal too,
-    shifted in time, so whole periods are left out of the block and their cycles are added. Times of tasks after that
-    are relative; `result` holds what has to be added.
+    that moment is compared with one of an earlier period (Brent's schedule). Once equal, all that follows is equal
+    too, shifted in time, so whole periods are left out of the block and their cycles are added. Times of tasks after
+    that are relative; `result` holds what has to be added.
 
-    server_of (Q,) by queue; is_compute (S,) by server; then the program's arrays (see `machine.Program`); reach (B,)
-    longest relative dependency of a block; margin (B,) periods at a block's end that later blocks depend on; space:
-    how many periods of a block `start` and `end` have room for, which are Σ min(repeat, space + margin)·period long,
-    `end` filled with -1; charged (layers, kinds) is added to; result (3 + Q,): makespan, cycles left out, tasks
-    started, and after a deadlock the unrolled index at which each queue stands.
+    server_of (Q,) by queue; is_compute (S,) by server; space: how many periods of a block `start` and `end` have room
+    for, which are Σ min(repeat, space + margin)·period long, `end` filled with NOT_STARTED; charged (kinds,) is added
+    to; result (HEADS + Q,): cycles, cycles left out, tasks started, how many of the lookahead were started and what the
+    last of them still takes, and after a deadlock the unrolled index at which each queue stands, or -1.
     """
-    blocks, queues, servers, kinds = len(repeat), len(server_of), len(is_compute), charged.shape[1]
-    length = np.empty(blocks, np.int64)  # periods of the block in `start` and `end`
-    left = np.empty(blocks, np.int64)  # periods of the block, less those left out
-    base = np.empty(blocks + 1, np.int64)  # where a block begins in `start` and `end`
-    base[0] = 0
-    for b in range(blocks):
-        left[b] = repeat[b]
-        length[b] = min(repeat[b], space + margin[b])
-        base[b + 1] = base[b] + length[b] * (first_task[b + 1] - first_task[b])
-    binder = np.empty(base[blocks], np.int64)
-    kind_of = np.empty(base[blocks], np.int64)
-
-    following = np.full(len(queue), -1, np.int64)  # next task of the same queue in the period
-    first_of = np.full((blocks, queues), -1, np.int64)
-    for b in range(blocks):
-        last_of = np.full(queues, -1, np.int64)
-        for j in range(first_task[b], first_task[b + 1]):
-            q = queue[j]
-            if last_of[q] < 0:
-                first_of[b, q] = j
-            else:
-                following[last_of[q]] = j
-            last_of[q] = j
-
-    # Each queue's head: block (== blocks: nothing left), period, stored task, unrolled index, cycle it is ready or -1.
-    head_block = np.zeros(queues, np.int64)
-    head_period = np.zeros(queues, np.int64)
-    head_task = np.empty(queues, np.int64)
-    head_index = np.zeros(queues, np.int64)
-    ready = np.full(queues, -1, np.int64)
-    for q in range(queues):
-        b = 0
-        while b < blocks and first_of[b, q] < 0:
-            b += 1
-        head_block[q] = b
-        if b < blocks:
-            head_task[q] = first_of[b, q]
-            head_index[q] = base[b] + head_task[q] - first_task[b]
-
-    latest_end = np.zeros(blocks, np.int64)  # of what was started of each block
-    free = np.zeros(servers, np.int64)
-    last_on = np.full(servers, -1, np.int64)
-    covered = 0
-    last_end, last_index, last_layer = 0, -1, 0
-    skipped, started = 0, 0
-
-    # The saved state of Brent's schedule.
-    saved_block, saved_power = -1, 1
-    saved_time = saved_covered = saved_period = 0
-    saved_head_block = np.zeros(queues, np.int64)
-    saved_head_period = np.zeros(queues, np.int64)
-    saved_head_task = np.zeros(queues, np.int64)
-    saved_free = np.zeros(servers, np.int64)
-    saved_last_on = np.zeros(servers, np.int64)
-    saved_charged = np.zeros(kinds, np.int64)
+    run, saved = _prepare(server_of, len(is_compute), tasks, space, start, end, len(charged))
+    blocks, queues, servers = len(tasks.repeat), len(server_of), len(is_compute)
+    # The loop works on plain variables: passing a tuple of arrays on counts references to each of them, at every task.
+    repeat, first_task, segment, service, kind = (
+        tasks.repeat,
+        tasks.first_task,
+        tasks.segment,
+        tasks.service,
+        tasks.kind,
+    )
+    first_dependency, dependency_block = tasks.first_dependency, tasks.dependency_block
+    dependency_offset, margin = tasks.dependency_offset, tasks.margin
+    left, length, base, latest, waiting = run.left, run.length, run.base, run.latest, run.waiting
+    binder, kind_of, following, first_of = run.binder, run.kind, run.following, run.first_of
+    free, last_on, last_own = run.free, run.last_on, run.last_own
+    head_block, head_period, head_task = run.heads[BLOCK], run.heads[PERIOD], run.heads[TASK]
+    head_index, head_ready = run.heads[INDEX], run.heads[READY]
+    covered, started = 0, 0
+    oldest, completion = 0, 0  # the first block that has tasks left, and the latest end before it
+    completed = np.full(segment[-1] + 1, NOT_STARTED, np.int64)  # by segment, when all before it are complete
+    completed[0] = 0
 
     while True:
-        best, best_time = -1, 0
-        unfinished = False
-        for q in range(queues):
+        # The head that can start first.
+        best, best_time, working = -1, 0, False
+        if ahead > 0:
+            best, working = ahead_queue, True
+        for q in range(queues if ahead <= 0 else 0):
             b = head_block[q]
             if b == blocks:
                 continue
-            unfinished = True
-            if ready[q] < 0:
-                j, latest = head_task[q], 0
-                for d in range(first_dep[j], first_dep[j + 1]):
-                    if dep_block[d] < 0:
-                        ended = end[head_index[q] - dep_offset[d]]
+            working = working or b < own
+            if head_ready[q] < 0:
+                j, ready = head_task[q], 0
+                for d in range(first_dependency[j], first_dependency[j + 1]):
+                    if dependency_block[d] == RELATIVE:
+                        ended = end[head_index[q] - dependency_offset[d]]
+                    elif dependency_block[d] == BARRIER:
+                        ended = completed[segment[b]]
                     else:
-                        ended = end[base[dep_block[d] + 1] - dep_offset[d]]
-                    if ended < 0:
-                        latest = -1
+                        ended = end[base[dependency_block[d] + 1] - dependency_offset[d]]
+                    if ended == NOT_STARTED:
+                        ready = -1
                         break
-                    latest = max(latest, ended)
-                if latest < 0:
+                    ready = max(ready, ended)
+                if ready < 0:
                     continue
-                ready[q] = latest
-            time = max(ready[q], free[server_of[q]])
+                head_ready[q] = ready
+            time = max(head_ready[q], free[server_of[q]])
             if best < 0 or time < best_time:
                 best, best_time = q, time
-        if best < 0:
-            if unfinished:
-                for q in range(queues):
-                    result[3 + q] = head_index[q] if head_block[q] < blocks else -1
-                return DEADLOCK
+        if not working and (best < 0 or best_time >= latest[:own].max()):
             break
+        if best < 0:
+            for q in range(queues):
+                result[HEADS + q] = head_index[q] if head_block[q] < blocks else -1
+            return DEADLOCK
 
-        b, j, u = head_block[best], head_task[best], head_index[best]
-        period = first_task[b + 1] - first_task[b]
-
+        b, j = head_block[best], head_task[best]
         if forward and j == first_task[b] and head_period[best] > 0 and repeat[b] > 4 and left[b] == repeat[b]:
-            shift = head_period[best] - saved_period
-            same = saved_block == b and best_time - covered == saved_time - saved_covered
-            furthest, lowest, highest = 0, u, u
-            if same:
-                for q in range(queues):
-                    if head_block[q] == b:
-                        same = (
-                            same
-                            and saved_head_block[q] == b
-                            and saved_head_task[q] == head_task[q]
-                            and (head_period[q] - saved_head_period[q] == shift)
-                        )
-                        furthest = max(furthest, head_period[q])
-                        lowest = min(lowest, head_index[q])
-                        highest = max(highest, head_index[q])
-                    elif head_block[q] < b:
-                        same = False
-                    elif head_block[q] == blocks:
-                        same = same and saved_head_block[q] == blocks
-                    else:  # ahead of this block: must stand still, held up by what is to come
-                        same = (
-                            same
-                            and ready[q] < 0
-                            and saved_head_block[q] == head_block[q]
-                            and (saved_head_task[q] == head_task[q] and saved_head_period[q] == head_period[q])
-                        )
-                for s in range(servers):
-                    same = same and max(free[s] - best_time, -1) == max(saved_free[s] - saved_time, -1)
-                    if free[s] >= best_time:
-                        same = same and last_on[s] - saved_last_on[s] == shift * period
-            lowest -= reach[b]
-            moved = shift * period
-            if same:  # what ends from now on matters to dependencies, what ended after `covered` to chains of binders
-                past = min(covered, best_time - 1)
-                for c in range(b):
-                    same = same and latest_end[c] <= past
-                v = base[b]
-                while v < lowest and end[v] <= past:
-                    v += 1
-                lowest = min(lowest, v)
-            if same and lowest - moved >= base[b]:
-                v = lowest
-                while same and v < highest:
-                    w = first_task[b] + (v - base[b]) % period
-                    if v < head_index[queue[w]] or head_block[queue[w]] > b:
-                        was = v - moved
-                        same = max(end[v] - best_time, -1) == max(end[was] - saved_time, -1)
-                        if same and end[v] > covered:
-                            same = start[v] - best_time == start[was] - saved_time and binder[v] - binder[was] == moved
-                    v += 1
-                if same:
-                    times = (left[b] - margin[b] - 1 - furthest) // shift
-                    if times >= 1:
-                        left[b] -= times * shift
-                        if left[b] > length[b]:
-                            return TOO_SMALL
-                        skipped += times * (best_time - saved_time)
-                        for k in range(kinds):
-                            charged[layer[b], k] += times * (charged[layer[b], k] - saved_charged[k])
-                        # What queues ahead of this block have started moves down with the blocks that they are in.
-                        old_end = base[b + 1]
-                        delta = (length[b] - left[b]) * period
-                        length[b] = left[b]
-                        top = old_end
-                        for q in range(queues):
-                            if head_block[q] > b:
-                                top = max(top, base[blocks] if head_block[q] == blocks else head_index[q])
-                        if delta > 0:
-                            for v in range(old_end, top):
-                                start[v - delta], end[v - delta] = start[v], end[v]
-                                binder[v - delta], kind_of[v - delta] = binder[v], kind_of[v]
-                                if binder[v] >= old_end:
-                                    binder[v - delta] -= delta
-                            for v in range(top - delta, top):
-                                end[v] = -1
-                            for s in range(servers):
-                                if last_on[s] >= old_end:
-                                    last_on[s] -= delta
-                            if last_index >= old_end:
-                                last_index -= delta
-                            for q in range(queues):
-                                if b < head_block[q] < blocks:
-                                    head_index[q] -= delta
-                            for c in range(b + 1, blocks + 1):
-                                base[c] -= delta
-            if left[b] == repeat[b] and (saved_block != b or head_period[best] >= 2 * saved_power):
-                saved_power = head_period[best]
-                saved_block, saved_period, saved_time, saved_covered = b, head_period[best], best_time, covered
-                saved_head_block[:] = head_block
-                saved_head_period[:] = head_period
-                saved_head_task[:] = head_task
-                saved_free[:] = free
-                saved_last_on[:] = last_on
-                saved_charged[:] = charged[layer[b]]
-
+            times = _recurrences(run, saved, tasks, server_of, best, best_time, covered)
+            if times > 0:
+                left[b] -= times * (head_period[best] - saved.scalars[SAVED_PERIOD])
+                if left[b] > length[b]:
+                    return TOO_SMALL
+                cycles = times * (best_time - saved.scalars[SAVED_TIME])
+                result[SKIPPED] += cycles
+                for k in range(len(charged)):
+                    charged[k] += times * (charged[k] - saved.charged[k])
+                _leave_out(run, tasks, b, best_time, cycles)
+            elif saved.scalars[SAVED_BLOCK] != b or head_period[best] >= 2 * saved.scalars[SAVED_PERIOD]:
+                _save(run, saved, b, best, best_time, covered, charged)
         if left[b] > length[b] and head_period[best] >= length[b] - max(margin[b], 1):
             return TOO_SMALL
 
         # Start it.
-        server = server_of[best]
-        finish = best_time + service[j]
-        start[u], end[u], kind_of[u] = best_time, finish, kind[j]
-        bound = -1
+        u, server = head_index[best], server_of[best]
+        finish, bound = best_time + service[j], -1
+        if ahead > 0:  # it was started before
+            ahead -= 1
+            finish = ahead_left if ahead == 0 else 0
+        else:
+            started += 1
         if best_time > 0:
-            for d in range(first_dep[j], first_dep[j + 1]):
-                v = u - dep_offset[d] if dep_block[d] < 0 else base[dep_block[d] + 1] - dep_offset[d]
+            for d in range(first_dependency[j], first_dependency[j + 1]):
+                if dependency_block[d] == BARRIER:
+                    continue
+                v = u - dependency_offset[d] if dependency_block[d] == RELATIVE else (
+                    base[dependency_block[d] + 1] - dependency_offset[d]
+                )  # fmt: skip
                 if end[v] == best_time:
                     bound = v
                     break
             if bound < 0:
                 bound = last_on[server]
-        binder[u] = bound
+        start[u], end[u], kind_of[u], binder[u] = best_time, finish, kind[j], bound
         free[server], last_on[server] = finish, u
-        latest_end[b] = max(latest_end[b], finish)
-        started += 1
-        if finish > last_end or (finish == last_end and u > last_index):
-            last_end, last_index, last_layer = finish, u, layer[b]
+        latest[b, server] = max(latest[b, server], finish)
+        waiting[b] -= 1
+        while oldest < blocks and waiting[oldest] == 0:
+            completion = max(completion, latest[oldest].max())
+            oldest += 1
+            if oldest < blocks and segment[oldest] > segment[oldest - 1]:
+                completed[segment[oldest]] = completion
+        if b < own:
+            last_own[server] = u
         if is_compute[server]:
             until, running = best_time, bound
             while until > covered:
                 begin = max(start[running], covered)
-                charged[layer[b], kind_of[running]] += until - begin
+                charged[kind_of[running]] += until - begin
                 until, running = begin, binder[running]
             if finish > covered:
-                charged[layer[b], kind[j]] += finish - max(best_time, covered)
+                charged[kind[j]] += finish - max(best_time, covered)
                 covered = finish
 
         # The queue's next head.
-        ready[best] = -1
+        head_ready[best] = -1
         if following[j] >= 0:
             head_task[best] = following[j]
             head_index[best] = u + following[j] - j
@@ -303,15 +267,215 @@ def run_program(
             if b < blocks:
                 head_task[best] = first_of[b, best]
                 head_index[best] = (
-                    base[b]
-                    + head_period[best] * (first_task[b + 1] - first_task[b])
-                    + (head_task[best] - first_task[b])
-                )
+                    base[b] + head_period[best] * (first_task[b + 1] - first_task[b])
+                    + first_of[b, best] - first_task[b]
+                )  # fmt: skip
 
-    until, running = last_end, last_index
+    last = -1
+    for s in range(servers):
+        u = last_own[s]
+        if u >= 0 and (last < 0 or end[u] > end[last] or (end[u] == end[last] and u > last)):
+            last = u
+    done = max(0, end[last]) if last >= 0 else 0
+    until, running = done, last
     while until > covered:
         begin = max(start[running], covered)
-        charged[last_layer, kind_of[running]] += until - begin
+        charged[kind_of[running]] += until - begin
         until, running = begin, binder[running]
-    result[0], result[1], result[2] = last_end + skipped, skipped, started
+    result[CYCLES], result[STARTED] = done + result[SKIPPED], started
+    last_ahead = -1
+    for v in range(base[own], base[blocks]):
+        if end[v] != NOT_STARTED:
+            last_ahead = v
+            result[AHEAD] += 1
+    result[AHEAD_LEFT] = max(0, end[last_ahead] - done) if last_ahead >= 0 else 0
     return FINISHED
+
+
+@compiled
+def _prepare(
+    server_of: _Ints, servers: int, tasks: Tasks, space: int, start: _Ints, end: _Ints, kinds: int
+) -> tuple[Run, Saved]:
+    """The state before anything has started."""
+    blocks, queues = len(tasks.repeat), len(server_of)
+    length = np.empty(blocks, np.int64)
+    base = np.zeros(blocks + 1, np.int64)
+    waiting = np.empty(blocks, np.int64)
+    for b in range(blocks):
+        period = tasks.first_task[b + 1] - tasks.first_task[b]
+        length[b] = min(tasks.repeat[b], space + tasks.margin[b])
+        base[b + 1] = base[b] + length[b] * period
+        waiting[b] = tasks.repeat[b] * period
+
+    following = np.full(len(tasks.queue), -1, np.int64)
+    first_of = np.full((blocks, queues), -1, np.int64)
+    last_of = np.empty(queues, np.int64)
+    for b in range(blocks):
+        last_of[:] = -1
+        for j in range(tasks.first_task[b], tasks.first_task[b + 1]):
+            q = tasks.queue[j]
+            if last_of[q] < 0:
+                first_of[b, q] = j
+            else:
+                following[last_of[q]] = j
+            last_of[q] = j
+
+    heads = np.zeros((5, queues), np.int64)
+    for q in range(queues):
+        b = 0
+        while b < blocks and first_of[b, q] < 0:
+            b += 1
+        heads[BLOCK, q] = b
+        heads[READY, q] = -1
+        if b < blocks:
+            heads[TASK, q] = first_of[b, q]
+            heads[INDEX, q] = base[b] + first_of[b, q] - tasks.first_task[b]
+
+    run = Run(
+        tasks.repeat.copy(), length, base, np.zeros((blocks, servers), np.int64), waiting, start, end,
+        np.empty(base[blocks], np.int64), np.empty(base[blocks], np.int64), following, first_of, heads,
+        np.zeros(servers, np.int64), np.full(servers, -1, np.int64), np.full(servers, -1, np.int64),
+    )  # fmt: skip
+    saved = Saved(
+        np.array([-1, 0, 0, 0]), heads.copy(), np.zeros(servers, np.int64), np.full(servers, -1, np.int64),
+        np.zeros(kinds, np.int64),
+    )  # fmt: skip
+    return run, saved
+
+
+@compiled
+def _save(run: Run, saved: Saved, b: int, queue: int, time: int, covered: int, charged: _Ints) -> None:
+    """Remember the state at the start of a block's period."""
+    saved.scalars[SAVED_BLOCK], saved.scalars[SAVED_PERIOD] = b, run.heads[PERIOD, queue]
+    saved.scalars[SAVED_TIME], saved.scalars[SAVED_COVERED] = time, covered
+    saved.heads[:] = run.heads
+    saved.free[:] = run.free
+    saved.last_on[:] = run.last_on
+    saved.charged[:] = charged
+
+
+@compiled
+def _in_flight(run: Run, server_of: _Ints, saved: Saved, b: int, s: int, now: int, covered: int) -> bool:
+    """Whether a server is busy, through the periods of block b, with one task of another block and nothing else."""
+    u = run.last_on[s]
+    if u < 0 or run.base[b] <= u < run.base[b + 1] or run.end[u] <= now or u != saved.last_on[s]:
+        return False
+    if run.start[u] > min(covered, saved.scalars[SAVED_COVERED]):
+        return False
+    idle = True
+    for q in range(len(server_of)):
+        idle = idle and (server_of[q] != s or run.heads[BLOCK, q] > b)
+    return idle
+
+
+@compiled
+def _recurrences(run: Run, saved: Saved, tasks: Tasks, server_of: _Ints, best: int, now: int, covered: int) -> int:
+    """How many times the periods since the saved state can be left out of the block whose first task is to start; 0 if
+    the state is not the saved one.
+
+    Compared, relative to the time: heads of queues, when servers are free, when recent tasks end, and what an
+    attribution could still look at.
+    """
+    b = run.heads[BLOCK, best]
+    then, then_covered = saved.scalars[SAVED_TIME], saved.scalars[SAVED_COVERED]
+    if saved.scalars[SAVED_BLOCK] != b or now - covered != then - then_covered:
+        return 0
+    blocks, servers = len(tasks.repeat), len(run.free)
+    period = tasks.first_task[b + 1] - tasks.first_task[b]
+    shift = run.heads[PERIOD, best] - saved.scalars[SAVED_PERIOD]
+    furthest, lowest, highest = 0, run.heads[INDEX, best], run.heads[INDEX, best]
+    for q in range(len(server_of)):
+        of = run.heads[BLOCK, q]
+        if of < b or of != saved.heads[BLOCK, q]:
+            return 0
+        if of == b:
+            if saved.heads[TASK, q] != run.heads[TASK, q] or run.heads[PERIOD, q] - saved.heads[PERIOD, q] != shift:
+                return 0
+            furthest = max(furthest, run.heads[PERIOD, q])
+            lowest = min(lowest, run.heads[INDEX, q])
+            highest = max(highest, run.heads[INDEX, q])
+        elif of < blocks and (  # ahead of this block: must stand still, held up by what is to come
+            run.heads[READY, q] >= 0
+            or saved.heads[TASK, q] != run.heads[TASK, q]
+            or saved.heads[PERIOD, q] != run.heads[PERIOD, q]
+        ):
+            return 0
+    # What ends from now on matters to dependencies, what ended after `covered` to chains of binders.
+    past = min(covered, now - 1)
+    for s in range(servers):
+        if _in_flight(run, server_of, saved, b, s, now, covered):
+            continue
+        if max(run.free[s] - now, -1) != max(saved.free[s] - then, -1):
+            return 0
+        if run.free[s] >= now and run.last_on[s] - saved.last_on[s] != shift * period:
+            return 0
+        for c in range(b):
+            if run.latest[c, s] > past:
+                return 0
+    lowest -= tasks.reach[b]
+    v = run.base[b]
+    while v < lowest and run.end[v] <= past:
+        v += 1
+    lowest = min(lowest, v)
+    moved = shift * period
+    if lowest - moved < run.base[b]:
+        return 0
+    for v in range(lowest, highest):
+        q = tasks.queue[tasks.first_task[b] + (v - run.base[b]) % period]
+        if v < run.heads[INDEX, q] or run.heads[BLOCK, q] > b:
+            was = v - moved
+            if max(run.end[v] - now, -1) != max(run.end[was] - then, -1):
+                return 0
+            if run.end[v] > covered and (
+                run.start[v] - now != run.start[was] - then or run.binder[v] - run.binder[was] != moved
+            ):
+                return 0
+    return max(0, (run.left[b] - tasks.margin[b] - 1 - furthest) // shift)
+
+
+@compiled
+def _leave_out(run: Run, tasks: Tasks, b: int, now: int, cycles: int) -> None:
+    """Shorten a block to the periods that are left, as `cycles` cycles pass.
+
+    What queues ahead of it have started moves down with the blocks that they are in. What is in flight and not of the
+    block has that much less to go.
+    """
+    blocks, servers = len(tasks.repeat), len(run.free)
+    for s in range(servers):
+        u = run.last_on[s]
+        if u >= 0 and not run.base[b] <= u < run.base[b + 1] and run.end[u] > now:
+            c = 0
+            while run.base[c + 1] <= u:
+                c += 1
+            run.start[u] -= cycles
+            run.end[u] -= cycles
+            run.free[s] -= cycles
+            run.latest[c, s] -= cycles
+    period = tasks.first_task[b + 1] - tasks.first_task[b]
+    old_end = run.base[b + 1]
+    delta = (run.length[b] - run.left[b]) * period
+    run.waiting[b] -= (tasks.repeat[b] - run.left[b]) * period
+    run.length[b] = run.left[b]
+    if delta == 0:
+        return
+    top = old_end
+    for q in range(run.heads.shape[1]):
+        if run.heads[BLOCK, q] > b:
+            top = max(top, run.base[blocks] if run.heads[BLOCK, q] == blocks else run.heads[INDEX, q])
+    for v in range(old_end, top):
+        run.start[v - delta], run.end[v - delta] = run.start[v], run.end[v]
+        run.binder[v - delta], run.kind[v - delta] = run.binder[v], run.kind[v]
+        if run.binder[v] >= old_end:
+            run.binder[v - delta] -= delta
+    for v in range(top - delta, top):
+        run.end[v] = NOT_STARTED
+    for s in range(servers):
+        if run.last_on[s] >= old_end:
+            run.last_on[s] -= delta
+        if run.last_own[s] >= old_end:
+            run.last_own[s] -= delta
+    for q in range(run.heads.shape[1]):
+        if b < run.heads[BLOCK, q] < blocks:
+            run.heads[INDEX, q] -= delta
+    for c in range(b + 1, blocks + 1):
+        run.base[c] -= delta

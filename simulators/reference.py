@@ -34,6 +34,10 @@ class Simulation:
         """What each queue has not started yet, in order."""
         for queue in self.waiting:
             queue.reverse()  # so that the head is the last, which pops in constant time
+        self.unfinished = [0] * (1 + max((task.segment for task in tasks), default=0))
+        """Tasks of each segment that have not completed."""
+        for task in tasks:
+            self.unfinished[task.segment] += 1
         self.idle = [True] * len(machine.servers)
         self.dispatch_due = False
 
@@ -64,13 +68,17 @@ class Simulation:
 
     def is_ready(self, u: int) -> bool:
         """All that the task depends on has completed."""
-        return all(self.end[d] >= 0 for d in self.tasks[u].after)
+        task = self.tasks[u]
+        if task.barrier and any(self.unfinished[: task.segment]):
+            return False
+        return all(self.end[d] >= 0 for d in task.after)
 
     def serve(self, u: int, server: int) -> Generator[simpy.Event, None, None]:
         """A task's time on its server."""
         self.start[u] = int(self.environment.now)
         yield self.environment.timeout(self.tasks[u].service)
         self.end[u] = int(self.environment.now)
+        self.unfinished[self.tasks[u].segment] -= 1
         self.idle[server] = True
         self.ask_for_dispatch()
 
@@ -82,8 +90,8 @@ def run_tasks(machine: Machine, tasks: Sequence[FlatTask]) -> tuple[list[int], l
     return simulation.start, simulation.end
 
 
-def run(machine: Machine, compact: Program, layers: int) -> Timing:
+def run(machine: Machine, compact: Program) -> Timing:
     """Makespan and charged cycles of a program, every period written out."""
     tasks = unroll(compact)
     start, end = run_tasks(machine, tasks)
-    return Timing(max(end, default=0), charge(tasks, start, end, machine, layers))
+    return Timing(max(end, default=0), charge(tasks, start, end, machine))

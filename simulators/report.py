@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from simulators.arch import Arch
 from simulators.lowering import Lowered
-from simulators.machine import COMPUTE, Timing
 from simulators.trace import FRAME_MS, Trace
 
 
@@ -113,31 +113,30 @@ class Report:
         return text.getvalue()
 
 
-def make_report(trace: Trace, arch: Arch, lowered: Lowered, timing: Timing) -> Report:
-    """Bring what ran and what was moved together, a layer at a time."""
+def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Sequence[int]]) -> Report:
+    """Bring what ran and what was moved together, a layer at a time. `charged` is by segment and kind, in cycles."""
     kinds = lowered.machine.kinds
-    charged = timing.charged.copy()
-    compute = charged[:, COMPUTE].copy()
-    charged[:, COMPUTE] = 0
-    for layer, (host, kind) in lowered.hosts.items():
-        # The tasks of a layer that runs inside another's blocks, or whose own work is not of the kind `compute`.
-        compute[layer] += charged[host, kind]
-        charged[host, kind] = 0
+    names = iter(trace.layers)
     reports = []
-    for i, work in enumerate(lowered.layers):
-        cycles = int(compute[i] + charged[i].sum())
-        energy = {component: pj * 1e-6 for component, pj in work.energy_pj.items()}
-        if lowered.leakage_mw:
-            energy["leakage"] = lowered.leakage_mw * cycles / lowered.frequency_mhz * 1e-3
-        reports.append(
-            LayerReport(
-                name=work.name,
-                cycles=cycles,
-                compute_cycles=int(compute[i]),
-                stall_cycles={kinds[k]: int(n) for k, n in enumerate(charged[i]) if n},
-                utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
-                energy_uj=energy,
-                bits=dict(work.bits),
+    for segment, of_segment in zip(lowered.segments, charged, strict=True):
+        own_kinds = [work.own_kind for work in segment.works]
+        stalls = {kinds[k]: n for k, n in enumerate(of_segment) if n and k not in own_kinds}
+        for work in segment.works:
+            compute = of_segment[work.own_kind]
+            cycles = compute + sum(stalls.values())
+            energy = {component: pj * 1e-6 for component, pj in work.energy_pj.items()}
+            if lowered.leakage_mw:
+                energy["leakage"] = lowered.leakage_mw * cycles / lowered.frequency_mhz * 1e-3
+            reports.append(
+                LayerReport(
+                    name=next(names).name,
+                    cycles=cycles,
+                    compute_cycles=compute,
+                    stall_cycles=stalls,
+                    utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
+                    energy_uj=energy,
+                    bits=dict(work.bits),
+                )
             )
-        )
+            stalls = {}  # a segment's stalls are its first layer's
     return Report(arch.name, trace.name, trace.steps, arch.frequency_mhz, tuple(reports))

@@ -16,15 +16,16 @@ A period of the program is one wave, one time step of a recurrent product, or on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import ceil
 
 from simulators.errors import InputError
-from simulators.lowering import Builder, Label, LayerWork, Lowered, Step
+from simulators.lowering import Platform
 from simulators.machine import COMPUTE, Machine, Queue
+from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Run, Segment, SegmentBuilder, Step
 from simulators.specs import SilagoSpec
-from simulators.trace import VECTOR_BITS, Conv2d, Elementwise, Matmul, Trace
+from simulators.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
 
 _CELLS, _LINK, _DRAM = range(3)
 LOAD_WEIGHTS, LOAD_INPUTS, STORE, CELLS, FETCH, SPILL = range(6)
@@ -41,6 +42,7 @@ MACHINE = Machine(
         Queue("spill", _DRAM),
     ),
     kinds=("compute", "weights", "inputs", "outputs", "reduction", "configuration", "dram", "recurrence"),
+    ahead=FETCH,
 )
 SPECIAL = frozenset({"sigmoid", "tanh", "exp", "divide"})
 BUFFERED_ROWS = 2
@@ -51,7 +53,6 @@ BUFFERED_ROWS = 2
 class _Product:
     """A product as the cells see it."""
 
-    layer: int
     outputs: int
     words: int
     """Words of one dot product."""
@@ -68,26 +69,48 @@ class _Product:
         return self.words * 16
 
 
-def lower(trace: Trace, spec: SilagoSpec) -> Lowered:
-    """The tasks of one utterance. Raises InputError for a precision that the cells lack or a memory that is too
-    small."""
-    works = [_work(layer, spec) for layer in trace.layers]
-    builder = Builder(works)
-    resident = _resident(trace, spec)
-    for i, layer in enumerate(trace.layers):
-        spilled = _spills(layer, spec)
-        _configure(builder, spec, i)
-        if isinstance(layer, Elementwise):
-            _elementwise(builder, spec, i, layer, spilled)
-            continue
+def group(layers: Sequence[AnyLayer]) -> list[int]:
+    """Every layer is a segment: the fabric is configured anew for each."""
+    return [1] * len(layers)
+
+
+def resident(parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> list[int]:
+    """Layers whose parameters stay in DiMArch: as many as fit, in order. Without DRAM all must.
+
+    `parameters` has each layer's name and the bits of its parameters; the result a 1 for each that stays.
+    """
+    free = _tile_bits(spec.dimarch.weight_tiles, spec)
+    stay = []
+    for name, bits in parameters:
+        if bits > free and spec.dram is None:
+            raise InputError(
+                f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: the parameters up to layer "
+                f"{name} need {bits - free} bits more than the tiles hold, and there is no dram"
+            )
+        stay.append(int(bits <= free))
+        free -= bits * stay[-1]
+    return stay
+
+
+def segment(layers: Sequence[AnyLayer], stays: int, spec: SilagoSpec) -> Segment:
+    """The tasks of one layer, its parameters in DiMArch or not. Raises InputError for a precision that the cells lack
+    or a memory that is too small."""
+    (layer,) = layers
+    builder = SegmentBuilder(MACHINE, [_work(layer, spec)])
+    spilled = _spills(layer, spec)
+    _configure(builder, spec)
+    if isinstance(layer, Elementwise):
+        _elementwise(builder, spec, layer, spilled)
+    else:
         inputs, vectors, recurrent = _shape(layer, spec)
         words = ceil(inputs * layer.weight_bits / spec.cell.word_bits)
-        outputs = layer.out_channels if isinstance(layer, Conv2d) else layer.out_features
-        product = _Product(i, outputs, words, vectors, layer.weight_bits, layer.output_bits, i not in resident, spilled)
-        (_recurrent if recurrent else _stationary)(builder, spec, product)
-    for layer, work in zip(trace.layers, works, strict=True):
-        _dynamic_energy(layer, work, spec)
-    return Lowered(MACHINE, builder.program(), tuple(works), {}, spec.energy.leakage_mw, spec.frequency_mhz)
+        groups = layer.groups if isinstance(layer, Conv2d) else 1
+        outputs = (layer.out_channels if isinstance(layer, Conv2d) else layer.out_features) // groups
+        product = _Product(outputs, words, vectors, layer.weight_bits, layer.output_bits, not stays, spilled)
+        for _ in range(groups):
+            (_recurrent if recurrent else _stationary)(builder, spec, product)
+    _dynamic_energy(layer, builder.works[0], spec)
+    return builder.segment()
 
 
 def cells(spec: SilagoSpec) -> int:
@@ -99,28 +122,7 @@ def _tile_bits(tiles: int, spec: SilagoSpec) -> int:
     return tiles * spec.dimarch.tile_rows * spec.dimarch.row_bits
 
 
-def _resident(trace: Trace, spec: SilagoSpec) -> set[int]:
-    """Layers whose parameters stay in DiMArch: as many as fit, in order. Without DRAM all must."""
-    free = _tile_bits(spec.dimarch.weight_tiles, spec)
-    resident = set()
-    for i, layer in enumerate(trace.layers):
-        bits = (
-            layer.vector_parameters * VECTOR_BITS
-            if isinstance(layer, Elementwise)
-            else layer.weights * layer.weight_bits
-        )
-        if bits <= free:
-            free -= bits
-            resident.add(i)
-        elif spec.dram is None:
-            raise InputError(
-                f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: the parameters up to layer "
-                f"{layer.name} need {bits - free} bits more than the tiles hold, and there is no dram"
-            )
-    return resident
-
-
-def _spills(layer: Matmul | Conv2d | Elementwise, spec: SilagoSpec) -> bool:
+def _spills(layer: AnyLayer, spec: SilagoSpec) -> bool:
     """Whether a layer's inputs and outputs, over all steps, exceed the tiles for activations."""
     if isinstance(layer, Elementwise):
         elements = (layer.inputs * layer.activation_bits + layer.outputs * layer.output_bits) * layer.steps
@@ -140,7 +142,7 @@ def _spills(layer: Matmul | Conv2d | Elementwise, spec: SilagoSpec) -> bool:
 
 
 def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, int, bool]:
-    """Length of the reduction, number of vectors, and whether they wait for each other."""
+    """Length of the reduction (in a group, of a convolution), number of vectors, whether they wait for each other."""
     pair = (layer.weight_bits, layer.activation_bits)
     if pair not in spec.precisions:
         legal = ", ".join(f"{w}x{a}" for w, a in spec.precisions)
@@ -148,12 +150,9 @@ def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, int, bool]:
             f"layer {layer.name}: {pair[0]}x{pair[1]} bits: {spec.name} multiplies {legal} (weights x activations)"
         )
     if isinstance(layer, Conv2d):
-        if layer.groups != 1:
-            raise InputError(
-                f"layer {layer.name}: groups {layer.groups}: grouped convolutions are not modelled on SiLago"
-            )
         height, width = layer.output_size
-        return layer.in_channels * layer.kernel[0] * layer.kernel[1], layer.steps * height * width, False
+        inputs = layer.in_channels // layer.groups * layer.kernel[0] * layer.kernel[1]
+        return inputs, layer.steps * height * width, False
     return (
         ceil(layer.in_features * layer.active) if spec.skips_inactive_inputs else layer.in_features,
         layer.steps,
@@ -161,7 +160,7 @@ def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, int, bool]:
     )
 
 
-def _configure(builder: Builder, spec: SilagoSpec, layer: int) -> None:
+def _configure(builder: SegmentBuilder, spec: SilagoSpec) -> None:
     """A layer begins when the one before it is done: sequencers are loaded, the first row is under way."""
     if spec.cell.instructions_per_layer > spec.cell.instruction_slots:
         raise InputError(
@@ -169,65 +168,60 @@ def _configure(builder: Builder, spec: SilagoSpec, layer: int) -> None:
             f"{spec.cell.instructions_per_layer} instructions"
         )
     cycles = spec.cell.instructions_per_layer + spec.dimarch.read_latency_cycles
-    step = Step(("configured",), CELLS, cycles, CONFIGURATION, (("store", -1), ("spill", -1)))
-    builder.emit(layer, 1, lambda _: [step])
+    builder.emit(1, [(1, [Step(("configured",), CELLS, cycles, CONFIGURATION, (EVERYTHING_BEFORE,))])])
 
 
-def _stationary(builder: Builder, spec: SilagoSpec, p: _Product) -> None:
+def _stationary(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
     """Independent vectors: one period a wave, all alike (a last wave with idle cells takes as long)."""
     waves = ceil(p.outputs / cells(spec))
     if not p.fetched:
-        builder.emit(p.layer, waves * p.vectors, lambda w: _wave(spec, p, w, (("configured", -1),)))
+        builder.emit(waves * p.vectors, _wave(spec, p, (("configured", 1),)))
         return
-    # Pieces of half of the weight tiles, in whole waves, so that the next piece is fetched while one is in use.
-    wave_bits = cells(spec) * p.row_bits_total
-    fitting = _tile_bits(spec.dimarch.weight_tiles, spec) // 2 // wave_bits
+    # Pieces of half of the weight tiles, in whole waves, so that the next piece is fetched while one is in use; where
+    # half does not hold one wave, pieces of all of them, fetched when the one before has been used.
+    wave_bits, tile_bits = cells(spec) * p.row_bits_total, _tile_bits(spec.dimarch.weight_tiles, spec)
+    parts = 2 if wave_bits <= tile_bits // 2 else 1
+    fitting = tile_bits // parts // wave_bits
     if fitting < 1:
-        excess = wave_bits - _tile_bits(spec.dimarch.weight_tiles, spec) // 2
         raise InputError(
-            f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: half of them must hold the weights of "
-            f"one output a cell, {wave_bits} bits: {excess} too few"
+            f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: they must hold the weights of "
+            f"one output a cell, {wave_bits} bits: {wave_bits - tile_bits} too few"
         )
-    firsts = range(0, waves, fitting)
 
     def fetch(first: int) -> None:
         outputs = min(fitting * cells(spec), p.outputs - first * cells(spec))
         bits, cycles = _off_chip(spec, outputs * p.row_bits_total)
-        step = Step(("piece",), FETCH, cycles, OFF_CHIP, (("piece free", -1),), ((p.layer, "dram_read", bits),))
-        builder.emit(p.layer, 1, lambda _: [step])
+        moved = ((0, "dram_read", bits),)
+        builder.emit(1, [(1, [Step(("piece",), FETCH, cycles, OFF_CHIP, (("piece free", 1),), moved)])])
 
-    fetch(0)
-    for first in firsts:
-        more = first + fitting < waves
-        if more:
-            fetch(first + fitting)
-        needs: tuple[Label, ...] = (("configured", -1), ("piece", -2 if more else -1))
+    if parts == 2:
+        fetch(0)
+    for first in range(0, waves, fitting):
+        more = parts == 2 and first + fitting < waves
+        if parts == 1 or more:
+            fetch(first + fitting if more else first)
+        needs: tuple[Label, ...] = (("configured", 1), ("piece", 2 if more else 1))
         count = min(fitting, waves - first) * p.vectors
-        builder.emit(p.layer, count, partial(_wave, spec, p, needs=needs, ending=("piece free",)))
+        builder.emit(count, _wave(spec, p, needs, ("piece free",)))
 
 
-def _recurrent(builder: Builder, spec: SilagoSpec, p: _Product) -> None:
-    """Vectors that wait for each other: one period a time step, its waves written out."""
+def _recurrent(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
+    """Vectors that wait for each other: one period a time step, its waves one after the other."""
     waves = ceil(p.outputs / cells(spec))
-
-    def make(time: int) -> list[Step]:
-        start: list[Label] = [("configured", -1), *([("result", time - 1)] if time else [])]
-        steps: list[Step] = []
-        if p.fetched:
-            bits, cycles = _off_chip(spec, p.outputs * p.row_bits_total)
-            steps.append(Step(("piece",), FETCH, cycles, OFF_CHIP, tuple(start), ((p.layer, "dram_read", bits),)))
-            start.append(("piece", time))
-        # The first row of a step is requested when the step begins: its latency is exposed.
-        steps.append(Step(("begin",), CELLS, spec.dimarch.read_latency_cycles, RECURRENCE, tuple(start)))
-        for w in range(waves):
-            ending = ("result",) if w == waves - 1 else ()
-            steps += _wave(spec, p, time * waves + w, (("begin", time),), ending)
-        return steps
-
-    builder.emit(p.layer, p.vectors, make)
+    start: tuple[Label, ...] = (("configured", 1), ("result", 1))
+    first: list[Step] = []
+    if p.fetched:
+        bits, cycles = _off_chip(spec, p.outputs * p.row_bits_total)
+        first.append(Step(("piece",), FETCH, cycles, OFF_CHIP, start, ((0, "dram_read", bits),)))
+        start = (*start, ("piece", 1))
+    # The first row of a step is requested when the step begins: its latency is exposed.
+    first.append(Step(("begin",), CELLS, spec.dimarch.read_latency_cycles, RECURRENCE, start))
+    wave, last = ([step for count, steps in _wave(spec, p, (("begin", 1),), ending) for step in steps * count]
+                  for ending in ((), ("result",)))  # fmt: skip
+    builder.emit(p.vectors, [(1, first), (waves - 1, wave), (1, last)])
 
 
-def _wave(spec: SilagoSpec, p: _Product, w: int, needs: tuple[Label, ...], ending: tuple[str, ...] = ()) -> list[Step]:
+def _wave(spec: SilagoSpec, p: _Product, needs: tuple[Label, ...], ending: tuple[str, ...] = ()) -> list[Run]:
     """One output a cell: rows of weights and inputs stream in, words are multiplied, lanes reduced, the result
     stored."""
     per_row = spec.dimarch.row_bits // spec.cell.word_bits
@@ -236,74 +230,60 @@ def _wave(spec: SilagoSpec, p: _Product, w: int, needs: tuple[Label, ...], endin
     sharing = min(2 * spec.fabric.window_columns + 1, spec.fabric.columns)
     row_bits, all_cells = spec.dimarch.row_bits, cells(spec)
     overhead = spec.cell.loop_setup_cycles + (spec.cell.reduction_cycles if p.bits < spec.cell.word_bits else 0)
-    buffered = _buffered_rows(spec)
-    steps: list[Step] = []
-    for r in range(rows):
-        c = w * rows + r
-        words = min(per_row, p.words - r * per_row)
+    free: tuple[Label, ...] = (*needs, ("registers free", _buffered_rows(spec)))
+    # Without a step of its own, the end of the wave is the end of its last row.
+    closing = () if overhead else ending
+
+    def row(words: int, roles: tuple[str, ...]) -> list[Step]:
         busy = _word_cycles(spec, words)
-        free: tuple[Label, ...] = (*needs, ("registers free", c - buffered))
-        steps += [
+        return [
             Step(("weights",), LOAD_WEIGHTS, spec.fabric.rows * row_cycles, WEIGHTS, free,
-                 ((p.layer, "sram_read", all_cells * row_bits),)),
+                 ((0, "sram_read", all_cells * row_bits),)),
             Step(("inputs",), LOAD_INPUTS, max(1, ceil(row_cycles / sharing)), INPUTS, free,
-                 ((p.layer, "sram_read", ceil(spec.fabric.columns / sharing) * row_bits),)),
-            Step(("multiply", "registers free"), CELLS, busy, COMPUTE, (("weights", c), ("inputs", c)),
-                 ((p.layer, "busy_cycles", busy),
-                  (p.layer, "register_file_read", 2 * all_cells * words * spec.cell.word_bits))),
+                 ((0, "sram_read", ceil(spec.fabric.columns / sharing) * row_bits),)),
+            Step(("multiply", "registers free", *roles), CELLS, busy, COMPUTE, (("weights", 1), ("inputs", 1)),
+                 ((0, "busy_cycles", busy), (0, "register_file_read", 2 * all_cells * words * spec.cell.word_bits))),
         ]  # fmt: skip
-    last: Label = ("multiply", w * rows + rows - 1)
+
+    steps = row(p.words - (rows - 1) * per_row, closing)
     if overhead:
-        steps.append(Step(("reduce", *ending), CELLS, overhead, REDUCTION, (last,)))
-        last = ("reduce", w)
-    elif ending:
-        # Without a step of its own, the end of the wave is the end of its last row.
-        steps[-1] = Step(
-            (*steps[-1].roles, *ending), CELLS, steps[-1].service, COMPUTE, steps[-1].after, steps[-1].moved
-        )
+        steps.append(Step(("reduce", *ending), CELLS, overhead, REDUCTION, (("multiply", 1),)))
     written = all_cells * p.output_bits
     out = max(1, ceil(spec.fabric.rows * p.output_bits / spec.dimarch.link_bits_per_cycle))
-    steps.append(Step(("store",), STORE, out, OUTPUTS, (last,), ((p.layer, "sram_write", written),)))
+    behind: Label = ("reduce", 1) if overhead else ("multiply", 1)
+    steps.append(Step(("store",), STORE, out, OUTPUTS, (behind,), ((0, "sram_write", written),)))
     if p.spilled:
         waves = ceil(p.outputs / all_cells)
         bits, cycles = _off_chip(spec, written + ceil(p.row_bits_total / waves))
-        moved = ((p.layer, "dram_write", written), (p.layer, "dram_read", bits - written))
-        steps.append(Step(("spill",), SPILL, cycles, OFF_CHIP, (("store", w),), moved))
-    return steps
+        moved = ((0, "dram_write", written), (0, "dram_read", bits - written))
+        steps.append(Step(("spill",), SPILL, cycles, OFF_CHIP, (("store", 1),), moved))
+    return [(rows - 1, row(per_row, ())), (1, steps)]
 
 
-def _elementwise(builder: Builder, spec: SilagoSpec, i: int, layer: Elementwise, spilled: bool) -> None:
+def _elementwise(builder: SegmentBuilder, spec: SilagoSpec, layer: Elementwise, spilled: bool) -> None:
     """Operations spread evenly over the cells: what needs the special lane on that, the rest one operation a cell a
     cycle."""
     count = cells(spec)
     cycles_of = spec.cell.cycles_per_op
-    for op in layer.ops:
-        if op not in cycles_of:
-            raise InputError(
-                f"layer {layer.name}: ops.{op}: the architecture's cell.cycles_per_op has no figure for it"
-            )
     special = sum(n * cycles_of[op] for op, n in layer.ops.items() if op in SPECIAL)
     plain = sum(n * cycles_of[op] for op, n in layer.ops.items() if op not in SPECIAL)
     busy = ceil(special / (count * spec.cell.special_function_lanes)) + _word_cycles(spec, ceil(plain / count))
     read, written = layer.inputs * layer.activation_bits, layer.outputs * layer.output_bits
     link = spec.dimarch.link_bits_per_cycle * spec.fabric.columns
-
-    def make(t: int) -> list[Step]:
-        steps = [
-            Step(("inputs",), LOAD_INPUTS, max(1, ceil(read / link)), INPUTS,
-                 (("configured", -1), ("registers free", t - BUFFERED_ROWS)), ((i, "sram_read", read),)),
-            Step(("process", "registers free"), CELLS, busy, COMPUTE, (("inputs", t),),
-                 ((i, "busy_cycles", busy), (i, "register_file_read", 2 * sum(layer.ops.values()) * VECTOR_BITS))),
-            Step(("store",), STORE, max(1, ceil(written / link)), OUTPUTS, (("process", t),),
-                 ((i, "sram_write", written),)),
-        ]  # fmt: skip
-        if spilled:
-            _, cycles = _off_chip(spec, read + written)
-            moved = ((i, "dram_read", read), (i, "dram_write", written))
-            steps.append(Step(("spill",), SPILL, cycles, OFF_CHIP, (("store", t),), moved))
-        return steps
-
-    builder.emit(i, layer.steps, make)
+    registers = 2 * sum(layer.ops.values()) * VECTOR_BITS
+    steps = [
+        Step(("inputs",), LOAD_INPUTS, max(1, ceil(read / link)), INPUTS,
+             (("configured", 1), ("registers free", BUFFERED_ROWS)), ((0, "sram_read", read),)),
+        Step(("process", "registers free"), CELLS, busy, COMPUTE, (("inputs", 1),),
+             ((0, "busy_cycles", busy), (0, "register_file_read", registers))),
+        Step(("store",), STORE, max(1, ceil(written / link)), OUTPUTS, (("process", 1),),
+             ((0, "sram_write", written),)),
+    ]  # fmt: skip
+    if spilled:
+        _, cycles = _off_chip(spec, read + written)
+        moved = ((0, "dram_read", read), (0, "dram_write", written))
+        steps.append(Step(("spill",), SPILL, cycles, OFF_CHIP, (("store", 1),), moved))
+    builder.emit(layer.steps, [(1, steps)])
 
 
 def _word_cycles(spec: SilagoSpec, words: int) -> int:
@@ -329,25 +309,27 @@ def _off_chip(spec: SilagoSpec, bits: int) -> tuple[int, int]:
     return bits, max(1, -(-bits // spec.dram.bits_per_cycle))
 
 
-def _work(layer: Matmul | Conv2d | Elementwise, spec: SilagoSpec) -> LayerWork:
-    if isinstance(layer, Elementwise):
-        per_cell = max(min(2 * spec.cell.mac_lanes, spec.cell.read_ports) / 2, spec.cell.special_function_lanes)
-        return LayerWork(layer.name, layer.ops_total, cells(spec) * per_cell)
+def _work(layer: AnyLayer, spec: SilagoSpec) -> LayerWork:
+    """Raises InputError for an operation without a figure."""
     words_per_cycle = min(2 * spec.cell.mac_lanes, spec.cell.read_ports) / 2
-    return LayerWork(layer.name, layer.macs, cells(spec) * words_per_cycle * spec.cell.word_bits / layer.weight_bits)
+    if isinstance(layer, Elementwise):
+        for op in layer.ops:
+            for key, table in (
+                ("cell.cycles_per_op", spec.cell.cycles_per_op),
+                ("energy.pj_per_op", spec.energy.pj_per_op),
+            ):
+                if op not in table:
+                    raise InputError(f"layer {layer.name}: ops.{op}: the architecture's {key} has no figure for it")
+        return LayerWork(layer.ops_total, cells(spec) * max(words_per_cycle, spec.cell.special_function_lanes), COMPUTE)
+    return LayerWork(layer.macs, cells(spec) * words_per_cycle * spec.cell.word_bits / layer.weight_bits, COMPUTE)
 
 
-def _dynamic_energy(layer: Matmul | Conv2d | Elementwise, work: LayerWork, spec: SilagoSpec) -> None:
+def _dynamic_energy(layer: AnyLayer, work: LayerWork, spec: SilagoSpec) -> None:
     """Published terms (MAC, SRAM) and assumed ones (register file, network, elementwise, DRAM), in pJ."""
     e = spec.energy
     work.busy_cycles = work.bits.pop("busy_cycles")
     bits = work.bits
     if isinstance(layer, Elementwise):
-        for op in layer.ops:
-            if op not in e.pj_per_op:
-                raise InputError(
-                    f"layer {layer.name}: ops.{op}: the architecture's energy.pj_per_op has no figure for it"
-                )
         work.energy_pj["elementwise"] = sum(n * e.pj_per_op[op] for op, n in layer.ops.items()) * layer.steps
     else:
         if str(layer.weight_bits) not in e.mac_pj:
@@ -362,3 +344,11 @@ def _dynamic_energy(layer: Matmul | Conv2d | Elementwise, work: LayerWork, spec:
     work.energy_pj["register_file"] = bits.get("register_file_read", 0) * e.register_file_pj_per_bit
     if off_chip and spec.dram is not None:
         work.energy_pj["dram"] = off_chip * spec.dram.pj_per_bit
+
+
+def leakage_mw(spec: SilagoSpec) -> float:
+    """Of the whole fabric."""
+    return spec.energy.leakage_mw
+
+
+PLATFORM = Platform(MACHINE, group, resident, segment, leakage_mw)

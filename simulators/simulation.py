@@ -1,21 +1,130 @@
-"""A trace on an architecture: lower, run, report."""
+"""A trace on an architecture: segments from a cache, run one after the other, report.
+
+A segment's passage, from when all before it is complete to when all of it is, depends on its tasks, on how much of it
+was started ahead, and on what may be started of the segments after it, and on nothing else. So passages are kept: a
+network that differs from an earlier one in one layer costs one or two passages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
 
-from simulators import bitfusion, engine, reference, silago
+from simulators import bitfusion, reference, silago
 from simulators.arch import Arch
+from simulators.engine import Ahead, Passage, run_segment
 from simulators.errors import InputError
-from simulators.lowering import Lowered
+from simulators.lowering import Lowered, Platform
 from simulators.report import Report, make_report
-from simulators.trace import Trace
+from simulators.segments import AheadTask, Segment, lookahead, with_lookahead
+from simulators.trace import AnyLayer, Trace
 
-LOWERINGS: dict[str, Callable[[Trace, Any], Lowered]] = {"bitfusion": bitfusion.lower, "silago": silago.lower}
-"""Platform → its lowering. A new platform adds itself here and its spec in `arch.py`."""
+PLATFORMS: dict[str, Platform] = {"bitfusion": bitfusion.PLATFORM, "silago": silago.PLATFORM}
+"""A new platform adds itself here and its spec in `arch.py`."""
 
-ENGINES = {"numba": engine.run, "simpy": reference.run}
+ENGINES = ("numba", "simpy")
+
+ARCHITECTURES = 256
+"""For how many architectures segments and passages are kept."""
+
+
+class Simulator:
+    """One architecture, with the segments and passages that it has met."""
+
+    def __init__(self, arch: Arch):
+        self.arch = arch
+        self.platform = PLATFORMS[arch.platform]
+        self._segments: dict[tuple[object, ...], int] = {}
+        self._by_number: list[Segment] = []
+        self._lookaheads: dict[tuple[int, ...], int] = {}
+        self._contents: dict[tuple[AheadTask, ...], int] = {}
+        self._ahead_tasks: list[tuple[AheadTask, ...]] = []
+        self._passages: dict[tuple[int, int, Ahead], Passage] = {}
+
+    def segments(self, layers: Sequence[AnyLayer]) -> list[int]:
+        """Numbers of the segments of some layers in order. Raises InputError for what the architecture cannot do."""
+        placed = self._placed(layers)
+        numbers, i = [], 0
+        for length in self.platform.group(layers):
+            numbers.append(self.segment(layers[i : i + length], placed[i] if placed else 0))
+            i += length
+        return numbers
+
+    def segment(self, layers: Sequence[AnyLayer], placed: int) -> int:
+        """The number of one segment, which is made if it is new."""
+        key = (placed, *(layer.shape for layer in layers))
+        number = self._segments.get(key)
+        if number is None:
+            self._by_number.append(self.platform.segment(layers, placed, self.arch.spec))
+            number = self._segments[key] = len(self._by_number) - 1
+        return number
+
+    def made(self, number: int) -> Segment:
+        """A segment by its number."""
+        return self._by_number[number]
+
+    def lookaheads(self, numbers: Sequence[int]) -> list[int]:
+        """For each segment of a network, the number of what may be started ahead of those that follow it."""
+        found: list[int] = []
+        following: tuple[int, ...] = ()  # as far as they can matter
+        for number in reversed(numbers):
+            known = self._lookaheads.get(following)
+            if known is None:
+                tasks = lookahead(self._by_number[n] for n in following)
+                known = self._contents.setdefault(tasks, len(self._ahead_tasks))
+                if known == len(self._ahead_tasks):
+                    self._ahead_tasks.append(tasks)
+                self._lookaheads[following] = known
+            found.append(known)
+            following = (number, *following) if self._by_number[number].ahead_whole else (number,)
+        return found[::-1]
+
+    def passage(self, number: int, ahead_of: int, ahead: Ahead) -> Passage:
+        """Run a segment, or remember how it ran."""
+        key = (number, ahead_of, ahead)
+        passage = self._passages.get(key)
+        if passage is None:
+            segment = self._by_number[number]
+            program = with_lookahead(segment, self.platform.machine.ahead, self._ahead_tasks[ahead_of])
+            passage = run_segment(self.platform.machine, program, len(segment.program.repeat), ahead)
+            self._passages[key] = passage
+        return passage
+
+    def forget_passages(self) -> None:
+        """Keep the segments only."""
+        self._passages.clear()
+
+    def run(self, numbers: Sequence[int]) -> list[Passage]:
+        """A network's segments one after the other."""
+        ahead = Ahead()
+        passages = []
+        for number, ahead_of in zip(numbers, self.lookaheads(numbers), strict=True):
+            passages.append(self.passage(number, ahead_of, ahead))
+            ahead = passages[-1].ahead
+        return passages
+
+    def lowered(self, numbers: Sequence[int]) -> Lowered:
+        """A network's segments with what a report needs."""
+        spec = self.arch.spec
+        segments = tuple(self._by_number[n] for n in numbers)
+        return Lowered(self.platform.machine, segments, self.platform.leakage_mw(spec), spec.frequency_mhz)
+
+    def _placed(self, layers: Sequence[AnyLayer]) -> Sequence[int]:
+        if self.platform.placed is None:
+            return ()
+        return self.platform.placed([(layer.name, layer.parameter_bits) for layer in layers], self.arch.spec)
+
+
+@lru_cache(maxsize=ARCHITECTURES)
+def simulator(arch: Arch) -> Simulator:
+    """The simulator of an architecture, kept from call to call."""
+    return Simulator(arch)
+
+
+def lower(trace: Trace, arch: Arch) -> Lowered:
+    """All tasks of a trace on an architecture."""
+    known = simulator(arch)
+    return known.lowered(known.segments(trace.layers))
 
 
 def simulate(trace: Trace, arch: Arch, engine: str = "numba") -> Report:
@@ -26,6 +135,11 @@ def simulate(trace: Trace, arch: Arch, engine: str = "numba") -> Report:
     """
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r}: it must be one of {', '.join(ENGINES)}")
-    lowered = LOWERINGS[arch.platform](trace, arch.spec)
-    timing = ENGINES[engine](lowered.machine, lowered.program, len(lowered.layers))
-    return make_report(trace, arch, lowered, timing)
+    known = simulator(arch)
+    numbers = known.segments(trace.layers)
+    lowered = known.lowered(numbers)
+    if engine == "simpy":
+        charged = reference.run(lowered.machine, lowered.program).charged.tolist()
+    else:
+        charged = [passage.charged for passage in known.run(numbers)]
+    return make_report(trace, arch, lowered, charged)

@@ -6,6 +6,8 @@ source in a comment. Only switches of the model have defaults.
 
 from __future__ import annotations
 
+import json
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -50,6 +52,14 @@ class _Spec(_Part):
         if len(set(self.precisions)) < len(self.precisions):
             raise ValueError("precisions: a pair is listed twice")
         return self
+
+    @cached_property
+    def canonical(self) -> str:
+        """JSON with sorted keys and no spaces."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def __hash__(self) -> int:
+        return hash(self.canonical)
 
 
 class Array(_Part):

@@ -96,30 +96,48 @@ def tile_cycles(hardware: Hardware, product: Product, m: int, k: int, n: int) ->
 
 
 @lru_cache(maxsize=65_536)
-def choose(hardware: Hardware, product: Product) -> Tiling:
-    """The tiling of least cost: the largest of array, DRAM and pipeline cycles; then DRAM bits; then array cycles;
-    then few tiles with a small first one.
+def ranked(hardware: Hardware, product: Product) -> tuple[Tiling, ...]:
+    """Tilings that fit, by lower bounds: the largest of array, DRAM and pipeline cycles; then DRAM bits; then array
+    cycles; then few tiles with a small first one.
 
     Raises InputError that says which buffer is too small and by how much if not even the smallest tile fits.
     """
-    if hardware.mapping is not None:
-        fixed = Tiling(
-            hardware.mapping.outer,
-            min(hardware.mapping.out_tile, product.outputs),
-            min(hardware.mapping.in_tile, product.inputs),
-            min(hardware.mapping.vector_tile, product.vectors),
-        )
-        _check_fit(hardware, product, fixed)
-        return fixed
-    best: tuple[tuple[float, ...], Tiling] | None = None
-    for tiling in _candidates(hardware, product):
-        cost = _cost(hardware, product, tiling)
-        if best is None or cost < best[0]:
-            best = cost, tiling
-    if best is None:
+    tilings = sorted(_candidates(hardware, product), key=lambda tiling: _cost(hardware, product, tiling))
+    if not tilings:
         _check_fit(hardware, product, Tiling("outputs", 1, 1, 1))
         raise AssertionError("the smallest tile fits and was not tried")
-    return best[1]
+    return tuple(tilings)
+
+
+def promising(hardware: Hardware, product: Product, count: int) -> list[Tiling]:
+    """The first `count` of `ranked`, and the first ones of as many different cuts of the reduction."""
+    tilings = ranked(hardware, product)
+    by_cut = {tiling.k: tiling for tiling in reversed(tilings)}
+    others = [tiling for tiling in tilings if by_cut[tiling.k] is tiling]
+    return list(dict.fromkeys([*tilings[:count], *others[:count]]))
+
+
+def fixed(hardware: Hardware, product: Product) -> Tiling:
+    """The spec's own mapping, clipped to the product. Raises InputError where it does not fit."""
+    assert hardware.mapping is not None
+    tiling = Tiling(
+        hardware.mapping.outer,
+        min(hardware.mapping.out_tile, product.outputs),
+        min(hardware.mapping.in_tile, product.inputs),
+        min(hardware.mapping.vector_tile, product.vectors),
+    )
+    _check_fit(hardware, product, tiling)
+    return tiling
+
+
+def check_recurrent(hardware: Hardware, step: Product) -> None:
+    """Raise InputError unless the input buffer holds the vector of a recurrent product."""
+    excess = step.inputs * step.activation_bits - int(hardware.buffers.input_kib * 8192)
+    if excess > 0:
+        raise InputError(
+            f"{hardware.name}: buffers.input_kib: {hardware.buffers.input_kib:g}: a recurrent vector of {step.inputs} "
+            f"elements has {excess} bits too many"
+        )
 
 
 def _candidates(hardware: Hardware, product: Product) -> Iterator[Tiling]:
@@ -159,17 +177,19 @@ def _sizes(limit: int, whole: int, unit: int) -> list[int]:
     return sorted(sizes, reverse=True)
 
 
-def resident(hardware: Hardware, product: Product) -> Tiling:
-    """For a recurrent product whose weights stay on chip: one vector, the whole reduction, and outputs in as many tiles
-    (eight at most) as the pipeline can follow, so that what comes behind the array starts before the last output."""
-    limit = hardware.capacity_bits(hardware.buffers.output_kib) // hardware.buffers.partial_sum_bits
-    followed = tile_cycles(hardware, product, product.outputs, product.inputs, 1) // hardware.pipeline_cycles
-    parts = max(1, min(followed, 8), ceil(product.outputs / max(limit, 1)))
+def resident(hardware: Hardware, product: Product) -> list[Tiling]:
+    """For a recurrent product whose weights stay on chip: one vector, the whole reduction, and outputs in one to eight
+    tiles or as few as fit, so that what comes behind the array can start before the last output."""
+    limit = max(1, hardware.capacity_bits(hardware.buffers.output_kib) // hardware.buffers.partial_sum_bits)
     columns = hardware.array.columns
-    m = min(ceil(ceil(product.outputs / parts) / columns) * columns, max(limit, 1), product.outputs)
-    tiling = Tiling("outputs", m, product.inputs, 1)
-    _check_fit(hardware, product, tiling, weights=False)
-    return tiling
+    tilings = [
+        Tiling("outputs", min(ceil(ceil(product.outputs / parts) / columns) * columns, limit, product.outputs),
+               product.inputs, 1)
+        for parts in range(1, 9)
+    ]  # fmt: skip
+    for tiling in tilings:
+        _check_fit(hardware, product, tiling, weights=False)
+    return list(dict.fromkeys(tilings))
 
 
 def loads(product: Product, tiling: Tiling) -> tuple[int, int]:

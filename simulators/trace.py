@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -50,6 +51,15 @@ class Layer(BaseModel):
     name: str = Field(min_length=1, max_length=80, pattern=r"^[^\s,:]+$")
     """Unique in the trace; a quantized site has its site's name."""
 
+    @cached_property
+    def shape(self) -> tuple[Any, ...]:
+        """All but the name: layers of equal shape do and cost the same."""
+        values = (getattr(self, field) for field in type(self).model_fields if field != "name")
+        return tuple(tuple(sorted(value.items())) if isinstance(value, dict) else value for value in values)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.shape))
+
 
 class Matmul(Layer):
     """`steps` vectors of `in_features` (K) through a weight matrix of `out_features` × `in_features` (M × K)."""
@@ -72,6 +82,11 @@ class Matmul(Layer):
     def weights(self) -> int:
         """Number of weights."""
         return self.out_features * self.in_features
+
+    @property
+    def parameter_bits(self) -> int:
+        """Memory of the weights."""
+        return self.weights * self.weight_bits
 
     @property
     def macs(self) -> int:
@@ -119,6 +134,11 @@ class Conv2d(Layer):
         return self.out_channels * (self.in_channels // self.groups) * self.kernel[0] * self.kernel[1]
 
     @property
+    def parameter_bits(self) -> int:
+        """Memory of the weights."""
+        return self.weights * self.weight_bits
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates over all steps."""
         return self.weights * self.output_size[0] * self.output_size[1] * self.steps
@@ -150,6 +170,11 @@ class Elementwise(Layer):
         if sum(self.ops.values()) == 0:
             raise ValueError("ops must hold at least one operation: a layer that does nothing is left out of the trace")
         return self
+
+    @property
+    def parameter_bits(self) -> int:
+        """Memory of the vector parameters."""
+        return self.vector_parameters * VECTOR_BITS
 
     @property
     def ops_total(self) -> int:
@@ -207,10 +232,7 @@ class Trace(BaseModel):
     @property
     def weight_bits_total(self) -> int:
         """Memory of the model in bits: weights at their bits, vector parameters at 16."""
-        return sum(
-            x.vector_parameters * VECTOR_BITS if isinstance(x, Elementwise) else x.weights * x.weight_bits
-            for x in self.layers
-        )
+        return sum(layer.parameter_bits for layer in self.layers)
 
     @property
     def digest(self) -> str:

@@ -56,7 +56,7 @@ def random_program(rng: np.random.Generator, machine: Machine, repeats: int) -> 
                     after_block,
                 )
             )
-        blocks.append((repeat, int(rng.integers(3)), tasks))
+        blocks.append((repeat, 0, tasks))
         if repeat > 1:
             floor = begin
         begin += repeat * size
@@ -76,8 +76,8 @@ def test_engines_agree_on_every_task(part: int) -> None:
         fast_start, fast_end = engine.run_tasks(machine, compact)
         assert fast_start.tolist() == start, (part, seed)
         assert fast_end.tolist() == end, (part, seed)
-        slow = reference.run(machine, compact, 3)
-        fast = engine.run(machine, compact, 3)
+        slow = reference.run(machine, compact)
+        fast = engine.run(machine, compact)
         assert fast.cycles == slow.cycles == max(end)
         assert fast.charged.tolist() == slow.charged.tolist(), (part, seed)
         assert fast.charged.sum() == fast.cycles
@@ -90,8 +90,8 @@ def test_fast_forwarding_equals_the_written_out_run(part: int) -> None:
         machine = random_machine(rng)
         compact = random_program(rng, machine, 90)
         start, end = engine.run_tasks(machine, compact)
-        charged = charge(unroll(compact), start.tolist(), end.tolist(), machine, 3)
-        fast = engine.run(machine, compact, 3)
+        charged = charge(unroll(compact), start.tolist(), end.tolist(), machine)
+        fast = engine.run(machine, compact)
         assert fast.cycles == end.max(), (part, seed)
         assert fast.charged.tolist() == charged.tolist(), (part, seed)
 
@@ -100,7 +100,7 @@ def test_a_long_run_costs_what_its_first_periods_do() -> None:
     machine = Machine(("dram", "array"), (False, True), (Queue("loads", 0), Queue("compute", 1)), KINDS)
     period = [Task(0, 7, 1, (3,)), Task(1, 10, 0, (1,))]
     first = [Task(0, 7, 1), Task(1, 10, 0, (1,))]
-    timing = engine.run(machine, program([(1, 0, first), (1, 0, first), (1_000_000_000, 0, period)]), 1)
+    timing = engine.run(machine, program([(1, 0, first), (1, 0, first), (1_000_000_000, 0, period)]))
     assert timing.cycles == 7 + 10 * 1_000_000_002
     assert timing.charged.tolist() == [[10 * 1_000_000_002, 7, 0, 0]]
 
@@ -109,15 +109,15 @@ def test_deadlock_is_an_error_in_both_engines() -> None:
     machine = Machine(("a", "b"), (True, True), (Queue("qa", 0), Queue("qb", 1)), KINDS)
     circle = program([(1, 0, [Task(0, 1, 0, (-1,)), Task(1, 1, 0, (1,))])])
     with pytest.raises(Deadlock, match="qa at task 0, qb at task 1"):
-        engine.run(machine, circle, 1)
+        engine.run(machine, circle)
     with pytest.raises(Deadlock, match="qa at task 0, qb at task 1"):
-        reference.run(machine, circle, 1)
+        reference.run(machine, circle)
 
 
 def test_overflow_is_refused() -> None:
     machine = Machine(("a",), (True,), (Queue("qa", 0),), KINDS)
     with pytest.raises(ValueError, match="2\\^60"):
-        engine.run(machine, program([(1 << 40, 0, [Task(0, 1 << 30)])]), 1)
+        engine.run(machine, program([(1 << 40, 0, [Task(0, 1 << 30)])]))
 
 
 def test_priority_is_by_queue_order_and_completions_come_first() -> None:

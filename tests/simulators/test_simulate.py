@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulators import Elementwise, InputError, Matmul, Report, Trace, load_arch, load_trace, simulate
+from simulators import Conv2d, Elementwise, InputError, Matmul, Report, Trace, load_arch, load_trace, simulate
 
 ARCHS = ("bitfusion", "bitfusion-2mib", "silago", "silago-64kib")
 PAIRS = [(2, 2), (2, 8), (4, 4), (8, 4), (8, 8), (16, 16)]
@@ -73,6 +73,23 @@ def test_bit_fusion_on_drawn_traces(trace: Trace, arch: str) -> None:
     assert read >= trace.weight_bits_total
     dram_bits = read + sum(layer.bits.get("dram_write", 0) for layer in report.layers)
     assert report.cycles >= dram_bits / 192
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(groups=st.integers(1, 4), data=st.data(), arch=st.sampled_from(ARCHS))
+def test_convolutions_group_by_group(groups: int, data: st.DataObject, arch: str) -> None:
+    bits = data.draw(st.sampled_from([4, 8, 16]))
+    size, kernel = data.draw(st.tuples(st.integers(3, 7), st.integers(1, 3)))
+    conv = Conv2d(
+        name="C", in_channels=groups * data.draw(st.integers(1, 9)), out_channels=groups * data.draw(st.integers(1, 40)),
+        kernel=(kernel, kernel), input_size=(size, size), groups=groups, steps=data.draw(st.integers(1, 3)),
+        weight_bits=bits, activation_bits=bits, output_bits=bits,
+    )  # fmt: skip
+    trace = Trace(name="conv", steps=conv.steps, layers=(conv,))
+    report = simulate(trace, load_arch(arch))
+    check_report(report, trace)
+    assert simulate(trace, load_arch(arch), engine="simpy") == report
+    assert report.layers[0].utilisation > 0
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])

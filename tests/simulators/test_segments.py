@@ -1,0 +1,121 @@
+"""Segments run one after the other, with what they start ahead, equal the linked program in the reference engine."""
+
+import numpy as np
+import pytest
+
+from simulators import reference
+from simulators.attribution import charge
+from simulators.engine import Ahead, Passage, run_segment, run_tasks
+from simulators.machine import Machine, Queue, unroll
+from simulators.segments import (
+    EVERYTHING_BEFORE,
+    LayerWork,
+    Segment,
+    SegmentBuilder,
+    Step,
+    link,
+    lookahead,
+    with_lookahead,
+)
+
+LOADS, PREFETCH, COMPUTE, STORES = range(4)
+MACHINE = Machine(
+    ("dram", "array"),
+    (False, True),
+    (Queue("loads", 0), Queue("prefetch", 0), Queue("compute", 1), Queue("stores", 0)),
+    ("compute", "weights", "inputs", "outputs"),
+    ahead=PREFETCH,
+)
+
+
+def random_segment(rng: np.random.Generator, longest: int = 9, periods: int = 7) -> Segment:
+    """Loads, prefetched weights, computation and stores in a random pattern, with buffers of one to three halves."""
+
+    def service() -> int:
+        return int(rng.integers(1, longest + 1))
+
+    depth = int(rng.integers(1, 4))
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+    if rng.random() < 0.4:  # parameters of the whole layer, which nothing holds up
+        builder.emit(int(rng.integers(1, 3)), [(1, [Step(("vectors",), PREFETCH, service(), 1)])])
+    for _ in range(int(rng.integers(1, 3))):
+        tiles = int(rng.integers(1, 4))
+        own_weights = bool(rng.random() < 0.8)
+
+        def period(tiles: int = tiles, own_weights: bool = own_weights, depth: int = depth) -> list:
+            weights = Step(("weights",), PREFETCH, service(), 1, (("weights free", depth),), ((0, "read", 3),))
+            inputs = Step(("inputs",), LOADS, service(), 2, (EVERYTHING_BEFORE, ("inputs free", depth)))
+            compute = Step(
+                ("compute", "inputs free", "weights free"), COMPUTE, service(), 0, (("weights", 1), ("inputs", 1))
+            )
+            store = Step(("store",), STORES, service(), 3, (("compute", 1),))
+            head = [weights] if own_weights else []
+            return [(1, [*head, inputs, compute]), (tiles - 1, [inputs, compute]), (1, [store])]
+
+        steady = period()
+        closing = None
+        if rng.random() < 0.5:  # a last period of the same form with other services
+            closing = [
+                (count, [Step(s.roles, s.queue, service(), s.kind, s.after, s.moved) for s in steps])
+                for count, steps in steady
+            ]
+        builder.emit(int(rng.integers(1, periods + 1)), steady, closing)
+    return builder.segment()
+
+
+def in_turn(segments: list[Segment]) -> list[Passage]:
+    ahead, passages = Ahead(), []
+    for i, segment in enumerate(segments):
+        program = with_lookahead(segment, MACHINE.ahead, lookahead(segments[i + 1 :]))
+        passages.append(run_segment(MACHINE, program, len(segment.program.repeat), ahead))
+        ahead = passages[-1].ahead
+    return passages
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_segments_in_turn_equal_the_linked_program(part: int) -> None:
+    ran_ahead = 0
+    for seed in range(100):
+        rng = np.random.default_rng([part, seed])
+        longest = int(rng.choice([1, 3, 9, 40]))
+        segments = [random_segment(rng, longest) for _ in range(int(rng.integers(1, 5)))]
+        linked = link(segments)
+        linked.check(MACHINE)
+        timing = reference.run(MACHINE, linked)
+        passages = in_turn(segments)
+        assert [list(p.charged) for p in passages] == timing.charged.tolist(), (part, seed)
+        assert sum(p.cycles for p in passages) == timing.cycles
+        ran_ahead += sum(p.ahead.started for p in passages)
+    assert ran_ahead > 50  # else the test shows nothing
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_repeating_segments_are_fast_forwarded_without_a_difference(part: int) -> None:
+    for seed in range(40):
+        rng = np.random.default_rng([7, part, seed])
+        segments = [random_segment(rng, int(rng.choice([2, 9, 300])), 80) for _ in range(int(rng.integers(1, 4)))]
+        linked = link(segments)
+        start, end = run_tasks(MACHINE, linked)
+        charged = charge(unroll(linked), start.tolist(), end.tolist(), MACHINE)
+        assert [list(p.charged) for p in in_turn(segments)] == charged.tolist(), (part, seed)
+
+
+def test_traffic_counts_every_period() -> None:
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+    step = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,), ((0, "read", 5),))
+    builder.emit(10, [(3, [step])], [(3, [Step(("x",), COMPUTE, 2, 0, (EVERYTHING_BEFORE,), ((0, "read", 1),))])])
+    assert builder.segment().works[0].bits == {"read": 9 * 3 * 5 + 3}
+
+
+def test_a_lowering_that_lets_computation_run_ahead_is_a_defect() -> None:
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+    builder.emit(1, [(1, [Step(("x",), COMPUTE, 1, 0)])])
+    with pytest.raises(ValueError, match="compute: its first task waits for no barrier"):
+        builder.segment()
+
+
+def test_a_last_period_of_another_form_is_a_defect() -> None:
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+    one = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,))
+    with pytest.raises(ValueError, match="last period"):
+        builder.emit(3, [(1, [one])], [(2, [one])])
