@@ -87,7 +87,7 @@ def mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSp
     layer of its kind. Results are counted at 16 bits, so that the choice depends on this layer alone.
     """
     update = {"name": "mapping", "output_bits": VECTOR_BITS}
-    return _mapping(layer.model_copy(update=update), fused and fused.model_copy(update=update), spec)
+    return _mapping(layer.but(**update), fused and fused.but(**update), spec)
 
 
 @lru_cache(maxsize=65_536)
@@ -113,6 +113,11 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
         return passage.cycles, energy + leakage_mw(spec) * passage.cycles / spec.frequency_mhz * 1e3
 
     return min(candidates, key=cost)
+
+
+def forget_mappings() -> None:
+    """Choose anew from now on."""
+    _mapping.cache_clear()
 
 
 def _stays(product: Product, spec: BitFusionSpec) -> bool:

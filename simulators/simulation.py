@@ -24,7 +24,7 @@ PLATFORMS: dict[str, Platform] = {"bitfusion": bitfusion.PLATFORM, "silago": sil
 
 ENGINES = ("numba", "simpy")
 
-ARCHITECTURES = 256
+ARCHITECTURES = 16
 """For how many architectures segments and passages are kept."""
 
 
@@ -36,6 +36,7 @@ class Simulator:
         self.platform = PLATFORMS[arch.platform]
         self._segments: dict[tuple[object, ...], int] = {}
         self._by_number: list[Segment] = []
+        self._energy_pj: list[float] = []
         self._lookaheads: dict[tuple[int, ...], int] = {}
         self._contents: dict[tuple[AheadTask, ...], int] = {}
         self._ahead_tasks: list[tuple[AheadTask, ...]] = []
@@ -55,7 +56,9 @@ class Simulator:
         key = (placed, *(layer.shape for layer in layers))
         number = self._segments.get(key)
         if number is None:
-            self._by_number.append(self.platform.segment(layers, placed, self.arch.spec))
+            made = self.platform.segment(layers, placed, self.arch.spec)
+            self._by_number.append(made)
+            self._energy_pj.append(sum(sum(work.energy_pj.values()) for work in made.works))
             number = self._segments[key] = len(self._by_number) - 1
         return number
 
@@ -63,19 +66,32 @@ class Simulator:
         """A segment by its number."""
         return self._by_number[number]
 
+    def dynamic_energy_pj(self, number: int) -> float:
+        """Of a segment: all but leakage."""
+        return self._energy_pj[number]
+
+    @property
+    def leakage_mw(self) -> float:
+        """Of the architecture."""
+        return self.platform.leakage_mw(self.arch.spec)
+
+    def lookahead(self, following: tuple[int, ...]) -> int:
+        """The number of what may be started ahead of some segments; equal ones have equal numbers."""
+        known = self._lookaheads.get(following)
+        if known is None:
+            tasks = lookahead(self._by_number[n] for n in following)
+            known = self._contents.setdefault(tasks, len(self._ahead_tasks))
+            if known == len(self._ahead_tasks):
+                self._ahead_tasks.append(tasks)
+            self._lookaheads[following] = known
+        return known
+
     def lookaheads(self, numbers: Sequence[int]) -> list[int]:
         """For each segment of a network, the number of what may be started ahead of those that follow it."""
         found: list[int] = []
         following: tuple[int, ...] = ()  # as far as they can matter
         for number in reversed(numbers):
-            known = self._lookaheads.get(following)
-            if known is None:
-                tasks = lookahead(self._by_number[n] for n in following)
-                known = self._contents.setdefault(tasks, len(self._ahead_tasks))
-                if known == len(self._ahead_tasks):
-                    self._ahead_tasks.append(tasks)
-                self._lookaheads[following] = known
-            found.append(known)
+            found.append(self.lookahead(following))
             following = (number, *following) if self._by_number[number].ahead_whole else (number,)
         return found[::-1]
 
@@ -105,9 +121,8 @@ class Simulator:
 
     def lowered(self, numbers: Sequence[int]) -> Lowered:
         """A network's segments with what a report needs."""
-        spec = self.arch.spec
         segments = tuple(self._by_number[n] for n in numbers)
-        return Lowered(self.platform.machine, segments, self.platform.leakage_mw(spec), spec.frequency_mhz)
+        return Lowered(self.platform.machine, segments, self.leakage_mw, self.arch.frequency_mhz)
 
     def _placed(self, layers: Sequence[AnyLayer]) -> Sequence[int]:
         if self.platform.placed is None:

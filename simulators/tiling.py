@@ -77,6 +77,7 @@ class Precision:
     """Passes of one product: more than one for operands wider than the unit's."""
 
 
+@lru_cache(maxsize=1024)
 def precision(weight_bits: int, activation_bits: int, unit_operand_bits: int) -> Precision:
     """Sharma et al., ISCA 2018, section 3: 16 bit-bricks of 2 × 2 bits. Odd widths run as the next of 2, 4, 8, 16."""
     products = passes = 1

@@ -11,9 +11,11 @@ import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from simulators.documents import Document, read_document, validate
@@ -59,6 +61,11 @@ class Layer(BaseModel):
 
     def __hash__(self) -> int:
         return hash((self.name, self.shape))
+
+    def but(self, **values: Any) -> Self:
+        """This layer with some valid values changed; they are not checked. (A pydantic copy would keep `shape`.)"""
+        fields = {field: getattr(self, field) for field in type(self).model_fields}
+        return type(self).model_construct(**{**fields, **values})
 
 
 class Matmul(Layer):
@@ -233,6 +240,32 @@ class Trace(BaseModel):
     def weight_bits_total(self) -> int:
         """Memory of the model in bits: weights at their bits, vector parameters at 16."""
         return sum(layer.parameter_bits for layer in self.layers)
+
+    def at_steps(self, steps: int) -> Trace:
+        """The same network over so many frames."""
+        data = self.model_dump()
+        layers = [{**layer, "steps": steps} for layer in data["layers"]]
+        return Trace.model_validate({**data, "steps": steps, "layers": layers})
+
+    def widths(self, bits: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Weight, activation and output bits of every layer, each (N, layers), for N candidates of `bits` (N, products,
+        2): (weight bits, activation bits) of the products and convolutions in order.
+
+        Results are as wide as the activations of the product that reads them, and 16 bits where an elementwise layer
+        or nothing does.
+        """
+        shape = (len(bits), len(self.layers))
+        weight, activation, output = (np.full(shape, VECTOR_BITS, np.int64) for _ in range(3))
+        product = 0
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, Elementwise):
+                weight[:, i], activation[:, i] = layer.weight_bits, layer.activation_bits
+                continue
+            weight[:, i], activation[:, i] = bits[:, product, 0], bits[:, product, 1]
+            if i:
+                output[:, i - 1] = activation[:, i]
+            product += 1
+        return weight, activation, output
 
     @property
     def digest(self) -> str:

@@ -1,0 +1,172 @@
+"""Many candidates at once: the cycles and the energy of each, without a report.
+
+Candidates of one network share segments (a layer at some bits) and passages (a segment between its neighbours), so the
+network is walked layer by layer with all candidates in step, and what is new is run once however many have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simulators.arch import Arch
+from simulators.engine import Ahead
+from simulators.errors import InputError
+from simulators.machine import Ints
+from simulators.simulation import Simulator, simulator
+from simulators.trace import AnyLayer, Elementwise, Trace
+
+Floats = NDArray[np.float64]
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One utterance of each of N candidates."""
+
+    cycles: Ints
+    """(N,)"""
+    latency_ms: Floats
+    """(N,)"""
+    energy_uj: Floats
+    """(N,)"""
+
+
+def simulate_batch(traces: Sequence[Trace] | Trace, arch: Arch, bits: ArrayLike | None = None) -> Batch:
+    """Simulate several traces, or one network at many bit-widths.
+
+    With `bits` (N, products, 2), `traces` is one trace: its matrix products and convolutions, in order, take these
+    (weight bits, activation bits), and results are as wide as what reads them (see `Trace.widths`). The figures are
+    those of `simulate`. Raises InputError that names the candidate, counted from 0, for what the architecture cannot
+    run.
+    """
+    known = simulator(arch)
+    if bits is not None:
+        if not isinstance(traces, Trace):
+            raise InputError(f"{len(traces)} traces: bits are for one")
+        return _figures(known, _of_genomes(known, traces, np.asarray(bits)))
+    if isinstance(traces, Trace):
+        traces = [traces]
+    numbers = [_named(i, known.segments, trace.layers) for i, trace in enumerate(traces)]
+    cycles, energy = np.zeros(len(numbers), np.int64), np.zeros(len(numbers))
+    by_length: dict[int, list[int]] = {}
+    for i, of_trace in enumerate(numbers):
+        by_length.setdefault(len(of_trace), []).append(i)
+    for rows in by_length.values():
+        figures = _figures(known, np.array([numbers[i] for i in rows]))
+        cycles[rows], energy[rows] = figures.cycles, figures.energy_uj
+    return Batch(cycles, cycles / arch.frequency_mhz / 1e3, energy)
+
+
+def _named(candidate: int, make: Callable[..., _Result], *arguments: object) -> _Result:
+    """Call; an InputError says which candidate it is about."""
+    try:
+        return make(*arguments)
+    except InputError as error:
+        raise InputError(f"candidate {candidate}: {error}") from None
+
+
+def _of_genomes(known: Simulator, trace: Trace, bits: Ints) -> Ints:
+    """Segment numbers, (N, segments)."""
+    products = [i for i, layer in enumerate(trace.layers) if not isinstance(layer, Elementwise)]
+    if bits.ndim != 3 or bits.shape[1:] != (len(products), 2) or not np.issubdtype(bits.dtype, np.integer):
+        raise InputError(
+            f"bits: an array of {bits.dtype} {bits.shape}: it must be integers (candidates, {len(products)}, 2)"
+        )
+    if bits.size and (bits.min() < 1 or bits.max() > 16):
+        raise InputError(f"bits: {bits.min()} to {bits.max()}: widths are 1 to 16")
+    weight, activation, output = trace.widths(bits)
+    placed = _placed(known, trace.layers, weight)
+    numbers, i = [], 0
+    for length in known.platform.group(trace.layers):
+        columns = [placed[:, i]]
+        for j in range(i, i + length):
+            columns += [weight[:, j], activation[:, j], output[:, j]]
+
+        def make(row: int, i: int = i, length: int = length) -> int:
+            widths = zip(weight[row].tolist(), activation[row].tolist(), output[row].tolist(), strict=True)
+            layers = [
+                layer.but(weight_bits=w, activation_bits=a, output_bits=o)
+                for layer, (w, a, o) in list(zip(trace.layers, widths, strict=True))[i : i + length]
+            ]
+            return _named(row, known.segment, layers, int(placed[row, i]))
+
+        numbers.append(_distinct(columns, make))
+        i += length
+    return np.stack(numbers, axis=1)
+
+
+def _placed(known: Simulator, layers: Sequence[AnyLayer], weight: Ints) -> Ints:
+    """Where each layer's parameters are kept, (N, layers)."""
+    if known.platform.placed is None:
+        return np.zeros(weight.shape, np.int64)
+    counts = [layer.parameter_bits // layer.weight_bits for layer in layers]
+    names = [layer.name for layer in layers]
+    spec = known.arch.spec
+    rows = []
+    for candidate, widths in enumerate(weight.tolist()):
+        sizes = [(name, count * w) for name, count, w in zip(names, counts, widths, strict=True)]
+        rows.append(_named(candidate, known.platform.placed, sizes, spec))
+    return np.array(rows, np.int64).reshape(weight.shape)
+
+
+def _figures(known: Simulator, numbers: Ints) -> Batch:
+    """Cycles and energy of networks of equally many segments, (N, segments)."""
+    n, count = numbers.shape
+    following: dict[tuple[int, ...], int] = {(): 0}  # segments that a lookahead may reach into → their number
+    sequences: list[tuple[int, ...]] = [()]
+    behind = np.zeros(n, np.int64)
+    aheads = np.empty_like(numbers)
+    for g in range(count - 1, -1, -1):
+
+        def look(row: int, behind: Ints = behind) -> int:
+            return known.lookahead(sequences[behind[row]])
+
+        def extend(row: int, g: int = g, behind: Ints = behind) -> int:
+            number = int(numbers[row, g])
+            whole = known.made(number).ahead_whole
+            sequence = (number, *sequences[behind[row]]) if whole else (number,)
+            if sequence not in following:
+                following[sequence] = len(sequences)
+                sequences.append(sequence)
+            return following[sequence]
+
+        aheads[:, g] = _distinct([behind], look)
+        behind = _distinct([numbers[:, g], behind], extend)
+    states: dict[Ahead, int] = {Ahead(): 0}
+    state, cycles = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    energy_pj = np.zeros(n)
+    for g in range(count):
+        passed: list[int] = []
+
+        def run(row: int, g: int = g, state: Ints = state, passed: list[int] = passed) -> int:
+            before = list(states)[state[row]]
+            passage = known.passage(int(numbers[row, g]), int(aheads[row, g]), before)
+            passed.append(passage.cycles)
+            return states.setdefault(passage.ahead, len(states))
+
+        order: list[Ints] = []
+        state = _distinct([numbers[:, g], aheads[:, g], state], run, order)
+        cycles += np.array(passed, np.int64)[order[0]] if n else 0
+        energy_pj += np.array([known.dynamic_energy_pj(int(number)) for number in numbers[:, g]]) if n else 0.0
+    arch = known.arch
+    latency_ms = cycles / arch.frequency_mhz / 1e3
+    return Batch(cycles, latency_ms, energy_pj * 1e-6 + known.leakage_mw * latency_ms)
+
+
+def _distinct(columns: Sequence[Ints], make: Callable[[int], int], order: list[Ints] | None = None) -> Ints:
+    """make(row) of the first row with each combination of the columns' values, for every row; `order` takes which
+    combination each row has, counted as they are made."""
+    code = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        code = code * (int(column.max(initial=0)) + 1) + column
+        _, code = np.unique(code, return_inverse=True)  # small numbers again: no overflow with many columns
+    _, first = np.unique(code, return_index=True)
+    values = np.array([make(row) for row in first.tolist()], np.int64)
+    if order is not None:
+        order.append(code)
+    return values[code] if len(values) else code
