@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from simulators.errors import InputError
+from simulators.files import write_whole
 
 if TYPE_CHECKING:
     from quant import Recogniser
-    from simulators import Report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,40 +60,129 @@ Root = Annotated[
 ]
 
 
+Workload = Annotated[
+    str, typer.Argument(help="A trace file (YAML or JSON), a shipped trace's name, or a SCALE-Sim topology (CSV).")
+]
+AllBits = Annotated[
+    str | None,
+    typer.Option("--bits", help="`8` or `4x8` (weights x activations) for all products, instead of the trace's own."),
+]
+Steps = Annotated[int | None, typer.Option("--steps", help="Frames of 10 ms, instead of the trace's own.")]
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="[FILE]", help="Write JSON; without a FILE, or with `-`, to standard output."),
+]
+Csv = Annotated[
+    str | None,
+    typer.Option("--csv", metavar="[FILE]", help="Write CSV; without a FILE, or with `-`, to standard output."),
+]
+
+
 @app.command(epilog="Example: `mohaq simulate mohaq-sru-4bit --arch bitfusion --set dram.bits_per_cycle=64`")
 def simulate(
-    trace: Annotated[str, typer.Argument(help="A trace file (YAML or JSON), or a shipped trace's name.")],
+    trace: Workload,
     arch: Arch,
     overrides: Set = None,
+    bits: AllBits = None,
+    steps: Steps = None,
+    model: Annotated[
+        str,
+        typer.Option(help="`simulated`, or `published`: the closed form of Bit Fusion's released simulator."),
+    ] = "simulated",
     engine: Annotated[str, typer.Option(help="`numba` (fast) or `simpy` (the reference); equal cycles.")] = "numba",
-    json_file: Annotated[
+    mapping: Annotated[
+        bool, typer.Option("--mapping", help="Print tile sizes and loop order of each product.")
+    ] = False,
+    timeline_file: Annotated[
         str | None,
-        typer.Option(
-            "--json",
-            metavar="[FILE]",
-            help="Write the report as JSON; without a FILE, or with `-`, to standard output.",
-        ),
+        typer.Option("--timeline", metavar="FILE", help="Write every task as a trace for ui.perfetto.dev (JSON)."),
     ] = None,
-    csv_file: Annotated[
-        str | None,
-        typer.Option(
-            "--csv",
-            metavar="[FILE]",
-            help="Write one row per layer as CSV; without a FILE, or with `-`, to standard output.",
-        ),
+    plot_file: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw roofline and stalls (.png, .svg, .pdf).")
     ] = None,
+    json_file: Json = None,
+    csv_file: Csv = None,
 ) -> None:
     """Simulate one utterance of a trace on an architecture: cycles, stalls, energy, layer by layer."""
-    from simulators import load_arch, load_trace
+    from simulators import load_arch
     from simulators import simulate as run_simulation
+    from simulators.display import mappings_of, print_mappings, print_report
+    from simulators.published_trace import published_report
+    from simulators.workload import load_workload
 
-    report = run_simulation(load_trace(trace), load_arch(arch, overrides or []), engine=engine)
+    workload, spec = load_workload(trace, bits, steps), load_arch(arch, overrides or [])
+    left_out: tuple[str, ...] = ()
+    if model == "published":
+        if engine != "numba" or mapping or timeline_file:
+            raise InputError("--model published: a closed form has no --engine, --mapping or --timeline")
+        published = published_report(workload, spec)
+        report, left_out = published.report, published.left_out
+    elif model == "simulated":
+        report = run_simulation(workload, spec, engine=engine)
+    else:
+        raise InputError(f"--model {model}: it must be simulated or published")
+    tilings = mappings_of(workload, spec) if mapping else []
+    if plot_file is not None:
+        from simulators.plot import plot
+
+        plot(report, plot_file)
+    if timeline_file is not None:
+        from simulators.timeline import timeline
+
+        _write(timeline_file, json.dumps(timeline(workload, spec)) + "\n", protect=trace)
     if json_file is not None:
-        _write(json_file, json.dumps(report.to_dict(), indent=1) + "\n", protect=trace)
+        data = report.to_dict() | ({"left_out": left_out} if model == "published" else {})
+        _write(json_file, json.dumps(data, indent=1) + "\n", protect=trace)
     if csv_file is not None:
         _write(csv_file, report.to_csv(), protect=trace)
+    if "-" not in (json_file, csv_file, timeline_file):
+        print_report(report, out)
+        if mapping:
+            print_mappings(tilings, out)
+        if left_out:
+            names = ", ".join(left_out)
+            out.print(f"Left out, for the published model knows no elementwise work: {names}", highlight=False)
+
+
+@app.command(
+    epilog="Example: `mohaq compare mohaq-sru-8bit --arch bitfusion --arch bitfusion-2mib "
+    "--arch bitfusion,dram.bits_per_cycle=64`"
+)
+def compare(
+    trace: Workload,
+    archs: Annotated[
+        list[str],
+        typer.Option("--arch", help="A spec's name or file, with changes behind commas: `bitfusion,array.rows=64`."),
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value in all of them.")
+    ] = None,
+    bits: AllBits = None,
+    steps: Steps = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Cycles of every layer as well.")] = False,
+    json_file: Json = None,
+    csv_file: Csv = None,
+) -> None:
+    """Put architectures side by side on one trace, with ratios to the first."""
+    from simulators import comparison, load_arch
+    from simulators.display import print_comparison, print_layers
+    from simulators.workload import load_workload
+
+    workload = load_workload(trace, bits, steps)
+    variants = []
+    for text in archs:
+        name, *changes = text.split(",")
+        variants.append((text, load_arch(name, [*(overrides or []), *changes])))
+    compared = comparison.compare(workload, variants)
+    if json_file is not None:
+        rows = [variant.to_dict() for variant in compared]
+        _write(json_file, json.dumps(rows, indent=1) + "\n", protect=trace)
+    if csv_file is not None:
+        _write(csv_file, comparison.to_csv(compared), protect=trace)
     if "-" not in (json_file, csv_file):
-        _print_report(report)
+        print_comparison(compared, out)
+        if layers:
+            print_layers(compared, out)
 
 
 @arch_app.command("list", epilog="Example: `mohaq arch list`")
@@ -259,48 +348,23 @@ def _precisions(pairs: Sequence[tuple[int, int]]) -> str:
     return ", ".join(f"{w}x{a}" for w, a in pairs)
 
 
-def _print_report(report: "Report") -> None:
-    table = Table("layer", title=f"{report.trace} on {report.arch}", title_justify="left")
-    for column in ("cycles", "share", "utilisation", "stall cycles", "mostly", "energy µJ"):
-        table.add_column(column, justify="right")
-    for layer in report.layers:
-        stall = sum(layer.stall_cycles.values())
-        cause = max(layer.stall_cycles, key=lambda c: layer.stall_cycles[c]) if stall else ""
-        share, energy = layer.cycles / report.cycles, sum(layer.energy_uj.values())
-        figures = (
-            f"{layer.cycles:,}",
-            f"{share:.1%}",
-            f"{layer.utilisation:.1%}",
-            f"{stall:,}",
-            cause,
-            f"{energy:,.2f}",
-        )
-        table.add_row(layer.name, *figures)
-    out.print(table)
-    out.print(
-        f"{report.cycles:,} cycles at {report.frequency_mhz:g} MHz: {report.latency_ms:.3f} ms for "
-        f"{report.steps} frames, {report.latency_ms_per_frame * 1e3:.2f} µs a frame, "
-        f"real-time factor {report.real_time_factor:.2g}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
-    out.print(f"{report.energy_uj:,.1f} µJ, {report.energy_uj_per_frame:.3f} µJ a frame", highlight=False)
-
-
 def _write(target: str, text: str, protect: str) -> None:
     if target == "-":
         sys.stdout.write(text)
         return
     if Path(target).exists() and Path(target).resolve() == Path(protect).resolve():
         raise InputError(f"{target}: the report would overwrite the trace")
+    if not Path(target).parent.is_dir():
+        raise InputError(f"{target}: cannot be written: there is no folder {Path(target).parent}")
     try:
-        Path(target).write_text(text, encoding="utf-8")
+        write_whole(Path(target), text.encode())
     except OSError as error:
         raise InputError(f"{target}: cannot be written: {error.strerror}") from None
 
 
 def _with_optional_files(arguments: list[str]) -> list[str]:
-    """`--json` and `--csv` of `simulate` may stand without a file: give them `-`, standard output."""
-    if arguments[:1] != ["simulate"]:
+    """`--json` and `--csv` of `simulate` and `compare` may stand without a file: give them `-`, standard output."""
+    if arguments[:1] not in (["simulate"], ["compare"]):
         return arguments
     completed: list[str] = []
     for i, argument in enumerate(arguments):

@@ -18,12 +18,12 @@ import safetensors
 import safetensors.torch
 import torch
 
-from quant.files import write_whole
 from quant.models.sru import Sru, SruGeometry
 from quant.ptq import Calibration
 from quant.speech.features import STATES_PER_PHONE, Statistics
 from quant.speech.scoring import Decoder
 from simulators.errors import InputError
+from simulators.files import write_whole
 
 FORMAT = 1
 

@@ -19,10 +19,10 @@ from torch.nn import functional
 
 from quant.allocator import keep_freed_memory
 from quant.batches import Batch, pack, plan
-from quant.files import write_whole
 from quant.models.arithmetic import FloatArithmetic
 from quant.models.sru import Sru, SruGeometry
 from simulators.errors import InputError
+from simulators.files import write_whole
 
 STATE_FILE = "training.safetensors"
 

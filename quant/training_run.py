@@ -12,7 +12,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from quant.batches import pack
 from quant.candidate import homogeneous
 from quant.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from quant.files import write_whole
 from quant.models.sru import Sru, SruGeometry
 from quant.ptq import Calibration, calibrate
 from quant.quantizer import BIT_WIDTHS
@@ -22,6 +21,7 @@ from quant.speech.embedded import embedded_corpus
 from quant.speech.features import Features, load_features
 from quant.speech.scoring import Decoder, tune_decoder
 from quant.train import Examples, Recipe, Step, train
+from simulators.files import write_whole
 
 CALIBRATION_UTTERANCES = 32
 SMALL = Recipe(

@@ -16,9 +16,9 @@ from typing import Any
 
 import yaml
 
-from quant.files import write_whole
 from search.plot import draw_front
 from search.results import Run, Solution
+from simulators.files import write_whole
 
 LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
 

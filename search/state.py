@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from quant.files import write_whole
 from simulators.errors import InputError
+from simulators.files import write_whole
 
 STATE_FILE = "state.json"
 LOCK_FILE = ".lock"

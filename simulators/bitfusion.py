@@ -115,6 +115,19 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
     return min(candidates, key=cost)
 
 
+def mappings(layers: Sequence[AnyLayer], spec: BitFusionSpec) -> list[tuple[str, Tiling]]:
+    """The tiling of every product of a network, by the layer's name."""
+    found, i = [], 0
+    for length in group(layers):
+        match layers[i : i + length]:
+            case [Matmul() | Conv2d() as layer]:
+                found.append((layer.name, mapping(layer, None, spec)))
+            case [Matmul() as layer, Elementwise() as fused]:
+                found.append((layer.name, mapping(layer, fused, spec)))
+        i += length
+    return found
+
+
 def forget_mappings() -> None:
     """Choose anew from now on."""
     _mapping.cache_clear()
@@ -241,4 +254,9 @@ def _dynamic_energy(work: LayerWork, spec: BitFusionSpec) -> None:
         work.energy_pj[buffer] = read * figure.read + written * figure.write
 
 
-PLATFORM = Platform(MACHINE, group, None, segment, leakage_mw)
+def bits_per_cycle(spec: BitFusionSpec) -> dict[str, int]:
+    """Of the memory behind the buffers."""
+    return {"dram": spec.dram.bits_per_cycle}
+
+
+PLATFORM = Platform(MACHINE, group, None, segment, leakage_mw, bits_per_cycle)

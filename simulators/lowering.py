@@ -25,6 +25,8 @@ class Platform:
     segment: Callable[[Sequence[AnyLayer], int, Any], Segment]
     """The tasks of the layers of one segment; the number is the first one's place. Raises InputError."""
     leakage_mw: Callable[[Any], float]
+    bits_per_cycle: Callable[[Any], dict[str, int]]
+    """Bandwidth by level of memory, named as in a layer's traffic."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Lowered:
     segments: tuple[Segment, ...]
     leakage_mw: float
     frequency_mhz: float
+    bits_per_cycle: dict[str, int]
 
     @cached_property
     def program(self) -> Program:

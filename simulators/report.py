@@ -11,7 +11,7 @@ from typing import Any
 
 from simulators.arch import Arch
 from simulators.lowering import Lowered
-from simulators.trace import FRAME_MS, Trace
+from simulators.trace import FRAME_MS, Elementwise, Trace
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,21 @@ class LayerReport:
     energy_uj: dict[str, float]
     bits: dict[str, int]
     """Traffic by level and direction, such as `dram_read`."""
+    unit: str
+    """What does the layer's work: the machine's name for the kind of its tasks."""
+    macs: int
+    """Multiply-accumulates; 0 of an elementwise layer."""
+    work: int
+    """What the unit does: multiply-accumulates, or elementwise operations."""
+    peak_per_cycle: float
+    """Most of that work in a cycle, at the layer's precision."""
+    busy_cycles: int
+    """Cycles in which the unit works on the layer, overlapped with another layer or not."""
+
+    @property
+    def dominant_stall(self) -> str:
+        """The stall with the most cycles; empty if there is none."""
+        return max(self.stall_cycles, key=lambda cause: self.stall_cycles[cause], default="")
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -42,6 +57,11 @@ class LayerReport:
             "utilisation": self.utilisation,
             "energy_uj": self.energy_uj,
             "bits": self.bits,
+            "unit": self.unit,
+            "macs": self.macs,
+            "work": self.work,
+            "peak_per_cycle": self.peak_per_cycle,
+            "busy_cycles": self.busy_cycles,
         }
 
 
@@ -54,6 +74,8 @@ class Report:
     steps: int
     frequency_mhz: float
     layers: tuple[LayerReport, ...]
+    bits_per_cycle: dict[str, int]
+    """Bandwidth by level of memory, for the levels whose `bits` are counted and whose bandwidth the spec gives."""
 
     @property
     def cycles(self) -> int:
@@ -80,6 +102,25 @@ class Report:
         """Latency over the duration of the utterance; below 1 is faster than speech."""
         return self.latency_ms / (self.steps * FRAME_MS)
 
+    @property
+    def energy_delay_uj_ms(self) -> float:
+        """Energy-delay product."""
+        return self.energy_uj * self.latency_ms
+
+    @property
+    def stall_cycles(self) -> dict[str, int]:
+        """Over all layers, the most first."""
+        totals: dict[str, int] = {}
+        for layer in self.layers:
+            for cause, cycles in layer.stall_cycles.items():
+                totals[cause] = totals.get(cause, 0) + cycles
+        return dict(sorted(totals.items(), key=lambda item: -item[1]))
+
+    @property
+    def utilisation(self) -> float:
+        """Multiply-accumulates over the most that the products' unit could have done in all cycles, 0 to 1."""
+        return sum(layer.macs / layer.peak_per_cycle for layer in self.layers) / self.cycles
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
@@ -92,6 +133,9 @@ class Report:
             "real_time_factor": self.real_time_factor,
             "energy_uj": self.energy_uj,
             "energy_uj_per_frame": self.energy_uj_per_frame,
+            "energy_delay_uj_ms": self.energy_delay_uj_ms,
+            "utilisation": self.utilisation,
+            "bits_per_cycle": self.bits_per_cycle,
             "layers": [layer.to_dict() for layer in self.layers],
         }
 
@@ -116,7 +160,7 @@ class Report:
 def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Sequence[int]]) -> Report:
     """Bring what ran and what was moved together, a layer at a time. `charged` is by segment and kind, in cycles."""
     kinds = lowered.machine.kinds
-    names = iter(trace.layers)
+    layers = iter(trace.layers)
     reports = []
     for segment, of_segment in zip(lowered.segments, charged, strict=True):
         own_kinds = [work.own_kind for work in segment.works]
@@ -127,16 +171,22 @@ def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Se
             energy = {component: pj * 1e-6 for component, pj in work.energy_pj.items()}
             if lowered.leakage_mw:
                 energy["leakage"] = lowered.leakage_mw * cycles / lowered.frequency_mhz * 1e-3
+            layer = next(layers)
             reports.append(
                 LayerReport(
-                    name=next(names).name,
+                    name=layer.name,
                     cycles=cycles,
                     compute_cycles=compute,
                     stall_cycles=stalls,
                     utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
                     energy_uj=energy,
                     bits=dict(work.bits),
+                    unit=kinds[work.own_kind],
+                    macs=0 if isinstance(layer, Elementwise) else layer.macs,
+                    work=work.work,
+                    peak_per_cycle=work.peak_per_cycle,
+                    busy_cycles=work.busy_cycles,
                 )
             )
             stalls = {}  # a segment's stalls are its first layer's
-    return Report(arch.name, trace.name, trace.steps, arch.frequency_mhz, tuple(reports))
+    return Report(arch.name, trace.name, trace.steps, arch.frequency_mhz, tuple(reports), dict(lowered.bits_per_cycle))

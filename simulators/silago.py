@@ -351,4 +351,10 @@ def leakage_mw(spec: SilagoSpec) -> float:
     return spec.energy.leakage_mw
 
 
-PLATFORM = Platform(MACHINE, group, resident, segment, leakage_mw)
+def bits_per_cycle(spec: SilagoSpec) -> dict[str, int]:
+    """Of the links to DiMArch, all columns together, and of the channel to DRAM."""
+    levels = {"sram": spec.dimarch.link_bits_per_cycle * spec.fabric.columns}
+    return levels if spec.dram is None else {**levels, "dram": spec.dram.bits_per_cycle}
+
+
+PLATFORM = Platform(MACHINE, group, resident, segment, leakage_mw, bits_per_cycle)

@@ -122,7 +122,10 @@ class Simulator:
     def lowered(self, numbers: Sequence[int]) -> Lowered:
         """A network's segments with what a report needs."""
         segments = tuple(self._by_number[n] for n in numbers)
-        return Lowered(self.platform.machine, segments, self.leakage_mw, self.arch.frequency_mhz)
+        return Lowered(
+            self.platform.machine, segments, self.leakage_mw, self.arch.frequency_mhz,
+            self.platform.bits_per_cycle(self.arch.spec),
+        )  # fmt: skip
 
     def _placed(self, layers: Sequence[AnyLayer]) -> Sequence[int]:
         if self.platform.placed is None:

@@ -241,6 +241,16 @@ class Trace(BaseModel):
         """Memory of the model in bits: weights at their bits, vector parameters at 16."""
         return sum(layer.parameter_bits for layer in self.layers)
 
+    def at_bits(self, weight_bits: int, activation_bits: int) -> Trace:
+        """The same network with all products and convolutions at these bits; results follow (see `widths`)."""
+        products = sum(not isinstance(layer, Elementwise) for layer in self.layers)
+        bits = np.full((1, products, 2), (weight_bits, activation_bits), np.int64)
+        weight, activation, output = (widths[0].tolist() for widths in self.widths(bits))
+        data = self.model_dump()
+        for i, layer in enumerate(data["layers"]):
+            layer |= {"weight_bits": weight[i], "activation_bits": activation[i], "output_bits": output[i]}
+        return Trace.model_validate(data)
+
     def at_steps(self, steps: int) -> Trace:
         """The same network over so many frames."""
         data = self.model_dump()

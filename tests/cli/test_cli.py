@@ -44,6 +44,41 @@ def test_reports_are_written_to_files(tmp_path: Path) -> None:
     assert sum(int(row["cycles"]) for row in rows) == json.loads((tmp_path / "r.json").read_text())["cycles"]
 
 
+def test_simulate_shows_the_mapping_draws_and_writes_a_timeline(tmp_path: Path) -> None:
+    result = mohaq(
+        "simulate", "lstm-128-8bit", "--arch", "bitfusion", "--bits", "4x8", "--steps", "3", "--mapping",
+        "--plot", "p.svg", "--timeline", "t.json", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "out_tile" in result.stdout
+    assert "Roofline: " in result.stdout
+    assert "for 3 frames" in result.stdout
+    assert (tmp_path / "p.svg").stat().st_size > 5000
+    assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+
+
+def test_the_published_model_names_what_it_leaves_out() -> None:
+    result = mohaq("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--model", "published")
+    assert "Left out, for the published model knows no elementwise work: E0, E1, E2, E3" in result.stdout
+    report = json.loads(
+        mohaq("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--model", "published", "--json").stdout
+    )
+    assert report["left_out"] == ["E0", "E1", "E2", "E3"]
+
+
+def test_compare_puts_variants_side_by_side(tmp_path: Path) -> None:
+    archs = ("--arch", "bitfusion", "--arch", "bitfusion,dram.bits_per_cycle=64", "--arch", "silago")
+    shown = mohaq("compare", "mohaq-sru-8bit", *archs, "--layers")
+    assert shown.returncode == 0, shown.stderr
+    assert "1.000" in shown.stdout
+    assert "FC" in shown.stdout
+    rows = json.loads(mohaq("compare", "mohaq-sru-8bit", *archs, "--json").stdout)
+    assert [row["arch"] for row in rows] == list(archs[1::2])
+    assert rows[1]["latency_ratio"] > 1.5
+    assert mohaq("compare", "mohaq-sru-8bit", *archs, "--csv", "c.csv", cwd=tmp_path).returncode == 0
+    assert len(list(csv.DictReader((tmp_path / "c.csv").open()))) == 3
+
+
 def test_set_changes_the_hardware() -> None:
     cycles = [
         json.loads(mohaq("simulate", "lstm-128-8bit", "--arch", "bitfusion", *extra, "--json").stdout)["cycles"]
@@ -106,6 +141,14 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--set", "array.rowz=3"), "did you mean rows"),
         (("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--engine", "magic"), "engine 'magic'"),
         (("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--json", "no/such/folder.json"), "cannot be written"),
+        (("simulate", "lenet-5", "--arch", "bitfusion", "--json", "r.json", "--plot", "x.gif"), "written as .png"),
+        (("simulate", "lenet-5", "--arch", "bitfusion", "--model", "magic"), "must be simulated or published"),
+        (("simulate", "lenet-5", "--arch", "silago", "--bits", "8", "--model", "published"), "platform bitfusion"),
+        (("simulate", "lenet-5", "--arch", "silago", "--bits", "8", "--mapping", "--json", "r.json"), "one mapping"),
+        (("simulate", "lenet-5", "--arch", "bitfusion", "--steps", "0"), "steps: 0"),
+        (("simulate", "net.csv", "--arch", "bitfusion"), "give --bits"),
+        (("compare", "mohaq-sru-2bit", "--arch", "bitfusion", "--arch", "silago"), "silago: layer L0: 2x2 bits"),
+        (("compare", "lenet-5", "--arch", "bitfusion,array.rowz=2"), "did you mean rows"),
         (("evaluate", "--bits", "3"), "3 bits: it must be one of"),
         (("evaluate", "--bits", "8", "--split", "nope"), "nope"),
         (("evaluate", "--bits", "8", "--corpus", "timit"), "--root"),
@@ -143,12 +186,12 @@ def test_the_report_does_not_overwrite_its_trace(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["simulate", "search", "train", "evaluate", "trace", "arch list", "arch show", "arch check"]
+    "command", ["simulate", "compare", "search", "train", "evaluate", "trace", "arch list", "arch show", "arch check"]
 )
 def test_every_help_text_has_an_example(command: str) -> None:
     text = " ".join(mohaq(*command.split(), "--help").stdout.split())
     assert "Example: mohaq " in text
-    if command in ("simulate", "arch list", "arch show"):  # these take a second: run them
+    if command in ("simulate", "compare", "arch list", "arch show"):  # these take a second: run them
         example = text.split("Example: mohaq ")[1].split(";")[0].split()
         result = mohaq(*example)
         assert result.returncode == 0, result.stderr
