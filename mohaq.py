@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -190,10 +191,10 @@ def arch_list() -> None:
     """Shipped architecture specs."""
     from simulators import arch_names, load_arch
 
-    table = Table("name", "platform", "MHz", "precisions (weights x activations)", "description")
+    table = Table("name", "bits (weights x activations)", "description", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in arch_names():
         spec = load_arch(name)
-        table.add_row(name, spec.platform, f"{spec.frequency_mhz:g}", _precisions(spec.precisions), spec.description)
+        table.add_row(name, _precisions(spec.precisions), spec.description)
     out.print(table)
 
 
@@ -201,10 +202,16 @@ def arch_list() -> None:
 def arch_show(
     name: Annotated[str, typer.Argument(help="A shipped spec's name or a YAML file.")], overrides: Set = None
 ) -> None:
-    """Print a spec with `extends` and `--set` resolved."""
+    """Print a spec with `extends` and `--set` resolved, and its area."""
     from simulators import load_arch
+    from simulators.area import area_mm2
 
-    print(load_arch(name, overrides or []).to_yaml(), end="")
+    arch = load_arch(name, overrides or [])
+    print(arch.to_yaml(), end="")
+    if arch.spec.area is not None:
+        parts = area_mm2(arch)
+        shown = ", ".join(f"{part.replace('_', ' ')} {x:.3g}" for part, x in parts.items())
+        print(f"# area {sum(parts.values()):.3g} mm2: {shown}")
 
 
 @arch_app.command("check", epilog="Example: `mohaq arch check my-variant.yaml`")

@@ -234,8 +234,8 @@ def _work(layer: AnyLayer, spec: BitFusionSpec) -> LayerWork:
 
 
 def leakage_mw(spec: BitFusionSpec) -> float:
-    """Of SRAM and core; 0 where the spec switches it off, as the released simulator does."""
-    return spec.energy.sram_leakage_mw + spec.energy.core_leakage_mw if spec.corrections.leakage else 0.0
+    """Of SRAM and core."""
+    return spec.leakage_mw
 
 
 def _dynamic_energy(work: LayerWork, spec: BitFusionSpec) -> None:
@@ -245,11 +245,8 @@ def _dynamic_energy(work: LayerWork, spec: BitFusionSpec) -> None:
     if "post_processing" not in work.energy_pj:
         work.energy_pj["array"] = work.busy_cycles * e.unit_pj_per_cycle * spec.array.rows * spec.array.columns
     work.energy_pj["dram"] = (bits.get("dram_read", 0) + bits.get("dram_write", 0)) * spec.dram.pj_per_bit
-    for buffer, figure in (
-        ("input_buffer", e.input_buffer_pj_per_bit),
-        ("weight_buffer", e.weight_buffer_pj_per_bit),
-        ("output_buffer", e.output_buffer_pj_per_bit),
-    ):
+    for buffer in ("input_buffer", "weight_buffer", "output_buffer"):
+        figure = spec.buffer_energy(buffer)
         read, written = bits.get(f"{buffer}_read", 0), bits.get(f"{buffer}_write", 0)
         work.energy_pj[buffer] = read * figure.read + written * figure.write
 

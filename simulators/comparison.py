@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators.arch import Arch
+from simulators.area import area_mm2
 from simulators.errors import InputError
 from simulators.report import Report
 from simulators.roofline import roofline
@@ -27,6 +28,8 @@ class Comparison:
     """To the first variant's: 0.5 is twice as fast."""
     energy_ratio: float
     energy_delay_ratio: float
+    area_mm2: float | None
+    """None: the spec has no figures."""
 
     def to_dict(self) -> dict[str, Any]:
         report = self.report
@@ -39,6 +42,7 @@ class Comparison:
             "energy_ratio": self.energy_ratio,
             "energy_delay_uj_ms": report.energy_delay_uj_ms,
             "energy_delay_ratio": self.energy_delay_ratio,
+            "area_mm2": self.area_mm2,
             "utilisation": report.utilisation,
             "dominant_stall": next(iter(report.stall_cycles), ""),
             "bound": roofline(report).bound,
@@ -63,8 +67,9 @@ def compare(trace: Trace, variants: Sequence[tuple[str, Arch]]) -> list[Comparis
             report.latency_ms / first.latency_ms,
             report.energy_uj / first.energy_uj,
             report.energy_delay_uj_ms / first.energy_delay_uj_ms,
+            sum(area_mm2(arch).values()) if arch.spec.area is not None else None,
         )
-        for name, report in reports
+        for (name, report), (_, arch) in zip(reports, variants, strict=True)
     ]
 
 

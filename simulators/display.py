@@ -81,11 +81,10 @@ def _roofline_line(report: Report) -> str:
 def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
     """A row a variant; EDP is energy times delay."""
     report = comparisons[0].report
-    table = Table(
-        title=f"{report.trace}, {report.steps} frames; ratios to the first", title_justify="left", box=SIMPLE_HEAD
-    )
-    table.add_column("architecture", overflow="fold", min_width=16)
-    for column in ("latency ms", "x", "energy µJ", "x", "EDP x", "bound by"):
+    title = f"{report.trace}, {report.steps} frames; ratios to the first"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("architecture", overflow="fold", min_width=17)
+    for column in ("latency ms", "x", "energy µJ", "x", "EDP x", "mm²", "bound"):
         table.add_column(column, justify="right", no_wrap=True)
     for variant in comparisons:
         report = variant.report
@@ -96,6 +95,7 @@ def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
             f"{report.energy_uj:,.1f}",
             f"{variant.energy_ratio:.3f}",
             f"{variant.energy_delay_ratio:.3f}",
+            "" if variant.area_mm2 is None else f"{variant.area_mm2:.3g}",
             roofline(report).bound,
         )
     out.print(table)

@@ -222,6 +222,13 @@ def validate(document: Document, model: type[_Model]) -> _Model:
     if first["type"] == "missing":
         raise document.error((*path, first["loc"][-1]), "missing, and there is no default") from None
     rule = first["msg"].removeprefix("Value error, ")
+    # A rule about several keys is checked above them; it begins with the one to change.
+    key, colon, rest = rule.partition(": ")
+    inner = tuple(key.split("."))
+    if colon and all(isinstance(part, str) for part in path) and (*path, *inner) in document.places:
+        for part in inner:
+            data = data[part]
+        path, rule = (*path, *inner), rest.removeprefix(f"{data}: ")
     if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
         rule = "expected a mapping of keys to values"
     raise document.error(path, f"{shown(data)}: {rule[0].lower()}{rule[1:]}" if rule else shown(data)) from None

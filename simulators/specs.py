@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from simulators.sram import buffers
 from simulators.trace import whole
 
 Units = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 20)]
@@ -111,11 +112,20 @@ class BitFusionEnergy(_Part):
 
     unit_pj_per_cycle: Figure
     """One fusion unit in one compute cycle, at any precision."""
-    input_buffer_pj_per_bit: ReadWrite
-    weight_buffer_pj_per_bit: ReadWrite
-    output_buffer_pj_per_bit: ReadWrite
-    sram_leakage_mw: Figure
-    core_leakage_mw: Figure
+    input_buffer_pj_per_bit: ReadWrite | Literal["cacti"]
+    """`cacti`: from the table, by the size of the buffer and its banks (`sram.py`)."""
+    weight_buffer_pj_per_bit: ReadWrite | Literal["cacti"]
+    output_buffer_pj_per_bit: ReadWrite | Literal["cacti"]
+    sram_leakage_mw: Figure | Literal["cacti"]
+    unit_leakage_mw: Figure
+    """Of one fusion unit."""
+
+
+class BitFusionArea(_Part):
+    """Area of what is not SRAM; buffers come from the table."""
+
+    unit_mm2: Figure
+    post_processing_lane_mm2: Figure
 
 
 class Corrections(_Part):
@@ -153,10 +163,38 @@ class BitFusionSpec(_Spec):
     dram: Dram
     post_processing: PostProcessing
     energy: BitFusionEnergy
+    area: BitFusionArea | None = None
+    """None: no figures; area is refused, not zero."""
     corrections: Corrections = Corrections()
     skips_inactive_inputs: bool = False
     """True: inputs that a delta network did not transmit cost neither cycles nor weight reads."""
     mapping: FixedMapping | None = None
+
+    def buffer_energy(self, name: str) -> ReadWrite:
+        """Of `input_buffer`, `weight_buffer` or `output_buffer`."""
+        figure: ReadWrite | str = getattr(self.energy, f"{name}_pj_per_bit")
+        if isinstance(figure, ReadWrite):
+            return figure
+        sram = buffers(self.array, self.buffers)[name]
+        return ReadWrite(read=sram.read_pj_per_bit, write=sram.write_pj_per_bit)
+
+    @property
+    def leakage_mw(self) -> float:
+        """Of SRAM and core; 0 where `corrections` switches it off, as the released simulator does."""
+        if not self.corrections.leakage:
+            return 0.0
+        sram = self.energy.sram_leakage_mw
+        if sram == "cacti":
+            sram = sum(buffer.leakage_mw for buffer in buffers(self.array, self.buffers).values())
+        return sram + self.energy.unit_leakage_mw * self.array.rows * self.array.columns
+
+    @model_validator(mode="after")
+    def _in_the_table(self) -> BitFusionSpec:
+        e = self.energy
+        if "cacti" in (e.input_buffer_pj_per_bit, e.weight_buffer_pj_per_bit, e.output_buffer_pj_per_bit,
+                       e.sram_leakage_mw):  # fmt: skip
+            buffers(self.array, self.buffers)
+        return self
 
 
 class Fabric(_Part):
@@ -211,6 +249,14 @@ class SilagoEnergy(_Part):
     leakage_mw: Figure
 
 
+class SilagoArea(_Part):
+    """SiLago's area."""
+
+    cell_mm2: Figure
+    tile_mm2: Figure
+    """A DiMArch tile of 128 rows of 256 bits."""
+
+
 class SilagoSpec(_Spec):
     """A SiLago fabric: DRRA cells and DiMArch."""
 
@@ -221,4 +267,5 @@ class SilagoSpec(_Spec):
     dram: Dram | None
     """Off-chip channel for what the tiles do not hold; null: a trace that does not fit is refused."""
     energy: SilagoEnergy
+    area: SilagoArea | None = None
     skips_inactive_inputs: bool = False
