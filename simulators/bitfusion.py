@@ -2,9 +2,9 @@
 
 A product and the elementwise layer that takes its results step by step make one segment. Tile sizes and loop order are
 those that the simulator itself finds cheapest (`tiling.py` says which are tried); weights of the next layer are
-prefetched into a free half of their buffer while the current one computes. A convolution is expanded to a matrix
-product a group, its inputs read once for every kernel position. Not modelled: bank conflicts, DRAM rows and refresh,
-the control processor.
+prefetched into a free half of their buffer while the current one computes. A convolution is a matrix product a group:
+the positions of its kernel one after the other, as in the released simulator, so few channels leave lanes idle, unless
+its inputs lie expanded in memory. Not modelled: bank conflicts, DRAM rows and refresh, the control processor.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from simulators.segments import (
     with_lookahead,
 )  # fmt: skip
 from simulators.specs import BitFusionSpec
-from simulators.tiling import Hardware, Product, Tiling, check_recurrent, fixed, precision, promising, resident
+from simulators.tiling import Hardware, Product, Tiling, Window, check_recurrent, fixed, precision, promising, resident
 from simulators.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
 
 TRIED = 10
@@ -166,7 +166,8 @@ def as_product(layer: Matmul | Conv2d, spec: BitFusionSpec) -> tuple[Product, bo
         height, width = layer.output_size
         inputs = layer.in_channels // layer.groups * layer.kernel[0] * layer.kernel[1]
         shape = (layer.out_channels // layer.groups, inputs, layer.steps * height * width)
-        return Product(*shape, layer.weight_bits, layer.activation_bits), False
+        window = None if layer.expanded else Window(layer.kernel, layer.stride, layer.output_size)
+        return Product(*shape, layer.weight_bits, layer.activation_bits, window), False
     inputs = ceil(layer.in_features * layer.active) if spec.skips_inactive_inputs else layer.in_features
     return Product(layer.out_features, inputs, layer.steps, layer.weight_bits, layer.activation_bits), layer.recurrent
 

@@ -71,7 +71,7 @@ class TiledProduct:
         sizes = (_cut(p.outputs, t.m), _cut(p.vectors, t.n))
         outer, inner = sizes if t.outer == "outputs" else sizes[::-1]
         if self._inputs_stay:
-            bits, cycles = self.dram(p.inputs * p.vectors * p.activation_bits)
+            bits, cycles = self.dram(p.input_bits(p.vectors, p.inputs))
             moved = ((0, "dram_read", bits), (0, "input_buffer_write", bits))
             after = (EVERYTHING_BEFORE, ("inputs free", self.depth))
             builder.emit(1, [(1, [Step(("inputs",), LOAD_INPUTS, cycles, INPUTS, after, moved)])])
@@ -148,11 +148,11 @@ class TiledProduct:
             if self._inputs_stay:
                 roles.append("inputs free")
             elif outputs_outer or parts_k > 1:
-                steps.append(self._load("inputs", n * k * p.activation_bits, first and q == 0))
+                steps.append(self._load("inputs", p.input_bits(n, k), first and q == 0))
                 roles.append("inputs free")
             else:
                 if first:
-                    steps.append(self._load("inputs", n * k * p.activation_bits, True))
+                    steps.append(self._load("inputs", p.input_bits(n, k), True))
                 roles += ["inputs free"] * last
             if q == 0:
                 needs.append(("outputs free", self.depth))

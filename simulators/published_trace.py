@@ -10,7 +10,7 @@ from simulators.errors import InputError
 from simulators.report import LayerReport, Report
 from simulators.specs import BitFusionSpec
 from simulators.tiling import precision
-from simulators.trace import AnyLayer, Conv2d, Elementwise, Matmul, Trace
+from simulators.trace import Conv2d, Elementwise, Matmul, Trace
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def published_report(trace: Trace, arch: Arch) -> PublishedReport:
     for layer in trace.layers:
         if isinstance(layer, Elementwise):
             continue
-        published, times = _published(layer, _reads_the_same(layer, trace.layers[0]))
+        published, times = _published(layer)
         try:
             result = evaluate(published, hardware)
         except InputError as error:
@@ -65,13 +65,6 @@ def published_report(trace: Trace, arch: Arch) -> PublishedReport:
     )
 
 
-def _reads_the_same(layer: Matmul | Conv2d, first: AnyLayer) -> bool:
-    """Whether a layer is fed by the network's input, as the first is: AlexNet's first convolution is in two halves."""
-    if not isinstance(layer, Conv2d) or not isinstance(first, Conv2d):
-        return False
-    return (layer.in_channels, layer.input_size) == (first.in_channels, first.input_size)
-
-
 def _bytes(spec: BitFusionSpec, key: str) -> int:
     size = getattr(spec.buffers, key) * 1024
     if size != int(size):
@@ -79,7 +72,7 @@ def _bytes(spec: BitFusionSpec, key: str) -> int:
     return int(size)
 
 
-def _published(layer: Matmul | Conv2d, fed_by_network: bool) -> tuple[PublishedLayer, int]:
+def _published(layer: Matmul | Conv2d) -> tuple[PublishedLayer, int]:
     """The closed form's layer, and how often it runs."""
     if isinstance(layer, Matmul):
         batch = 1 if layer.recurrent else layer.steps
@@ -95,7 +88,7 @@ def _published(layer: Matmul | Conv2d, fed_by_network: bool) -> tuple[PublishedL
     shape = (
         layer.kernel[0], height, layer.stride[0], layer.in_channels // groups, layer.out_channels // groups, layer.steps
     )  # fmt: skip
-    return PublishedLayer(*shape, layer.activation_bits, layer.weight_bits, fed_by_network), groups
+    return PublishedLayer(*shape, layer.activation_bits, layer.weight_bits, layer.expanded), groups
 
 
 def _report(layer: Matmul | Conv2d, result: PublishedResult, times: int, spec: BitFusionSpec) -> LayerReport:

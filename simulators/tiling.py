@@ -23,6 +23,31 @@ REDUCTION_PARTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256, 512, 1024
 
 
 @dataclass(frozen=True)
+class Window:
+    """A convolution whose inputs are not expanded in memory: neighbouring vectors share them."""
+
+    kernel: tuple[int, int]
+    """Height, width."""
+    stride: tuple[int, int]
+    output: tuple[int, int]
+
+    @property
+    def positions(self) -> int:
+        """Of the kernel; the array takes them one after the other, channels of one in parallel."""
+        return self.kernel[0] * self.kernel[1]
+
+    def pixels(self, vectors: int) -> int:
+        """Inputs, of one channel, that so many consecutive outputs take."""
+        height, width = self.output
+        images, rest = divmod(vectors, height * width)
+        rows = ceil(rest / width)
+        return images * self._area(height, width) + (self._area(rows, min(rest, width)) if rest else 0)
+
+    def _area(self, rows: int, columns: int) -> int:
+        return ((rows - 1) * self.stride[0] + self.kernel[0]) * ((columns - 1) * self.stride[1] + self.kernel[1])
+
+
+@dataclass(frozen=True)
 class Product:
     """One matrix product as the array sees it."""
 
@@ -32,6 +57,19 @@ class Product:
     vectors: int
     weight_bits: int
     activation_bits: int
+    window: Window | None = None
+
+    @property
+    def positions(self) -> int:
+        """Parts of the reduction that are done one after the other; tiles of it are multiples."""
+        return self.window.positions if self.window else 1
+
+    def input_bits(self, vectors: int, inputs: int) -> int:
+        """What so many vectors of a part of the reduction take in memory."""
+        elements = vectors * inputs
+        if self.window:
+            elements = min(elements, inputs // self.positions * self.window.pixels(vectors))
+        return elements * self.activation_bits
 
 
 @dataclass(frozen=True)
@@ -93,7 +131,8 @@ def tile_cycles(hardware: Hardware, product: Product, m: int, k: int, n: int) ->
     reduction."""
     fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
     lanes = hardware.array.rows * fused.products
-    return fused.passes * n * ceil(m / hardware.array.columns) * ceil(k / lanes)
+    reduction = product.positions * ceil(k / product.positions / lanes)
+    return fused.passes * n * ceil(m / hardware.array.columns) * reduction
 
 
 @lru_cache(maxsize=65_536)
@@ -105,7 +144,7 @@ def ranked(hardware: Hardware, product: Product) -> tuple[Tiling, ...]:
     """
     tilings = sorted(_candidates(hardware, product), key=lambda tiling: _cost(hardware, product, tiling))
     if not tilings:
-        _check_fit(hardware, product, Tiling("outputs", 1, 1, 1))
+        _check_fit(hardware, product, Tiling("outputs", 1, product.positions, 1))
         raise AssertionError("the smallest tile fits and was not tried")
     return tuple(tilings)
 
@@ -124,7 +163,7 @@ def fixed(hardware: Hardware, product: Product) -> Tiling:
     tiling = Tiling(
         hardware.mapping.outer,
         min(hardware.mapping.out_tile, product.outputs),
-        min(hardware.mapping.in_tile, product.inputs),
+        min(max(hardware.mapping.in_tile // product.positions, 1) * product.positions, product.inputs),
         min(hardware.mapping.vector_tile, product.vectors),
     )
     _check_fit(hardware, product, tiling)
@@ -146,17 +185,17 @@ def _candidates(hardware: Hardware, product: Product) -> Iterator[Tiling]:
     weights = hardware.capacity_bits(hardware.buffers.weight_kib)
     inputs = hardware.capacity_bits(hardware.buffers.input_kib)
     sums = hardware.capacity_bits(hardware.buffers.output_kib)
-    for k in sorted(
-        {ceil(product.inputs / parts) for parts in range(1, min(product.inputs, 64) + 1)} | {1}, reverse=True
-    ):
+    channels = product.inputs // product.positions
+    cuts = {ceil(channels / parts) * product.positions for parts in range(1, min(channels, 64) + 1)}
+    for k in sorted(cuts | {product.positions}, reverse=True):
         limit_m = min(weights // (k * product.weight_bits), sums // hardware.buffers.partial_sum_bits, product.outputs)
         for m in _sizes(limit_m, product.outputs, hardware.array.columns):
-            limit_n = min(
-                inputs // (k * product.activation_bits),
-                sums // (m * hardware.buffers.partial_sum_bits),
-                product.vectors,
-            )
+            limit_n = min(sums // (m * hardware.buffers.partial_sum_bits), product.vectors)
+            if not product.window:
+                limit_n = min(limit_n, inputs // (k * product.activation_bits))
             for n in _sizes(limit_n, product.vectors, 1):
+                if product.input_bits(n, k) > inputs:
+                    continue
                 yield Tiling("outputs", m, k, n)
                 if n < product.vectors and m < product.outputs:
                     yield Tiling("vectors", m, k, n)
@@ -206,20 +245,20 @@ def loads(product: Product, tiling: Tiling) -> tuple[int, int]:
 def _cost(hardware: Hardware, product: Product, tiling: Tiling) -> tuple[float, ...]:
     """Lower bounds, in cycles and bits. Results are not counted: they are written once under every tiling."""
     weight_loads, input_loads = loads(product, tiling)
-    dram_bits = (
-        product.outputs * product.inputs * product.weight_bits * weight_loads
-        + product.inputs * product.vectors * product.activation_bits * input_loads
-    )
     parts = [
         _parts(product.outputs, tiling.m), _parts(product.inputs, tiling.k), _parts(product.vectors, tiling.n)
     ]  # fmt: skip
+    once = sum(
+        count_k * count_n * product.input_bits(n, k) for k, count_k in parts[1] for n, count_n in parts[2]
+    )  # fmt: skip
+    dram_bits = product.outputs * product.inputs * product.weight_bits * weight_loads + once * input_loads
     array = sum(
         count_m * count_k * count_n * tile_cycles(hardware, product, m, k, n)
         for m, count_m in parts[0] for k, count_k in parts[1] for n, count_n in parts[2]
     )  # fmt: skip
     tiles = float(ceil(product.outputs / tiling.m) * ceil(product.inputs / tiling.k) * ceil(product.vectors / tiling.n))
     # What nothing overlaps with: the loads of the first tile; and every tile costs something to switch.
-    first = tiling.m * tiling.k * product.weight_bits + tiling.k * tiling.n * product.activation_bits
+    first = tiling.m * tiling.k * product.weight_bits + product.input_bits(tiling.n, tiling.k)
     bandwidth = hardware.dram_bits_per_cycle
     drains = ceil(product.outputs / tiling.m) * ceil(product.vectors / tiling.n) * hardware.pipeline_cycles
     return (max(array, dram_bits / bandwidth, drains), float(dram_bits), array, first / bandwidth + tiles)
@@ -233,7 +272,7 @@ def _parts(whole: int, tile: int) -> list[tuple[int, int]]:
 
 def _check_fit(hardware: Hardware, product: Product, tiling: Tiling, weights: bool = True) -> None:
     needs = {
-        "input": (tiling.k * tiling.n * product.activation_bits, hardware.buffers.input_kib),
+        "input": (product.input_bits(tiling.n, tiling.k), hardware.buffers.input_kib),
         "weight": (tiling.m * tiling.k * product.weight_bits, hardware.buffers.weight_kib),
         "output": (tiling.m * tiling.n * hardware.buffers.partial_sum_bits, hardware.buffers.output_kib),
     }

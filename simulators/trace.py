@@ -114,6 +114,8 @@ class Conv2d(Layer):
     stride: tuple[Size, Size] = Field(default=(1, 1), strict=False)
     padding: tuple[Count, Count] = Field(default=(0, 0), strict=False)
     groups: Size = 1
+    expanded: bool = False
+    """Whether inputs lie in memory once for every kernel position (im2col), as a host can prepare the network's own."""
     steps: Size
     weight_bits: Bits
     activation_bits: Bits
