@@ -8,8 +8,9 @@ over the cells; sigmoid, tanh, exponential and division use the one lane that ha
 
 Cells run in lock step, so one column's link and one cell stand for all. Weights stay in DiMArch for all utterances as
 far as they fit, in the order of the layers; those that do not are brought from DRAM, once an utterance for a product
-whose vectors are independent (piece by piece, each piece serving all vectors), at every step for a recurrent one. Not
-modelled: instruction issue inside a wave, contention of routes between columns, hops (all tiles answer alike).
+whose vectors are independent (piece by piece, each piece serving all vectors), at every step for a recurrent one. A
+route is locked while it streams: the link is a server of one transfer at a time. Not modelled: instruction issue inside
+a wave (`silago_cell.py` times a cell by itself), routes that cross columns.
 
 A period of the program is one wave, one time step of a recurrent product, or one step of an elementwise layer.
 """
@@ -167,7 +168,7 @@ def _configure(builder: SegmentBuilder, spec: SilagoSpec) -> None:
             f"{spec.name}: cell.instruction_slots: {spec.cell.instruction_slots}: a layer's configuration has "
             f"{spec.cell.instructions_per_layer} instructions"
         )
-    cycles = spec.cell.instructions_per_layer + spec.dimarch.read_latency_cycles
+    cycles = spec.cell.instructions_per_layer + spec.dimarch.first_row_cycles
     builder.emit(1, [(1, [Step(("configured",), CELLS, cycles, CONFIGURATION, (EVERYTHING_BEFORE,))])])
 
 
@@ -215,7 +216,7 @@ def _recurrent(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
         first.append(Step(("piece",), FETCH, cycles, OFF_CHIP, start, ((0, "dram_read", bits),)))
         start = (*start, ("piece", 1))
     # The first row of a step is requested when the step begins: its latency is exposed.
-    first.append(Step(("begin",), CELLS, spec.dimarch.read_latency_cycles, RECURRENCE, start))
+    first.append(Step(("begin",), CELLS, spec.dimarch.first_row_cycles, RECURRENCE, start))
     wave, last = ([step for count, steps in _wave(spec, p, (("begin", 1),), ending) for step in steps * count]
                   for ending in ((), ("result",)))  # fmt: skip
     builder.emit(p.vectors, [(1, first), (waves - 1, wave), (1, last)])

@@ -236,6 +236,13 @@ class DiMArch(_Part):
     """Between a column and its tiles."""
     read_latency_cycles: ServiceCycles
     """From the issue of a row read to the register file, first hop included."""
+    extra_hops: Cycles = 0
+    """Hops beyond the first to the farthest tile of a column."""
+
+    @property
+    def first_row_cycles(self) -> int:
+        """From the issue of a row's read to the register file: a further hop takes a cycle each way."""
+        return self.read_latency_cycles + 2 * self.extra_hops
 
 
 class SilagoEnergy(_Part):
