@@ -208,7 +208,7 @@ def arch_show(
 
     arch = load_arch(name, overrides or [])
     print(arch.to_yaml(), end="")
-    if arch.spec.area is not None:
+    if arch.spec.area_parts_mm2() is not None:
         parts = area_mm2(arch)
         shown = ", ".join(f"{part.replace('_', ' ')} {x:.3g}" for part, x in parts.items())
         print(f"# area {sum(parts.values()):.3g} mm2: {shown}")

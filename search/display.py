@@ -108,6 +108,6 @@ def _cells(solution: Solution) -> tuple[str, ...]:
         f"{cost.latency_ms:.3f}",
         f"{cost.energy_uj:,.0f}",
         f"{cost.memory_mib:.2f}",
-        f"{cost.mohaq_speedup:.1f}",
+        "" if cost.mohaq_speedup is None else f"{cost.mohaq_speedup:.1f}",
         bits,
     )

@@ -9,6 +9,7 @@ from search.executor import Executor
 from search.genome import Bits, name_of
 from search.ledger import Ledger
 from simulators import Arch, Trace, simulate
+from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
 from simulators.mohaq_closed_form import memory_mib, speedup
 
 
@@ -45,7 +46,8 @@ class Cost:
     latency_ms: float
     energy_uj: float
     memory_mib: float
-    mohaq_speedup: float
+    mohaq_speedup: float | None
+    """None on platforms of which MOHAQ has no closed form."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Evaluator:
             latency_ms=report.latency_ms,
             energy_uj=report.energy_uj,
             memory_mib=memory_mib(trace),
-            mohaq_speedup=speedup(trace, self.arch.spec.platform),
+            mohaq_speedup=speedup(trace, self.arch.platform) if self.arch.platform in CLOSED_FORMS else None,
         )
 
 

@@ -50,7 +50,7 @@ def describe(solution: Solution) -> dict[str, Any]:
         "latency_ms": cost.latency_ms,
         "energy_uj": cost.energy_uj,
         "memory_mib": round(cost.memory_mib, 4),
-        "mohaq_speedup": round(cost.mohaq_speedup, 4),
+        "mohaq_speedup": None if cost.mohaq_speedup is None else round(cost.mohaq_speedup, 4),
         "cycles": cost.cycles,
         "bits": solution.name,
     }

@@ -9,6 +9,8 @@ from pymoo.core.problem import Problem
 from search.evaluation import Evaluator, Quality, objective_values
 from search.experiment import Experiment
 from search.genome import Bits, Genome
+from simulators.errors import InputError
+from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
 
 NOT_EVALUATED = 1e6
 """Error objective of a candidate that breaks the memory limit and was therefore not evaluated. It is never compared:
@@ -23,6 +25,10 @@ class BitWidthProblem(Problem):
 
     def __init__(self, experiment: Experiment, genome: Genome, evaluator: Evaluator, error_limit: float | None,
                  done: Callable[[Bits, Quality], None] | None = None):  # fmt: skip
+        if "mohaq_speedup" in experiment.objectives and evaluator.arch.platform not in CLOSED_FORMS:
+            raise InputError(
+                f"objectives: mohaq_speedup: MOHAQ has no closed form of platform {evaluator.arch.platform}"
+            )
         self.experiment = experiment
         self.genome = genome
         self.evaluator = evaluator

@@ -18,11 +18,9 @@ import yaml
 from simulators.documents import Document, KeyPath, dotted, parse_scalar, read_document, shown, validate
 from simulators.errors import InputError
 from simulators.shipped import SUFFIXES, find, names
-from simulators.specs import BitFusionSpec, SilagoSpec
+from simulators.specs import BitFusionSpec, PlatformSpec, SilagoSpec
 
-Spec = BitFusionSpec | SilagoSpec
-
-PLATFORMS: dict[str, type[BitFusionSpec] | type[SilagoSpec]] = {"bitfusion": BitFusionSpec, "silago": SilagoSpec}
+PLATFORMS: dict[str, type[PlatformSpec]] = {"bitfusion": BitFusionSpec, "silago": SilagoSpec}
 """Platform name → its spec. `simulate` finds the platform's lowering by the same name."""
 
 MAX_EXTENDS = 16
@@ -32,7 +30,7 @@ MAX_EXTENDS = 16
 class Arch:
     """A validated architecture. Two with equal digests simulate alike."""
 
-    spec: Spec
+    spec: PlatformSpec
     source: str
     """The file it came from, for messages."""
 
@@ -52,7 +50,7 @@ class Arch:
 
     @property
     def platform(self) -> str:
-        """`bitfusion` or `silago`: which lowering runs it."""
+        """`bitfusion`, `silago` or another that was registered: which lowering runs it."""
         return self.spec.platform
 
     @property
@@ -90,7 +88,7 @@ def load_arch(name: str | Path, overrides: Sequence[str] = ()) -> Arch:
     platform = document.data["platform"]
     if not isinstance(platform, str) or platform not in PLATFORMS:
         raise document.error(("platform",), f"{shown(platform)}: expected one of {', '.join(PLATFORMS)}")
-    spec: Any = validate(document, PLATFORMS[platform])
+    spec = validate(document, PLATFORMS[platform])
     return Arch(spec, document.source)
 
 

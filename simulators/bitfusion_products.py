@@ -19,17 +19,17 @@ from simulators.tiling import Hardware, Product, Tiling, tile_cycles
 from simulators.trace import Elementwise
 
 _DRAM, _ARRAY, _PIPELINE, _POST = range(4)
-# Queues in order of priority: a tile's inputs come before the next tile's weights, results leave when nothing is
-# loaded.
-LOAD_INPUTS, LOAD_WEIGHTS, STORE, MULTIPLY, DRAIN, PROCESS = range(6)
+# Queues in order of priority: what the array waits for now, results that hold a part of the output buffer, and then
+# what it will want later.
+LOAD_INPUTS, STORE, LOAD_WEIGHTS, MULTIPLY, DRAIN, PROCESS = range(6)
 _, WEIGHTS, INPUTS, OUTPUTS, DRAINING, PROCESSING, RECURRENCE = range(7)
 MACHINE = Machine(
     servers=("dram", "array", "array pipeline", "post-processing"),
     compute_servers=(False, True, False, True),
     queues=(
         Queue("load inputs", _DRAM),
-        Queue("load weights", _DRAM),
         Queue("store outputs", _DRAM),
+        Queue("load weights", _DRAM),
         Queue("multiply", _ARRAY),
         Queue("drain", _PIPELINE),
         Queue("process", _POST),
@@ -37,6 +37,9 @@ MACHINE = Machine(
     kinds=("compute", "weights", "inputs", "outputs", "drain", "post-processing", "recurrence"),
     ahead=LOAD_WEIGHTS,
 )
+
+RESIDENT_LOADS = 32
+"""Parts in which weights that stay on chip are loaded."""
 
 
 def op_cycles(layer: Elementwise, spec: BitFusionSpec) -> int:
@@ -96,20 +99,27 @@ class TiledProduct:
     def emit_recurrent(self, builder: SegmentBuilder, time_steps: int, stays: bool) -> None:
         """A product whose next vector needs this one's result: one period a time step. `stays`: weights do."""
         p, t = self.product, self.tiling
-        if stays:
-            bits, cycles = self.dram(p.outputs * p.inputs * p.weight_bits)
-            moved = ((0, "dram_read", bits), (0, "weight_buffer_write", bits))
-            load = Step(("weights",), LOAD_WEIGHTS, cycles, WEIGHTS, (("weights free", 1),), moved)
-            builder.emit(1, [(1, [load])])
         parts_m, whole_m, edge_m = _cut(p.outputs, t.m)
         parts_k, whole_k, edge_k = _cut(p.inputs, t.k)
+        # Weights that stay are loaded in parts, so that the first step starts with the first.
+        tiles = parts_m * parts_k
+        loads = min(tiles, RESIDENT_LOADS) if stays else 0
+        if stays:
+            bits = p.outputs * p.inputs * p.weight_bits
+            part, last_part = (
+                self._resident_load(bits // loads),
+                self._resident_load(bits - bits // loads * (loads - 1)),
+            )
+            builder.emit(loads, [(1, [part])], [(1, [last_part])])
         steps: list[Step] = []
         for i in range(parts_m):
             m = edge_m if i == parts_m - 1 else whole_m
             for q in range(parts_k):
                 k = edge_k if q == parts_k - 1 else whole_k
                 last = i == parts_m - 1 and q == parts_k - 1
-                needs: list[Label] = [EVERYTHING_BEFORE, ("result", 1), ("weights", 1)]
+                # Its part of the weights that stay, counted back from the last; or the tile that was just loaded.
+                back = loads + 1 + -(i * parts_k + q + 1) * loads // tiles if stays else 1
+                needs: list[Label] = [EVERYTHING_BEFORE, ("result", 1), ("weights", back)]
                 roles = ("multiply", *(("inputs free",) if last else ()))
                 if stays:
                     roles = (*roles, *(("weights free",) if last else ()))
@@ -121,6 +131,12 @@ class TiledProduct:
                 steps += self._multiply(roles, tuple(needs), m, k, 1, q)
             steps += self._finish(m, 1, ("result",) if i == parts_m - 1 else (), i == 0)
         builder.emit(time_steps, [(1, steps)])
+
+    def _resident_load(self, bits: int) -> Step:
+        """A part of the weights that stay, into the buffer that the product before has left."""
+        whole, cycles = self.dram(bits)
+        moved = ((0, "dram_read", whole), (0, "weight_buffer_write", whole))
+        return Step(("weights",), LOAD_WEIGHTS, cycles, WEIGHTS, (("weights free", 1),), moved)
 
     @property
     def _inputs_stay(self) -> bool:

@@ -67,7 +67,7 @@ def compare(trace: Trace, variants: Sequence[tuple[str, Arch]]) -> list[Comparis
             report.latency_ms / first.latency_ms,
             report.energy_uj / first.energy_uj,
             report.energy_delay_uj_ms / first.energy_delay_uj_ms,
-            sum(area_mm2(arch).values()) if arch.spec.area is not None else None,
+            None if arch.spec.area_parts_mm2() is None else sum(area_mm2(arch).values()),
         )
         for (name, report), (_, arch) in zip(reports, variants, strict=True)
     ]

@@ -9,11 +9,14 @@ ignores memory, elementwise work and arrays that a narrow layer cannot fill. A t
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
+from simulators.errors import InputError
 from simulators.trace import Elementwise, Trace
 
 Platform = Literal["bitfusion", "silago"]
+PLATFORMS: tuple[Platform, ...] = get_args(Platform)
+"""Those that MOHAQ has a closed form of."""
 
 SRAM_PJ_PER_BIT = 0.08
 """SiLago, from the code published with MOHAQ."""
@@ -36,16 +39,18 @@ def compression(trace: Trace) -> float:
     return words * 32 / trace.weight_bits_total
 
 
-def layer_speedup(platform: Platform, weight_bits: int, activation_bits: int) -> Fraction:
+def layer_speedup(platform: str, weight_bits: int, activation_bits: int) -> Fraction:
     """Speedup of a multiply-accumulate over 16×16 bits: 16/bits on SiLago, 256/(weight·activation bits) on Bit
     Fusion.
     """
+    if platform not in PLATFORMS:
+        raise InputError(f"platform {platform}: MOHAQ's closed form is of {' and '.join(PLATFORMS)}")
     if platform == "silago":
         return Fraction(16, max(weight_bits, activation_bits))
     return min(Fraction(256, weight_bits * activation_bits), Fraction(BIT_FUSION_SPEEDUP_LIMIT))
 
 
-def speedup(trace: Trace, platform: Platform) -> float:
+def speedup(trace: Trace, platform: str) -> float:
     """Σ MACs · speedup, divided by MACs and elementwise operations (5,637,500 a frame on MOHAQ's SRU).
 
     The elementwise operations stand in the divisor only, as in the published code.

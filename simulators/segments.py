@@ -23,7 +23,7 @@ from simulators.machine import BARRIER, RELATIVE, Ints, Machine, Program
 Label = tuple[str, int]
 EVERYTHING_BEFORE: Label = ("everything before", 0)
 """All tasks of the segments before are complete."""
-KEPT = 4
+KEPT = 32
 """Steps of each role that what comes later can refer to."""
 
 

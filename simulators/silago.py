@@ -229,7 +229,9 @@ def _wave(spec: SilagoSpec, p: _Product, needs: tuple[Label, ...], ending: tuple
     rows = ceil(p.words / per_row)
     row_cycles = ceil(spec.dimarch.row_bits / spec.dimarch.link_bits_per_cycle)
     sharing = min(2 * spec.fabric.window_columns + 1, spec.fabric.columns)
-    row_bits, all_cells = spec.dimarch.row_bits, cells(spec)
+    # Outputs go to the columns first: a product of few outputs leaves rows of cells, and their share of the link, idle.
+    used_rows = min(spec.fabric.rows, ceil(p.outputs / spec.fabric.columns))
+    row_bits, used = spec.dimarch.row_bits, used_rows * spec.fabric.columns
     overhead = spec.cell.loop_setup_cycles + (spec.cell.reduction_cycles if p.bits < spec.cell.word_bits else 0)
     free: tuple[Label, ...] = (*needs, ("registers free", _buffered_rows(spec)))
     # Without a step of its own, the end of the wave is the end of its last row.
@@ -238,23 +240,23 @@ def _wave(spec: SilagoSpec, p: _Product, needs: tuple[Label, ...], ending: tuple
     def row(words: int, roles: tuple[str, ...]) -> list[Step]:
         busy = _word_cycles(spec, words)
         return [
-            Step(("weights",), LOAD_WEIGHTS, spec.fabric.rows * row_cycles, WEIGHTS, free,
-                 ((0, "sram_read", all_cells * row_bits),)),
+            Step(("weights",), LOAD_WEIGHTS, used_rows * row_cycles, WEIGHTS, free,
+                 ((0, "sram_read", used * row_bits),)),
             Step(("inputs",), LOAD_INPUTS, max(1, ceil(row_cycles / sharing)), INPUTS, free,
                  ((0, "sram_read", ceil(spec.fabric.columns / sharing) * row_bits),)),
             Step(("multiply", "registers free", *roles), CELLS, busy, COMPUTE, (("weights", 1), ("inputs", 1)),
-                 ((0, "busy_cycles", busy), (0, "register_file_read", 2 * all_cells * words * spec.cell.word_bits))),
+                 ((0, "busy_cycles", busy), (0, "register_file_read", 2 * used * words * spec.cell.word_bits))),
         ]  # fmt: skip
 
     steps = row(p.words - (rows - 1) * per_row, closing)
     if overhead:
         steps.append(Step(("reduce", *ending), CELLS, overhead, REDUCTION, (("multiply", 1),)))
-    written = all_cells * p.output_bits
-    out = max(1, ceil(spec.fabric.rows * p.output_bits / spec.dimarch.link_bits_per_cycle))
+    written = used * p.output_bits
+    out = max(1, ceil(used_rows * p.output_bits / spec.dimarch.link_bits_per_cycle))
     behind: Label = ("reduce", 1) if overhead else ("multiply", 1)
     steps.append(Step(("store",), STORE, out, OUTPUTS, (behind,), ((0, "sram_write", written),)))
     if p.spilled:
-        waves = ceil(p.outputs / all_cells)
+        waves = ceil(p.outputs / cells(spec))
         bits, cycles = _off_chip(spec, written + ceil(p.row_bits_total / waves))
         moved = ((0, "dram_write", written), (0, "dram_read", bits - written))
         steps.append(Step(("spill",), SPILL, cycles, OFF_CHIP, (("store", 1),), moved))

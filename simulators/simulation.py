@@ -10,22 +10,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from simulators import bitfusion, reference, silago
+from simulators import arch, bitfusion, reference, silago
 from simulators.arch import Arch
 from simulators.engine import Ahead, Passage, run_segment
 from simulators.errors import InputError
 from simulators.lowering import Lowered, Platform
 from simulators.report import Report, make_report
 from simulators.segments import AheadTask, Segment, lookahead, with_lookahead
+from simulators.specs import PlatformSpec
 from simulators.trace import AnyLayer, Trace
 
 PLATFORMS: dict[str, Platform] = {"bitfusion": bitfusion.PLATFORM, "silago": silago.PLATFORM}
-"""A new platform adds itself here and its spec in `arch.py`."""
 
 ENGINES = ("numba", "simpy")
 
 ARCHITECTURES = 16
 """For how many architectures segments and passages are kept."""
+
+
+def register_platform(name: str, spec: type[PlatformSpec], platform: Platform) -> None:
+    """Make specs with `platform: NAME` loadable and simulated by `platform`. Raises ValueError for a name in use."""
+    if name in PLATFORMS:
+        raise ValueError(f"platform {name!r} is registered already")
+    arch.PLATFORMS[name], PLATFORMS[name] = spec, platform
 
 
 class Simulator:

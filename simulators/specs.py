@@ -25,7 +25,9 @@ Kib = Annotated[float, Field(gt=0, le=1 << 22)]
 Pair = tuple[int, int]
 
 
-class _Part(BaseModel):
+class SpecPart(BaseModel):
+    """A mapping in a spec: immutable, without unknown keys, NaN or silent conversions."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -36,23 +38,29 @@ def _pairs(value: object) -> object:
     return value
 
 
-class _Spec(_Part):
-    """What every platform has."""
+class PlatformSpec(SpecPart):
+    """What every platform has; a platform's own derives from it."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[^\s,:/]+$")
+    platform: str
+    """The name under which its lowering is known."""
     description: str = ""
     frequency_mhz: Annotated[float, Field(gt=0, le=1e5)]
     precisions: Annotated[tuple[Pair, ...], BeforeValidator(_pairs), Field(min_length=1, max_length=256)]
     """Legal (weight bits, activation bits): what a search may choose from."""
 
     @model_validator(mode="after")
-    def _legal(self) -> _Spec:
+    def _legal(self) -> PlatformSpec:
         for pair in self.precisions:
             if min(pair) < 1 or max(pair) > 16:
                 raise ValueError(f"precisions: {list(pair)}: bits are 1 to 16")
         if len(set(self.precisions)) < len(self.precisions):
             raise ValueError("precisions: a pair is listed twice")
         return self
+
+    def area_parts_mm2(self) -> dict[str, float] | None:
+        """By component; None where there are no figures: area is then refused, not zero."""
+        return None
 
     @cached_property
     def canonical(self) -> str:
@@ -63,7 +71,7 @@ class _Spec(_Part):
         return hash(self.canonical)
 
 
-class Array(_Part):
+class Array(SpecPart):
     """Bit Fusion's systolic array of fusion units."""
 
     rows: Units
@@ -73,7 +81,7 @@ class Array(_Part):
     """Widest operands a fusion unit multiplies in one cycle; wider ones take several cycles."""
 
 
-class Buffers(_Part):
+class Buffers(SpecPart):
     """On-chip SRAM, each buffer in two halves when double-buffered."""
 
     input_kib: Kib
@@ -84,14 +92,14 @@ class Buffers(_Part):
     """Width of a partial sum in the output buffer."""
 
 
-class Dram(_Part):
+class Dram(SpecPart):
     """The off-chip channel."""
 
     bits_per_cycle: Units
     pj_per_bit: Figure
 
 
-class PostProcessing(_Part):
+class PostProcessing(SpecPart):
     """The units under the array's columns that do activation functions, elementwise work, at 16 bits."""
 
     lanes: Units
@@ -100,14 +108,14 @@ class PostProcessing(_Part):
     pj_per_op: dict[str, Figure]
 
 
-class ReadWrite(_Part):
+class ReadWrite(SpecPart):
     """SRAM energy of a bit, in pJ."""
 
     read: Figure
     write: Figure
 
 
-class BitFusionEnergy(_Part):
+class BitFusionEnergy(SpecPart):
     """Energy and power other than DRAM's and post-processing's."""
 
     unit_pj_per_cycle: Figure
@@ -121,14 +129,14 @@ class BitFusionEnergy(_Part):
     """Of one fusion unit."""
 
 
-class BitFusionArea(_Part):
+class BitFusionArea(SpecPart):
     """Area of what is not SRAM; buffers come from the table."""
 
     unit_mm2: Figure
     post_processing_lane_mm2: Figure
 
 
-class Corrections(_Part):
+class Corrections(SpecPart):
     """Where the discrete-event model departs from the published closed form; each can be switched off."""
 
     true_output_bits: bool = True
@@ -144,7 +152,7 @@ class Corrections(_Part):
     leakage: bool = True
 
 
-class FixedMapping(_Part):
+class FixedMapping(SpecPart):
     """Tile sizes for every matrix product, instead of the simulator's own choice; clipped to the layer."""
 
     outer: Literal["outputs", "vectors"]
@@ -154,7 +162,7 @@ class FixedMapping(_Part):
     vector_tile: Units
 
 
-class BitFusionSpec(_Spec):
+class BitFusionSpec(PlatformSpec):
     """A Bit Fusion accelerator (Sharma et al., ISCA 2018)."""
 
     platform: Literal["bitfusion"]
@@ -164,7 +172,6 @@ class BitFusionSpec(_Spec):
     post_processing: PostProcessing
     energy: BitFusionEnergy
     area: BitFusionArea | None = None
-    """None: no figures; area is refused, not zero."""
     corrections: Corrections = Corrections()
     skips_inactive_inputs: bool = False
     """True: inputs that a delta network did not transmit cost neither cycles nor weight reads."""
@@ -188,6 +195,16 @@ class BitFusionSpec(_Spec):
             sram = sum(buffer.leakage_mw for buffer in buffers(self.array, self.buffers).values())
         return sram + self.energy.unit_leakage_mw * self.array.rows * self.array.columns
 
+    def area_parts_mm2(self) -> dict[str, float] | None:
+        if self.area is None:
+            return None
+        units = self.array.rows * self.array.columns
+        parts = {
+            "array": self.area.unit_mm2 * units,
+            "post_processing": self.area.post_processing_lane_mm2 * self.post_processing.lanes,
+        }
+        return parts | {name: sram.area_mm2 for name, sram in buffers(self.array, self.buffers).items()}
+
     @model_validator(mode="after")
     def _in_the_table(self) -> BitFusionSpec:
         e = self.energy
@@ -197,7 +214,7 @@ class BitFusionSpec(_Spec):
         return self
 
 
-class Fabric(_Part):
+class Fabric(SpecPart):
     """SiLago's DRRA."""
 
     rows: Units
@@ -206,7 +223,7 @@ class Fabric(_Part):
     """A cell reads registers of cells up to this many columns away."""
 
 
-class Cell(_Part):
+class Cell(SpecPart):
     """One DRRA cell: register file, DPU, sequencer."""
 
     word_bits: Literal[16]
@@ -225,7 +242,7 @@ class Cell(_Part):
     """Configuration instructions loaded into a cell's sequencer for a layer, one a cycle."""
 
 
-class DiMArch(_Part):
+class DiMArch(SpecPart):
     """The distributed memory over the fabric."""
 
     weight_tiles: Units
@@ -245,7 +262,7 @@ class DiMArch(_Part):
         return self.read_latency_cycles + 2 * self.extra_hops
 
 
-class SilagoEnergy(_Part):
+class SilagoEnergy(SpecPart):
     """SiLago's energy."""
 
     mac_pj: dict[Literal["16", "8", "4"], Figure]
@@ -256,7 +273,7 @@ class SilagoEnergy(_Part):
     leakage_mw: Figure
 
 
-class SilagoArea(_Part):
+class SilagoArea(SpecPart):
     """SiLago's area."""
 
     cell_mm2: Figure
@@ -264,7 +281,7 @@ class SilagoArea(_Part):
     """A DiMArch tile of 128 rows of 256 bits."""
 
 
-class SilagoSpec(_Spec):
+class SilagoSpec(PlatformSpec):
     """A SiLago fabric: DRRA cells and DiMArch."""
 
     platform: Literal["silago"]
@@ -276,3 +293,11 @@ class SilagoSpec(_Spec):
     energy: SilagoEnergy
     area: SilagoArea | None = None
     skips_inactive_inputs: bool = False
+
+    def area_parts_mm2(self) -> dict[str, float] | None:
+        if self.area is None:
+            return None
+        tiles = self.dimarch.weight_tiles + self.dimarch.activation_tiles
+        # The figure is of tiles with 128 rows of 256 bits; others are scaled by their bits.
+        tile = self.area.tile_mm2 * self.dimarch.tile_rows * self.dimarch.row_bits / (128 * 256)
+        return {"cells": self.area.cell_mm2 * self.fabric.rows * self.fabric.columns, "dimarch": tile * tiles}

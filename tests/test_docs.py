@@ -1,0 +1,46 @@
+"""The documentation's commands and examples run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "explore-hardware.md").read_text()
+
+
+def test_every_command_of_the_five_minutes_runs_in_order(tmp_path: Path) -> None:
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.strip().split("\n")]
+    assert len(lines) > 8
+    mohaq = f"{shlex.quote(sys.executable)} -m mohaq"
+    script = "\n".join(line.replace("mohaq ", f"{mohaq} ", 1) if line.startswith("mohaq ") else line for line in lines)
+    result = subprocess.run(["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert {"mine.yaml", "gates.csv", "lstm.png", "lstm.json"} == {path.name for path in tmp_path.iterdir()}
+    assert "bound by" in result.stdout
+
+
+def test_the_python_of_the_five_minutes_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(block, {})
+    latency, energy = capsys.readouterr().out.split()
+    assert 0 < float(latency) < 100 < float(energy)
+
+
+def test_the_example_of_a_platform_runs_and_is_short() -> None:
+    example = ROOT / "docs" / "examples" / "output_stationary.py"
+    assert len(example.read_text().splitlines()) < 100
+    result = subprocess.run([sys.executable, str(example)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "cycles" in result.stdout
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+def test_links_within_the_documentation_lead_somewhere(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if not target.startswith("http"):
+            assert (ROOT / "docs" / target).exists(), target
