@@ -45,6 +45,9 @@ from simulators.specs import BitFusionSpec
 from simulators.tiling import Hardware, Product, Tiling, Window, check_recurrent, fixed, precision, promising, resident
 from simulators.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
 
+NEARLY = 0.01
+"""Tilings within so much of the fewest cycles are chosen from by energy: a few cycles are not worth a fifth of it."""
+
 TRIED = 10
 """How many tilings of least bound are simulated, and how many more that cut the reduction differently; the cheapest is
 taken."""
@@ -83,8 +86,8 @@ def segment(layers: Sequence[AnyLayer], _: int, spec: BitFusionSpec) -> Segment:
 
 
 def mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSpec) -> Tiling:
-    """Tile sizes and loop order of a product: the spec's, or those of fewest cycles, then least energy, behind another
-    layer of its kind. Results are counted at 16 bits, so that the choice depends on this layer alone.
+    """Tile sizes and loop order of a product: the spec's, or those of least energy among the nearly fewest cycles,
+    behind another layer of its kind. Results are counted at 16 bits, so that the choice depends on this layer alone.
     """
     update = {"name": "mapping", "output_bits": VECTOR_BITS}
     return _mapping(layer.but(**update), fused and fused.but(**update), spec)
@@ -112,7 +115,9 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
         energy = sum(sum(work.energy_pj.values()) for work in tiled.works)
         return passage.cycles, energy + leakage_mw(spec) * passage.cycles / spec.frequency_mhz * 1e3
 
-    return min(candidates, key=cost)
+    costs = {tiling: cost(tiling) for tiling in candidates}
+    limit = min(cycles for cycles, _ in costs.values()) * (1 + NEARLY)
+    return min((t for t in candidates if costs[t][0] <= limit), key=lambda t: (costs[t][1], costs[t][0]))
 
 
 def mappings(layers: Sequence[AnyLayer], spec: BitFusionSpec) -> list[tuple[str, Tiling]]:
