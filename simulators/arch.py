@@ -15,10 +15,12 @@ from typing import Any
 
 import yaml
 
+from simulators.bitfusion_spec import BitFusionSpec
 from simulators.documents import Document, KeyPath, dotted, parse_scalar, read_document, shown, validate
 from simulators.errors import InputError
 from simulators.shipped import SUFFIXES, find, names
-from simulators.specs import BitFusionSpec, PlatformSpec, SilagoSpec
+from simulators.silago_spec import SilagoSpec
+from simulators.specs import PlatformSpec
 
 PLATFORMS: dict[str, type[PlatformSpec]] = {"bitfusion": BitFusionSpec, "silago": SilagoSpec}
 """Platform name → its spec. `simulate` finds the platform's lowering by the same name."""

@@ -26,22 +26,13 @@ from simulators.bitfusion_products import (
     TiledProduct,
     op_cycles,
 )  # fmt: skip
+from simulators.bitfusion_spec import BitFusionSpec
 from simulators.engine import Ahead, run_segment
 from simulators.errors import InputError
 from simulators.lowering import Platform
 from simulators.machine import COMPUTE
-from simulators.segments import (
-    EVERYTHING_BEFORE,
-    Label,
-    LayerWork,
-    Run,
-    Segment,
-    SegmentBuilder,
-    Step,
-    lookahead,
-    with_lookahead,
-)  # fmt: skip
-from simulators.specs import BitFusionSpec
+from simulators.segment_builder import SegmentBuilder
+from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Run, Segment, Step, lookahead, with_lookahead
 from simulators.tiling import Hardware, Product, Tiling, Window, check_recurrent, fixed, precision, promising, resident
 from simulators.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from simulators.bitfusion_spec import BitFusionSpec
 from simulators.machine import COMPUTE, Machine, Queue
-from simulators.segments import EVERYTHING_BEFORE, Label, Run, SegmentBuilder, Step
-from simulators.specs import BitFusionSpec
+from simulators.segment_builder import SegmentBuilder
+from simulators.segments import EVERYTHING_BEFORE, Label, Run, Step
 from simulators.tiling import Hardware, Product, Tiling, tile_cycles
 from simulators.trace import Elementwise
 

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from simulators import bitfusion
 from simulators.arch import Arch
+from simulators.bitfusion_spec import BitFusionSpec
 from simulators.comparison import Comparison
 from simulators.errors import InputError
 from simulators.report import LayerReport, Report
 from simulators.roofline import roofline
-from simulators.specs import BitFusionSpec
 from simulators.tiling import Tiling
 from simulators.trace import Trace
 

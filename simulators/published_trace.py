@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from simulators.arch import Arch
 from simulators.bitfusion_published import PublishedHardware, PublishedLayer, PublishedResult, evaluate
+from simulators.bitfusion_spec import BitFusionSpec
 from simulators.errors import InputError
 from simulators.report import LayerReport, Report
-from simulators.specs import BitFusionSpec
 from simulators.tiling import precision
 from simulators.trace import Conv2d, Elementwise, Matmul, Trace
 

@@ -24,8 +24,9 @@ from math import ceil
 from simulators.errors import InputError
 from simulators.lowering import Platform
 from simulators.machine import COMPUTE, Machine, Queue
-from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Run, Segment, SegmentBuilder, Step
-from simulators.specs import SilagoSpec
+from simulators.segment_builder import SegmentBuilder
+from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Run, Segment, Step
+from simulators.silago_spec import SilagoSpec
 from simulators.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
 
 _CELLS, _LINK, _DRAM = range(3)

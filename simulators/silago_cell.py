@@ -24,7 +24,7 @@ from simulators import engine
 from simulators.arch import load_arch
 from simulators.errors import InputError
 from simulators.machine import Ints, Machine, Program, Queue, Task, program
-from simulators.specs import SilagoSpec
+from simulators.silago_spec import SilagoSpec
 
 SEQUENCER, WRITE, READ_0, READ_1, ROWS, DIMARCH, DPU = range(7)
 UNITS = ("sequencer", "write port", "read port 0", "read port 1", "row port", "dimarch", "dpu")

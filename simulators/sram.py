@@ -19,7 +19,7 @@ from simulators.errors import InputError
 from simulators.shipped import folder
 
 if TYPE_CHECKING:
-    from simulators.specs import Array, Buffers
+    from simulators.bitfusion_spec import Array, Buffers
 
 FIGURES = ("read_pJ_per_bit", "write_pJ_per_bit", "leak_power_mW", "area_mm^2")
 

@@ -13,8 +13,8 @@ from functools import lru_cache
 from math import ceil, floor
 from typing import Literal
 
+from simulators.bitfusion_spec import Array, BitFusionSpec, Buffers, FixedMapping
 from simulators.errors import InputError
-from simulators.specs import Array, BitFusionSpec, Buffers, FixedMapping
 
 Outer = Literal["outputs", "vectors"]
 

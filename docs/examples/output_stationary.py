@@ -11,7 +11,8 @@ from typing import Any, Literal
 from simulators import Elementwise, InputError, load_arch, load_trace, simulate
 from simulators.lowering import Platform
 from simulators.machine import COMPUTE, Machine, Queue
-from simulators.segments import EVERYTHING_BEFORE, LayerWork, Segment, SegmentBuilder, Step
+from simulators.segment_builder import SegmentBuilder
+from simulators.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step
 from simulators.simulation import register_platform
 from simulators.specs import Figure, PlatformSpec, Units
 

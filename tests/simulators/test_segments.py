@@ -7,16 +7,8 @@ from simulators import reference
 from simulators.attribution import charge
 from simulators.engine import Ahead, Passage, run_segment, run_tasks
 from simulators.machine import Machine, Queue, unroll
-from simulators.segments import (
-    EVERYTHING_BEFORE,
-    LayerWork,
-    Segment,
-    SegmentBuilder,
-    Step,
-    link,
-    lookahead,
-    with_lookahead,
-)
+from simulators.segment_builder import SegmentBuilder
+from simulators.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step, link, lookahead, with_lookahead
 
 LOADS, PREFETCH, COMPUTE, STORES = range(4)
 MACHINE = Machine(

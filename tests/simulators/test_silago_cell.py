@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simulators import InputError, load_arch, reference
 from simulators.machine import unroll
 from simulators.silago_cell import MACHINE, Event, Instruction, cycles, run, vector_add
-from simulators.specs import SilagoSpec
+from simulators.silago_spec import SilagoSpec
 
 SPEC = load_arch("silago").spec
 assert isinstance(SPEC, SilagoSpec)

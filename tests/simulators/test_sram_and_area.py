@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from simulators import InputError, arch_names, load_arch, load_trace, simulate
 from simulators.area import area_mm2
-from simulators.specs import Array, BitFusionSpec, Buffers
+from simulators.bitfusion_spec import Array, BitFusionSpec, Buffers
 from simulators.sram import buffers
 
 ARRAY = Array(rows=16, columns=32, unit_operand_bits=8)
