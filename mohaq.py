@@ -288,6 +288,9 @@ def train(
             "--out", help="Folder of the run: its state after each epoch, the log, and model.safetensors at the end."
         ),
     ],
+    cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru` or `ligru`.")] = "sru",
+    layers: Annotated[int | None, typer.Option(min=1, help="Default: the published number.")] = None,
+    cells: Annotated[int | None, typer.Option(min=1, help="Cells of a layer and direction; default: 550.")] = None,
     corpus: Corpus = "embedded",
     root: Root = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
@@ -301,8 +304,9 @@ def train(
     from quant.training_run import run_training
 
     path = run_training(
-        output, _corpus_root(corpus, root), epochs=epochs, seed=seed, small=small, resume=resume, console=err
-    )
+        output, _corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, epochs=epochs, seed=seed,
+        small=small, resume=resume, console=err,
+    )  # fmt: skip
     out.print(f"checkpoint: {path}", highlight=False)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from quant.models.sru import Site
+from quant.models.site import Site
 from quant.quantizer import check_bits
 from simulators.documents import read_document
 from simulators.errors import InputError

@@ -18,7 +18,8 @@ import safetensors
 import safetensors.torch
 import torch
 
-from quant.models.sru import Sru, SruGeometry
+from quant.models import networks
+from quant.models.networks import Network
 from quant.ptq import Calibration
 from quant.speech.features import STATES_PER_PHONE, Statistics
 from quant.speech.scoring import Decoder
@@ -33,7 +34,7 @@ class Checkpoint:
     """What a file holds. `digest` is the sha256 of the file: the name of the model in every ledger."""
 
     name: str
-    network: Sru
+    network: Network
     statistics: Statistics
     decoder: Decoder
     calibration: Calibration
@@ -44,7 +45,7 @@ class Checkpoint:
 
 def save_checkpoint(
     path: Path,
-    network: Sru,
+    network: Network,
     statistics: Statistics,
     decoder: Decoder,
     calibration: Calibration,
@@ -74,12 +75,12 @@ _DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read and check a checkpoint. InputError if it is not one, or if a tensor is missing, misshapen or not finite."""
     content, tensors, digest = _read(path)
-    if content.get("format") != FORMAT or content.get("cell") != Sru.cell:
+    if content.get("format") != FORMAT or content.get("cell") not in networks.NAMES:
         raise InputError(
             f"{path}: format {content.get('format')}, cell {content.get('cell')!r}: "
-            f"this version reads format {FORMAT}, cell 'sru'"
+            f"this version reads format {FORMAT}, cells {', '.join(networks.NAMES)}"
         )
-    network = Sru(SruGeometry(**content["geometry"]))
+    network = networks.network(networks.geometry(content["cell"], content["geometry"]))
     phones = network.geometry.outputs // STATES_PER_PHONE
     bands = (network.geometry.inputs,)
     arrays = {

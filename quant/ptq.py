@@ -14,9 +14,11 @@ from torch.nn import functional
 
 from quant.batches import Batch
 from quant.candidate import Bits
-from quant.models.arithmetic import FloatArithmetic
-from quant.models.recurrence import sru_recurrence_fixed, sru_states
-from quant.models.sru import Sru
+from quant.models.arithmetic import FloatArithmetic, in_time, side_by_side
+from quant.models.cells import Cell, before
+from quant.models.networks import Network
+from quant.models.recurrence import GATE_STEP, sru_recurrence_fixed, sru_states
+from quant.models.site import DIRECTIONS
 from quant.quantizer import (
     FIXED_POINT_BITS,
     INTEGER_BITS,
@@ -74,12 +76,33 @@ class _Observer(FloatArithmetic):
         self.states[site] = float(c.abs().max())
         return h
 
+    def recurrence(
+        self,
+        site: str,
+        cell: type[Cell],
+        u: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        lengths: torch.Tensor,
+    ) -> torch.Tensor:
+        u, w = side_by_side(u, lengths), weight.unflatten(0, (DIRECTIONS, -1))
+        h, *kept = cell.forward(u, w, bias)
+        true = (torch.arange(len(u))[:, None] < lengths)[:, None].expand(h.shape[:3])
+        self.inputs[site] = before(h)[true]
+        sums = torch.matmul(before(h), w.transpose(1, 2))
+        cells = h.shape[-1]
+        if cell.recurrent_biases:
+            sums[..., -cells:] += bias[:, None]
+        self.results[site] = max(float(x[true].abs().max()) for x in (u, sums, u + sums))
+        self.states[site] = float(cell.memory(h, tuple(kept))[true].abs().max())
+        return in_time(h, lengths)
+
     def _true_frames(self, x: torch.Tensor) -> torch.Tensor:
         return x[torch.arange(x.shape[0])[:, None] < self.lengths]
 
 
 @torch.no_grad()
-def calibrate(network: Sru, batch: Batch) -> Calibration:
+def calibrate(network: Network, batch: Batch) -> Calibration:
     """Ranges of everything that is not a weight, over the true frames of one batch of calibration utterances."""
     observer = _Observer(batch.lengths)
     network(batch.features, batch.lengths, observer)
@@ -97,7 +120,7 @@ def calibrate(network: Sru, batch: Batch) -> Calibration:
 class QuantizedWeights:
     """Codes of a network's weight matrices, each quantized once per (site, bits) and kept."""
 
-    def __init__(self, network: Sru):
+    def __init__(self, network: Network):
         self._network = network
         self._codes: dict[tuple[str, int], tuple[torch.Tensor, Grid]] = {}
 
@@ -143,6 +166,39 @@ class QuantizedArithmetic:
         return sru_recurrence_fixed(
             u, vectors, lengths, self._calibration.results[site].step, self._calibration.states[site].step
         )
+
+    def recurrence(
+        self,
+        site: str,
+        cell: type[Cell],
+        u: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        lengths: torch.Tensor,
+    ) -> torch.Tensor:
+        """Step by step: the state is encoded to the site's activation bits, multiplied as integers, and everything
+        else is 16-bit fixed point."""
+        weight_bits, activation_bits = self._bits[site]
+        codes, w_grid = self._weights(site, weight_bits)
+        wt = codes.unflatten(0, (DIRECTIONS, -1)).transpose(1, 2).contiguous()
+        a_grid = self._calibration.activations[site][activation_bits]
+        sums, memory = self._calibration.results[site], self._calibration.states[site]
+        step = a_grid.step * w_grid.step
+        bias = sums.round(bias)
+        u = sums.round(side_by_side(u, lengths))
+        state = (u.new_zeros(*u.shape[1:3], wt.shape[1]),) * cell.states
+        h = u.new_empty(*u.shape[:3], wt.shape[1])
+        small = max(weight_bits, activation_bits) <= max(INTEGER_BITS)
+        with _matmul_precision("medium" if small else "highest"):
+            for t in range(len(u)):
+                a = sums.round(torch.bmm(a_grid.encode(state[0]), wt).mul_(step))
+                state = cell.step(u[t], a, bias, state, GATES.round, memory.round, sums.round)
+                h[t] = state[0]
+        return in_time(h, lengths)
+
+
+GATES = Grid(FIXED_POINT_BITS, GATE_STEP, -(2**15), 2**15 - 1)
+"""Sigmoids and tangents, which lie in [-1, 1]."""
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from quant.batches import Batch, pack, plan
 from quant.candidate import Bits, check_candidate, parse_bits
 from quant.checkpoint import Checkpoint, load_checkpoint
 from quant.models.arithmetic import Arithmetic, FloatArithmetic
-from quant.models.sru import Site, Sru
+from quant.models.networks import Network
+from quant.models.site import Site
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
 from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
@@ -71,7 +72,7 @@ class Recogniser:
         keep_freed_memory()
 
     @property
-    def network(self) -> Sru:
+    def network(self) -> Network:
         return self.checkpoint.network
 
     @property
@@ -162,7 +163,7 @@ class Recogniser:
 
 
 def load_model(name: str | Path, corpus_root: Path | None = None) -> Recogniser:
-    """A shipped recogniser by its name ("sru"), or one from a .safetensors file.
+    """A shipped recogniser by its name ("sru", "lstm", "gru", "ligru"), or one from a .safetensors file.
 
     `corpus_root` is a corpus in TIMIT's layout to evaluate on; without it, the embedded corpus. Raises InputError for
     an unknown name or a file that is not a checkpoint.

@@ -20,7 +20,9 @@ from torch.nn import functional
 from quant.allocator import keep_freed_memory
 from quant.batches import Batch, pack, plan
 from quant.models.arithmetic import FloatArithmetic
-from quant.models.sru import Sru, SruGeometry
+from quant.models.networks import Geometry, Network, trained
+from quant.models.networks import network as build
+from quant.models.sru import SruGeometry
 from simulators.errors import InputError
 from simulators.files import write_whole
 
@@ -31,7 +33,7 @@ STATE_FILE = "training.safetensors"
 class Recipe:
     """Everything that a training run depends on, besides its data."""
 
-    geometry: SruGeometry = field(default_factory=SruGeometry)
+    geometry: Geometry = field(default_factory=SruGeometry)
     epochs: int = 12
     frames_per_batch: int = 4096
     learning_rate: float = (
@@ -90,15 +92,15 @@ def train(
     folder: Path,
     resume: bool = False,
     on_step: Callable[[Step], None] | None = None,
-    on_epoch: Callable[[int, Sru], None] | None = None,
-) -> Sru:
-    """Train to the end of the recipe and return the network, in evaluation state.
+    on_epoch: Callable[[int, Network], None] | None = None,
+) -> Network:
+    """Train to the end of the recipe and return the network as it is stored, without what only training needs.
 
     The state is saved in `folder` after every epoch. Raises InputError if the folder holds a run and `resume` is
     false, or if the run that it holds has another recipe or other data.
     """
     keep_freed_memory()
-    network = Sru(recipe.geometry, recipe.dropout)
+    network = build(recipe.geometry, recipe.dropout, training=True)
     network.initialise(torch.Generator().manual_seed(recipe.seed))
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
@@ -131,8 +133,8 @@ def train(
                 on_step(Step(epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)))
         _save(folder / STATE_FILE, network, optimiser, identity, epoch + 1)
         if on_epoch:
-            on_epoch(epoch + 1, network)
-    return network
+            on_epoch(epoch + 1, trained(network))
+    return trained(network)
 
 
 def one_cycle(progress: float) -> float:
@@ -144,7 +146,7 @@ def one_cycle(progress: float) -> float:
 
 
 def _step(
-    network: Sru, optimiser: torch.optim.Optimizer, batch: Batch, masks: torch.Generator, gradient_norm: float
+    network: Network, optimiser: torch.optim.Optimizer, batch: Batch, masks: torch.Generator, gradient_norm: float
 ) -> float:
     assert batch.labels is not None
     logits = network(batch.features, batch.lengths, BFloat16Arithmetic(), masks)
@@ -156,7 +158,7 @@ def _step(
     return float(loss.detach())
 
 
-def _save(path: Path, network: Sru, optimiser: torch.optim.Optimizer, identity: dict, epochs_done: int) -> None:
+def _save(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict, epochs_done: int) -> None:
     tensors = dict(network.state_dict())
     for name, parameter in network.named_parameters():
         for key, value in optimiser.state[parameter].items():
@@ -165,7 +167,7 @@ def _save(path: Path, network: Sru, optimiser: torch.optim.Optimizer, identity: 
     write_whole(path, safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
 
-def _restore(path: Path, network: Sru, optimiser: torch.optim.Optimizer, identity: dict, resume: bool) -> int:
+def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict, resume: bool) -> int:
     """Number of epochs already done: 0 for a new run."""
     if not path.exists():
         return 0
@@ -182,7 +184,8 @@ def _restore(path: Path, network: Sru, optimiser: torch.optim.Optimizer, identit
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")
     network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("optimiser.")})
     for name, parameter in network.named_parameters():
-        optimiser.state[parameter] = {
-            key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
-        }
+        if f"optimiser.step.{name}" in tensors:  # biases that batch normalisation stands in for have no gradient
+            optimiser.state[parameter] = {
+                key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
+            }
     return int(epochs_done)

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from quant.batches import pack
 from quant.candidate import homogeneous
 from quant.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from quant.models import networks
+from quant.models.networks import Network
 from quant.models.sru import Sru, SruGeometry
 from quant.ptq import Calibration, calibrate
 from quant.quantizer import BIT_WIDTHS
@@ -34,11 +36,26 @@ SMALL = Recipe(
 """Trains in seconds on the small embedded corpus: for tests and first tries."""
 
 
+def recipe_of(cell: str, small: bool, layers: int | None = None, cells: int | None = None) -> Recipe:
+    """The recipe of a cell. Those with a recurrent product take larger batches, for a step is one product over a
+    batch; small ones are for tests. `layers` and `cells` replace the published sizes. Raises InputError."""
+    sizes = {name: value for name, value in (("layers", layers), ("cells", cells)) if value is not None}
+    if small:
+        sizes = {**({"layers": 2, "cells": 48} | ({"projection": 32} if cell == Sru.cell else {})), **sizes}
+        return replace(SMALL, geometry=networks.geometry(cell, sizes))
+    if cell == Sru.cell:
+        return Recipe(geometry=networks.geometry(cell, sizes))
+    return Recipe(geometry=networks.geometry(cell, sizes), frames_per_batch=12288)
+
+
 def run_training(
     folder: Path,
     corpus_root: Path | None = None,
     *,
     name: str = "model",
+    cell: str = "sru",
+    layers: int | None = None,
+    cells: int | None = None,
     epochs: int | None = None,
     seed: int = 1,
     small: bool = False,
@@ -50,8 +67,8 @@ def run_training(
     `corpus_root` is a corpus in TIMIT's layout; None is the embedded corpus. Returns the checkpoint's path.
     """
     console = console or Console(quiet=True)
+    recipe = replace(recipe_of(cell, small, layers, cells), seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
-    recipe = replace(SMALL if small else Recipe(), seed=seed)
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
     corpus_size = None if corpus_root else "small" if small else "full"
     root = corpus_root or embedded_corpus(size=str(corpus_size))
@@ -91,7 +108,7 @@ def _train(
     resume: bool,
     corpus_root: Path | None,
     console: Console,
-) -> Sru:
+) -> Network:
     statistics = raw["train"].statistics()
     training = raw["train"].normalised(statistics)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -102,7 +119,7 @@ def _train(
             text = f"epoch {step.epoch}/{recipe.epochs}, loss {step.loss:.3f}, {step.frames_per_second:,.0f} frames/s"
             progress.update(task, description=text, total=step.total, completed=step.done)
 
-        def on_epoch(epoch: int, network: Sru) -> None:
+        def on_epoch(epoch: int, network: Network) -> None:
             half_way = Checkpoint("", network, statistics, decoder, Calibration({}, {}, {}), record, "")
             rate = Recogniser(half_way, corpus_root).evaluate(None)
             progress.console.print(
@@ -113,7 +130,7 @@ def _train(
         return train(recipe, examples, folder, resume, on_step, on_epoch)
 
 
-def _calibrate(network: Sru, training: Features, seed: int) -> Calibration:
+def _calibrate(network: Network, training: Features, seed: int) -> Calibration:
     """On a random sample of the training set: dev stays unseen by everything but the decoder's three weights."""
     count = min(CALIBRATION_UTTERANCES, len(training))
     positions = np.random.default_rng(seed).choice(len(training), count, replace=False)
@@ -135,12 +152,13 @@ def _card(path: Path, corpus_root: Path | None, console: Console) -> str:
     corpus = (
         f"embedded ({record['corpus_size']}, seed {record['corpus_seed']})" if not corpus_root else "TIMIT's layout"
     )
-    command = "mohaq train --out FOLDER" + (" --small" if geometry.cells == SMALL.geometry.cells else "")
+    command = "mohaq train --out FOLDER" + (" --small" if record["recipe"]["geometry"]["cells"] == 48 else "")
+    if model.network.cell != Sru.cell:
+        command += f" --cell {model.network.cell} --layers {geometry.layers} --cells {geometry.cells}"
     command += "" if not corpus_root else " --corpus timit --root FOLDER"
     return f"""# {path.stem}
 
-Bidirectional SRU: {geometry.layers} layers of {geometry.cells} cells a direction, projections of
-{geometry.projection}, {geometry.outputs} phone states; {weights:,} weights, stored as float16.
+{_describe(geometry)}, {geometry.outputs} phone states; {weights:,} weights, stored as float16.
 
 - Corpus: {corpus}; {minutes["train"]} min of train, {minutes["dev"]} of dev, {minutes["test"]} of test.
 - Training: {recipe["epochs"]} epochs, seed {recipe["seed"]}; the weights of the last epoch.
@@ -153,3 +171,15 @@ largest over four groups of speakers. Bits are weights x activations, the same a
 |---|---|---|---|---|
 {chr(10).join(rows)}
 """
+
+
+_NAMES = {"lstm": "LSTM", "gru": "GRU", "ligru": "Li-GRU"}
+
+
+def _describe(geometry: networks.Geometry) -> str:
+    if isinstance(geometry, SruGeometry):
+        return (
+            f"Bidirectional SRU: {geometry.layers} layers of {geometry.cells} cells a direction, projections of\n"
+            f"{geometry.projection}"
+        )
+    return f"Bidirectional {_NAMES[geometry.cell]}: {geometry.layers} layers of {geometry.cells} cells a direction"

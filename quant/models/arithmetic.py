@@ -9,7 +9,9 @@ from typing import Protocol
 import torch
 from torch.nn import functional
 
+from quant.models.cells import Cell, recurrence, turned
 from quant.models.recurrence import sru_recurrence
+from quant.models.site import DIRECTIONS
 
 
 class Arithmetic(Protocol):
@@ -23,6 +25,30 @@ class Arithmetic(Protocol):
         """The recurrence behind the product of `site`: see `quant.models.recurrence`."""
         ...
 
+    def recurrence(
+        self,
+        site: str,
+        cell: type[Cell],
+        u: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        lengths: torch.Tensor,
+    ) -> torch.Tensor:
+        """The recurrence of both directions with the product of `site` inside: u (T, B, 2·G·C) with its biases, weight
+        (2·G·C, C), bias (2, R·C) → h (T, B, 2, C). What lies past an utterance's end means nothing."""
+        ...
+
+
+def side_by_side(u: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """(T, B, 2·M) → (T, 2, B, M), the second direction in its own order of time."""
+    forward, backward = u.chunk(2, -1)
+    return torch.stack((forward, turned(backward, lengths)), 1)
+
+
+def in_time(h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """(T, 2, B, C), the second direction in its own order of time → (T, B, 2, C)."""
+    return torch.stack((h[:, 0], turned(h[:, 1], lengths)), 2)
+
 
 class FloatArithmetic:
     """Float32, differentiable."""
@@ -34,3 +60,15 @@ class FloatArithmetic:
 
     def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return sru_recurrence(u, vectors, lengths)
+
+    def recurrence(
+        self,
+        site: str,
+        cell: type[Cell],
+        u: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        lengths: torch.Tensor,
+    ) -> torch.Tensor:
+        w = weight.unflatten(0, (DIRECTIONS, -1))
+        return in_time(recurrence(cell, side_by_side(u, lengths), w, bias), lengths)

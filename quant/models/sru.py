@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from quant.models.arithmetic import Arithmetic, FloatArithmetic
+from quant.models.site import DIRECTIONS, Site
 from simulators import Elementwise, Matmul
 from simulators.errors import InputError
 
@@ -21,20 +22,6 @@ from simulators.errors import InputError
 OPS_PER_CELL = {"multiply": 4, "add": 6, "sigmoid": 2, "tanh": 1}
 VECTORS_PER_CELL = 4  # v_f, v_r, b_f, b_r
 GATES = 3
-DIRECTIONS = 2
-
-
-@dataclass(frozen=True)
-class Site:
-    """One weight matrix with the activation that feeds it: what gets a pair of bit-widths."""
-
-    name: str
-    out_features: int
-    in_features: int
-
-    @property
-    def weights(self) -> int:
-        return self.out_features * self.in_features
 
 
 @dataclass(frozen=True)
