@@ -17,7 +17,7 @@ from simulators.arch import Arch
 from simulators.engine import Ahead
 from simulators.errors import InputError
 from simulators.machine import Ints
-from simulators.simulation import Simulator, simulator
+from simulators.simulation import NOTHING, Simulator, simulator
 from simulators.trace import AnyLayer, Elementwise, Trace
 
 Floats = NDArray[np.float64]
@@ -117,26 +117,15 @@ def _placed(known: Simulator, layers: Sequence[AnyLayer], weight: Ints) -> Ints:
 def _figures(known: Simulator, numbers: Ints) -> Batch:
     """Cycles and energy of networks of equally many segments, (N, segments)."""
     n, count = numbers.shape
-    following: dict[tuple[int, ...], int] = {(): 0}  # segments that a lookahead may reach into → their number
-    sequences: list[tuple[int, ...]] = [()]
-    behind = np.zeros(n, np.int64)
+    behind = np.full(n, NOTHING, np.int64)
     aheads = np.empty_like(numbers)
     for g in range(count - 1, -1, -1):
+        aheads[:, g] = behind
 
-        def look(row: int, behind: Ints = behind) -> int:
-            return known.lookahead(sequences[behind[row]])
+        def look(row: int, g: int = g, behind: Ints = behind) -> int:
+            return known.lookahead(int(numbers[row, g]), int(behind[row]))
 
-        def extend(row: int, g: int = g, behind: Ints = behind) -> int:
-            number = int(numbers[row, g])
-            whole = known.made(number).ahead_whole
-            sequence = (number, *sequences[behind[row]]) if whole else (number,)
-            if sequence not in following:
-                following[sequence] = len(sequences)
-                sequences.append(sequence)
-            return following[sequence]
-
-        aheads[:, g] = _distinct([behind], look)
-        behind = _distinct([numbers[:, g], behind], extend)
+        behind = _distinct([numbers[:, g], behind], look)
     states: dict[Ahead, int] = {Ahead(): 0}
     state, cycles = np.zeros(n, np.int64), np.zeros(n, np.int64)
     energy_pj = np.zeros(n)

@@ -100,7 +100,7 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
 
     def cost(tiling: Tiling) -> tuple[float, float]:
         tiled = _tiled(layer, fused, [_work(x, spec) for x in layers], tiling, spec)
-        program = with_lookahead(tiled, MACHINE.ahead, lookahead([tiled]))
+        program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
         own = len(tiled.program.repeat)
         passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
         energy = sum(sum(work.energy_pj.values()) for work in tiled.works)
@@ -168,19 +168,21 @@ def as_product(layer: Matmul | Conv2d, spec: BitFusionSpec) -> tuple[Product, bo
     return Product(layer.out_features, inputs, layer.steps, layer.weight_bits, layer.activation_bits), layer.recurrent
 
 
-def _vectors(builder: SegmentBuilder, owner: int, layer: Elementwise, spec: BitFusionSpec) -> None:
+def _vectors(
+    builder: SegmentBuilder, owner: int, layer: Elementwise, spec: BitFusionSpec, after: tuple[Label, ...] = ()
+) -> None:
     """Biases and recurrent vectors, loaded once."""
     if layer.vector_parameters:
         bits = layer.vector_parameters * VECTOR_BITS
         cycles = -(-bits // spec.dram.bits_per_cycle)
-        step = Step(("vectors",), LOAD_WEIGHTS, cycles, WEIGHTS, (), ((owner, "dram_read", bits),))
+        step = Step(("vectors",), LOAD_WEIGHTS, cycles, WEIGHTS, after, ((owner, "dram_read", bits),))
         builder.emit(1, [(1, [step])])
 
 
 def _elementwise(layer: Elementwise, works: Sequence[LayerWork], spec: BitFusionSpec) -> Segment:
     """Elementwise work whose inputs lie in DRAM: in chunks that fill half of the output buffer."""
     builder = SegmentBuilder(MACHINE, works)
-    _vectors(builder, 0, layer, spec)
+    _vectors(builder, 0, layer, spec, (EVERYTHING_BEFORE,))
     capacity = Hardware.of(spec).capacity_bits(spec.buffers.output_kib)
     widest = max(layer.inputs * layer.activation_bits, layer.outputs * layer.output_bits) * layer.steps
     chunks = max(1, ceil(widest / capacity))

@@ -12,7 +12,7 @@ layer's first tile and in its hundredth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -136,20 +136,18 @@ def link(segments: Sequence[Segment]) -> Program:
     )
 
 
-def lookahead(following: Iterable[Segment]) -> tuple[AheadTask, ...]:
-    """What may be started of the segments that follow one, before it is complete; roles are those of that one."""
-    tasks: list[AheadTask] = []
-    passed: dict[str, int] = {}
-    for segment in following:
-        for task in segment.ahead:
-            if any(back <= passed.get(role, 0) for role, back in task.after):
-                return tuple(tasks)  # it waits for a segment in between
-            labels = tuple((role, back - passed.get(role, 0)) for role, back in task.after)
-            tasks.append(replace(task, after=labels))
-        if not segment.ahead_whole:
-            break
-        for role, places in segment.exports.items():
-            passed[role] = passed.get(role, 0) + len(places)
+def lookahead(segment: Segment, behind: tuple[AheadTask, ...] = ()) -> tuple[AheadTask, ...]:
+    """What may be started of a segment and of what is `behind` it, before the segments before it are complete. Roles
+    are those of the segments before it, as `behind`'s are of it and those."""
+    if not segment.ahead_whole:
+        return segment.ahead
+    tasks = list(segment.ahead)
+    for task in behind:
+        passed = [len(segment.exports.get(role, ())) for role, _ in task.after]
+        if any(back <= n for (_, back), n in zip(task.after, passed, strict=True)):
+            break  # it waits for this segment
+        after = tuple((role, back - n) for (role, back), n in zip(task.after, passed, strict=True))
+        tasks.append(replace(task, after=after))
     return tuple(tasks)
 
 

@@ -24,6 +24,9 @@ PLATFORMS: dict[str, Platform] = {"bitfusion": bitfusion.PLATFORM, "silago": sil
 
 ENGINES = ("numba", "simpy")
 
+NOTHING = 0
+"""The number of the empty lookahead."""
+
 ARCHITECTURES = 16
 """For how many architectures segments and passages are kept."""
 
@@ -44,9 +47,9 @@ class Simulator:
         self._segments: dict[tuple[object, ...], int] = {}
         self._by_number: list[Segment] = []
         self._energy_pj: list[float] = []
-        self._lookaheads: dict[tuple[int, ...], int] = {}
-        self._contents: dict[tuple[AheadTask, ...], int] = {}
-        self._ahead_tasks: list[tuple[AheadTask, ...]] = []
+        self._lookaheads: dict[tuple[int, int], int] = {}
+        self._contents: dict[tuple[AheadTask, ...], int] = {(): NOTHING}
+        self._ahead_tasks: list[tuple[AheadTask, ...]] = [()]
         self._passages: dict[tuple[int, int, Ahead], Passage] = {}
 
     def segments(self, layers: Sequence[AnyLayer]) -> list[int]:
@@ -82,24 +85,24 @@ class Simulator:
         """Of the architecture."""
         return self.platform.leakage_mw(self.arch.spec)
 
-    def lookahead(self, following: tuple[int, ...]) -> int:
-        """The number of what may be started ahead of some segments; equal ones have equal numbers."""
-        known = self._lookaheads.get(following)
+    def lookahead(self, number: int, behind: int) -> int:
+        """The number of what may be started ahead of a segment with another lookahead behind it; equal ones have equal
+        numbers."""
+        key = (number, behind)
+        known = self._lookaheads.get(key)
         if known is None:
-            tasks = lookahead(self._by_number[n] for n in following)
+            tasks = lookahead(self._by_number[number], self._ahead_tasks[behind])
             known = self._contents.setdefault(tasks, len(self._ahead_tasks))
             if known == len(self._ahead_tasks):
                 self._ahead_tasks.append(tasks)
-            self._lookaheads[following] = known
+            self._lookaheads[key] = known
         return known
 
     def lookaheads(self, numbers: Sequence[int]) -> list[int]:
         """For each segment of a network, the number of what may be started ahead of those that follow it."""
-        found: list[int] = []
-        following: tuple[int, ...] = ()  # as far as they can matter
-        for number in reversed(numbers):
-            found.append(self.lookahead(following))
-            following = (number, *following) if self._by_number[number].ahead_whole else (number,)
+        found = [NOTHING]
+        for number in reversed(numbers[1:]):
+            found.append(self.lookahead(number, found[-1]))
         return found[::-1]
 
     def passage(self, number: int, ahead_of: int, ahead: Ahead) -> Passage:

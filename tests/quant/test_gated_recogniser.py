@@ -42,3 +42,24 @@ def test_it_is_searched(ligru: Path, tmp_path: Path) -> None:
     front = run(experiment, tmp_path / "run", model=load_model(ligru)).front
     assert front
     assert all(set(solution.bits) == {"W0", "U0", "W1", "U1", "FC"} for solution in front)
+
+
+def test_the_shipped_ligru_meets_its_card() -> None:
+    model = load_model("ligru")
+    assert [(site.name, site.out_features, site.in_features) for site in model.sites[:3]] == [
+        ("W0", 1024, 23), ("U0", 1024, 256), ("W1", 1024, 512),
+    ]  # fmt: skip
+    rows = (Path(__file__).parents[2] / "checkpoints/ligru.md").read_text().splitlines()
+    card = {row.split("|")[1].strip(): float(row.split("|")[2]) for row in rows if row.startswith(("| 8x8", "| float"))}
+    rate = model.evaluate(homogeneous(model.sites, 8))
+    assert rate.error == pytest.approx(card["8x8"], abs=0.2)
+    assert card["float"] < 17
+
+
+def test_its_recurrent_weights_stay_on_chip_at_four_bits_only() -> None:
+    model = load_model("ligru")
+    milliseconds = {
+        bits: simulate(model.trace(homogeneous(model.sites, bits)), load_arch("bitfusion")).latency_ms
+        for bits in (4, 8)
+    }
+    assert milliseconds[8] > 15 * milliseconds[4]

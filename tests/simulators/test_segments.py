@@ -56,9 +56,12 @@ def random_segment(rng: np.random.Generator, longest: int = 9, periods: int = 7)
 
 
 def in_turn(segments: list[Segment]) -> list[Passage]:
+    behind = [()]  # by segment from the last: what may be started of those that follow
+    for segment in segments[:0:-1]:
+        behind.append(lookahead(segment, behind[-1]))
     ahead, passages = Ahead(), []
-    for i, segment in enumerate(segments):
-        program = with_lookahead(segment, MACHINE.ahead, lookahead(segments[i + 1 :]))
+    for segment, tasks in zip(segments, behind[::-1], strict=True):
+        program = with_lookahead(segment, MACHINE.ahead, tasks)
         passages.append(run_segment(MACHINE, program, len(segment.program.repeat), ahead))
         ahead = passages[-1].ahead
     return passages
