@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import model_validator
 
 from simulators.specs import Dram, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
-from simulators.sram import buffers
+from simulators.sram import Sram, buffer
 
 
 class Array(SpecPart):
@@ -29,6 +30,22 @@ class Buffers(SpecPart):
     double_buffered: bool = True
     partial_sum_bits: Literal[16, 32, 64]
     """Width of a partial sum in the output buffer."""
+
+
+@lru_cache(maxsize=4096)
+def sram_of(array: Array, sizes: Buffers) -> dict[str, Sram]:
+    """The three buffers, cut as the released simulator does: the input buffer into a bank a row of the array, the
+    weight buffer into one a unit, and the output buffer into one a column, which has a read-write port. Raises
+    InputError for banks that the table does not have."""
+    widest = array.unit_operand_bits
+    # Operands of a unit in one access: its widest against as many of its narrowest, 2 bits, as it multiplies at once.
+    block = max(1, widest * (widest // 2) // 8)
+    units = array.rows * array.columns
+    return {
+        "input_buffer": buffer("buffers.input_kib", sizes.input_kib, array.rows, block, 0),
+        "weight_buffer": buffer("buffers.weight_kib", sizes.weight_kib, units, block, 0),
+        "output_buffer": buffer("buffers.output_kib", sizes.output_kib, array.columns, 4, 1),
+    }
 
 
 class PostProcessing(SpecPart):
@@ -114,7 +131,7 @@ class BitFusionSpec(PlatformSpec):
         figure: ReadWrite | str = getattr(self.energy, f"{name}_pj_per_bit")
         if isinstance(figure, ReadWrite):
             return figure
-        sram = buffers(self.array, self.buffers)[name]
+        sram = sram_of(self.array, self.buffers)[name]
         return ReadWrite(read=sram.read_pj_per_bit, write=sram.write_pj_per_bit)
 
     @property
@@ -124,7 +141,7 @@ class BitFusionSpec(PlatformSpec):
             return 0.0
         sram = self.energy.sram_leakage_mw
         if sram == "cacti":
-            sram = sum(buffer.leakage_mw for buffer in buffers(self.array, self.buffers).values())
+            sram = sum(part.leakage_mw for part in sram_of(self.array, self.buffers).values())
         return sram + self.energy.unit_leakage_mw * self.array.rows * self.array.columns
 
     def area_parts_mm2(self) -> dict[str, float] | None:
@@ -135,12 +152,12 @@ class BitFusionSpec(PlatformSpec):
             "array": self.area.unit_mm2 * units,
             "post_processing": self.area.post_processing_lane_mm2 * self.post_processing.lanes,
         }
-        return parts | {name: sram.area_mm2 for name, sram in buffers(self.array, self.buffers).items()}
+        return parts | {name: sram.area_mm2 for name, sram in sram_of(self.array, self.buffers).items()}
 
     @model_validator(mode="after")
     def _in_the_table(self) -> BitFusionSpec:
         e = self.energy
         if "cacti" in (e.input_buffer_pj_per_bit, e.weight_buffer_pj_per_bit, e.output_buffer_pj_per_bit,
                        e.sram_leakage_mw):  # fmt: skip
-            buffers(self.array, self.buffers)
+            sram_of(self.array, self.buffers)
         return self

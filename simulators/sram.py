@@ -1,25 +1,19 @@
 """On-chip buffers as banks of SRAM, with CACTI's figures: energy a bit, leakage and area by size.
 
 The table is CACTI 7's at 45 nm. Between two sizes of a bank, figures are interpolated in logarithms, as they follow
-powers of the size. Bit Fusion's released simulator cuts the input buffer into a bank a row of the array, the weight
-buffer into one a unit, and the output buffer into one a column, which has a read-write port. So do we, as far as the
-table has such banks, 128 bytes to 1 MiB: units share the banks of small buffers (assumption).
+powers of the size. It has banks of 128 bytes to 1 MiB: what wants smaller ones shares them (assumption).
 """
 
 from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from itertools import pairwise
 from math import ceil, exp, log
-from typing import TYPE_CHECKING
 
 from simulators.errors import InputError
 from simulators.shipped import folder
-
-if TYPE_CHECKING:
-    from simulators.bitfusion_spec import Array, Buffers
 
 FIGURES = ("read_pJ_per_bit", "write_pJ_per_bit", "leak_power_mW", "area_mm^2")
 
@@ -38,25 +32,13 @@ class Sram:
     """Of all banks."""
 
 
-@lru_cache(maxsize=4096)
-def buffers(array: Array, sizes: Buffers) -> dict[str, Sram]:
-    """Bit Fusion's three buffers. Raises InputError for banks that the table does not have."""
-    widest = array.unit_operand_bits
-    # Operands of a unit in one access: its widest against as many of its narrowest, 2 bits, as it multiplies at once.
-    block = max(1, widest * (widest // 2) // 8)
-    units = array.rows * array.columns
-    return {
-        "input_buffer": _buffer("buffers.input_kib", sizes.input_kib, array.rows, block, 0),
-        "weight_buffer": _buffer("buffers.weight_kib", sizes.weight_kib, units, block, 0),
-        "output_buffer": _buffer("buffers.output_kib", sizes.output_kib, array.columns, 4, 1),
-    }
-
-
-def _buffer(key: str, kib: float, wanted: int, block: int, ports: int) -> Sram:
+def buffer(key: str, kib: float, wanted: int, block_bytes: int, ports: int) -> Sram:
+    """A buffer of so many KiB in `wanted` banks, or as many as the table has sizes for. Raises InputError that begins
+    with the key for a size or a block that it lacks."""
     size = kib * 1024
-    curves = _table().get((block, ports))
+    curves = _table().get((block_bytes, ports))
     if curves is None:
-        raise InputError(f"{key}: banks of {block} bytes a block: not in the CACTI table")
+        raise InputError(f"{key}: banks of {block_bytes} bytes a block: not in the CACTI table")
     smallest, largest = curves[0][0], curves[-1][0]
     if size < smallest:
         raise InputError(f"{key}: {kib:g}: the CACTI table begins at {smallest:g} bytes: give the figures themselves")

@@ -16,6 +16,7 @@ from torch import nn
 
 from quant.models.arithmetic import Arithmetic, FloatArithmetic
 from quant.models.cells import CELLS
+from quant.models.dropout import drop
 from quant.models.site import DIRECTIONS, Site
 from simulators import Elementwise, Matmul
 from simulators.errors import InputError
@@ -99,14 +100,16 @@ class GatedRnn(nn.Module):
         arithmetic = arithmetic or FloatArithmetic()
         true = torch.arange(len(x))[:, None] < lengths
         for i in range(self.geometry.layers):
-            x = self._drop(x, generator) if i else x
+            x = drop(x, self.dropout, generator) if i else x
             u = arithmetic.product(f"W{i}", x, self.get_parameter(f"W{i}"))
             u = self._normalise(i, u, true, generator is not None) if self.norms else u + self.get_parameter(f"B{i}")
             h = arithmetic.recurrence(
                 f"U{i}", self.rule, u, self.get_parameter(f"U{i}"), self.get_parameter(f"R{i}"), lengths
             )
             x = h.flatten(2) * true[..., None]
-        return arithmetic.product("FC", self._drop(x, generator), self.get_parameter("FC"), self.get_parameter("bias"))
+        return arithmetic.product(
+            "FC", drop(x, self.dropout, generator), self.get_parameter("FC"), self.get_parameter("bias")
+        )
 
     def _normalise(self, i: int, u: torch.Tensor, true: torch.Tensor, training: bool) -> torch.Tensor:
         """Batch normalisation over the true frames only."""
@@ -137,12 +140,6 @@ class GatedRnn(nn.Module):
             state[f"B{i}"] = norm.bias - norm.running_mean * scale
         plain.load_state_dict(state)
         return plain.requires_grad_(False)
-
-    def _drop(self, x: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-        if generator is None or not self.dropout:
-            return x
-        keep = 1.0 - self.dropout
-        return x * (torch.rand(1, x.shape[1], x.shape[2], generator=generator) < keep).div(keep)
 
     def trace_layers(self, bits: Mapping[str, tuple[int, int]], steps: int) -> Iterator[Matmul | Elementwise]:
         """The layers as the simulators take them: the input product of all steps, then each direction's recurrent

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from quant.models.arithmetic import Arithmetic, FloatArithmetic
+from quant.models.dropout import drop
 from quant.models.site import DIRECTIONS, Site
 from simulators import Elementwise, Matmul
 from simulators.errors import InputError
@@ -86,19 +87,15 @@ class Sru(nn.Module):
         cells = self.geometry.cells
         for i in range(self.geometry.layers):
             if i:
-                x = arithmetic.product(f"P{i}", self._drop(x, generator), self.get_parameter(f"P{i}"))
+                x = arithmetic.product(f"P{i}", drop(x, self.dropout, generator), self.get_parameter(f"P{i}"))
             u = arithmetic.product(f"L{i}", x, self.get_parameter(f"L{i}"))
             h = arithmetic.sru(
                 f"L{i}", u.unflatten(-1, (DIRECTIONS, GATES, cells)), self.get_parameter(f"V{i}"), lengths
             )
             x = h.flatten(2)
-        return arithmetic.product("FC", self._drop(x, generator), self.get_parameter("FC"), self.get_parameter("bias"))
-
-    def _drop(self, x: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-        if generator is None or not self.dropout:
-            return x
-        keep = 1.0 - self.dropout
-        return x * (torch.rand(1, x.shape[1], x.shape[2], generator=generator) < keep).div(keep)
+        return arithmetic.product(
+            "FC", drop(x, self.dropout, generator), self.get_parameter("FC"), self.get_parameter("bias")
+        )
 
     def trace_layers(self, bits: Mapping[str, tuple[int, int]], steps: int) -> Iterator[Matmul | Elementwise]:
         """The layers as the simulators take them: a product's outputs are 16-bit fixed point where a recurrence or

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from simulators import InputError, arch_names, load_arch, load_trace, simulate
 from simulators.area import area_mm2
-from simulators.bitfusion_spec import Array, BitFusionSpec, Buffers
-from simulators.sram import buffers
+from simulators.bitfusion_spec import Array, BitFusionSpec, Buffers, sram_of
 
 ARRAY = Array(rows=16, columns=32, unit_operand_bits=8)
 
@@ -18,7 +17,7 @@ def sizes(input_kib: float = 32, weight_kib: float = 64, output_kib: float = 16)
 
 def test_the_published_configuration_has_its_published_figures() -> None:
     """Energies of the released simulator to its four digits, 212 mW, and areas 0.767, 0.242, 0.243 mm2."""
-    found = buffers(ARRAY, sizes())
+    found = sram_of(ARRAY, sizes())
     figures = {
         name: (round(b.read_pj_per_bit, 4), round(b.write_pj_per_bit, 4), round(b.area_mm2, 3))
         for name, b in found.items()
@@ -44,7 +43,7 @@ def test_a_larger_buffer_leaks_more_and_is_larger(
     small: float, factor: float, rows: int, columns: int, bits: int
 ) -> None:
     array = Array(rows=rows, columns=columns, unit_operand_bits=bits)
-    before, after = (buffers(array, sizes(s, s, s)) for s in (small, small * factor))
+    before, after = (sram_of(array, sizes(s, s, s)) for s in (small, small * factor))
     for name in before:
         assert after[name].leakage_mw >= before[name].leakage_mw * (1 - 1e-9)
         assert after[name].area_mm2 >= before[name].area_mm2 * (1 - 1e-9)
