@@ -2,9 +2,11 @@
 
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import yaml
@@ -18,6 +20,17 @@ def command(folder: Path, experiment: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "mohaq", "search", str(experiment), "--out", str(folder), *options]
 
 
+def evaluations(folder: Path) -> int:
+    """Recorded model evaluations."""
+    if not (folder / "ledger.sqlite").exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{folder}/ledger.sqlite?mode=ro", uri=True)) as database:
+        try:
+            return int(database.execute("SELECT count(*) FROM errors").fetchone()[0])
+        except sqlite3.OperationalError:  # the process is making the tables, or writing
+            return 0
+
+
 def test_a_search_killed_five_times_finds_the_same_front(small_model: Path, tmp_path: Path) -> None:
     experiment = tmp_path / "experiment.yaml"
     settings = {
@@ -29,25 +42,25 @@ def test_a_search_killed_five_times_finds_the_same_front(small_model: Path, tmp_
         "steps": 20,
     }
     experiment.write_text(yaml.safe_dump(settings))
-    started = time.monotonic()
     subprocess.run(command(tmp_path / "whole", experiment), check=True, capture_output=True)
-    length_s = time.monotonic() - started
 
     moments = random.Random(7)
     folder = tmp_path / "parts"
-    killed = 0
+    recorded = killed = 0
     for _ in range(KILLS):
-        # From before the folder is claimed to after the last evaluation; later tries are shorter, for more is in the ledger.
+        # At a random moment after the search went on by a few evaluations: how fast it runs does not matter.
         process = subprocess.Popen(
             command(folder, experiment, "--resume"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
-        try:
-            process.wait(moments.uniform(0.3, 0.95) * length_s)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            killed += 1
+        wanted = recorded + moments.randint(1, 6)
+        while process.poll() is None and evaluations(folder) < wanted:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
         _, errors = process.communicate()
         assert process.returncode in (0, -signal.SIGKILL), errors.decode()
+        killed += process.returncode != 0
+        recorded = evaluations(folder)
     assert killed >= 2
     subprocess.run(command(folder, experiment, "--resume"), check=True, capture_output=True)
 
