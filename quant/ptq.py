@@ -28,6 +28,9 @@ from quant.quantizer import (
     weight_grid,
 )
 
+EXACT_IN_FLOAT32 = 2.0**24
+"""Integers below it, and so sums that cannot reach it, are exact in float32."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -123,6 +126,7 @@ class QuantizedWeights:
     def __init__(self, network: Network):
         self._network = network
         self._codes: dict[tuple[str, int], tuple[torch.Tensor, Grid]] = {}
+        self._largest_rows: dict[tuple[str, int], float] = {}
 
     def __call__(self, site: str, bits: int) -> tuple[torch.Tensor, Grid]:
         """Integer-valued float32 codes (M, K), and their grid."""
@@ -130,15 +134,23 @@ class QuantizedWeights:
         if key not in self._codes:
             weight = self._network.get_parameter(site).detach()
             grid = weight_grid(weight, bits)
-            self._codes[key] = (grid.encode(weight), grid)
+            codes = grid.encode(weight)
+            self._codes[key] = (codes, grid)
+            self._largest_rows[key] = float(codes.abs().double().sum(1).max())
         return self._codes[key]
+
+    def largest_sum(self, site: str, bits: int, activations: Grid) -> float:
+        """The largest magnitude that a sum of products of a site can reach, whatever the input."""
+        self(site, bits)
+        return self._largest_rows[site, bits] * max(-activations.lowest, activations.highest)
 
 
 class QuantizedArithmetic:
     """Inference as the hardware computes it, for one candidate.
 
-    Products of operands of at most 8 bits are exact integers as long as sums stay below 2^24; with a 16-bit operand
-    they carry float32 rounding, 2^-24 relative, far below the 16-bit fixed point that the result is rounded to.
+    Products of operands of at most 8 bits are exact integers: in float32 where no sum can reach 2^24, in float64 where
+    one could. With a 16-bit operand they carry float32 rounding, 2^-24 relative, far below the 16-bit fixed point that
+    the result is rounded to.
     """
 
     def __init__(self, bits: Bits, weights: QuantizedWeights, calibration: Calibration):
@@ -153,8 +165,11 @@ class QuantizedArithmetic:
         w, w_grid = self._weights(site, weight_bits)
         a_grid = self._calibration.activations[site][activation_bits]
         small = max(weight_bits, activation_bits) <= max(INTEGER_BITS)
-        with _matmul_precision("medium" if small else "highest"):
-            y = functional.linear(a_grid.encode(x), w)
+        if small and self._weights.largest_sum(site, weight_bits, a_grid) >= EXACT_IN_FLOAT32:
+            y = functional.linear(a_grid.encode(x).double(), w.double()).float()
+        else:
+            with _matmul_precision("medium" if small else "highest"):
+                y = functional.linear(a_grid.encode(x), w)
         y.mul_(a_grid.step * w_grid.step)
         if site in self._calibration.states:
             return y  # the recurrence rounds its input itself
@@ -189,9 +204,12 @@ class QuantizedArithmetic:
         state = (u.new_zeros(*u.shape[1:3], wt.shape[1]),) * cell.states
         h = u.new_empty(*u.shape[:3], wt.shape[1])
         small = max(weight_bits, activation_bits) <= max(INTEGER_BITS)
+        exact = torch.float32
+        if small and self._weights.largest_sum(site, weight_bits, a_grid) >= EXACT_IN_FLOAT32:
+            exact, wt = torch.float64, wt.double()
         with _matmul_precision("medium" if small else "highest"):
             for t in range(len(u)):
-                a = sums.round(torch.bmm(a_grid.encode(state[0]), wt).mul_(step))
+                a = sums.round(torch.bmm(a_grid.encode(state[0]).to(exact), wt).float().mul_(step))
                 state = cell.step(u[t], a, bias, state, GATES.round, memory.round, sums.round)
                 h[t] = state[0]
         return in_time(h, lengths)

@@ -101,3 +101,25 @@ def test_weights_are_quantized_once(network: Sru) -> None:
     weights = QuantizedWeights(network)
     assert weights("L0", 4)[0] is weights("L0", 4)[0]
     assert weights("L0", 4)[0] is not weights("L0", 8)[0]
+
+
+def test_sums_beyond_what_float32_counts_are_exact_too() -> None:
+    """1,200 products of 8 by 8 bits can exceed 2^24: the odd sum below is not a float32 sum of its parts."""
+    network = Sru(SruGeometry(layers=2, cells=4, projection=1200, outputs=9))
+    network.initialise(torch.Generator().manual_seed(0))
+    network.requires_grad_(False)
+    network.get_parameter("L1").fill_(1.0)
+    x = torch.randn(40, 2, GEOMETRY.inputs, generator=torch.Generator().manual_seed(2))
+    calibration = calibrate(network, pack([x[:, 0].numpy(), x[:, 1].numpy()], None, [0, 1]))
+    weights = QuantizedWeights(network)
+    grid = calibration.activations["L1"][8]
+    assert weights.largest_sum("L1", 8, grid) > 2**24
+    arithmetic = QuantizedArithmetic(homogeneous(network.sites, 8), weights, calibration)
+    inputs = torch.full((1, 1, 1200), 10.0 * grid.step * grid.highest)
+    inputs[..., :7] = grid.step * 3
+    codes, w_grid = weights("L1", 8)
+    whole = int((grid.encode(inputs).to(torch.int64) @ codes.to(torch.int64).T).flatten()[0])
+    assert whole > 2**24
+    ours = arithmetic.product("L1", inputs, network.get_parameter("L1")).flatten()[0]
+    expected = torch.tensor(whole, dtype=torch.float64).float() * (grid.step * w_grid.step)
+    assert float(ours) == float(expected)
