@@ -18,15 +18,15 @@ import safetensors
 import safetensors.torch
 import torch
 
+from quant.calibration import Calibration
 from quant.models import networks
 from quant.models.networks import Network
-from quant.ptq import Calibration
 from quant.speech.features import STATES_PER_PHONE, Statistics
 from quant.speech.scoring import Decoder
 from simulators.errors import InputError
 from simulators.files import write_whole
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

@@ -1,186 +1,90 @@
-"""Post-training quantization: ranges calibrated once, then any candidate evaluated with integer products.
+"""Post-training quantization: any candidate evaluated with integer products.
 
-A site's activations and weights are encoded to integers, multiplied, rescaled, and held as 16-bit fixed point; gates,
-states and vectors are 16-bit fixed point throughout (MOHAQ, Rezk et al. 2022, section 4).
+A site's activations and weights are encoded to integers, multiplied exactly, rescaled, and held as 16-bit fixed point;
+gates, states and vectors are 16-bit fixed point throughout (MOHAQ, Rezk et al. 2022, section 4).
+`quant.integer_reference` computes the same with whole numbers alone.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
-
+import numpy as np
 import torch
-from torch.nn import functional
 
-from quant.batches import Batch
+from quant import kernels
+from quant.calibration import Calibration
 from quant.candidate import Bits
-from quant.models.arithmetic import FloatArithmetic, in_time, side_by_side
-from quant.models.cells import Cell, before
+from quant.clipping import Scheme, quantize_weights
+from quant.delta import Delta
+from quant.integer_products import Operand, Weights, encode
+from quant.models.arithmetic import in_time, side_by_side
+from quant.models.cells import Cell
 from quant.models.networks import Network
-from quant.models.recurrence import GATE_STEP, sru_recurrence_fixed, sru_states
+from quant.models.recurrence import sru_recurrence_fixed, use_torch_threads
 from quant.models.site import DIRECTIONS
-from quant.quantizer import (
-    FIXED_POINT_BITS,
-    INTEGER_BITS,
-    Grid,
-    fixed_point_grid,
-    minimum_error_grid,
-    weight_grid,
-)
+from quant.quantizer import FIXED_POINT_BITS, Grid, fixed_point_grid
 
-EXACT_IN_FLOAT32 = 2.0**24
-"""Integers below it, and so sums that cannot reach it, are exact in float32."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Ranges seen on the calibration utterances: the grid of each site's input at each width, the fixed-point format
-    of each site's result, and that of the state of each recurrence (named by the site that feeds it)."""
-
-    activations: Mapping[str, Mapping[int, Grid]]
-    results: Mapping[str, Grid]
-    states: Mapping[str, Grid]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "Calibration":
-        return cls(
-            activations={
-                site: {int(bits): Grid(**grid) for bits, grid in grids.items()}
-                for site, grids in content["activations"].items()
-            },
-            results={site: Grid(**grid) for site, grid in content["results"].items()},
-            states={site: Grid(**grid) for site, grid in content["states"].items()},
-        )
-
-
-class _Observer(FloatArithmetic):
-    """Computes in float and keeps what passes: inputs of the sites as they are, of results and states the largest
-    magnitude."""
-
-    def __init__(self, lengths: torch.Tensor):
-        self.lengths = lengths
-        self.inputs: dict[str, torch.Tensor] = {}
-        self.results: dict[str, float] = {}
-        self.states: dict[str, float] = {}
-
-    def product(
-        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        y = super().product(site, x, weight, bias)
-        self.inputs[site] = self._true_frames(x)
-        self.results[site] = float(self._true_frames(y).abs().max())
-        return y
-
-    def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        h, c = sru_states(u, vectors, lengths)
-        self.states[site] = float(c.abs().max())
-        return h
-
-    def recurrence(
-        self,
-        site: str,
-        cell: type[Cell],
-        u: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor,
-        lengths: torch.Tensor,
-    ) -> torch.Tensor:
-        u, w = side_by_side(u, lengths), weight.unflatten(0, (DIRECTIONS, -1))
-        h, *kept = cell.forward(u, w, bias)
-        true = (torch.arange(len(u))[:, None] < lengths)[:, None].expand(h.shape[:3])
-        self.inputs[site] = before(h)[true]
-        sums = torch.matmul(before(h), w.transpose(1, 2))
-        cells = h.shape[-1]
-        if cell.recurrent_biases:
-            sums[..., -cells:] += bias[:, None]
-        self.results[site] = max(float(x[true].abs().max()) for x in (u, sums, u + sums))
-        self.states[site] = float(cell.memory(h, tuple(kept))[true].abs().max())
-        return in_time(h, lengths)
-
-    def _true_frames(self, x: torch.Tensor) -> torch.Tensor:
-        return x[torch.arange(x.shape[0])[:, None] < self.lengths]
-
-
-@torch.no_grad()
-def calibrate(network: Network, batch: Batch) -> Calibration:
-    """Ranges of everything that is not a weight, over the true frames of one batch of calibration utterances."""
-    observer = _Observer(batch.lengths)
-    network(batch.features, batch.lengths, observer)
-    activations = {}
-    for site, x in observer.inputs.items():
-        grids = {bits: minimum_error_grid(x, bits) for bits in INTEGER_BITS}
-        activations[site] = {**grids, FIXED_POINT_BITS: fixed_point_grid(float(x.abs().max()))}
-    return Calibration(
-        activations=activations,
-        results={site: fixed_point_grid(largest) for site, largest in observer.results.items()},
-        states={site: fixed_point_grid(largest) for site, largest in observer.states.items()},
-    )
+_STEPS = {"lstm": kernels.lstm_step, "gru": kernels.gru_step, "ligru": kernels.ligru_step}
 
 
 class QuantizedWeights:
     """Codes of a network's weight matrices, each quantized once per (site, bits) and kept."""
 
-    def __init__(self, network: Network):
+    def __init__(self, network: Network, scheme: Scheme | None = None):
         self._network = network
-        self._codes: dict[tuple[str, int], tuple[torch.Tensor, Grid]] = {}
-        self._largest_rows: dict[tuple[str, int], float] = {}
+        self.scheme = scheme or Scheme()
+        self._kept: dict[tuple[str, int], Weights] = {}
+        self._directions: dict[tuple[str, int], tuple[Weights, Weights]] = {}
 
-    def __call__(self, site: str, bits: int) -> tuple[torch.Tensor, Grid]:
-        """Integer-valued float32 codes (M, K), and their grid."""
+    def __call__(self, site: str, bits: int) -> Weights:
         key = (site, bits)
-        if key not in self._codes:
-            weight = self._network.get_parameter(site).detach()
-            grid = weight_grid(weight, bits)
-            codes = grid.encode(weight)
-            self._codes[key] = (codes, grid)
-            self._largest_rows[key] = float(codes.abs().double().sum(1).max())
-        return self._codes[key]
+        if key not in self._kept:
+            self._kept[key] = quantize_weights(self._network.get_parameter(site).detach(), bits, self.scheme)
+        return self._kept[key]
 
-    def largest_sum(self, site: str, bits: int, activations: Grid) -> float:
-        """The largest magnitude that a sum of products of a site can reach, whatever the input."""
-        self(site, bits)
-        return self._largest_rows[site, bits] * max(-activations.lowest, activations.highest)
+    def directions(self, site: str, bits: int) -> tuple[Weights, Weights]:
+        """The recurrent matrices of both directions."""
+        key = (site, bits)
+        if key not in self._directions:
+            both = self(site, bits)
+            halves = zip(both.codes.chunk(DIRECTIONS), both.steps.chunk(DIRECTIONS), strict=True)
+            forward, backward = (Weights(codes, steps, bits) for codes, steps in halves)
+            self._directions[key] = (forward, backward)
+        return self._directions[key]
 
 
 class QuantizedArithmetic:
-    """Inference as the hardware computes it, for one candidate.
+    """Inference as the hardware computes it, for one candidate. Products are exact; see `quant.integer_products`."""
 
-    Products of operands of at most 8 bits are exact integers: in float32 where no sum can reach 2^24, in float64 where
-    one could. With a 16-bit operand they carry float32 rounding, 2^-24 relative, far below the 16-bit fixed point that
-    the result is rounded to.
-    """
-
-    def __init__(self, bits: Bits, weights: QuantizedWeights, calibration: Calibration):
+    def __init__(self, bits: Bits, weights: QuantizedWeights, calibration: Calibration, delta: Delta | None = None):
+        """`delta`: which changes of an input are not transmitted (a delta network); it collects what was."""
         self._bits = bits
         self._weights = weights
         self._calibration = calibration
+        self._delta = delta
 
     def product(
         self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
     ) -> torch.Tensor:
-        weight_bits, activation_bits = self._bits[site]
-        w, w_grid = self._weights(site, weight_bits)
-        a_grid = self._calibration.activations[site][activation_bits]
-        small = max(weight_bits, activation_bits) <= max(INTEGER_BITS)
-        if small and self._weights.largest_sum(site, weight_bits, a_grid) >= EXACT_IN_FLOAT32:
-            y = functional.linear(a_grid.encode(x).double(), w.double()).float()
-        else:
-            with _matmul_precision("medium" if small else "highest"):
-                y = functional.linear(a_grid.encode(x), w)
-        y.mul_(a_grid.step * w_grid.step)
+        w, grid = self._operands(site)
+        codes = self._delta.held(site, x, grid) if self._delta and site in self._delta.thresholds else encode(x, grid)
+        sums = w.multiply(codes)
         if site in self._calibration.states:
-            return y  # the recurrence rounds its input itself
+            return sums  # the recurrence rescales and rounds its input itself
         result = self._calibration.results[site]
-        return result.round(y if bias is None else y.add_(result.round(bias)))
+        rounded = torch.zeros(len(w.codes)) if bias is None else result.round(bias)
+        y = torch.empty(sums.shape)
+        flat = (-1, len(w.codes))
+        use_torch_threads()
+        kernels.requantize(
+            sums.view(flat).numpy(), (w.steps * grid.step).numpy(), rounded.numpy(), result.step, y.view(flat).numpy()
+        )
+        return y
 
     def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        w, grid = self._operands(site)
         vectors = fixed_point_grid(float(vectors.abs().max())).round(vectors)
         return sru_recurrence_fixed(
-            u, vectors, lengths, self._calibration.results[site].step, self._calibration.states[site].step
-        )
+            u, (w.steps * grid.step).view(u.shape[2:]), vectors, lengths,
+            self._calibration.results[site].step, self._calibration.states[site].step,
+        )  # fmt: skip
 
     def recurrence(
         self,
@@ -192,40 +96,45 @@ class QuantizedArithmetic:
         lengths: torch.Tensor,
     ) -> torch.Tensor:
         """Step by step: the state is encoded to the site's activation bits, multiplied as integers, and everything
-        else is 16-bit fixed point."""
+        else is 16-bit fixed point. Longest utterances first, so that those that have ended cost nothing."""
         weight_bits, activation_bits = self._bits[site]
-        codes, w_grid = self._weights(site, weight_bits)
-        wt = codes.unflatten(0, (DIRECTIONS, -1)).transpose(1, 2).contiguous()
-        a_grid = self._calibration.activations[site][activation_bits]
+        _, grid = self._operands(site)
+        halves = self._weights.directions(site, weight_bits)
+        scale = (torch.stack([half.steps for half in halves]) * grid.step).numpy()
         sums, memory = self._calibration.results[site], self._calibration.states[site]
-        step = a_grid.step * w_grid.step
-        bias = sums.round(bias)
-        u = sums.round(side_by_side(u, lengths))
-        state = (u.new_zeros(*u.shape[1:3], wt.shape[1]),) * cell.states
-        h = u.new_empty(*u.shape[:3], wt.shape[1])
-        small = max(weight_bits, activation_bits) <= max(INTEGER_BITS)
-        exact = torch.float32
-        if small and self._weights.largest_sum(site, weight_bits, a_grid) >= EXACT_IN_FLOAT32:
-            exact, wt = torch.float64, wt.double()
-        with _matmul_precision("medium" if small else "highest"):
-            for t in range(len(u)):
-                a = sums.round(torch.bmm(a_grid.encode(state[0]).to(exact), wt).float().mul_(step))
-                state = cell.step(u[t], a, bias, state, GATES.round, memory.round, sums.round)
-                h[t] = state[0]
-        return in_time(h, lengths)
+        order = torch.argsort(lengths, descending=True, stable=True)
+        u = sums.round(side_by_side(u, lengths)[:, :, order])
+        steps, _, batch, _ = u.shape
+        h = u.new_zeros(DIRECTIONS, batch, halves[0].codes.shape[1])
+        c, out = torch.zeros_like(h), u.new_zeros(steps, *h.shape)
+        held = np.zeros(h.shape, np.int32)
+        active = np.zeros((steps, DIRECTIONS, batch), np.int32)
+        threshold = self._delta.thresholds.get(site, -1) if self._delta else -1
+        wide = activation_bits == FIXED_POINT_BITS
+        fixed_bias = sums.round(bias).numpy()
+        running = (lengths[:, None] > torch.arange(steps)).sum(0).tolist()
+        step = _STEPS[cell.name]
+        use_torch_threads()
+        for t, n in enumerate(running):
+            if not n:
+                break
+            high = torch.empty((DIRECTIONS, n, h.shape[2]), dtype=torch.int8)
+            low = torch.empty_like(high) if wide else high
+            kernels.transmit(
+                h.numpy(), np.float32(1.0 / grid.step), np.float32(grid.lowest), np.float32(grid.highest), threshold,
+                held, high.numpy(), low.numpy(), wide, active[t],
+            )  # fmt: skip
+            products = [half.multiply(Operand(high[d], low[d] if wide else None)) for d, half in enumerate(halves)]
+            step(
+                torch.stack(products).numpy(), scale, u[t].numpy(), fixed_bias, h.numpy(), c.numpy(),
+                np.float32(sums.step), np.float32(memory.step),
+            )  # fmt: skip
+            out[t, :, :n] = h[:, :n]
+        if self._delta and site in self._delta.thresholds:
+            self._delta.record(site, active[:, :, torch.argsort(order).numpy()], h.shape[2])
+        return in_time(out[:, :, torch.argsort(order)], lengths)
 
-
-GATES = Grid(FIXED_POINT_BITS, GATE_STEP, -(2**15), 2**15 - 1)
-"""Sigmoids and tangents, which lie in [-1, 1]."""
-
-
-@contextmanager
-def _matmul_precision(precision: str) -> Iterator[None]:
-    """ "medium" lets float32 products use bfloat16 operands, which hold integers of up to 9 bits exactly and sum in
-    float32."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    def _operands(self, site: str) -> tuple[Weights, Grid]:
+        weight_bits, activation_bits = self._bits[site]
+        grid = self._calibration.grid(site, activation_bits, self._weights.scheme.activations)
+        return self._weights(site, weight_bits), grid

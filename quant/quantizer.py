@@ -2,8 +2,8 @@
 
 As in the code published with MOHAQ (Rezk et al. 2022): an integer of b bits lies in [-2^(b-1), 2^(b-1) - 1], and a
 clipping threshold a maps to 2^(b-1) - 1, so one step is a / (2^(b-1) - 1). The threshold minimises the mean squared
-error over a 201-bin histogram, among 1 %…99 % of the largest magnitude. 16 bits are fixed point with 14, 10 or 7
-fractional bits, as the range demands.
+error over a 201-bin histogram, among 1 %…99 % of the largest magnitude; `quant.clipping` has other choices. 16 bits are
+fixed point with 14, 10 or 7 fractional bits, as the range demands.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Grid:
         """The nearest representable values."""
         return self.encode(x).mul_(self.step)
 
-    def squared_error(self, values: np.ndarray, counts: np.ndarray) -> float:
+    def squared_error(self, values: np.ndarray, counts: np.ndarray | float = 1.0) -> float:
         """Σ counts · (values - nearest representable)²."""
         rounded = np.clip(np.rint(values / self.step), self.lowest, self.highest) * self.step
         return float(np.sum(counts * (values - rounded) ** 2))
@@ -68,30 +68,36 @@ def fixed_point_grid(largest: float) -> Grid:
     raise InputError(f"a value of magnitude {largest:g} does not fit 16-bit fixed point")
 
 
+def largest_magnitude(values: np.ndarray) -> float:
+    """Raises InputError where a value is not finite; 0 for no values."""
+    largest = float(np.abs(values).max()) if values.size else 0.0
+    if not np.isfinite(largest):
+        raise InputError("cannot quantize values that are not finite")
+    return largest
+
+
 def minimum_error_grid(values: torch.Tensor, bits: int) -> Grid:
     """The integer grid of least mean squared error for the distribution of `values`; at 2 bits among both grids of
-    that width.
+    that width. Where the histogram misjudges and the step of a narrower width would err less, that step is taken: more
+    bits never cost accuracy.
 
     An all-zero tensor gets a step of 1, which represents it exactly.
     """
-    largest = float(values.abs().max()) if values.numel() else 0.0
-    if not np.isfinite(largest):
-        raise InputError("cannot quantize values that are not finite")
+    array = values.detach().numpy().ravel()
+    largest = largest_magnitude(array)
     if largest == 0.0:
         return integer_grid(bits, float(2 ** (bits - 1) - 1))
-    counts, edges = np.histogram(values.detach().numpy().ravel(), bins=HISTOGRAM_BINS, range=(-largest, largest))
+    counts, edges = np.histogram(array, bins=HISTOGRAM_BINS, range=(-largest, largest))
     centres = 0.5 * (edges[1:] + edges[:-1])
-    grids = [
-        integer_grid(bits, share * largest, symmetric)
-        for symmetric in ((False, True) if bits == 2 else (False,))
-        for share in THRESHOLD_SHARES
-    ]
-    return min(grids, key=lambda grid: grid.squared_error(centres, counts))
-
-
-def weight_grid(weight: torch.Tensor, bits: int) -> Grid:
-    """Grid of one weight matrix: minimum-error integers below 16 bits, fixed point at 16."""
-    check_bits(bits, "weight")
-    if bits == FIXED_POINT_BITS:
-        return fixed_point_grid(float(weight.abs().max()))
-    return minimum_error_grid(weight, bits)
+    best: Grid | None = None
+    for width in (*(b for b in INTEGER_BITS if b < bits), bits):
+        grids = [
+            integer_grid(width, share * largest, symmetric)
+            for symmetric in ((False, True) if width == 2 else (False,))
+            for share in THRESHOLD_SHARES
+        ]
+        own = min(grids, key=lambda grid: grid.squared_error(centres, counts))
+        finer = best and Grid(width, best.step, -(2 ** (width - 1)), 2 ** (width - 1) - 1)
+        best = own if finer is None else min((own, finer), key=lambda grid: grid.squared_error(array))
+    assert best is not None
+    return best

@@ -6,8 +6,8 @@ model.trace(bits) → simulators.Trace
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from quant.allocator import keep_freed_memory
 from quant.batches import Batch, pack, plan
 from quant.candidate import Bits, check_candidate, parse_bits
 from quant.checkpoint import Checkpoint, load_checkpoint
-from quant.models.arithmetic import Arithmetic, FloatArithmetic
+from quant.clipping import Scheme
+from quant.models.arithmetic import FloatArithmetic
 from quant.models.networks import Network
 from quant.models.site import Site
+from quant.population import PrefixCache, logits_of
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
 from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
@@ -29,7 +31,6 @@ from quant.speech.scoring import Score, score, speaker_subsets
 from simulators import Trace
 from simulators.errors import InputError
 
-FRAMES_PER_BATCH = 8192
 SUBSETS = 4
 MAX_STEPS = 1 << 20
 """Frames of a trace: nearly three hours."""
@@ -65,10 +66,13 @@ class _Split:
 class Recogniser:
     """A checkpoint and a corpus. Data are read (or, for the embedded corpus, synthesised) when first needed."""
 
-    def __init__(self, checkpoint: Checkpoint, corpus_root: Path | None = None):
+    def __init__(self, checkpoint: Checkpoint, corpus_root: Path | None = None, scheme: Scheme | None = None):
+        """`scheme`: where weights and activations are clipped, MOHAQ's least mean squared error by default."""
         self.checkpoint = checkpoint
         self._corpus_root = corpus_root
         self._splits: dict[str, _Split] = {}
+        self._weights = QuantizedWeights(checkpoint.network, scheme)
+        self._cache = PrefixCache()
         keep_freed_memory()
 
     @property
@@ -81,8 +85,8 @@ class Recogniser:
 
     @property
     def digest(self) -> str:
-        """sha256 of the checkpoint file."""
-        return self.checkpoint.digest
+        """sha256 of the checkpoint file, and the clipping where it is not the default: whose errors these are."""
+        return ":".join(filter(None, (self.checkpoint.digest, self._weights.scheme.name)))
 
     @property
     def data_digest(self) -> str:
@@ -95,7 +99,31 @@ class Recogniser:
 
     def evaluate(self, bits: Bits | None, split: str = "dev") -> ErrorRate:
         """Phone error rate of a candidate on a split ("dev" or "test"); without bits, of the float model."""
+        if bits is not None:
+            return self.evaluate_population([bits], split)[0]
         return self.error_rate(self.checkpoint.decoder.decode(self.log_posteriors(bits, split)), split)
+
+    @torch.inference_mode()
+    def evaluate_population(self, candidates: Sequence[Bits], split: str = "dev") -> list[ErrorRate]:
+        """Phone error rates of several candidates: as `evaluate` gives, what they share being computed once. Batches
+        are decoded beside the products of the next."""
+        for bits in candidates:
+            check_candidate(bits, self.sites)
+        prepared = self._split(split)
+        decoded: list[dict[int, list[int]]] = [{} for _ in candidates]
+
+        def decode(candidate: int, logits: torch.Tensor, batch: Batch) -> None:
+            hypotheses = self.checkpoint.decoder.decode(_log_posteriors(logits, batch))
+            decoded[candidate] |= dict(zip(batch.positions, hypotheses, strict=True))
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            work = []
+            for number, batch in enumerate(prepared.batches):
+                logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
+                work += [pool.submit(decode, k, y, batch) for k, y in enumerate(logits)]
+            for future in work:
+                future.result()
+        return [self.error_rate([h[i] for i in range(len(h))], split) for h in decoded]
 
     def error_rate(self, hypotheses: Sequence[Sequence[int]], split: str) -> ErrorRate:
         """Phone error rate of decoded utterances, in the order of the corpus."""
@@ -115,14 +143,13 @@ class Recogniser:
     def log_posteriors(self, bits: Bits | None, split: str) -> list[np.ndarray]:
         """Natural logarithms of the state posteriors (T, states), float32, an array an utterance in the order of the
         corpus."""
-        arithmetic = self._arithmetic(bits)
+        arithmetic = FloatArithmetic() if bits is None else self._arithmetic(bits)
         prepared = self._split(split)
         result: list[np.ndarray] = [np.empty(0)] * len(prepared.features)
         for batch in prepared.batches:
-            logits = self.network(batch.features, batch.lengths, arithmetic)
-            posteriors = torch.log_softmax(logits, dim=-1).transpose(0, 1).contiguous().numpy()
-            for row, position in enumerate(batch.positions):
-                result[position] = posteriors[row, : int(batch.lengths[row])]
+            found = _log_posteriors(self.network(batch.features, batch.lengths, arithmetic), batch)
+            for position, posteriors in zip(batch.positions, found, strict=True):
+                result[position] = posteriors
         return result
 
     def trace(self, bits: Bits, steps: int = 300) -> Trace:
@@ -132,14 +159,7 @@ class Recogniser:
             raise InputError(f"steps: {steps}: it must lie between 1 and {MAX_STEPS}")
         return Trace(name=self.checkpoint.name, steps=steps, layers=tuple(self.network.trace_layers(bits, steps)))
 
-    @cached_property
-    def _weights(self) -> QuantizedWeights:
-        return QuantizedWeights(self.network)
-
-    def _arithmetic(self, bits: Bits | None) -> Arithmetic:
-        if bits is None:
-            return FloatArithmetic()
-        check_candidate(bits, self.sites)
+    def _arithmetic(self, bits: Bits) -> QuantizedArithmetic:
         return QuantizedArithmetic(bits, self._weights, self.checkpoint.calibration)
 
     def _split(self, split: str) -> _Split:
@@ -147,7 +167,9 @@ class Recogniser:
             root = self._corpus_root or self._embedded_root(split)
             features = load_features(load_corpus(root, split)).normalised(self.checkpoint.statistics)
             lengths = [len(mat) for mat in features.mats]
-            batches = tuple(pack(features.mats, None, positions) for positions in plan(lengths, FRAMES_PER_BATCH))
+            batches = tuple(
+                pack(features.mats, None, positions) for positions in plan(lengths, self.network.frames_per_batch)
+            )
             subset_of = speaker_subsets(features.speakers, [len(p) for p in features.phones], SUBSETS)
             self._splits[split] = _Split(features, batches, subset_of)
         return self._splits[split]
@@ -162,13 +184,19 @@ class Recogniser:
         return embedded_corpus([split], size=size)
 
 
-def load_model(name: str | Path, corpus_root: Path | None = None) -> Recogniser:
+def _log_posteriors(logits: torch.Tensor, batch: Batch) -> list[np.ndarray]:
+    """Logits (T, B, states) → (T, states) of each utterance."""
+    posteriors = torch.log_softmax(logits, dim=-1).transpose(0, 1).contiguous().numpy()
+    return [posteriors[row, :length] for row, length in enumerate(batch.lengths.tolist())]
+
+
+def load_model(name: str | Path, corpus_root: Path | None = None, scheme: Scheme | None = None) -> Recogniser:
     """A shipped recogniser by its name ("sru", "lstm", "gru", "ligru"), or one from a .safetensors file.
 
     `corpus_root` is a corpus in TIMIT's layout to evaluate on; without it, the embedded corpus. Raises InputError for
     an unknown name or a file that is not a checkpoint.
     """
-    return Recogniser(load_checkpoint(find_checkpoint(str(name))), corpus_root)
+    return Recogniser(load_checkpoint(find_checkpoint(str(name))), corpus_root, scheme)
 
 
 def find_checkpoint(name: str) -> Path:

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from quant.batches import pack
+from quant.calibration import NOT_CALIBRATED, Calibration, calibrate
 from quant.candidate import homogeneous
 from quant.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from quant.models import networks
 from quant.models.networks import Network
 from quant.models.sru import Sru, SruGeometry
-from quant.ptq import Calibration, calibrate
 from quant.quantizer import BIT_WIDTHS
 from quant.recogniser import Recogniser
 from quant.speech.corpus import SPLITS, load_corpus
@@ -120,7 +120,7 @@ def _train(
             progress.update(task, description=text, total=step.total, completed=step.done)
 
         def on_epoch(epoch: int, network: Network) -> None:
-            half_way = Checkpoint("", network, statistics, decoder, Calibration({}, {}, {}), record, "")
+            half_way = Checkpoint("", network, statistics, decoder, NOT_CALIBRATED, record, "")
             rate = Recogniser(half_way, corpus_root).evaluate(None)
             progress.console.print(
                 f"epoch {epoch}/{recipe.epochs}: dev phone error rate {rate.error:.2f} %", highlight=False

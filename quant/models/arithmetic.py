@@ -4,6 +4,7 @@ A model says *what* is multiplied (`product`) and *what* recurs (`sru`); an arit
 `FloatArithmetic`; `quant.ptq` supplies one that records ranges and one that quantizes.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -12,6 +13,9 @@ from torch.nn import functional
 from quant.models.cells import Cell, recurrence, turned
 from quant.models.recurrence import sru_recurrence
 from quant.models.site import DIRECTIONS
+
+Stage = tuple[tuple[str, ...], Callable[[torch.Tensor], torch.Tensor]]
+"""A part of a network's computation: the sites in it, and its function from the result of the part before."""
 
 
 class Arithmetic(Protocol):

@@ -9,12 +9,13 @@ recipes for TIMIT (Ravanelli et al. 2019); `fold` then turns the normalisation i
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from quant.models.arithmetic import Arithmetic, FloatArithmetic
+from quant.models.arithmetic import Arithmetic, FloatArithmetic, Stage
 from quant.models.cells import CELLS
 from quant.models.dropout import drop
 from quant.models.site import DIRECTIONS, Site
@@ -43,6 +44,9 @@ class GatedGeometry:
 class GatedRnn(nn.Module):
     """Parameters and data flow. `forward` takes time-major features (T, B, inputs) and lengths (B,), and returns
     logits (T, B, outputs)."""
+
+    frames_per_batch = 32768
+    """Of an evaluation: a step is one small product over a batch, and wants many utterances."""
 
     def __init__(self, geometry: GatedGeometry, dropout: float = 0.0, normalised: bool = False):
         """`normalised`: with the batch normalisation of training; what is stored and quantized has none."""
@@ -97,16 +101,36 @@ class GatedRnn(nn.Module):
     ) -> torch.Tensor:
         """`generator` draws the dropout masks of a training pass, in which batches are normalised by themselves;
         without it nothing is dropped, and running statistics normalise."""
-        arithmetic = arithmetic or FloatArithmetic()
+        for _, stage in self.stages(lengths, arithmetic or FloatArithmetic(), generator):
+            x = stage(x)
+        return x
+
+    def stages(
+        self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
+    ) -> list[Stage]:
+        """The computation in parts: the sites of each, and its function from the result of the part before."""
+        layers = [
+            ((f"W{i}", f"U{i}"), partial(self._layer, i, lengths, arithmetic, generator))
+            for i in range(self.geometry.layers)
+        ]
+        return [*layers, (("FC",), partial(self._output, arithmetic, generator))]
+
+    def _layer(
+        self, i: int, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None, x: torch.Tensor
+    ) -> torch.Tensor:
         true = torch.arange(len(x))[:, None] < lengths
-        for i in range(self.geometry.layers):
-            x = drop(x, self.dropout, generator) if i else x
-            u = arithmetic.product(f"W{i}", x, self.get_parameter(f"W{i}"))
-            u = self._normalise(i, u, true, generator is not None) if self.norms else u + self.get_parameter(f"B{i}")
-            h = arithmetic.recurrence(
-                f"U{i}", self.rule, u, self.get_parameter(f"U{i}"), self.get_parameter(f"R{i}"), lengths
-            )
-            x = h.flatten(2) * true[..., None]
+        x = drop(x, self.dropout, generator) if i else x
+        weight = self.get_parameter(f"W{i}")
+        if self.norms:
+            u = self._normalise(i, arithmetic.product(f"W{i}", x, weight), true, generator is not None)
+        else:
+            u = arithmetic.product(f"W{i}", x, weight, self.get_parameter(f"B{i}"))
+        h = arithmetic.recurrence(
+            f"U{i}", self.rule, u, self.get_parameter(f"U{i}"), self.get_parameter(f"R{i}"), lengths
+        )
+        return h.flatten(2) * true[..., None]
+
+    def _output(self, arithmetic: Arithmetic, generator: torch.Generator | None, x: torch.Tensor) -> torch.Tensor:
         return arithmetic.product(
             "FC", drop(x, self.dropout, generator), self.get_parameter("FC"), self.get_parameter("bias")
         )

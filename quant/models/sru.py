@@ -8,12 +8,13 @@ Pi projects its 2·cells outputs to `projection` before the next layer.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from quant.models.arithmetic import Arithmetic, FloatArithmetic
+from quant.models.arithmetic import Arithmetic, FloatArithmetic, Stage
 from quant.models.dropout import drop
 from quant.models.site import DIRECTIONS, Site
 from simulators import Elementwise, Matmul
@@ -46,6 +47,8 @@ class Sru(nn.Module):
     logits (T, B, outputs)."""
 
     cell = "sru"
+    frames_per_batch = 8192
+    """Of an evaluation: what is in flight stays near the caches."""
 
     def __init__(self, geometry: SruGeometry, dropout: float = 0.0):
         super().__init__()
@@ -83,19 +86,30 @@ class Sru(nn.Module):
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         """`generator` draws the dropout masks of a training pass; without it nothing is dropped."""
-        arithmetic = arithmetic or FloatArithmetic()
-        cells = self.geometry.cells
-        for i in range(self.geometry.layers):
-            if i:
-                x = arithmetic.product(f"P{i}", drop(x, self.dropout, generator), self.get_parameter(f"P{i}"))
-            u = arithmetic.product(f"L{i}", x, self.get_parameter(f"L{i}"))
-            h = arithmetic.sru(
-                f"L{i}", u.unflatten(-1, (DIRECTIONS, GATES, cells)), self.get_parameter(f"V{i}"), lengths
-            )
-            x = h.flatten(2)
-        return arithmetic.product(
-            "FC", drop(x, self.dropout, generator), self.get_parameter("FC"), self.get_parameter("bias")
-        )
+        for _, stage in self.stages(lengths, arithmetic or FloatArithmetic(), generator):
+            x = stage(x)
+        return x
+
+    def stages(
+        self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
+    ) -> list[Stage]:
+        """The computation in parts: the sites of each, and its function from the result of the part before."""
+        return [((site.name,), partial(self._layer, site.name, lengths, arithmetic, generator)) for site in self.sites]
+
+    def _layer(
+        self,
+        site: str,
+        lengths: torch.Tensor,
+        arithmetic: Arithmetic,
+        generator: torch.Generator | None,
+        x: torch.Tensor,
+    ) -> torch.Tensor:
+        weight = self.get_parameter(site)
+        if site.startswith("L"):
+            u = arithmetic.product(site, x, weight).unflatten(-1, (DIRECTIONS, GATES, self.geometry.cells))
+            return arithmetic.sru(site, u, self.get_parameter(f"V{site[1:]}"), lengths).flatten(2)
+        bias = self.get_parameter("bias") if site == "FC" else None
+        return arithmetic.product(site, drop(x, self.dropout, generator), weight, bias)
 
     def trace_layers(self, bits: Mapping[str, tuple[int, int]], steps: int) -> Iterator[Matmul | Elementwise]:
         """The layers as the simulators take them: a product's outputs are 16-bit fixed point where a recurrence or

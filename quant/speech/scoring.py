@@ -30,12 +30,12 @@ TUNING_GRID = ((0.5, 1.0, 1.5, 2.0), (0.1, 0.2, 0.4, 0.6), (0.0, 1.0, 2.0, 3.0))
 """Bigram scales, prior scales and insertion terms that `tune_decoder` tries: 64 decodings, 3 s for 9 minutes."""
 
 
-def _compiled(function: Callable[..., Any], parallel: bool = False) -> Callable[..., Any]:
-    """Numba's nopython mode, cached where there is a writable place for it."""
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Numba's nopython mode, cached where there is a writable place for it; other Python threads run beside it."""
     try:
-        return numba.njit(cache=True, parallel=parallel)(function)
+        return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # "no locator available": a read-only installation and no writable home
-        return numba.njit(parallel=parallel)(function)
+        return numba.njit(nogil=True)(function)
 
 
 @dataclass(frozen=True)
@@ -196,13 +196,11 @@ def _viterbi(emissions, transitions, out):
     return length
 
 
+@_compiled
 def _decode_all(emissions, transitions, offsets, phones, counts):
-    """`_viterbi` for each utterance, in parallel; no result depends on another or on the number of threads."""
-    for i in numba.prange(len(offsets) - 1):
+    """`_viterbi` for each utterance."""
+    for i in range(len(offsets) - 1):
         counts[i] = _viterbi(emissions[offsets[i] : offsets[i + 1]], transitions, phones[offsets[i] : offsets[i + 1]])
-
-
-_decode_all = _compiled(_decode_all, parallel=True)
 
 
 @_compiled

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from quant.batches import Batch, pack
+from quant.calibration import calibrate
 from quant.candidate import homogeneous
 from quant.models.arithmetic import FloatArithmetic, in_time, side_by_side
 from quant.models.cells import CELLS, Cell, Gru, LiGru, Lstm, recurrence
 from quant.models.gated import GatedRnn
 from quant.models.networks import geometry, network, trained
-from quant.ptq import QuantizedArithmetic, QuantizedWeights, calibrate
+from quant.ptq import QuantizedArithmetic, QuantizedWeights
 from quant.train import Examples, Recipe, train
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, simulate
 

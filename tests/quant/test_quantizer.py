@@ -6,13 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quant.clipping import Scheme, aciq_gauss, aciq_laplace, quantize_weights
 from quant.quantizer import (
     INTEGER_BITS,
     THRESHOLD_SHARES,
     fixed_point_grid,
     integer_grid,
     minimum_error_grid,
-    weight_grid,
 )
 from simulators.errors import InputError
 
@@ -39,10 +39,15 @@ def test_dequantize_after_quantize_is_idempotent(seed: int, bits: int, scale: fl
     assert torch.equal(grid.encode(once), grid.encode(x))
 
 
-@given(seed=st.integers(0, 10**6))
-def test_more_bits_never_raise_the_error_of_weights(seed: int) -> None:
-    x = sample(seed)
-    errors = [float((weight_grid(x, bits).round(x) - x).square().mean()) for bits in (2, 4, 8, 16)]
+def error_of(x: torch.Tensor, bits: int, scheme: Scheme) -> float:
+    weights = quantize_weights(x, bits, scheme)
+    return float((weights.codes * weights.steps[:, None] - x).square().mean())
+
+
+@given(seed=st.integers(0, 10**6), per_channel=st.booleans())
+def test_more_bits_never_raise_the_error_of_weights(seed: int, per_channel: bool) -> None:
+    x = sample(seed).view(40, 100)
+    errors = [error_of(x, bits, Scheme(per_channel=per_channel)) for bits in (2, 4, 8, 16)]
     assert errors == sorted(errors, reverse=True)
 
 
@@ -71,9 +76,45 @@ def test_fixed_point_takes_the_most_fraction_that_fits() -> None:
 
 
 def test_degenerate_tensors() -> None:
-    zeros = torch.zeros(5)
-    assert torch.equal(weight_grid(zeros, 4).round(zeros), zeros)
+    zeros = torch.zeros(5, 3)
+    for scheme in (Scheme(), Scheme("max"), Scheme("aciq-gauss"), Scheme(per_channel=True)):
+        assert not quantize_weights(zeros, 4, scheme).codes.any()
     with pytest.raises(InputError, match="not finite"):
         minimum_error_grid(torch.tensor([1.0, np.inf]), 4)
     with pytest.raises(InputError, match="3 bits: it must be one of 2, 4, 8, 16"):
-        weight_grid(zeros, 3)
+        quantize_weights(zeros, 3, Scheme())
+
+
+def test_aciq_thresholds_are_the_published_ones() -> None:
+    """Banner et al. 2019, section 2: the optima for a Laplace of b = 1 and a normal of deviation 1."""
+    assert [aciq_laplace(bits, 1.0) for bits in (2, 3, 4)] == pytest.approx([2.83, 3.89, 5.03], abs=0.01)
+    assert [aciq_gauss(bits, 1.0) for bits in (2, 3, 4)] == pytest.approx([1.71, 2.15, 2.55], abs=0.01)
+
+
+@pytest.mark.parametrize("rule", ["max", "percentile", "aciq-laplace", "aciq-gauss"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_each_rule_clips_where_it_says(rule: str, per_channel: bool) -> None:
+    x = sample(5).view(8, 500)
+    weights = quantize_weights(x, 4, Scheme(rule, per_channel=per_channel))
+    rows = x if per_channel else x.flatten()[None]
+    b, deviation = (rows - rows.mean(1, keepdim=True)).abs().mean(1), rows.std(1, correction=0)
+    expected = {
+        "max": rows.abs().amax(1),
+        "percentile": torch.tensor(np.percentile(rows.abs().numpy(), 99.9, axis=1), dtype=torch.float32),
+        "aciq-laplace": aciq_laplace(4, 1.0) * b,
+        "aciq-gauss": aciq_gauss(4, 1.0) * deviation,
+    }[rule]
+    limits = torch.minimum(expected, rows.abs().amax(1)).expand(8)
+    torch.testing.assert_close(weights.steps * 7, limits, rtol=1e-4, atol=0)
+
+
+def test_a_step_for_each_row_errs_less() -> None:
+    x = sample(6).view(8, 500) * torch.logspace(-2, 0, 8)[:, None]
+    assert error_of(x, 4, Scheme(per_channel=True)) < 0.5 * error_of(x, 4, Scheme())
+
+
+def test_unknown_rules_are_named() -> None:
+    with pytest.raises(InputError, match="clipping of weights: 'median': it must be one of mse, max"):
+        Scheme("median")
+    with pytest.raises(InputError, match="clipping of activations: 'aciq-gauss'"):
+        Scheme(activations="aciq-gauss")

@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 from quant.models.recurrence import sru_recurrence, sru_recurrence_fixed, sru_states
 
 
+def unit(u: torch.Tensor) -> torch.Tensor:
+    return torch.ones(u.shape[2:])
+
+
 def written_out(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     steps, batch, directions, _, cells = u.shape
     rows: list[list[list[torch.Tensor]]] = [
@@ -75,7 +79,7 @@ def test_results_do_not_depend_on_threads() -> None:
         results = []
         for count in (1, 2):
             torch.set_num_threads(count)
-            results.append(sru_recurrence_fixed(u, vectors, lengths, 2.0**-10, 2.0**-14))
+            results.append(sru_recurrence_fixed(u, unit(u), vectors, lengths, 2.0**-10, 2.0**-14))
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(*results)
@@ -87,7 +91,7 @@ def test_fixed_point_stays_near_float_and_on_its_grid(u_step: float) -> None:
     u = 0.4 * torch.randn(40, 2, 2, 3, 30, generator=generator)
     vectors = 0.3 * torch.randn(2, 4, 30, generator=generator)
     lengths = torch.tensor([40, 25])
-    fixed = sru_recurrence_fixed(u, vectors, lengths, u_step, 2.0**-14)
+    fixed = sru_recurrence_fixed(u, unit(u), vectors, lengths, u_step, 2.0**-14)
     exact = sru_recurrence(u, vectors, lengths)
     assert torch.equal(fixed * 2**14, (fixed * 2**14).round())
     # Each step rounds a handful of values by half a step; the forget gate damps what is carried over.
@@ -97,5 +101,5 @@ def test_fixed_point_stays_near_float_and_on_its_grid(u_step: float) -> None:
 def test_fixed_point_saturates() -> None:
     u = torch.full((3, 1, 2, 3, 4), 1e6)
     u[..., 1, :] = -1e6  # forget everything: the state becomes the input
-    h = sru_recurrence_fixed(u, torch.zeros(2, 4, 4), torch.tensor([3]), 2.0**-10, 2.0**-10)
+    h = sru_recurrence_fixed(u, unit(u), torch.zeros(2, 4, 4), torch.tensor([3]), 2.0**-10, 2.0**-10)
     assert torch.all(h == 1.0)  # both gates open and tanh saturated; u itself is clipped to 32 - 2^-10

@@ -1,0 +1,184 @@
+"""Matrix products of integer codes, exact whatever the operands and the machine.
+
+Operands of 9 to 16 bits are two bytes each, so that every product is one of bytes: an 8 by 16 bit product is two of
+them, 16 by 16 bits four, added in float64. A product of bytes is computed in the fastest exact way of this machine,
+found by measurement for each shape: int8 operands with int32 sums (`torch._int_mm`), or float32 with bfloat16 operands
+where no sum can reach 2^24, or float64.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import numpy as np
+import torch
+
+from quant import kernels
+from quant.models.recurrence import use_torch_threads
+from quant.quantizer import FIXED_POINT_BITS, Grid
+
+EXACT_IN_FLOAT32 = 2.0**24
+"""Integers below it, and so sums that cannot reach it, are exact in float32."""
+_LARGEST_BYTE = 128
+_LARGEST_SPLIT = 2**15 - 129  # 256 · 127 + 127: beyond it the upper signed byte overflows
+
+
+@dataclass(frozen=True)
+class Operand:
+    """Activation codes (…, K) as bytes: k = high where `low` is None, else 256 · high + low + 128."""
+
+    high: torch.Tensor
+    low: torch.Tensor | None = None
+
+
+def encode(x: torch.Tensor, grid: Grid) -> Operand:
+    """The nearest codes of a float32 tensor (…, K) on a grid, as bytes."""
+    rows = x.contiguous().reshape(-1, x.shape[-1])
+    high = torch.empty(x.shape, dtype=torch.int8)
+    use_torch_threads()
+    reciprocal = np.float32(1.0 / grid.step)
+    if grid.bits < FIXED_POINT_BITS:
+        lowest, highest = np.float32(grid.lowest), np.float32(grid.highest)
+        kernels.encode8(rows.numpy(), reciprocal, lowest, highest, high.view(rows.shape).numpy())
+        return Operand(high)
+    low = torch.empty_like(high)
+    kernels.encode16(rows.numpy(), reciprocal, high.view(rows.shape).numpy(), low.view(rows.shape).numpy())
+    return Operand(high, low)
+
+
+def split(codes: torch.Tensor, grid: Grid) -> Operand:
+    """Whole codes (…, K) int32 as bytes."""
+    if grid.bits < FIXED_POINT_BITS:
+        return Operand(codes.to(torch.int8))
+    return Operand((codes >> 8).to(torch.int8), ((codes & 255) - 128).to(torch.int8))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Codes (M, K), integer-valued float32, of one weight matrix, and the step of each row (M,) float32."""
+
+    codes: torch.Tensor
+    steps: torch.Tensor
+    bits: int
+
+    @cached_property
+    def largest_row(self) -> float:
+        """The largest Σ |code| of a row: times the largest activation code, what a sum can reach."""
+        return float(self.codes.abs().double().sum(1).max())
+
+    @cached_property
+    def offset(self) -> np.ndarray:
+        """What the 128 of a two-byte activation adds to every sum (M,), float64."""
+        return 128.0 * self.codes.double().sum(1).numpy()
+
+    @cached_property
+    def parts(self) -> tuple["_Bytes", ...] | None:
+        """The matrix as one byte, or as an upper and a lower one; None for a code that two signed bytes cannot hold
+        (above 32,639)."""
+        codes = self.codes.to(torch.int32)
+        if self.bits < FIXED_POINT_BITS:
+            return (_Bytes(codes.to(torch.int8)),)
+        if int(codes.max()) > _LARGEST_SPLIT:
+            return None
+        upper = (codes + 128) >> 8
+        return _Bytes(upper.to(torch.int8)), _Bytes((codes - (upper << 8)).to(torch.int8))
+
+    @cached_property
+    def doubles(self) -> torch.Tensor:
+        return self.codes.double()
+
+    def multiply(self, x: Operand) -> torch.Tensor:
+        """Sums (…, M) of the products: int32, or float32 that is the exact sum rounded once."""
+        shape = (*x.high.shape[:-1], len(self.codes))
+        high = x.high.reshape(-1, x.high.shape[-1])
+        low = None if x.low is None else x.low.reshape(high.shape)
+        if self.parts is None:
+            codes = high.double() if low is None else 256.0 * high.double() + low.double() + 128.0
+            return (codes @ self.doubles.T).float().view(shape)
+        upper = self._added([part.multiply(high) for part in self.parts], 256.0, None)
+        if low is None:
+            return upper.view(shape) if len(self.parts) == 1 else upper.float().view(shape)
+        lower = self._added([part.multiply(low) for part in self.parts], 256.0, None)
+        return self._added([upper, lower], 256.0, self.offset, torch.float32).view(shape)
+
+    def _added(
+        self,
+        sums: Sequence[torch.Tensor],
+        factor: float,
+        offset: np.ndarray | None,
+        dtype: torch.dtype = torch.float64,
+    ) -> torch.Tensor:
+        if len(sums) == 1:
+            return sums[0]
+        upper, lower = sums
+        result = torch.empty(upper.shape, dtype=dtype)
+        use_torch_threads()
+        zeros = np.zeros(upper.shape[1]) if offset is None else offset
+        kernels.combine(upper.numpy(), factor, lower.numpy(), 1.0, zeros, result.numpy())
+        return result
+
+
+class _Bytes:
+    """A matrix of bytes (M, K) as the right operand of exact products."""
+
+    def __init__(self, codes: torch.Tensor):
+        self.int8 = codes.t().contiguous()
+        self.float32 = codes.float()
+        reach = float(codes.to(torch.int32).abs().sum(1).max()) * _LARGEST_BYTE
+        self._float = _in_float32 if reach < EXACT_IN_FLOAT32 else _in_float64
+
+    def multiply(self, x: torch.Tensor) -> torch.Tensor:
+        """x (N, K) int8 times the transpose: (N, M), int32 or exact float32."""
+        inputs, outputs = self.int8.shape
+        way = int8_pays(len(x), inputs, outputs, self._float is _in_float64)
+        return torch._int_mm(x, self.int8) if way else self._float(x, self.float32)
+
+
+def _in_float32(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """ "medium" lets float32 products use bfloat16 operands, which hold integers of up to 9 bits exactly and sum in
+    float32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        return x.float() @ weight.t()
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _in_float64(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return (x.double() @ weight.double().t()).to(torch.int32)
+
+
+def int8_pays(rows: int, inputs: int, outputs: int, beyond_float32: bool) -> bool:
+    """Whether the int8 product is exact here and faster than the other, by one measurement for each shape."""
+    return _exact_int8() and _faster(min(4096, 1 << rows.bit_length()), inputs, outputs, beyond_float32)
+
+
+@cache
+def _exact_int8() -> bool:
+    """Whether int8 products are there, and right at their extremes: without VNNI some libraries saturate pairs at 16
+    bits."""
+    try:
+        x = torch.full((16, 64), -128, dtype=torch.int8)
+        return bool((torch._int_mm(x, x.t().contiguous()) == 64 * 2**14).all())
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return False
+
+
+@cache
+def _faster(rows: int, inputs: int, outputs: int, beyond_float32: bool) -> bool:
+    x, weight = torch.ones(rows, inputs, dtype=torch.int8), torch.ones(outputs, inputs, dtype=torch.int8)
+    turned, as_float = weight.t().contiguous(), weight.float()
+    other = _in_float64 if beyond_float32 else _in_float32
+    return _seconds(lambda: torch._int_mm(x, turned)) < _seconds(lambda: other(x, as_float))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """The shorter of two runs, after one that makes things ready."""
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times[1:])

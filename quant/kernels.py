@@ -1,0 +1,299 @@
+"""Numba kernels of inference and training: encoding, rescaling, and everything of a recurrence that is not a matrix
+product. All in one module, because a cached kernel does not notice an edit in another.
+
+Lanes (utterance and direction, or rows of a matrix) run in parallel and none depends on another, so that a result never
+depends on the number of threads. Cells are innermost: contiguous, so that the loops vectorise.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+# 16-bit fixed point of gates and outputs, which lie in [-1, 1]: 14 fractional bits (MOHAQ; reference code of Rezk et
+# al. 2022).
+GATE_STEP = 2.0**-14
+INT16_MIN, INT16_MAX = -32768.0, 32767.0
+
+
+def _kernel(function):
+    """Compiled on first use, cached where there is a writable place for it."""
+    options: dict[str, Any] = {"parallel": True, "fastmath": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # "no locator available": a read-only installation and no writable home
+        return numba.njit(**options)(function)
+
+
+_inline = numba.njit(fastmath=True, inline="always", error_model="numpy")
+
+
+@_inline
+def tanh_of_twice(y):
+    """tanh(2y), relative error below 1e-6 in float32: the seventh convergent N/D of Lambert's continued fraction y/(1
+    + y²/(3 + y²/(5 + …))), doubled by tanh 2y = 2ND/(N² + D²). One division and no branch, so that it vectorises."""
+    y = min(max(y, np.float32(-4.5)), np.float32(4.5))
+    s = y * y
+    n = y * (np.float32(135135.0) + s * (np.float32(17325.0) + s * (np.float32(378.0) + s)))
+    d = np.float32(135135.0) + s * (np.float32(62370.0) + s * (np.float32(3150.0) + s * np.float32(28.0)))
+    return np.float32(2.0) * n * d / (n * n + d * d)
+
+
+@_inline
+def fast_tanh(x):
+    return tanh_of_twice(np.float32(0.5) * x)
+
+
+@_inline
+def fast_sigmoid(x):
+    return np.float32(0.5) + np.float32(0.5) * tanh_of_twice(np.float32(0.25) * x)
+
+
+@_inline
+def to_fixed(x, step, reciprocal):
+    """Round to the nearest multiple of `step` (ties to even), saturating as a signed 16-bit word does."""
+    return min(max(np.rint(x * reciprocal), np.float32(INT16_MIN)), np.float32(INT16_MAX)) * step
+
+
+@_kernel
+def sru_forward(u, vectors, lengths, h, c):
+    steps, batch = u.shape[0], u.shape[1]
+    cells = u.shape[4]
+    for lane in numba.prange(batch * 2):
+        b, d = lane // 2, lane % 2
+        state = np.zeros(cells, dtype=np.float32)
+        n = lengths[b]
+        for i in range(n):
+            t = i if d == 0 else n - 1 - i
+            for j in range(cells):
+                previous = state[j]
+                f = fast_sigmoid(u[t, b, d, 1, j] + vectors[d, 0, j] * previous + vectors[d, 2, j])
+                r = fast_sigmoid(u[t, b, d, 2, j] + vectors[d, 1, j] * previous + vectors[d, 3, j])
+                x = u[t, b, d, 0, j]
+                new = x + f * (previous - x)
+                state[j] = new
+                c[t, b, d, j] = new
+                h[t, b, d, j] = r * fast_tanh(new)
+        for t in range(n, steps):
+            for j in range(cells):
+                c[t, b, d, j] = 0.0
+                h[t, b, d, j] = 0.0
+
+
+@_kernel
+def sru_backward(u, vectors, lengths, c, grad_h, grad_u, grad_vectors):
+    """grad_vectors is (B, 2, 4, C): summed over B by the caller, in a fixed order."""
+    steps, batch = u.shape[0], u.shape[1]
+    cells = u.shape[4]
+    for lane in numba.prange(batch * 2):
+        b, d = lane // 2, lane % 2
+        carry = np.zeros(cells, dtype=np.float32)
+        zeros = np.zeros(cells, dtype=np.float32)
+        grad_vectors[b, d, :, :] = 0.0
+        n = lengths[b]
+        for i in range(n):
+            t = n - 1 - i if d == 0 else i
+            before = t - 1 if d == 0 else t + 1
+            first = i == n - 1
+            previous_state = zeros if first else c[before, b, d]
+            for j in range(cells):
+                previous = previous_state[j]
+                x = u[t, b, d, 0, j]
+                f = fast_sigmoid(u[t, b, d, 1, j] + vectors[d, 0, j] * previous + vectors[d, 2, j])
+                r = fast_sigmoid(u[t, b, d, 2, j] + vectors[d, 1, j] * previous + vectors[d, 3, j])
+                squashed = fast_tanh(c[t, b, d, j])
+                g = grad_h[t, b, d, j]
+                grad_c = carry[j] + g * r * (np.float32(1.0) - squashed * squashed)
+                grad_r = g * squashed * r * (np.float32(1.0) - r)
+                grad_f = grad_c * (previous - x) * f * (np.float32(1.0) - f)
+                grad_u[t, b, d, 0, j] = grad_c * (np.float32(1.0) - f)
+                grad_u[t, b, d, 1, j] = grad_f
+                grad_u[t, b, d, 2, j] = grad_r
+                carry[j] = grad_c * f + grad_f * vectors[d, 0, j] + grad_r * vectors[d, 1, j]
+                grad_vectors[b, d, 0, j] += grad_f * previous
+                grad_vectors[b, d, 1, j] += grad_r * previous
+                grad_vectors[b, d, 2, j] += grad_f
+                grad_vectors[b, d, 3, j] += grad_r
+        for t in range(n, steps):
+            grad_u[t, b, d] = 0.0
+
+
+@_kernel
+def sru_forward_fixed(sums, scale, vectors, lengths, h, u_step, state_step):
+    """As `sru_forward` with u = sums · scale, (T, B, 2, 3, C) and (2, 3, C), where u, the state, the gates and the
+    output are held as 16-bit fixed point (`vectors` are so already)."""
+    steps, batch = sums.shape[0], sums.shape[1]
+    cells = sums.shape[4]
+    gate_step, per_gate_step = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
+    per_u_step, per_state_step = np.float32(1.0 / u_step), np.float32(1.0 / state_step)
+    for lane in numba.prange(batch * 2):
+        b, d = lane // 2, lane % 2
+        state = np.zeros(cells, dtype=np.float32)
+        n = lengths[b]
+        for i in range(n):
+            t = i if d == 0 else n - 1 - i
+            for j in range(cells):
+                previous = state[j]
+                x = to_fixed(np.float32(sums[t, b, d, 0, j]) * scale[d, 0, j], u_step, per_u_step)
+                a_f = to_fixed(np.float32(sums[t, b, d, 1, j]) * scale[d, 1, j], u_step, per_u_step)
+                a_r = to_fixed(np.float32(sums[t, b, d, 2, j]) * scale[d, 2, j], u_step, per_u_step)
+                a_f = to_fixed(a_f + vectors[d, 0, j] * previous + vectors[d, 2, j], u_step, per_u_step)
+                a_r = to_fixed(a_r + vectors[d, 1, j] * previous + vectors[d, 3, j], u_step, per_u_step)
+                f = to_fixed(fast_sigmoid(a_f), gate_step, per_gate_step)
+                r = to_fixed(fast_sigmoid(a_r), gate_step, per_gate_step)
+                new = to_fixed(x + f * (previous - x), state_step, per_state_step)
+                state[j] = new
+                squashed = to_fixed(fast_tanh(new), gate_step, per_gate_step)
+                h[t, b, d, j] = to_fixed(r * squashed, gate_step, per_gate_step)
+        for t in range(n, steps):
+            for j in range(cells):
+                h[t, b, d, j] = 0.0
+
+
+@_kernel
+def encode8(x, reciprocal, lowest, highest, codes):
+    """Codes of at most 8 bits of x (N, K) float32: round(x · reciprocal), ties to even, saturated."""
+    for i in numba.prange(x.shape[0]):
+        for j in range(x.shape[1]):
+            codes[i, j] = np.int8(min(max(np.rint(x[i, j] * reciprocal), lowest), highest))
+
+
+@_kernel
+def encode16(x, reciprocal, high, low):
+    """16-bit codes k of x (N, K) float32 as two bytes: k = 256 · high + low + 128, each in [-128, 127]."""
+    for i in numba.prange(x.shape[0]):
+        for j in range(x.shape[1]):
+            code = np.int32(min(max(np.rint(x[i, j] * reciprocal), np.float32(INT16_MIN)), np.float32(INT16_MAX)))
+            high[i, j] = np.int8(code >> 8)
+            low[i, j] = np.int8((code & 255) - 128)
+
+
+@_kernel
+def combine(upper, upper_factor, lower, lower_factor, offset, result):
+    """upper · upper_factor + lower · lower_factor + offset[j], exact in float64 before it is rounded to the type of the
+    result; (N, M)."""
+    for i in numba.prange(upper.shape[0]):
+        for j in range(upper.shape[1]):
+            result[i, j] = upper[i, j] * upper_factor + lower[i, j] * lower_factor + offset[j]
+
+
+@_kernel
+def requantize(sums, scale, bias, step, result):
+    """16-bit fixed point of sums (N, M) · scale (M,) + bias (M,), the bias a multiple of the step already."""
+    reciprocal = np.float32(1.0 / step)
+    step = np.float32(step)
+    for i in numba.prange(sums.shape[0]):
+        for j in range(sums.shape[1]):
+            result[i, j] = to_fixed(np.float32(sums[i, j]) * scale[j] + bias[j], step, reciprocal)
+
+
+@_kernel
+def hold(codes, lengths, threshold, active):
+    """Delta networks (Neil et al. 2017): replace, in place, each code of (T, B, K) by the last one transmitted where it
+    is no further than `threshold` from it (zero before the first frame); count in active (T, B) those that were
+    transmitted."""
+    cells = codes.shape[2]
+    for b in numba.prange(codes.shape[1]):
+        held = np.zeros(cells, np.int32)
+        for t in range(lengths[b]):
+            count = 0
+            for j in range(cells):
+                code = np.int32(codes[t, b, j])
+                if abs(code - held[j]) > threshold:
+                    held[j] = code
+                    count += 1
+                codes[t, b, j] = held[j]
+            active[t, b] = count
+
+
+@_inline
+def _fixed_sum(sums, scale, step, reciprocal):
+    return to_fixed(np.float32(sums) * scale, step, reciprocal)
+
+
+@_kernel
+def lstm_step(sums, scale, u, bias, h, c, sum_step, state_step):
+    """One step of LSTM for the first n utterances: sums (2, n, 4·C) of the recurrent product, scale (2, 4·C),
+    u (2, B, 4·C), h and c (2, B, C) of the step before, replaced. See `quant.models.cells.Lstm.step`."""
+    n, cells = sums.shape[1], h.shape[2]
+    gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
+    per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
+    for lane in numba.prange(2 * n):
+        d, b = lane // n, lane % n
+        for j in range(cells):
+            a_i = _fixed_sum(sums[d, b, j], scale[d, j], sum_step, per_sum) + u[d, b, j]
+            j_f, j_g, j_o = cells + j, 2 * cells + j, 3 * cells + j
+            a_f = _fixed_sum(sums[d, b, j_f], scale[d, j_f], sum_step, per_sum) + u[d, b, j_f]
+            a_g = _fixed_sum(sums[d, b, j_g], scale[d, j_g], sum_step, per_sum) + u[d, b, j_g]
+            a_o = _fixed_sum(sums[d, b, j_o], scale[d, j_o], sum_step, per_sum) + u[d, b, j_o]
+            i = to_fixed(fast_sigmoid(to_fixed(a_i, sum_step, per_sum)), gate, per_gate)
+            f = to_fixed(fast_sigmoid(to_fixed(a_f, sum_step, per_sum)), gate, per_gate)
+            g = to_fixed(fast_tanh(to_fixed(a_g, sum_step, per_sum)), gate, per_gate)
+            o = to_fixed(fast_sigmoid(to_fixed(a_o, sum_step, per_sum)), gate, per_gate)
+            new = to_fixed(f * c[d, b, j] + to_fixed(i * g, state_step, per_state), state_step, per_state)
+            c[d, b, j] = new
+            h[d, b, j] = to_fixed(o * to_fixed(fast_tanh(new), gate, per_gate), gate, per_gate)
+
+
+@_kernel
+def gru_step(sums, scale, u, bias, h, c, sum_step, state_step):
+    """As `lstm_step` for GRU: gates r, z, n; bias (2, C) of the recurrent product of n; c is not used. See
+    `quant.models.cells.Gru.step`."""
+    n, cells = sums.shape[1], h.shape[2]
+    gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
+    per_sum = np.float32(1.0 / sum_step)
+    one = np.float32(1.0)
+    for lane in numba.prange(2 * n):
+        d, b = lane // n, lane % n
+        for j in range(cells):
+            j_z, j_n = cells + j, 2 * cells + j
+            a_r = _fixed_sum(sums[d, b, j], scale[d, j], sum_step, per_sum) + u[d, b, j]
+            a_z = _fixed_sum(sums[d, b, j_z], scale[d, j_z], sum_step, per_sum) + u[d, b, j_z]
+            inner = _fixed_sum(sums[d, b, j_n], scale[d, j_n], sum_step, per_sum) + bias[d, j]
+            r = to_fixed(fast_sigmoid(to_fixed(a_r, sum_step, per_sum)), gate, per_gate)
+            z = to_fixed(fast_sigmoid(to_fixed(a_z, sum_step, per_sum)), gate, per_gate)
+            inner = to_fixed(r * to_fixed(inner, sum_step, per_sum), sum_step, per_sum)
+            new = to_fixed(fast_tanh(to_fixed(u[d, b, j_n] + inner, sum_step, per_sum)), gate, per_gate)
+            h[d, b, j] = to_fixed(to_fixed((one - z) * new, gate, per_gate) + z * h[d, b, j], gate, per_gate)
+
+
+@_kernel
+def ligru_step(sums, scale, u, bias, h, c, sum_step, state_step):
+    """As `lstm_step` for Li-GRU: gates z, n; neither bias nor c is used. See `quant.models.cells.LiGru.step`."""
+    n, cells = sums.shape[1], h.shape[2]
+    gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
+    per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
+    one = np.float32(1.0)
+    for lane in numba.prange(2 * n):
+        d, b = lane // n, lane % n
+        for j in range(cells):
+            j_n = cells + j
+            a_z = _fixed_sum(sums[d, b, j], scale[d, j], sum_step, per_sum) + u[d, b, j]
+            a_n = _fixed_sum(sums[d, b, j_n], scale[d, j_n], sum_step, per_sum) + u[d, b, j_n]
+            z = to_fixed(fast_sigmoid(to_fixed(a_z, sum_step, per_sum)), gate, per_gate)
+            new = to_fixed(max(to_fixed(a_n, sum_step, per_sum), np.float32(0.0)), state_step, per_state)
+            kept = to_fixed((one - z) * new, state_step, per_state)
+            h[d, b, j] = to_fixed(kept + z * h[d, b, j], state_step, per_state)
+
+
+@_kernel
+def transmit(h, reciprocal, lowest, highest, threshold, held, high, low, wide, active):
+    """Encode h (2, n of B, C) to the codes that the next step multiplies: those no further than `threshold` from what
+    was transmitted last (held, (2, B, C) int32, replaced) stay as they are. Codes of at most 8 bits go to high (2, n,
+    C); of 16, if `wide`, to high and low as in `encode16`. active (2, B): how many were transmitted."""
+    n, cells = high.shape[1], high.shape[2]
+    for lane in numba.prange(2 * n):
+        d, b = lane // n, lane % n
+        count = 0
+        for j in range(cells):
+            code = np.int32(min(max(np.rint(h[d, b, j] * reciprocal), lowest), highest))
+            if abs(code - held[d, b, j]) > threshold:
+                held[d, b, j] = code
+                count += 1
+            code = held[d, b, j]
+            if wide:
+                high[d, b, j] = np.int8(code >> 8)
+                low[d, b, j] = np.int8((code & 255) - 128)
+            else:
+                high[d, b, j] = np.int8(code)
+        active[d, b] = count
