@@ -51,7 +51,7 @@ Bits = Annotated[
     typer.Option(
         "--bits",
         help="`8` for every site, `4x8` for 4-bit weights and 8-bit activations, `L0=8x8,P1=4x8,…` for each site, "
-        "or a JSON or YAML file of that.",
+        "`4x8,U*=16` for all but some, or a JSON or YAML file of that.",
     ),
 ]
 ModelName = Annotated[str, typer.Option("--model", help="A shipped checkpoint's name or a .safetensors file.")]
@@ -61,6 +61,13 @@ Root = Annotated[
 ]
 
 
+WeightClipping = Annotated[
+    str, typer.Option("--clipping", help="Of weights: `mse`, `max`, `percentile`, `aciq-laplace` or `aciq-gauss`.")
+]
+ActivationClipping = Annotated[
+    str, typer.Option("--activation-clipping", help="Of activations: `mse`, `max`, `percentile` or `median`.")
+]
+PerChannel = Annotated[bool, typer.Option("--per-channel", help="A step for every output channel of a weight matrix.")]
 Workload = Annotated[
     str, typer.Argument(help="A trace file (YAML or JSON), a shipped trace's name, or a SCALE-Sim topology (CSV).")
 ]
@@ -241,10 +248,13 @@ def evaluate(
     corpus: Corpus = "embedded",
     root: Root = None,
     split: Annotated[str, typer.Option(help="`dev`, `test` or `train`.")] = "dev",
+    clipping: WeightClipping = "mse",
+    activation_clipping: ActivationClipping = "mse",
+    per_channel: PerChannel = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model."""
-    recogniser = _load(model, corpus, root)
+    recogniser = _load(model, corpus, root, clipping, activation_clipping, per_channel)
     rate = recogniser.evaluate(None if bits == "float" else recogniser.parse_bits(bits), split=split)
     if as_json:
         print(json.dumps(rate.to_dict()))
@@ -333,10 +343,18 @@ def search(
     print_front(result)
 
 
-def _load(model: str, corpus: str, root: Path | None) -> "Recogniser":
-    from quant import load_model
+def _load(
+    model: str,
+    corpus: str,
+    root: Path | None,
+    clipping: str = "mse",
+    activation_clipping: str = "mse",
+    per_channel: bool = False,
+) -> "Recogniser":
+    from quant import Scheme, load_model
 
-    return load_model(model, corpus_root=_corpus_root(corpus, root))
+    scheme = Scheme(clipping, activation_clipping, per_channel)
+    return load_model(model, corpus_root=_corpus_root(corpus, root), scheme=scheme)
 
 
 def _corpus_root(corpus: str, root: Path | None) -> Path | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from quant.models.site import Site
@@ -23,7 +24,8 @@ def homogeneous(
 
 def parse_bits(text: str, sites: Sequence[Site]) -> dict[str, tuple[int, int]]:
     """Read `8`, `4x8` (weights x activations), `L0=8x8,P1=4,…`, or the name of a YAML or JSON file that maps sites to
-    pairs `[4, 8]` or such words. Raises InputError that says which part is wrong."""
+    pairs `[4, 8]` or such words. A site may be a pattern, and a width in front holds for the rest: `4x8,U*=16` leaves
+    the recurrent paths at 16 bits. Raises InputError that says which part is wrong."""
     bits: dict[str, tuple[int, int]] = {}
     if Path(text).suffix in (".yaml", ".yml", ".json"):
         document = read_document(Path(text))
@@ -35,14 +37,33 @@ def parse_bits(text: str, sites: Sequence[Site]) -> dict[str, tuple[int, int]]:
             except InputError as error:
                 raise document.error((site,), str(error)) from None
     elif "=" in text:
-        for part in text.split(","):
+        first, *parts = text.split(",")
+        if "=" in first:
+            parts = [first, *parts]
+        else:
+            bits = homogeneous(sites, *_pair(first.strip()))
+        named: dict[str, str] = {}
+        for part in parts:
             site, _, word = part.partition("=")
-            if site.strip() in bits:
+            if site.strip() in named:
                 raise InputError(f"bits: {part!r}: site {site.strip()} is named twice")
-            bits[site.strip()] = _pair(word.strip())
+            named[site.strip()] = word.strip()
+        bits |= fixed_bits(named, [site.name for site in sites])
     else:
         bits = homogeneous(sites, *_pair(text))
     check_candidate(bits, sites)
+    return bits
+
+
+def fixed_bits(named: Mapping[str, str], sites: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Bits of sites named by themselves or by patterns (`U*`), later names before earlier ones. Raises InputError for a
+    pattern that fits no site, or for no pair of widths."""
+    bits: dict[str, tuple[int, int]] = {}
+    for pattern, word in named.items():
+        fitting = [site for site in sites if fnmatchcase(site, pattern)]
+        if not fitting:
+            raise InputError(f"bits: unknown site {pattern}: the sites are {', '.join(sites)}")
+        bits |= dict.fromkeys(fitting, _pair(word))
     return bits
 
 

@@ -8,6 +8,7 @@ model.trace(bits) → simulators.Trace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from quant.batches import Batch, pack, plan
 from quant.candidate import Bits, check_candidate, parse_bits
 from quant.checkpoint import Checkpoint, load_checkpoint
 from quant.clipping import Scheme
-from quant.models.arithmetic import FloatArithmetic
+from quant.models.arithmetic import Arithmetic, FloatArithmetic
 from quant.models.networks import Network
 from quant.models.site import Site
 from quant.population import PrefixCache, logits_of
@@ -117,12 +118,9 @@ class Recogniser:
             decoded[candidate] |= dict(zip(batch.positions, hypotheses, strict=True))
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            work = []
             for number, batch in enumerate(prepared.batches):
                 logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
-                work += [pool.submit(decode, k, y, batch) for k, y in enumerate(logits)]
-            for future in work:
-                future.result()
+                list(pool.map(decode, range(len(candidates)), logits, repeat(batch)))
         return [self.error_rate([h[i] for i in range(len(h))], split) for h in decoded]
 
     def error_rate(self, hypotheses: Sequence[Sequence[int]], split: str) -> ErrorRate:
@@ -139,11 +137,14 @@ class Recogniser:
             max(rates), total.error_rate, rates, total.substitutions, total.insertions, total.deletions, total.reference
         )
 
-    @torch.inference_mode()
     def log_posteriors(self, bits: Bits | None, split: str) -> list[np.ndarray]:
         """Natural logarithms of the state posteriors (T, states), float32, an array an utterance in the order of the
         corpus."""
-        arithmetic = FloatArithmetic() if bits is None else self._arithmetic(bits)
+        return self.log_posteriors_with(FloatArithmetic() if bits is None else self._arithmetic(bits), split)
+
+    @torch.inference_mode()
+    def log_posteriors_with(self, arithmetic: Arithmetic, split: str) -> list[np.ndarray]:
+        """As `log_posteriors`, in an arithmetic of the caller's."""
         prepared = self._split(split)
         result: list[np.ndarray] = [np.empty(0)] * len(prepared.features)
         for batch in prepared.batches:

@@ -12,6 +12,9 @@ from simulators import Arch, Trace, simulate
 from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
 from simulators.mohaq_closed_form import memory_mib, speedup
 
+TOGETHER = 5
+"""Candidates that are evaluated at once: what a kill may lose, against what they share."""
+
 
 class Site(Protocol):
     @property
@@ -34,7 +37,7 @@ class Model(Protocol):
     def digest(self) -> str: ...
     @property
     def data_digest(self) -> str: ...
-    def evaluate(self, bits: Bits) -> ErrorRate: ...
+    def evaluate_population(self, candidates: Sequence[Bits]) -> Sequence[ErrorRate]: ...
     def trace(self, bits: Bits, steps: int) -> Trace: ...
 
 
@@ -101,23 +104,28 @@ class Evaluator:
                 self._qualities[name] = Quality(found["error"], found["error_plain"])
             if done:
                 done(bits, self._qualities[name])
-        for bits, (quality, seconds) in self.executor.map(self._recognise, missing.values()):
-            name = name_of(bits)
-            self.ledger.write_error(self.model.digest, self.model.data_digest, name, asdict(quality), seconds)
-            self._qualities[name] = quality
-            self.evaluated += 1
-            if done:
-                done(bits, quality)
+        # Sorted, so that neighbours share the bits of the first sites, which the model computes once.
+        alike = sorted(missing.values(), key=lambda bits: tuple(bits.values()))
+        groups = [alike[i : i + TOGETHER] for i in range(0, len(alike), TOGETHER)]
+        for group, (qualities, seconds) in self.executor.map(self._recognise, groups):
+            for bits, quality in zip(group, qualities, strict=True):
+                name = name_of(bits)
+                self.ledger.write_error(self.model.digest, self.model.data_digest, name, asdict(quality), seconds)
+                self._qualities[name] = quality
+                self.evaluated += 1
+                if done:
+                    done(bits, quality)
         return [self._qualities[name_of(bits)] for bits in candidates]
 
     def known_quality(self, bits: Bits) -> Quality | None:
         """What `qualities` returned for a candidate before, or None."""
         return self._qualities.get(name_of(bits))
 
-    def _recognise(self, bits: Bits) -> tuple[Quality, float]:
+    def _recognise(self, group: Sequence[Bits]) -> tuple[list[Quality], float]:
+        """The group's qualities, and the seconds that each of it took."""
         started = time.perf_counter()
-        rate = self.model.evaluate(bits)
-        return Quality(rate.error_max, rate.error), time.perf_counter() - started
+        rates = self.model.evaluate_population(group)
+        return [Quality(rate.error_max, rate.error) for rate in rates], (time.perf_counter() - started) / len(group)
 
     def _simulate(self, trace: Trace) -> Cost:
         report = simulate(trace, self.arch)

@@ -26,6 +26,17 @@ class Constraints(BaseModel):
     """Largest increase over the 16-bit baseline in percentage points (MOHAQ: 8)."""
 
 
+class Clipping(BaseModel):
+    """Where weights and activations are clipped: see `quant.clipping`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    weights: Literal["mse", "max", "percentile", "aciq-laplace", "aciq-gauss"] = "mse"
+    activations: Literal["mse", "max", "percentile", "median"] = "mse"
+    per_channel: bool = False
+    """Whether every output channel has a step of its own."""
+
+
 class Experiment(BaseModel):
     """Settings of one search; operators and sizes default to MOHAQ's (Rezk et al. 2022, section 5)."""
 
@@ -45,6 +56,10 @@ class Experiment(BaseModel):
     constraints: Constraints = Constraints(error_increase=8.0)
     minimum_activation_bits: dict[str, int] = {}
     """Sites whose activations are lifted to at least this width (MOHAQ: the output layer, 4)."""
+    fixed: dict[str, str] = {}
+    """Sites that are not searched, or patterns of them, and their bits: `U*: 16` skips the recurrent paths (Shrink and
+    Eliminate, Rezk et al. 2020)."""
+    clipping: Clipping = Clipping()
     steps: int = Field(default=300, ge=1, le=1 << 20)
     """Frames of the utterance that is simulated: 300 are three seconds."""
     population: int = Field(default=40, ge=2, le=100_000)

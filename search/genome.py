@@ -23,6 +23,8 @@ class Genome:
     precisions: tuple[tuple[int, int], ...]
     minimum_activation_bits: Mapping[str, int] = field(default_factory=dict)
     """Sites whose activations are lifted to at least this width: MOHAQ does so for the output layer."""
+    fixed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Sites that are not searched, and their pairs: Shrink and Eliminate keeps recurrent matrices at 16 bits so."""
 
     def __post_init__(self) -> None:
         if not self.precisions:
@@ -34,6 +36,18 @@ class Genome:
                 raise InputError(
                     f"minimum_activation_bits: {site}: {least}: the architecture has no activations so wide"
                 )
+        for site, (w, a) in self.fixed.items():
+            if site not in self.sites:
+                raise InputError(f"fixed: unknown site {site}: the sites are {', '.join(self.sites)}")
+            if (w, a) not in self.precisions:
+                raise InputError(f"fixed: {site}: {w}x{a}: the architecture offers {sorted(self.precisions)}")
+        if not self.free:
+            raise InputError("fixed: every site is: nothing is left to search")
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The sites that have genes."""
+        return tuple(site for site in self.sites if site not in self.fixed)
 
     @property
     def weight_widths(self) -> tuple[int, ...]:
@@ -52,7 +66,7 @@ class Genome:
     def upper(self) -> np.ndarray:
         """Largest value of each gene; the smallest is 0."""
         per_site = (len(self.weight_widths), len(self.activation_widths)) if self.apart else (len(self.precisions),)
-        return np.array([count - 1 for _ in self.sites for count in per_site])
+        return np.array([count - 1 for _ in self.free for count in per_site])
 
     def decode(self, genes: Sequence[int] | np.ndarray) -> Bits:
         """The candidate of a gene vector."""
@@ -63,12 +77,13 @@ class Genome:
         else:
             ordered = sorted(self.precisions)
             pairs = [ordered[g] for g in numbers]
-        return {site: self._lifted(site, pair) for site, pair in zip(self.sites, pairs, strict=True)}
+        searched = dict(zip(self.free, pairs, strict=True))
+        return {site: self.fixed.get(site) or self._lifted(site, searched[site]) for site in self.sites}
 
     def encode(self, bits: Mapping[str, tuple[int, int]]) -> np.ndarray:
         """The gene vector of a candidate. Raises InputError for a pair that the architecture does not offer."""
         genes: list[int] = []
-        for site in self.sites:
+        for site in self.free:
             if bits[site] not in self.precisions:
                 raise InputError(f"bits of {site}: {bits[site]}: the architecture offers {sorted(self.precisions)}")
             if self.apart:
@@ -81,7 +96,10 @@ class Genome:
         """The candidates with one width for everything, by that width, widest first (lifted where a site asks for
         it)."""
         widths = sorted((w for w, a in self.precisions if w == a), reverse=True)
-        return {width: {site: self._lifted(site, (width, width)) for site in self.sites} for width in widths}
+        return {
+            width: {site: self.fixed.get(site) or self._lifted(site, (width, width)) for site in self.sites}
+            for width in widths
+        }
 
     def _lifted(self, site: str, pair: tuple[int, int]) -> tuple[int, int]:
         least = self.minimum_activation_bits.get(site, 0)

@@ -19,6 +19,7 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
+from quant.candidate import fixed_bits
 from search.evaluation import Evaluator, Quality
 from search.executor import Executor, Inline
 from search.experiment import Experiment
@@ -63,9 +64,10 @@ def run(
     """
     arch = load_arch(experiment.arch, experiment.set)
     if model is None:
-        from quant import load_model
+        from quant import Scheme, load_model
 
-        model = load_model(experiment.model, None if experiment.corpus_root is None else Path(experiment.corpus_root))
+        root = None if experiment.corpus_root is None else Path(experiment.corpus_root)
+        model = load_model(experiment.model, root, Scheme(**experiment.clipping.model_dump()))
     make_folder(folder)  # before the data are read or synthesised: a folder that cannot be costs nothing
     digests = {
         "model": model.digest,
@@ -87,6 +89,7 @@ def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, prog
         tuple(site.name for site in evaluator.model.sites),
         evaluator.arch.precisions,
         experiment.minimum_activation_bits,
+        fixed_bits(experiment.fixed, [site.name for site in evaluator.model.sites]),
     )
     homogeneous = genome.homogeneous()
     done: Callable[[Bits, Quality], None] | None = progress.evaluated if progress else None

@@ -16,6 +16,7 @@ def test_every_way_to_write_a_candidate(tmp_path: Path) -> None:
     assert parse_bits("4x8", SITES) == homogeneous(SITES, 4, 8)
     expected = {"L0": (8, 8), "P1": (2, 4), "L1": (16, 16), "FC": (4, 8)}
     assert parse_bits("L0=8,P1=2x4, L1=16x16,FC=4x8", SITES) == expected
+    assert parse_bits("4x8,L*=16,L1=8", SITES) == homogeneous(SITES, 4, 8) | {"L0": (16, 16), "L1": (8, 8)}
     file = tmp_path / "bits.yaml"
     file.write_text("L0: 8\nP1: [2, 4]\nL1: 16x16\nFC: 4x8\n")
     assert parse_bits(str(file), SITES) == expected
@@ -31,6 +32,7 @@ def test_every_way_to_write_a_candidate(tmp_path: Path) -> None:
         ("L0=8", "no bits for P1, L1, FC: the sites are L0, P1, L1, FC"),
         ("L0=8,P1=8,L1=8,FC=8,L9=8", "unknown site L9"),
         ("L0=8,L0=4", "L0 is named twice"),
+        ("8,U*=16", r"unknown site U\*: the sites are L0, P1"),
         ("L0=8x8x8,P1=8,L1=8,FC=8", "'8x8x8': it must be"),
         ("nowhere.yaml", "nowhere.yaml: No such file"),
     ],

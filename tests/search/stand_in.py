@@ -1,6 +1,6 @@
 """A model that answers at once: what the search asks of a recogniser, without speech."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from simulators import Elementwise, Matmul, Trace
@@ -36,6 +36,9 @@ class StandInModel:
         for i, (weight_bits, activation_bits) in enumerate(bits.values()):
             error += (3.1 + i) / weight_bits**1.5 + (7.3 - i) / activation_bits**2
         return StandInError(error + 1.0, error)
+
+    def evaluate_population(self, candidates: Sequence[Mapping[str, tuple[int, int]]]) -> list[StandInError]:
+        return [self.evaluate(bits) for bits in candidates]
 
     def trace(self, bits: Mapping[str, tuple[int, int]], steps: int) -> Trace:
         layers: list[Matmul | Elementwise] = [

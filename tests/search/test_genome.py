@@ -50,3 +50,16 @@ def test_what_the_hardware_does_not_offer_is_refused() -> None:
 
 def test_the_name_is_what_the_command_line_takes() -> None:
     assert name_of({"L0": (8, 8), "FC": (2, 4)}) == "L0=8x8,FC=2x4"
+
+
+def test_fixed_sites_have_no_genes() -> None:
+    genome = Genome(SITES, load_arch("bitfusion").precisions, fixed={"P1": (16, 16)})
+    assert genome.upper.tolist() == [3] * 4
+    bits = genome.decode([0, 1, 2, 3])
+    assert bits == {"L0": (2, 4), "P1": (16, 16), "FC": (8, 16)}
+    assert genome.encode(bits).tolist() == [0, 1, 2, 3]
+    assert {b["P1"] for b in genome.homogeneous().values()} == {(16, 16)}
+    for fixed, message in [({"FX": (4, 4)}, "unknown site FX"), ({"P1": (3, 3)}, "P1: 3x3: the architecture offers"),
+                           (dict.fromkeys(SITES, (8, 8)), "nothing is left")]:  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            Genome(SITES, load_arch("bitfusion").precisions, fixed=fixed)

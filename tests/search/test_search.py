@@ -75,7 +75,7 @@ class Killed(BaseException):
 
 
 class KillingExecutor(Inline):
-    """Dies before its n-th evaluation, as a killed process would: nothing after it runs."""
+    """Dies before its n-th group of evaluations, as a killed process would: nothing after it runs."""
 
     def __init__(self, evaluations: int) -> None:
         self.left = evaluations
@@ -100,7 +100,7 @@ def test_a_run_interrupted_many_times_ends_as_an_uninterrupted_one(tmp_path: Pat
                 tmp_path / "parts",
                 resume=True,
                 model=model,
-                executor=KillingExecutor(moments.randint(0, 8)),
+                executor=KillingExecutor(moments.randint(0, 2)),
             )
         evaluations += len(model.evaluations)
     model = StandInModel()
