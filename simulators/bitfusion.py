@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
+from typing import Any
 
 from simulators.bitfusion_products import (
     INPUTS,
@@ -80,8 +81,9 @@ def mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSp
     """Tile sizes and loop order of a product: the spec's, or those of least energy among the nearly fewest cycles,
     behind another layer of its kind. Results are counted at 16 bits, so that the choice depends on this layer alone.
     """
-    update = {"name": "mapping", "output_bits": VECTOR_BITS}
-    return _mapping(layer.but(**update), fused and fused.but(**update), spec)
+    update: dict[str, Any] = {"name": "mapping", "output_bits": VECTOR_BITS}
+    active = {"active": layer.mean_active} if isinstance(layer, Matmul) else {}
+    return _mapping(layer.but(**update, **active), fused and fused.but(**update), spec)
 
 
 @lru_cache(maxsize=65_536)
@@ -147,10 +149,14 @@ def _tiled(
         step = Product(product.outputs, product.inputs, 1, product.weight_bits, product.activation_bits)
         check_recurrent(hardware, step)
         tiled = TiledProduct(spec, hardware, step, tiling, layer.output_bits, fused)
-        tiled.emit_recurrent(builder, product.vectors, _stays(step, spec))
+        transmitted = [(product.vectors, product.inputs)]
+        if spec.skips_inactive_inputs and isinstance(layer, Matmul):
+            transmitted = layer.transmitted()
+        tiled.emit_recurrent(builder, transmitted, _stays(step, spec))
     else:
+        active = layer.mean_active if spec.skips_inactive_inputs and isinstance(layer, Matmul) else 1.0
         for _ in range(layer.groups if isinstance(layer, Conv2d) else 1):
-            TiledProduct(spec, hardware, product, tiling, layer.output_bits, fused).emit(builder)
+            TiledProduct(spec, hardware, product, tiling, layer.output_bits, fused, active).emit(builder)
     for work in builder.works:
         _dynamic_energy(work, spec)
     return builder.segment()
@@ -164,8 +170,9 @@ def as_product(layer: Matmul | Conv2d, spec: BitFusionSpec) -> tuple[Product, bo
         shape = (layer.out_channels // layer.groups, inputs, layer.steps * height * width)
         window = None if layer.expanded else Window(layer.kernel, layer.stride, layer.output_size)
         return Product(*shape, layer.weight_bits, layer.activation_bits, window), False
-    inputs = ceil(layer.in_features * layer.active) if spec.skips_inactive_inputs else layer.in_features
-    return Product(layer.out_features, inputs, layer.steps, layer.weight_bits, layer.activation_bits), layer.recurrent
+    return Product(
+        layer.out_features, layer.in_features, layer.steps, layer.weight_bits, layer.activation_bits
+    ), layer.recurrent
 
 
 def _vectors(

@@ -9,6 +9,7 @@ A period of the program is one tile of the outer loop, or one time step of a rec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -58,6 +59,9 @@ class TiledProduct:
     tiling: Tiling
     output_bits: int
     fused: Elementwise | None
+    active: float = 1.0
+    """Share of the inputs that a vector multiplies, where it does not wait for another. Weights are loaded whole, for
+    every vector leaves out others."""
 
     @property
     def depth(self) -> int:
@@ -75,7 +79,7 @@ class TiledProduct:
         sizes = (_cut(p.outputs, t.m), _cut(p.vectors, t.n))
         outer, inner = sizes if t.outer == "outputs" else sizes[::-1]
         if self._inputs_stay:
-            bits, cycles = self.dram(p.input_bits(p.vectors, p.inputs))
+            bits, cycles = self.dram(self.active * p.input_bits(p.vectors, p.inputs))
             moved = ((0, "dram_read", bits), (0, "input_buffer_write", bits))
             after = (EVERYTHING_BEFORE, ("inputs free", self.depth))
             builder.emit(1, [(1, [Step(("inputs",), LOAD_INPUTS, cycles, INPUTS, after, moved)])])
@@ -97,11 +101,13 @@ class TiledProduct:
         count, whole, edge = outer
         builder.emit(count, period(whole), None if edge == whole else period(edge))
 
-    def emit_recurrent(self, builder: SegmentBuilder, time_steps: int, stays: bool) -> None:
-        """A product whose next vector needs this one's result: one period a time step. `stays`: weights do."""
+    def emit_recurrent(self, builder: SegmentBuilder, transmitted: Sequence[tuple[int, int]], stays: bool) -> None:
+        """A product whose next vector needs this one's result: one period a time step, of which `transmitted` gives
+        (steps, inputs), in order. `stays`: weights do, all of them; of others, the columns of these inputs are
+        loaded."""
         p, t = self.product, self.tiling
-        parts_m, whole_m, edge_m = _cut(p.outputs, t.m)
-        parts_k, whole_k, edge_k = _cut(p.inputs, t.k)
+        parts_m = _cut(p.outputs, t.m)[0]
+        parts_k = _cut(p.inputs, t.k)[0]
         # Weights that stay are loaded in parts, so that the first step starts with the first.
         tiles = parts_m * parts_k
         loads = min(tiles, RESIDENT_LOADS) if stays else 0
@@ -112,14 +118,27 @@ class TiledProduct:
                 self._resident_load(bits - bits // loads * (loads - 1)),
             )
             builder.emit(loads, [(1, [part])], [(1, [last_part])])
+        for time_steps, inputs in transmitted:
+            builder.emit(time_steps, [(1, self._time_step(inputs, loads))])
+
+    def _time_step(self, inputs: int, loads: int) -> list[Step]:
+        """One step with so many inputs; `loads`: in how many parts the weights that stay were loaded, or 0."""
+        p, t = self.product, self.tiling
+        stays = loads > 0
+        parts_m, whole_m, edge_m = _cut(p.outputs, t.m)
+        parts_k, whole_k, edge_k = _cut(inputs, t.k)
+        whole_parts_k = _cut(p.inputs, t.k)[0]
+        tiles = parts_m * whole_parts_k
         steps: list[Step] = []
         for i in range(parts_m):
             m = edge_m if i == parts_m - 1 else whole_m
             for q in range(parts_k):
                 k = edge_k if q == parts_k - 1 else whole_k
                 last = i == parts_m - 1 and q == parts_k - 1
-                # Its part of the weights that stay, counted back from the last; or the tile that was just loaded.
-                back = loads + 1 + -(i * parts_k + q + 1) * loads // tiles if stays else 1
+                # Its part of the weights that stay, counted back from the last; or the tile that was just loaded. Those
+                # of some inputs only lie anywhere in the rows.
+                part = q + 1 if inputs == p.inputs else whole_parts_k
+                back = loads + 1 + -(i * whole_parts_k + part) * loads // tiles if stays else 1
                 needs: list[Label] = [EVERYTHING_BEFORE, ("result", 1), ("weights", back)]
                 roles = ("multiply", *(("inputs free",) if last else ()))
                 if stays:
@@ -131,7 +150,7 @@ class TiledProduct:
                     needs.append(("outputs free", self.depth))
                 steps += self._multiply(roles, tuple(needs), m, k, 1, q)
             steps += self._finish(m, 1, ("result",) if i == parts_m - 1 else (), i == 0)
-        builder.emit(time_steps, [(1, steps)])
+        return steps
 
     def _resident_load(self, bits: int) -> Step:
         """A part of the weights that stay, into the buffer that the product before has left."""
@@ -165,18 +184,18 @@ class TiledProduct:
             if self._inputs_stay:
                 roles.append("inputs free")
             elif outputs_outer or parts_k > 1:
-                steps.append(self._load("inputs", p.input_bits(n, k), first and q == 0))
+                steps.append(self._load("inputs", self.active * p.input_bits(n, k), first and q == 0))
                 roles.append("inputs free")
             else:
                 if first:
-                    steps.append(self._load("inputs", p.input_bits(n, k), True))
+                    steps.append(self._load("inputs", self.active * p.input_bits(n, k), True))
                 roles += ["inputs free"] * last
             if q == 0:
                 needs.append(("outputs free", self.depth))
             steps += self._multiply(tuple(roles), tuple(needs), m, k, n, q)
         return steps + self._finish(m, n, (), first)
 
-    def _load(self, what: str, bits: int, first: bool = False) -> Step:
+    def _load(self, what: str, bits: float, first: bool = False) -> Step:
         """A tile of weights or inputs into a free part of its buffer; a layer's first inputs wait for the results
         before it."""
         whole, cycles = self.dram(bits)
@@ -189,7 +208,8 @@ class TiledProduct:
         """One tile on the array, behind the preload of its partial sums where the published model has one."""
         spec, p = self.spec, self.product
         shape = (m, k, n) if spec.corrections.true_edge_tiles else (self.tiling.m, self.tiling.k, self.tiling.n)
-        cycles = tile_cycles(self.hardware, p, *shape)
+        k, multiplied = ceil(k * self.active), ceil(shape[1] * self.active)
+        cycles = tile_cycles(self.hardware, p, shape[0], multiplied, shape[2])
         sums = n * m * spec.buffers.partial_sum_bits
         readers = ceil(m / spec.array.columns) if spec.corrections.share_inputs_in_row else m
         moved = [

@@ -57,8 +57,9 @@ class _Product:
 
     outputs: int
     words: int
-    """Words of one dot product."""
-    vectors: int
+    """Words of one whole dot product."""
+    vectors: list[tuple[int, int]]
+    """(vectors in a row, words that each multiplies): fewer where hardware skips what a delta network holds."""
     bits: int
     output_bits: int
     fetched: bool
@@ -104,10 +105,11 @@ def segment(layers: Sequence[AnyLayer], stays: int, spec: SilagoSpec) -> Segment
     if isinstance(layer, Elementwise):
         _elementwise(builder, spec, layer, spilled)
     else:
-        inputs, vectors, recurrent = _shape(layer, spec)
-        words = ceil(inputs * layer.weight_bits / spec.cell.word_bits)
+        inputs, transmitted, recurrent = _shape(layer, spec)
         groups = layer.groups if isinstance(layer, Conv2d) else 1
         outputs = (layer.out_channels if isinstance(layer, Conv2d) else layer.out_features) // groups
+        vectors = [(count, ceil(n * layer.weight_bits / spec.cell.word_bits)) for count, n in transmitted]
+        words = ceil(inputs * layer.weight_bits / spec.cell.word_bits)
         product = _Product(outputs, words, vectors, layer.weight_bits, layer.output_bits, not stays, spilled)
         for _ in range(groups):
             (_recurrent if recurrent else _stationary)(builder, spec, product)
@@ -143,8 +145,9 @@ def _spills(layer: AnyLayer, spec: SilagoSpec) -> bool:
     return excess > 0
 
 
-def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, int, bool]:
-    """Length of the reduction (in a group, of a convolution), number of vectors, whether they wait for each other."""
+def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, list[tuple[int, int]], bool]:
+    """Length of the reduction (in a group, of a convolution), (number of vectors, inputs that are multiplied) in order,
+    whether they wait for each other."""
     pair = (layer.weight_bits, layer.activation_bits)
     if pair not in spec.precisions:
         legal = ", ".join(f"{w}x{a}" for w, a in spec.precisions)
@@ -154,12 +157,9 @@ def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, int, bool]:
     if isinstance(layer, Conv2d):
         height, width = layer.output_size
         inputs = layer.in_channels // layer.groups * layer.kernel[0] * layer.kernel[1]
-        return inputs, layer.steps * height * width, False
-    return (
-        ceil(layer.in_features * layer.active) if spec.skips_inactive_inputs else layer.in_features,
-        layer.steps,
-        layer.recurrent,
-    )
+        return inputs, [(layer.steps * height * width, inputs)], False
+    whole = [(layer.steps, layer.in_features)]
+    return layer.in_features, layer.transmitted() if spec.skips_inactive_inputs else whole, layer.recurrent
 
 
 def _configure(builder: SegmentBuilder, spec: SilagoSpec) -> None:
@@ -174,10 +174,11 @@ def _configure(builder: SegmentBuilder, spec: SilagoSpec) -> None:
 
 
 def _stationary(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
-    """Independent vectors: one period a wave, all alike (a last wave with idle cells takes as long)."""
+    """Independent vectors: one period a wave. A last wave with idle cells takes as long as the others."""
     waves = ceil(p.outputs / cells(spec))
     if not p.fetched:
-        builder.emit(waves * p.vectors, _wave(spec, p, (("configured", 1),)))
+        for count, words in p.vectors:
+            builder.emit(waves * count, _wave(spec, p, words, (("configured", 1),)))
         return
     # Pieces of half of the weight tiles, in whole waves, so that the next piece is fetched while one is in use; where
     # half does not hold one wave, pieces of all of them, fetched when the one before has been used.
@@ -203,8 +204,8 @@ def _stationary(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
         if parts == 1 or more:
             fetch(first + fitting if more else first)
         needs: tuple[Label, ...] = (("configured", 1), ("piece", 2 if more else 1))
-        count = min(fitting, waves - first) * p.vectors
-        builder.emit(count, _wave(spec, p, needs, ("piece free",)))
+        for count, words in p.vectors:
+            builder.emit(min(fitting, waves - first) * count, _wave(spec, p, words, needs, ("piece free",)))
 
 
 def _recurrent(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
@@ -218,16 +219,19 @@ def _recurrent(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
         start = (*start, ("piece", 1))
     # The first row of a step is requested when the step begins: its latency is exposed.
     first.append(Step(("begin",), CELLS, spec.dimarch.first_row_cycles, RECURRENCE, start))
-    wave, last = ([step for count, steps in _wave(spec, p, (("begin", 1),), ending) for step in steps * count]
-                  for ending in ((), ("result",)))  # fmt: skip
-    builder.emit(p.vectors, [(1, first), (waves - 1, wave), (1, last)])
+    for time_steps, words in p.vectors:
+        runs = (_wave(spec, p, words, (("begin", 1),), ending) for ending in ((), ("result",)))
+        wave, last = ([step for count, steps in run for step in steps * count] for run in runs)
+        builder.emit(time_steps, [(1, first), (waves - 1, wave), (1, last)])
 
 
-def _wave(spec: SilagoSpec, p: _Product, needs: tuple[Label, ...], ending: tuple[str, ...] = ()) -> list[Run]:
+def _wave(
+    spec: SilagoSpec, p: _Product, words: int, needs: tuple[Label, ...], ending: tuple[str, ...] = ()
+) -> list[Run]:
     """One output a cell: rows of weights and inputs stream in, words are multiplied, lanes reduced, the result
     stored."""
     per_row = spec.dimarch.row_bits // spec.cell.word_bits
-    rows = ceil(p.words / per_row)
+    rows = ceil(words / per_row)
     row_cycles = ceil(spec.dimarch.row_bits / spec.dimarch.link_bits_per_cycle)
     sharing = min(2 * spec.fabric.window_columns + 1, spec.fabric.columns)
     # Outputs go to the columns first: a product of few outputs leaves rows of cells, and their share of the link, idle.
@@ -249,7 +253,7 @@ def _wave(spec: SilagoSpec, p: _Product, needs: tuple[Label, ...], ending: tuple
                  ((0, "busy_cycles", busy), (0, "register_file_read", 2 * used * words * spec.cell.word_bits))),
         ]  # fmt: skip
 
-    steps = row(p.words - (rows - 1) * per_row, closing)
+    steps = row(words - (rows - 1) * per_row, closing)
     if overhead:
         steps.append(Step(("reduce", *ending), CELLS, overhead, REDUCTION, (("multiply", 1),)))
     written = used * p.output_bits
@@ -340,7 +344,10 @@ def _dynamic_energy(layer: AnyLayer, work: LayerWork, spec: SilagoSpec) -> None:
             raise InputError(
                 f"layer {layer.name}: the architecture's energy.mac_pj has no figure for {layer.weight_bits} bits"
             )
-        work.energy_pj["mac"] = layer.macs * e.mac_pj[str(layer.weight_bits)]  # type: ignore[index]
+        macs = layer.macs
+        if isinstance(layer, Matmul) and spec.skips_inactive_inputs:
+            macs = layer.out_features * sum(count * inputs for count, inputs in layer.transmitted())
+        work.energy_pj["mac"] = macs * e.mac_pj[str(layer.weight_bits)]  # type: ignore[index]
     on_chip = bits.get("sram_read", 0) + bits.get("sram_write", 0)
     off_chip = bits.get("dram_read", 0) + bits.get("dram_write", 0)
     work.energy_pj["sram"] = on_chip * e.sram_pj_per_bit

@@ -53,7 +53,7 @@ class Product:
 
     outputs: int
     inputs: int
-    """Length of the reduction; with a delta network on hardware that skips, only the transmitted elements."""
+    """Length of the reduction."""
     vectors: int
     weight_bits: int
     activation_bits: int

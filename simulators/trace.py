@@ -8,18 +8,24 @@ cannot express is an error; no layer costs nothing.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
+from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from simulators.documents import Document, read_document, validate
 from simulators.errors import InputError
+from simulators.files import write_whole
 from simulators.shipped import find
 
 FRAME_MS = 10.0
@@ -43,6 +49,12 @@ Count = Annotated[int, BeforeValidator(whole), Field(ge=0, le=1 << 31)]
 Bits = Annotated[int, BeforeValidator(whole), Field(ge=1, le=16)]
 OutputBits = Annotated[int, BeforeValidator(whole), Field(ge=1, le=32)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Activity = Annotated[
+    Annotated[Fraction, Tag("one")] | Annotated[tuple[Share, ...], Field(strict=False), Tag("each")],
+    Discriminator(lambda value: "each" if isinstance(value, list | tuple) else "one"),
+]
+"""A share of all steps, or one of each."""
 
 
 class Layer(BaseModel):
@@ -80,10 +92,30 @@ class Matmul(Layer):
     weight_bits: Bits
     activation_bits: Bits
     output_bits: OutputBits
-    active: Fraction = 1.0
-    """Fraction of input elements that a delta network transmits; hardware that cannot skip the rest computes them
-    all.
+    active: Activity = 1.0
+    """Fraction of input elements that a delta network transmits, of all steps or one by one; hardware that cannot skip
+    the rest computes them all. In a file, it may also name an .npz file beside it, with an array for this layer.
     """
+
+    @model_validator(mode="after")
+    def _a_share_for_each_step(self) -> Matmul:
+        if isinstance(self.active, tuple) and len(self.active) != self.steps:
+            raise ValueError(f"active: {len(self.active)} shares for {self.steps} steps")
+        return self
+
+    @property
+    def mean_active(self) -> float:
+        """Fraction of input elements that are transmitted, over all steps."""
+        if not isinstance(self.active, tuple):
+            return self.active
+        return sum(count * inputs for count, inputs in self.transmitted()) / (self.steps * self.in_features)
+
+    def transmitted(self) -> list[tuple[int, int]]:
+        """(steps in a row, input elements that each transmits), in order; one at least, for a step takes its time."""
+        if not isinstance(self.active, tuple):
+            return [(self.steps, ceil(self.in_features * self.active))]
+        counts = (max(1, ceil(self.in_features * share - 1e-9)) for share in self.active)
+        return [(len(list(same)), inputs) for inputs, same in groupby(counts)]
 
     @property
     def weights(self) -> int:
@@ -254,7 +286,11 @@ class Trace(BaseModel):
         return Trace.model_validate(data)
 
     def at_steps(self, steps: int) -> Trace:
-        """The same network over so many frames."""
+        """The same network over so many frames. Raises InputError for a layer whose activity is that of its own
+        steps."""
+        for layer in self.layers:
+            if isinstance(layer, Matmul) and isinstance(layer.active, tuple) and len(layer.active) != steps:
+                raise InputError(f"steps: {steps}: layer {layer.name} has shares of active inputs for {layer.steps}")
         data = self.model_dump()
         layers = [{**layer, "steps": steps} for layer in data["layers"]]
         return Trace.model_validate({**data, "steps": steps, "layers": layers})
@@ -290,19 +326,31 @@ class Trace(BaseModel):
 
     def to_yaml(self) -> str:
         """The trace as a YAML file holds it."""
-        return yaml.safe_dump(self._plain(), sort_keys=False, default_flow_style=None, width=120)
+        return _as_yaml(self._plain())
 
     def save(self, path: str | Path) -> None:
-        """Write as YAML or JSON, by the suffix. Raises InputError for another suffix, or where it cannot be written."""
+        """Write as YAML or JSON, by the suffix; shares of active inputs step by step go to an .npz file beside it.
+        Raises InputError for another suffix, or where it cannot be written."""
         path = Path(path)
+        data = self._plain()
+        sidecar = path.with_suffix(".npz")
+        arrays = {layer["name"]: np.array(layer["active"]) for layer in data["layers"]
+                  if isinstance(layer.get("active"), list)}  # fmt: skip
+        for layer in data["layers"]:
+            if layer["name"] in arrays:
+                layer["active"] = sidecar.name
         if path.suffix == ".json":
-            text = json.dumps(self._plain(), indent=1) + "\n"
+            text = json.dumps(data, indent=1) + "\n"
         elif path.suffix in (".yaml", ".yml"):
-            text = self.to_yaml()
+            text = _as_yaml(data)
         else:
             raise InputError(f"{path}: a trace is saved as .yaml or .json")
         try:
-            path.write_text(text, encoding="utf-8")
+            if arrays:
+                packed = io.BytesIO()
+                np.savez_compressed(packed, allow_pickle=False, **arrays)
+                write_whole(sidecar, packed.getvalue())
+            write_whole(path, text.encode())
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -318,5 +366,31 @@ def load_trace(name: str | Path) -> Trace:
 
 
 def trace_from_document(document: Document) -> Trace:
-    """The trace that a parsed file holds."""
-    return validate(document, Trace)
+    """The trace that a parsed file holds, with what lies beside it."""
+    return validate(_with_sidecars(document), Trace)
+
+
+def _as_yaml(data: dict[str, Any]) -> str:
+    return yaml.safe_dump(data, sort_keys=False, default_flow_style=None, width=120)
+
+
+def _with_sidecars(document: Document) -> Document:
+    """The names of .npz files under `active` replaced by what these hold for the layer."""
+    layers = document.data.get("layers") if isinstance(document.data, dict) else None
+    if not isinstance(layers, list):
+        return document
+    filled = list(layers)
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, dict) or not isinstance(layer.get("active"), str):
+            continue
+        place = ("layers", i, "active")
+        file = Path(document.source).parent / layer["active"]
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                shares = arrays[str(layer.get("name"))].tolist()
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            raise document.error(place, f"{layer['active']}: no .npz file of that name beside the trace") from None
+        except KeyError:
+            raise document.error(place, f"{layer['active']}: it holds no array for this layer") from None
+        filled[i] = {**layer, "active": shares}
+    return replace(document, data={**document.data, "layers": filled})
