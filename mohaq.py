@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from simulators.errors import InputError
@@ -267,6 +268,61 @@ def evaluate(
             highlight=False,
             soft_wrap=True,
         )
+
+
+@app.command(epilog="Example: `mohaq delta --model gru --bits 4 --thresholds 0,1,2 --csv delta.csv`")
+def delta(
+    bits: Bits,
+    model: ModelName = "gru",
+    thresholds: Annotated[
+        str, typer.Option(help="Values to combine for layer inputs (x) and recurrent inputs (h), in activation codes.")
+    ] = "0,1,2",
+    fc: Annotated[int | None, typer.Option(min=0, help="Threshold of the output layer; default: as x.")] = None,
+    corpus: Corpus = "embedded",
+    root: Root = None,
+    split: Annotated[str, typer.Option(help="`dev` or `test`.")] = "dev",
+    csv_file: Csv = None,
+    trace_file: Annotated[
+        Path | None,
+        typer.Option("--trace", help="Write the trace of an utterance at the last thresholds, activity step by step."),
+    ] = None,
+    utterance: Annotated[int, typer.Option(min=0, help="Of --trace, counted from 0.")] = 0,
+) -> None:
+    """Sweep thresholds of a delta network: phone error rate against eliminated operations."""
+    from quant.delta import thresholds_of
+
+    recogniser = _load(model, corpus, root)
+    candidate = recogniser.parse_bits(bits)
+    try:
+        values = [int(word) for word in thresholds.split(",")]
+    except ValueError:
+        raise InputError(f"--thresholds {thresholds}: they must be whole numbers, as in 0,1,2") from None
+    recurs = any(site.name.startswith("U") for site in recogniser.sites)
+    grid = [(x, h) for x in values for h in (values if recurs else [0])]
+    names = [site.name for site in recogniser.sites]
+    rows = []
+    table = Table("x", "h", "FC", "error %", "eliminated %", f"transmitted %: {' '.join(names)}", box=SIMPLE_HEAD)
+    with Progress(console=err, transient=True) as progress:
+        for x, h in progress.track(grid, description="delta"):
+            chosen = thresholds_of(recogniser.sites, x, h, x if fc is None else fc)
+            found = recogniser.evaluate_delta(candidate, chosen, split)
+            rows.append((x, h, chosen["FC"], found))
+            shares = " ".join(f"{100 * found.active[name]:.0f}" for name in names)
+            eliminated = f"{100 * found.eliminated:.1f}"
+            table.add_row(
+                str(x), str(h) if recurs else "-", str(chosen["FC"]), f"{found.rate.error:.2f}", eliminated, shares
+            )
+    if csv_file is not None:
+        head = ["x", "h", "fc", "error", "error_max", "eliminated", *(f"active_{name}" for name in names)]
+        lines = [",".join(head)]
+        for x, h, of_fc, found in rows:
+            numbers = [found.rate.error, found.rate.error_max, found.eliminated, *(found.active[n] for n in names)]
+            lines.append(",".join([str(x), str(h), str(of_fc), *(f"{number:.6g}" for number in numbers)]))
+        _write(csv_file, "\n".join(lines) + "\n", protect="")
+    if trace_file is not None:
+        recogniser.trace_delta(candidate, chosen, utterance, split).save(trace_file)
+    if csv_file != "-":
+        out.print(table)
 
 
 @app.command(epilog="Example: `mohaq trace --bits 4x8 --out sru-4x8.yaml`")

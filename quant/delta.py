@@ -7,7 +7,7 @@ that of multiplying the held input. Input products run forward in time for both 
 of their own direction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,16 @@ import torch
 from quant import kernels
 from quant.integer_products import Operand, split
 from quant.models.recurrence import use_torch_threads
+from quant.models.site import Site
 from quant.quantizer import Grid
+
+
+def thresholds_of(sites: Sequence[Site], x: int, h: int, fc: int) -> dict[str, int]:
+    """One threshold for each group of sites: inputs of layers, recurrent inputs (U), and the output layer; the first
+    site transmits every change (Delta networks on Shrink and Eliminate's quantized models, Rezk et al. 2020)."""
+    first = sites[0].name
+    groups = {site.name: h if site.name.startswith("U") else fc if site.name == "FC" else x for site in sites}
+    return {**groups, first: 0}
 
 
 @dataclass
@@ -36,6 +45,11 @@ class Delta:
         kernels.hold(codes.numpy(), self.lengths.numpy(), self.thresholds[site], counts)
         self.record(site, counts[:, None], x.shape[2])
         return split(codes, grid)
+
+    def share(self, site: str, utterance: int, direction: int) -> np.ndarray:
+        """(T,) of one utterance of the batch, without what lies past its end."""
+        shares = self.active[site][: int(self.lengths[utterance])]
+        return shares[:, min(direction, shares.shape[1] - 1), utterance]
 
     def record(self, site: str, counts: np.ndarray, inputs: int) -> None:
         """`counts` (T, directions, B) of transmitted elements out of `inputs`."""

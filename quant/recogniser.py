@@ -5,7 +5,7 @@ model.evaluate({"L0": (8, 8), "P1": (4, 8), …}).error_max
 model.trace(bits) → simulators.Trace
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import repeat
@@ -20,6 +20,7 @@ from quant.batches import Batch, pack, plan
 from quant.candidate import Bits, check_candidate, parse_bits
 from quant.checkpoint import Checkpoint, load_checkpoint
 from quant.clipping import Scheme
+from quant.delta import Delta
 from quant.models.arithmetic import Arithmetic, FloatArithmetic
 from quant.models.networks import Network
 from quant.models.site import Site
@@ -29,7 +30,7 @@ from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
 from quant.speech.features import Features, load_features
 from quant.speech.scoring import Score, score, speaker_subsets
-from simulators import Trace
+from simulators import Matmul, Trace
 from simulators.errors import InputError
 
 SUBSETS = 4
@@ -53,6 +54,16 @@ class ErrorRate:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class DeltaResult:
+    """What a delta network errs and saves: shares of its inputs that it transmits, by site, and the share of all
+    multiply-accumulates that are therefore not done."""
+
+    rate: ErrorRate
+    active: dict[str, float]
+    eliminated: float
 
 
 @dataclass(frozen=True)
@@ -153,6 +164,51 @@ class Recogniser:
                 result[position] = posteriors
         return result
 
+    @torch.inference_mode()
+    def evaluate_delta(self, bits: Bits, thresholds: Mapping[str, int], split: str = "dev") -> "DeltaResult":
+        """As `evaluate`, of the delta network with these thresholds, in units of the sites' activation codes. Sites
+        that are not named transmit everything."""
+        check_candidate(bits, self.sites)
+        _check_thresholds(thresholds, self.sites)
+        prepared = self._split(split)
+        hypotheses: dict[int, list[int]] = {}
+        shares: dict[str, list[np.ndarray]] = {site: [] for site in thresholds}
+        for batch in prepared.batches:
+            delta = Delta(thresholds, batch.lengths)
+            found = _log_posteriors(self.network(batch.features, batch.lengths, self._arithmetic(bits, delta)), batch)
+            hypotheses |= dict(zip(batch.positions, self.checkpoint.decoder.decode(found), strict=True))
+            for site in thresholds:
+                directions = delta.active[site].shape[1]
+                shares[site] += [delta.share(site, b, d) for b in range(len(batch.lengths)) for d in range(directions)]
+        active = {site: float(np.concatenate(values).mean()) for site, values in shares.items()}
+        macs = sum(site.weights for site in self.sites)
+        done = sum(site.weights * active.get(site.name, 1.0) for site in self.sites)
+        rate = self.error_rate([hypotheses[i] for i in range(len(hypotheses))], split)
+        return DeltaResult(rate, active, 1.0 - done / macs)
+
+    @torch.inference_mode()
+    def trace_delta(self, bits: Bits, thresholds: Mapping[str, int], utterance: int = 0, split: str = "dev") -> Trace:
+        """The trace of one utterance of a split, with the share of inputs that each product transmits at each of its
+        steps."""
+        check_candidate(bits, self.sites)
+        _check_thresholds(thresholds, self.sites)
+        features = self._split(split).features
+        if not 0 <= utterance < len(features):
+            raise InputError(f"utterance {utterance}: {split} has {len(features)}, counted from 0")
+        batch = pack(features.mats, None, [utterance])
+        delta = Delta(thresholds, batch.lengths)
+        self.network(batch.features, batch.lengths, self._arithmetic(bits, delta))
+        plain = self.trace(bits, int(batch.lengths[0]))
+        layers = []
+        for layer in plain.layers:
+            site, direction = (
+                (layer.name, 0) if layer.name in thresholds else (layer.name[:-1], "fb".find(layer.name[-1]))
+            )
+            if isinstance(layer, Matmul) and site in thresholds:
+                layer = layer.but(active=tuple(delta.share(site, 0, direction).tolist()))
+            layers.append(layer)
+        return Trace(name=f"{plain.name}-delta", steps=plain.steps, layers=tuple(layers))
+
     def trace(self, bits: Bits, steps: int = 300) -> Trace:
         """What a candidate computes for an utterance of `steps` frames, for the simulators."""
         check_candidate(bits, self.sites)
@@ -160,8 +216,8 @@ class Recogniser:
             raise InputError(f"steps: {steps}: it must lie between 1 and {MAX_STEPS}")
         return Trace(name=self.checkpoint.name, steps=steps, layers=tuple(self.network.trace_layers(bits, steps)))
 
-    def _arithmetic(self, bits: Bits) -> QuantizedArithmetic:
-        return QuantizedArithmetic(bits, self._weights, self.checkpoint.calibration)
+    def _arithmetic(self, bits: Bits, delta: Delta | None = None) -> QuantizedArithmetic:
+        return QuantizedArithmetic(bits, self._weights, self.checkpoint.calibration, delta)
 
     def _split(self, split: str) -> _Split:
         if split not in self._splits:
@@ -183,6 +239,15 @@ class Recogniser:
                 "(--corpus timit --root FOLDER, or corpus_root in an experiment)"
             )
         return embedded_corpus([split], size=size)
+
+
+def _check_thresholds(thresholds: Mapping[str, int], sites: Sequence[Site]) -> None:
+    names = [site.name for site in sites]
+    for site, threshold in thresholds.items():
+        if site not in names:
+            raise InputError(f"threshold of {site}: unknown site: the sites are {', '.join(names)}")
+        if threshold < 0:
+            raise InputError(f"threshold of {site}: {threshold}: it must be at least 0")
 
 
 def _log_posteriors(logits: torch.Tensor, batch: Batch) -> list[np.ndarray]:
