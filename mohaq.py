@@ -377,6 +377,38 @@ def train(
 
 
 @app.command(
+    epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped"
+)
+def retrain(
+    bits: Bits,
+    output: Annotated[Path, typer.Option("--out", help="Folder of the run: its state, and retrained.safetensors.")],
+    model: ModelName = "sru",
+    corpus: Corpus = "embedded",
+    root: Root = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training set.")] = 1,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the schedule.")] = 5e-4,
+    seed: Annotated[int, typer.Option(help="Of batches and dropout.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+) -> None:
+    """Retrain a model for given bit-widths, full-precision weights under quantized ones."""
+    from quant import load_model
+    from quant.retrain import retrain as run_retraining
+    from quant.training_run import training_progress
+
+    recogniser = _load(model, corpus, root)
+    candidate = recogniser.parse_bits(bits)
+    before = recogniser.evaluate(candidate)
+    training = recogniser.utterances("train")
+    with training_progress(epochs, err) as (_, on_step):
+        path = run_retraining(
+            recogniser.checkpoint, candidate, training, output, epochs=epochs, learning_rate=learning_rate, seed=seed,
+            resume=resume, on_step=on_step,
+        )  # fmt: skip
+    after = load_model(path, corpus_root=_corpus_root(corpus, root)).evaluate(candidate)
+    out.print(f"{path}: phone error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)", highlight=False)
+
+
+@app.command(
     epilog="Example: `mohaq search experiments/demo.yaml --out runs/demo`; again with `--resume` after an interruption"
 )
 def search(

@@ -105,6 +105,13 @@ class Recogniser:
         """sha256 of the dev split's audio and labels."""
         return self._split("dev").features.digest
 
+    def utterances(self, split: str) -> Features:
+        """Normalised features, labels and phones of a split."""
+        if split in self._splits:
+            return self._splits[split].features
+        root = self._corpus_root or self._embedded_root(split)
+        return load_features(load_corpus(root, split)).normalised(self.checkpoint.statistics)
+
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """See `quant.candidate.parse_bits`."""
         return parse_bits(text, self.sites)
@@ -221,8 +228,7 @@ class Recogniser:
 
     def _split(self, split: str) -> _Split:
         if split not in self._splits:
-            root = self._corpus_root or self._embedded_root(split)
-            features = load_features(load_corpus(root, split)).normalised(self.checkpoint.statistics)
+            features = self.utterances(split)
             lengths = [len(mat) for mat in features.mats]
             batches = tuple(
                 pack(features.mats, None, positions) for positions in plan(lengths, self.network.frames_per_batch)

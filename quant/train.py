@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from quant.allocator import keep_freed_memory
 from quant.batches import Batch, pack, plan
-from quant.models.arithmetic import FloatArithmetic
+from quant.models.arithmetic import Arithmetic, FloatArithmetic
 from quant.models.networks import Geometry, Network, trained
 from quant.models.networks import network as build
 from quant.models.sru import SruGeometry
@@ -86,11 +86,24 @@ class BFloat16Arithmetic(FloatArithmetic):
         return y if bias is None else y + bias
 
 
+@dataclass(frozen=True)
+class Start:
+    """A network to train on from, instead of a new one, in an arithmetic of its own."""
+
+    network: Network
+    """Without what only training needs; not changed."""
+    identity: str
+    """Tells this start apart from others, arithmetic included."""
+    arithmetic: Callable[[Network], Arithmetic]
+    """Made anew for every epoch, so that it holds nothing that a resumed run lacks."""
+
+
 def train(
     recipe: Recipe,
     examples: Examples,
     folder: Path,
     resume: bool = False,
+    start: Start | None = None,
     on_step: Callable[[Step], None] | None = None,
     on_epoch: Callable[[int, Network], None] | None = None,
 ) -> Network:
@@ -100,12 +113,15 @@ def train(
     false, or if the run that it holds has another recipe or other data.
     """
     keep_freed_memory()
-    network = build(recipe.geometry, recipe.dropout, training=True)
-    network.initialise(torch.Generator().manual_seed(recipe.seed))
+    network = build(recipe.geometry, recipe.dropout, training=start is None)
+    if start is None:
+        network.initialise(torch.Generator().manual_seed(recipe.seed))
+    else:
+        network.load_state_dict(start.network.state_dict())
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    identity = {"recipe": asdict(recipe), "data": examples.digest}
+    identity = {"recipe": asdict(recipe), "data": examples.digest} | ({"start": start.identity} if start else {})
     first_epoch = _restore(folder / STATE_FILE, network, optimiser, identity, resume)
 
     lengths = [len(x) for x in examples.features]
@@ -117,12 +133,13 @@ def train(
     done = sum(map(len, plans[:first_epoch]))
     for epoch in range(first_epoch, recipe.epochs):
         masks = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
+        arithmetic = BFloat16Arithmetic() if start is None else start.arithmetic(network)
         for positions in plans[epoch]:
             started = time.perf_counter()
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * one_cycle((done + 1) / total)
             batch = pack(examples.features, examples.labels, positions)
-            loss = _step(network, optimiser, batch, masks, recipe.gradient_norm)
+            loss = _step(network, arithmetic, optimiser, batch, masks, recipe.gradient_norm)
             done += 1
             if not math.isfinite(loss):
                 raise InputError(
@@ -146,10 +163,15 @@ def one_cycle(progress: float) -> float:
 
 
 def _step(
-    network: Network, optimiser: torch.optim.Optimizer, batch: Batch, masks: torch.Generator, gradient_norm: float
+    network: Network,
+    arithmetic: Arithmetic,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    masks: torch.Generator,
+    gradient_norm: float,
 ) -> float:
     assert batch.labels is not None
-    logits = network(batch.features, batch.lengths, BFloat16Arithmetic(), masks)
+    logits = network(batch.features, batch.lengths, arithmetic, masks)
     loss = functional.cross_entropy(logits.flatten(0, 1), batch.labels.flatten())
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -180,7 +202,9 @@ def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, ide
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     epochs_done = found.pop("epochs_done")
     if found != json.loads(json.dumps(identity)):
-        different = [key for key in ("recipe", "data") if found.get(key) != json.loads(json.dumps(identity[key]))]
+        different = [
+            key for key in ("recipe", "data", "start") if found.get(key) != json.loads(json.dumps(identity.get(key)))
+        ]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")
     network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("optimiser.")})
     for name, parameter in network.named_parameters():

@@ -1,5 +1,7 @@
 """`mohaq train`: from a corpus to a checkpoint and its card. Progress on a console, state in a folder, resumable."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -89,7 +91,7 @@ def run_training(
     statistics = raw["train"].statistics()
     for parameter in network.parameters():  # what is calibrated and measured is what is stored: float16
         parameter.data = parameter.data.half().float()
-    calibration = _calibrate(network, raw["train"].normalised(statistics), seed)
+    calibration = calibrate_on(network, raw["train"].normalised(statistics), seed)
     save_checkpoint(path, network, statistics, decoder, calibration, record)
     console.print("tuning the decoder on dev")
     untuned = Recogniser(load_checkpoint(path), corpus_root)
@@ -97,6 +99,20 @@ def run_training(
     save_checkpoint(path, network, statistics, decoder, calibration, record)
     write_whole(folder / f"{name}.md", _card(path, corpus_root, console).encode())
     return path
+
+
+@contextmanager
+def training_progress(epochs: int, console: Console) -> Iterator[tuple[Progress, Callable[[Step], None]]]:
+    """A bar with an estimate, and what moves it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("training", total=None)
+
+        def on_step(step: Step) -> None:
+            text = f"epoch {step.epoch}/{epochs}, loss {step.loss:.3f}, {step.frames_per_second:,.0f} frames/s"
+            progress.update(task, description=text, total=step.total, completed=step.done)
+
+        yield progress, on_step
 
 
 def _train(
@@ -111,13 +127,7 @@ def _train(
 ) -> Network:
     statistics = raw["train"].statistics()
     training = raw["train"].normalised(statistics)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("training", total=None)
-
-        def on_step(step: Step) -> None:
-            text = f"epoch {step.epoch}/{recipe.epochs}, loss {step.loss:.3f}, {step.frames_per_second:,.0f} frames/s"
-            progress.update(task, description=text, total=step.total, completed=step.done)
+    with training_progress(recipe.epochs, console) as (progress, on_step):
 
         def on_epoch(epoch: int, network: Network) -> None:
             half_way = Checkpoint("", network, statistics, decoder, NOT_CALIBRATED, record, "")
@@ -127,11 +137,11 @@ def _train(
             )
 
         examples = Examples(training.mats, training.labels, training.digest)
-        return train(recipe, examples, folder, resume, on_step, on_epoch)
+        return train(recipe, examples, folder, resume, None, on_step, on_epoch)
 
 
-def _calibrate(network: Network, training: Features, seed: int) -> Calibration:
-    """On a random sample of the training set: dev stays unseen by everything but the decoder's three weights."""
+def calibrate_on(network: Network, training: Features, seed: int) -> Calibration:
+    """Ranges on a random sample of the training set: dev stays unseen by everything but the decoder's three weights."""
     count = min(CALIBRATION_UTTERANCES, len(training))
     positions = np.random.default_rng(seed).choice(len(training), count, replace=False)
     return calibrate(network, pack(training.mats, None, sorted(positions.tolist())))

@@ -18,6 +18,11 @@ Tensors = tuple[torch.Tensor, ...]
 Rounding = Callable[[torch.Tensor], torch.Tensor]
 
 
+def exactly(x: torch.Tensor) -> torch.Tensor:
+    """No rounding."""
+    return x
+
+
 class Cell(ABC):
     """What distinguishes one cell from another."""
 
@@ -41,8 +46,8 @@ class Cell(ABC):
 
     @classmethod
     @abstractmethod
-    def forward(cls, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> Tensors:
-        """h of every step, and what `backward` wants."""
+    def forward(cls, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, seen: Rounding = exactly) -> Tensors:
+        """h of every step, and what `backward` wants. `seen`: what the recurrent product sees of h."""
 
     @classmethod
     def memory(cls, h: torch.Tensor, kept: Tensors) -> torch.Tensor:
@@ -51,8 +56,10 @@ class Cell(ABC):
 
     @classmethod
     @abstractmethod
-    def backward(cls, grad: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, kept: Tensors) -> Tensors:
-        """Gradients of u, w and bias from that of h."""
+    def backward(
+        cls, grad: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, kept: Tensors, seen: Rounding = exactly
+    ) -> Tensors:
+        """Gradients of u, w and bias from that of h; what `seen` does passes gradients as they are."""
 
 
 def before(x: torch.Tensor) -> torch.Tensor:
@@ -60,9 +67,9 @@ def before(x: torch.Tensor) -> torch.Tensor:
     return torch.cat((torch.zeros_like(x[:1]), x[:-1]))
 
 
-def _weight_gradient(grad_a: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-    """Σ over steps and utterances of grad_a (T, 2, B, M) times h (T, 2, B, C) of the step before: (2, M, C)."""
-    a, b = (x.transpose(0, 1).flatten(1, 2) for x in (grad_a, before(h)))
+def _weight_gradient(grad_a: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    """Σ over steps and utterances of grad_a (T, 2, B, M) times the product's inputs (T, 2, B, C): (2, M, C)."""
+    a, b = (x.transpose(0, 1).flatten(1, 2) for x in (grad_a, inputs))
     return torch.bmm(a.transpose(1, 2), b)
 
 
@@ -82,13 +89,13 @@ class Lstm(Cell):
         return gate(o * gate(c.tanh())), c
 
     @classmethod
-    def forward(cls, u, w, bias):  # type: ignore[no-untyped-def]
+    def forward(cls, u, w, bias, seen=exactly):  # type: ignore[no-untyped-def]
         cells, wt = w.shape[2], w.transpose(1, 2).contiguous()
         activated, c_all = torch.empty_like(u), u.new_empty(*u.shape[:3], cells)
         h_all = torch.empty_like(c_all)
         h = c = u.new_zeros((*u.shape[1:3], cells))
         for t in range(len(u)):
-            a = torch.baddbmm(u[t], h, wt)
+            a = torch.baddbmm(u[t], seen(h), wt)
             out = activated[t]
             torch.sigmoid(a, out=out)
             torch.tanh(a[..., 2 * cells : 3 * cells], out=out[..., 2 * cells : 3 * cells])
@@ -99,7 +106,7 @@ class Lstm(Cell):
         return h_all, activated, c_all
 
     @classmethod
-    def backward(cls, grad, w, bias, kept):  # type: ignore[no-untyped-def]
+    def backward(cls, grad, w, bias, kept, seen=exactly):  # type: ignore[no-untyped-def]
         h_all, activated, c_all = kept
         grad_a = torch.empty_like(activated)
         squashed = c_all.tanh()
@@ -115,7 +122,7 @@ class Lstm(Cell):
             torch.cat((grad_c * of_i[t], grad_c * of_f[t], grad_c * of_g[t], grad_h * of_o[t]), -1, out=grad_a[t])
             grad_h = torch.bmm(grad_a[t], w)
             grad_c = grad_c * f[t]
-        return grad_a, _weight_gradient(grad_a, h_all), torch.zeros_like(bias)
+        return grad_a, _weight_gradient(grad_a, seen(before(h_all))), torch.zeros_like(bias)
 
     @classmethod
     def memory(cls, h, kept):  # type: ignore[no-untyped-def]
@@ -139,13 +146,13 @@ class Gru(Cell):
         return (gate(gate((1 - z) * n) + z * h),)
 
     @classmethod
-    def forward(cls, u, w, bias):  # type: ignore[no-untyped-def]
+    def forward(cls, u, w, bias, seen=exactly):  # type: ignore[no-untyped-def]
         cells, wt = w.shape[2], w.transpose(1, 2).contiguous()
         activated, inner = torch.empty_like(u), u.new_empty(*u.shape[:3], cells)
         h_all = torch.empty_like(inner)
         h = u.new_zeros((*u.shape[1:3], cells))
         for t in range(len(u)):
-            a = torch.bmm(h, wt)
+            a = torch.bmm(seen(h), wt)
             out = activated[t]
             torch.sigmoid(u[t, ..., : 2 * cells] + a[..., : 2 * cells], out=out[..., : 2 * cells])
             r, z, n = out.chunk(3, -1)
@@ -156,7 +163,7 @@ class Gru(Cell):
         return h_all, activated, inner
 
     @classmethod
-    def backward(cls, grad, w, bias, kept):  # type: ignore[no-untyped-def]
+    def backward(cls, grad, w, bias, kept, seen=exactly):  # type: ignore[no-untyped-def]
         h_all, activated, inner = kept
         r, z, n = activated.chunk(3, -1)
         grad_a, grad_n = torch.empty_like(activated), torch.empty_like(h_all)
@@ -169,7 +176,7 @@ class Gru(Cell):
             grad_h = torch.baddbmm(grad_h * z[t], grad_a[t], w)
         cells = h_all.shape[-1]
         grad_u = torch.cat((grad_a[..., : 2 * cells], grad_n), -1)
-        return grad_u, _weight_gradient(grad_a, h_all), grad_a[..., 2 * cells :].sum((0, 2))
+        return grad_u, _weight_gradient(grad_a, seen(before(h_all))), grad_a[..., 2 * cells :].sum((0, 2))
 
 
 class LiGru(Cell):
@@ -187,12 +194,12 @@ class LiGru(Cell):
         return (memory(memory((1 - z) * n) + z * h),)
 
     @classmethod
-    def forward(cls, u, w, bias):  # type: ignore[no-untyped-def]
+    def forward(cls, u, w, bias, seen=exactly):  # type: ignore[no-untyped-def]
         cells, wt = w.shape[2], w.transpose(1, 2).contiguous()
         activated, h_all = torch.empty_like(u), u.new_empty(*u.shape[:3], cells)
         h = u.new_zeros((*u.shape[1:3], cells))
         for t in range(len(u)):
-            a = torch.baddbmm(u[t], h, wt)
+            a = torch.baddbmm(u[t], seen(h), wt)
             torch.sigmoid(a[..., :cells], out=activated[t, ..., :cells])
             torch.clamp_min(a[..., cells:], 0, out=activated[t, ..., cells:])
             z, n = activated[t].chunk(2, -1)
@@ -201,7 +208,7 @@ class LiGru(Cell):
         return h_all, activated
 
     @classmethod
-    def backward(cls, grad, w, bias, kept):  # type: ignore[no-untyped-def]
+    def backward(cls, grad, w, bias, kept, seen=exactly):  # type: ignore[no-untyped-def]
         h_all, activated = kept
         z, n = activated.chunk(2, -1)
         grad_a = torch.empty_like(activated)
@@ -211,7 +218,7 @@ class LiGru(Cell):
             grad_h = grad_h + grad[t]
             torch.cat((grad_h * of_z[t], grad_h * of_n[t]), -1, out=grad_a[t])
             grad_h = torch.baddbmm(grad_h * z[t], grad_a[t], w)
-        return grad_a, _weight_gradient(grad_a, h_all), torch.zeros_like(bias)
+        return grad_a, _weight_gradient(grad_a, seen(before(h_all))), torch.zeros_like(bias)
 
 
 CELLS: dict[str, type[Cell]] = {cell.name: cell for cell in (Lstm, Gru, LiGru)}
@@ -219,21 +226,26 @@ CELLS: dict[str, type[Cell]] = {cell.name: cell for cell in (Lstm, Gru, LiGru)}
 
 class _Recurrence(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, cell: type[Cell], u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        ctx.cell = cell
-        h, *kept = cell.forward(u, w, bias)
+    def forward(
+        ctx: Any, cell: type[Cell], u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, seen: Rounding
+    ) -> torch.Tensor:
+        ctx.cell, ctx.seen = cell, seen
+        h, *kept = cell.forward(u, w, bias, seen)
         ctx.save_for_backward(w, bias, h, *kept)
         return h
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]
         w, bias, *kept = ctx.saved_tensors
-        return None, *ctx.cell.backward(grad.contiguous(), w, bias, tuple(kept))
+        return None, *ctx.cell.backward(grad.contiguous(), w, bias, tuple(kept), ctx.seen), None
 
 
-def recurrence(cell: type[Cell], u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Differentiable: u (T, 2, B, G·C), w (2, G·C, C), bias (2, R·C) of the recurrent products → h (T, 2, B, C)."""
-    return _Recurrence.apply(cell, u, w, bias)
+def recurrence(
+    cell: type[Cell], u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, seen: Rounding = exactly
+) -> torch.Tensor:
+    """Differentiable: u (T, 2, B, G·C), w (2, G·C, C), bias (2, R·C) of the recurrent products → h (T, 2, B, C). The
+    recurrent product sees h through `seen`, which passes gradients straight through."""
+    return _Recurrence.apply(cell, u, w, bias, seen)
 
 
 def turned(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

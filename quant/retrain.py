@@ -1,0 +1,161 @@
+"""Retraining for a candidate: quantized weights and activations in every pass, full-precision weights under them.
+
+Binary-connect (Courbariaux et al. 2015), as MOHAQ retrains its beacons (Rezk et al. 2022, section 4.4): products see
+weights and activations on the candidate's grids, gradients pass the rounding as if it were not there, and the optimiser
+moves the full-precision weights, which are what is kept. What is wider than a product (sums, gates, states) stays in
+floating point, for 16 bits do not change it. Grids of weights follow the weights.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from quant.calibration import Calibration
+from quant.candidate import Bits, check_candidate
+from quant.checkpoint import Checkpoint, save_checkpoint
+from quant.clipping import Scheme, quantize_weights
+from quant.models.arithmetic import FloatArithmetic, in_time, side_by_side
+from quant.models.cells import Cell, recurrence
+from quant.models.networks import Network
+from quant.models.site import DIRECTIONS
+from quant.quantizer import FIXED_POINT_BITS, Grid
+from quant.speech.features import Features
+from quant.train import Examples, Recipe, Start, Step, train
+from quant.training_run import calibrate_on
+
+REFRESH = 25
+"""Passes after which the grids of the weights are chosen again."""
+
+LEARNING_RATE = 5e-4
+"""Peak; a quarter of that of training from nothing."""
+
+
+class _OnGrid(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, grid):  # type: ignore[no-untyped-def]
+        codes = torch.mul(x, 1.0 / grid.step).round_()
+        inside = (codes >= grid.lowest) & (codes <= grid.highest)
+        ctx.save_for_backward(inside)
+        return codes.clamp_(grid.lowest, grid.highest).mul_(grid.step)
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        (inside,) = ctx.saved_tensors
+        return grad * inside, None
+
+
+class _Codes(torch.autograd.Function):
+    """Weights by their steps, a row each, with gradients that pass straight through, clipped weights' too."""
+
+    @staticmethod
+    def forward(ctx, weight, steps, bits):  # type: ignore[no-untyped-def]
+        highest = 2 ** (bits - 1) - 1
+        return (weight / steps).round_().clamp_(-highest - 1, highest).mul_(steps)
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        return grad, None, None
+
+
+class StraightThrough(FloatArithmetic):
+    """Products on the candidate's grids in bfloat16, which holds codes of up to 8 bits exactly; differentiable."""
+
+    def __init__(self, network: Network, bits: Bits, calibration: Calibration, scheme: Scheme):
+        self._network = network
+        self._bits = bits
+        self._calibration = calibration
+        self._scheme = scheme
+        self._steps: dict[str, torch.Tensor] = {}
+        self._passes = 0
+
+    def product(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if site == self._network.sites[0].name:
+            self._follow_the_weights()
+        x = _OnGrid.apply(x, self._grid(site))
+        w = self._rounded(site, weight)
+        if max(self._bits[site]) < FIXED_POINT_BITS:
+            # Whole codes are exact in bfloat16; their steps are put back behind the product.
+            grid, steps = self._grid(site), self._steps[site]
+            y = torch.nn.functional.linear((x / grid.step).bfloat16(), (w / steps).bfloat16()).float()
+            y = y * (steps[:, 0] * grid.step)
+        else:
+            y = torch.nn.functional.linear(x, w)
+        return y if bias is None else y + bias
+
+    def recurrence(
+        self,
+        site: str,
+        cell: type[Cell],
+        u: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        lengths: torch.Tensor,
+    ) -> torch.Tensor:
+        w = self._rounded(site, weight).unflatten(0, (DIRECTIONS, -1))
+        h = recurrence(cell, side_by_side(u, lengths), w, bias, self._grid(site).round)
+        return in_time(h, lengths)
+
+    def _grid(self, site: str) -> Grid:
+        return self._calibration.grid(site, self._bits[site][1], self._scheme.activations)
+
+    def _rounded(self, site: str, weight: torch.Tensor) -> torch.Tensor:
+        return _Codes.apply(weight, self._steps[site], self._bits[site][0])
+
+    def _follow_the_weights(self) -> None:
+        if self._passes % REFRESH == 0:
+            for site in self._network.sites:
+                weight = self._network.get_parameter(site.name).detach()
+                self._steps[site.name] = quantize_weights(weight, self._bits[site.name][0], self._scheme).steps[:, None]
+        self._passes += 1
+
+
+def retrain(
+    checkpoint: Checkpoint,
+    bits: Bits,
+    training: Features,
+    folder: Path,
+    *,
+    epochs: int = 1,
+    learning_rate: float = LEARNING_RATE,
+    seed: int = 1,
+    scheme: Scheme | None = None,
+    resume: bool = False,
+    on_step: Callable[[Step], None] | None = None,
+) -> Path:
+    """Train a checkpoint on for a candidate, on normalised training utterances, and write `retrained.safetensors` to
+    `folder`: full-precision weights with ranges seen anew, the decoder's weights as they were.
+
+    The state is kept after every epoch. Raises InputError for a bad candidate or recipe, and as `quant.train.train`
+    does for a folder that holds another run.
+    """
+    scheme = scheme or Scheme()
+    check_candidate(bits, checkpoint.network.sites)
+    recipe = Recipe(
+        geometry=checkpoint.network.geometry,
+        epochs=epochs,
+        frames_per_batch=checkpoint.record["recipe"]["frames_per_batch"],
+        learning_rate=learning_rate,
+        weight_decay=0.0,
+        dropout=checkpoint.record["recipe"]["dropout"],
+        seed=seed,
+    )
+    name = ",".join(f"{site}={w}x{a}" for site, (w, a) in bits.items())
+    start = Start(
+        checkpoint.network,
+        f"{checkpoint.digest}:{name}:{scheme.name}",
+        lambda network: StraightThrough(network, bits, checkpoint.calibration, scheme),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    examples = Examples(training.mats, training.labels, training.digest)
+    network = train(recipe, examples, folder, resume, start, on_step)
+    for parameter in network.parameters():  # what is calibrated and measured is what is stored: float16
+        parameter.data = parameter.data.half().float()
+    record = {**checkpoint.record, "retrained": {"from": checkpoint.digest, "bits": name, "epochs": epochs,
+              "learning_rate": learning_rate, "seed": seed, "clipping": scheme.name}}  # fmt: skip
+    calibration = calibrate_on(network, training, checkpoint.record["recipe"]["seed"])
+    path = folder / "retrained.safetensors"
+    save_checkpoint(path, network, checkpoint.statistics, checkpoint.decoder, calibration, record)
+    return path

@@ -1,0 +1,98 @@
+"""Retraining: gradients pass the rounding, a resumed run is the same, and the error at few bits falls."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from quant import load_model
+from quant.batches import pack
+from quant.calibration import calibrate
+from quant.candidate import homogeneous
+from quant.clipping import Scheme
+from quant.models.networks import geometry, network
+from quant.ptq import QuantizedArithmetic, QuantizedWeights
+from quant.quantizer import FIXED_POINT_BITS, integer_grid
+from quant.recogniser import Recogniser
+from quant.retrain import StraightThrough, retrain
+from quant.training_run import run_training
+from simulators import InputError
+
+CELLS = ("sru", "lstm", "gru", "ligru")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("bits", [2, 4, FIXED_POINT_BITS])
+def test_it_computes_what_inference_does_and_is_differentiable(cell: str, bits: int) -> None:
+    net = network(
+        geometry(
+            cell, {"inputs": 5, "layers": 2, "cells": 6, "outputs": 4} | ({"projection": 3} if cell == "sru" else {})
+        )
+    )
+    net.initialise(torch.Generator().manual_seed(1))
+    x = torch.randn(30, 2, 5, generator=torch.Generator().manual_seed(2))
+    batch = pack([x[:, 0].numpy(), x[:20, 1].numpy()], None, [0, 1])
+    candidate = homogeneous(net.sites, bits)
+    calibration = calibrate(net, batch)
+    seen = StraightThrough(net, candidate, calibration, Scheme())
+    ours = net(batch.features, batch.lengths, seen)
+    with torch.no_grad():
+        exact = net(batch.features, batch.lengths, QuantizedArithmetic(candidate, QuantizedWeights(net), calibration))
+    true = torch.arange(len(ours))[:, None] < batch.lengths
+    # Elementwise work is not rounded here; where a rounded state crosses a border, a code of a coarse grid differs.
+    near = (ours - exact)[true].abs() < 0.02 * float(exact[true].abs().max()) + 0.02
+    assert float(near.float().mean()) > (0.9 if bits > 2 else 0.6)
+    ours[true].square().sum().backward()
+    for site in net.sites:
+        gradient = net.get_parameter(site.name).grad
+        assert gradient is not None
+        assert torch.isfinite(gradient).all()
+        assert gradient.abs().max() > 0
+
+
+def test_gradients_of_clipped_activations_are_zero() -> None:
+    from quant.retrain import _OnGrid
+
+    x = torch.tensor([0.2, 5.0, -5.0], requires_grad=True)
+    _OnGrid.apply(x, integer_grid(4, 1.0)).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
+    if importlib.util.find_spec("espeakng_loader") is None:
+        pytest.skip("espeakng-loader is not installed: the embedded corpus cannot be made")
+    return load_model(run_training(tmp_path_factory.mktemp("small"), small=True))
+
+
+def test_it_pays_at_few_bits_and_resumes(small: Recogniser, tmp_path: Path) -> None:
+    bits = homogeneous(small.sites, 2)
+    training = small.utterances("train")
+    whole = retrain(small.checkpoint, bits, training, tmp_path / "whole", epochs=4, learning_rate=4e-3)
+    assert load_model(whole).evaluate(bits).error < small.evaluate(bits).error - 5
+
+    class Stopped(Exception):
+        pass
+
+    def stop(step: object) -> None:
+        if step.epoch == 3:  # type: ignore[attr-defined]
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        retrain(small.checkpoint, bits, training, tmp_path / "parts", epochs=4, learning_rate=4e-3, on_step=stop)
+    with pytest.raises(InputError, match="--resume continues"):
+        retrain(small.checkpoint, bits, training, tmp_path / "parts", epochs=4)
+    with pytest.raises(InputError, match="another start"):
+        retrain(
+            small.checkpoint,
+            homogeneous(small.sites, 4),
+            training,
+            tmp_path / "parts",
+            epochs=4,
+            learning_rate=4e-3,
+            resume=True,
+        )
+    parts = retrain(small.checkpoint, bits, training, tmp_path / "parts", epochs=4, learning_rate=4e-3, resume=True)
+    assert parts.read_bytes() == whole.read_bytes()
