@@ -21,6 +21,7 @@ from simulators.files import write_whole
 
 if TYPE_CHECKING:
     from quant import Recogniser
+    from quant.recogniser import ReferenceCheck
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -244,7 +245,7 @@ def arch_check(files: Annotated[list[str], typer.Argument(help="Spec files or sh
     epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`"
 )
 def evaluate(
-    bits: Bits,
+    bits: Annotated[str, Bits.__metadata__[0]] = "",
     model: ModelName = "sru",
     corpus: Corpus = "embedded",
     root: Root = None,
@@ -252,11 +253,30 @@ def evaluate(
     clipping: WeightClipping = "mse",
     activation_clipping: ActivationClipping = "mse",
     per_channel: PerChannel = False,
+    integer: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="The first N utterances by whole numbers alone, beside the fast path."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model."""
-    recogniser = _load(model, corpus, root, clipping, activation_clipping, per_channel)
-    rate = recogniser.evaluate(None if bits == "float" else recogniser.parse_bits(bits), split=split)
+    """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model. An exported model's
+    folder needs no bits."""
+    if (Path(model) / "model.json").is_file():
+        from quant.export import load_export
+
+        candidate: dict[str, tuple[int, int]] | None
+        recogniser, candidate = load_export(Path(model), _corpus_root(corpus, root))
+        if bits:
+            raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
+    else:
+        recogniser = _load(model, corpus, root, clipping, activation_clipping, per_channel)
+        candidate = None if bits == "float" else recogniser.parse_bits(bits)
+    if integer is not None:
+        if candidate is None:
+            raise InputError("--integer: the unquantized model has no integers")
+        _print_reference(recogniser.evaluate_reference(candidate, integer, split))
+        return
+    rate = recogniser.evaluate(candidate, split=split)
     if as_json:
         print(json.dumps(rate.to_dict()))
     else:
@@ -346,6 +366,23 @@ def trace(
         )
 
 
+@app.command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")
+def export(
+    bits: Bits,
+    output: Annotated[Path, typer.Option("--out", help="Folder for model.safetensors and model.json.")],
+    model: ModelName = "sru",
+    clipping: WeightClipping = "mse",
+    activation_clipping: ActivationClipping = "mse",
+    per_channel: PerChannel = False,
+) -> None:
+    """Write a quantized model: integer weights, scales and the candidate."""
+    from quant.export import export as write_export
+
+    recogniser = _load(model, "embedded", None, clipping, activation_clipping, per_channel)
+    write_export(recogniser, recogniser.parse_bits(bits), output)
+    out.print(f"{output}: model.safetensors and model.json", highlight=False)
+
+
 @app.command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
 def train(
     output: Annotated[
@@ -429,6 +466,16 @@ def search(
     with SearchDisplay() as display:
         result = run(settings, output, resume=resume, progress=display)
     print_front(result)
+
+
+def _print_reference(found: "ReferenceCheck") -> None:
+    out.print(
+        f"phone error rate {found.reference_error:.2f} % in whole numbers alone, {found.fast_error:.2f} % by the fast "
+        f"path; the likeliest state is the same in {100 * found.agreement:.1f} % of frames",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    taken = ", ".join(f"{site} {bits}" for site, bits in found.accumulator_bits.items())
+    out.print(f"accumulator bits taken: {taken}", highlight=False, soft_wrap=True)
 
 
 def _load(

@@ -29,7 +29,7 @@ class FakeQuantization(FloatArithmetic):
         self.calibration, self.bits = model.checkpoint.calibration, bits
         self.weights = {}
         for site in model.sites:
-            quantized = model._weights(site.name, bits)
+            quantized = model.weights(site.name, bits)
             self.weights[site.name] = (quantized.codes * quantized.steps[:, None]).contiguous()
 
     def product(self, site, x, weight, bias=None):  # type: ignore[no-untyped-def]

@@ -20,6 +20,7 @@ from quant.models.networks import Network
 from quant.models.recurrence import sru_recurrence_fixed, use_torch_threads
 from quant.models.site import DIRECTIONS
 from quant.quantizer import FIXED_POINT_BITS, Grid, fixed_point_grid
+from simulators.errors import InputError
 
 _STEPS = {"lstm": kernels.lstm_step, "gru": kernels.gru_step, "ligru": kernels.ligru_step}
 
@@ -27,15 +28,21 @@ _STEPS = {"lstm": kernels.lstm_step, "gru": kernels.gru_step, "ligru": kernels.l
 class QuantizedWeights:
     """Codes of a network's weight matrices, each quantized once per (site, bits) and kept."""
 
-    def __init__(self, network: Network, scheme: Scheme | None = None):
+    def __init__(
+        self, network: Network, scheme: Scheme | None = None, only: dict[tuple[str, int], Weights] | None = None
+    ):
+        """`only`: codes that are there already, for the sites and bits that there are."""
         self._network = network
         self.scheme = scheme or Scheme()
-        self._kept: dict[tuple[str, int], Weights] = {}
+        self._kept: dict[tuple[str, int], Weights] = only or {}
+        self._closed = only is not None
         self._directions: dict[tuple[str, int], tuple[Weights, Weights]] = {}
 
     def __call__(self, site: str, bits: int) -> Weights:
         key = (site, bits)
         if key not in self._kept:
+            if self._closed:
+                raise InputError(f"site {site}: {bits} bits: the exported model has other weights")
             self._kept[key] = quantize_weights(self._network.get_parameter(site).detach(), bits, self.scheme)
         return self._kept[key]
 

@@ -21,6 +21,7 @@ from quant.candidate import Bits, check_candidate, parse_bits
 from quant.checkpoint import Checkpoint, load_checkpoint
 from quant.clipping import Scheme
 from quant.delta import Delta
+from quant.integer_reference import IntegerArithmetic
 from quant.models.arithmetic import Arithmetic, FloatArithmetic
 from quant.models.networks import Network
 from quant.models.site import Site
@@ -67,6 +68,17 @@ class DeltaResult:
 
 
 @dataclass(frozen=True)
+class ReferenceCheck:
+    """Error rates in percent by the integer-only reference and by the fast path on the same utterances, the share of
+    frames whose likeliest state is the same, and the bits that each site's accumulators took."""
+
+    reference_error: float
+    fast_error: float
+    agreement: float
+    accumulator_bits: dict[str, int]
+
+
+@dataclass(frozen=True)
 class _Split:
     """Normalised utterances of a split, packed once, with what they are scored against."""
 
@@ -78,12 +90,19 @@ class _Split:
 class Recogniser:
     """A checkpoint and a corpus. Data are read (or, for the embedded corpus, synthesised) when first needed."""
 
-    def __init__(self, checkpoint: Checkpoint, corpus_root: Path | None = None, scheme: Scheme | None = None):
-        """`scheme`: where weights and activations are clipped, MOHAQ's least mean squared error by default."""
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        corpus_root: Path | None = None,
+        scheme: Scheme | None = None,
+        weights: QuantizedWeights | None = None,
+    ):
+        """`scheme`: where weights and activations are clipped, MOHAQ's least mean squared error by default; `weights`
+        that are quantized already."""
         self.checkpoint = checkpoint
         self._corpus_root = corpus_root
         self._splits: dict[str, _Split] = {}
-        self._weights = QuantizedWeights(checkpoint.network, scheme)
+        self.weights = weights or QuantizedWeights(checkpoint.network, scheme)
         self._cache = PrefixCache()
         keep_freed_memory()
 
@@ -98,7 +117,7 @@ class Recogniser:
     @property
     def digest(self) -> str:
         """sha256 of the checkpoint file, and the clipping where it is not the default: whose errors these are."""
-        return ":".join(filter(None, (self.checkpoint.digest, self._weights.scheme.name)))
+        return ":".join(filter(None, (self.checkpoint.digest, self.weights.scheme.name)))
 
     @property
     def data_digest(self) -> str:
@@ -140,6 +159,29 @@ class Recogniser:
                 logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
                 list(pool.map(decode, range(len(candidates)), logits, repeat(batch)))
         return [self.error_rate([h[i] for i in range(len(h))], split) for h in decoded]
+
+    @torch.inference_mode()
+    def evaluate_reference(self, bits: Bits, utterances: int, split: str = "dev") -> "ReferenceCheck":
+        """The first utterances of a split by the integer-only reference and by the fast path."""
+        check_candidate(bits, self.sites)
+        features = self.utterances(split)
+        positions = range(min(utterances, len(features)))
+        batch = pack(features.mats, None, positions)
+        reference = IntegerArithmetic(bits, self.weights, self.checkpoint.calibration)
+        exact, fast = (
+            _log_posteriors(self.network(batch.features, batch.lengths, arithmetic), batch)
+            for arithmetic in (reference, self._arithmetic(bits))
+        )
+        rates = []
+        for found in (exact, fast):
+            hypotheses = self.checkpoint.decoder.decode(found)
+            rates.append(
+                sum((score(features.phones[i], h) for i, h in zip(positions, hypotheses, strict=True)), Score())
+            )
+        agreeing = np.concatenate([a.argmax(1) == b.argmax(1) for a, b in zip(exact, fast, strict=True)])
+        return ReferenceCheck(
+            rates[0].error_rate, rates[1].error_rate, float(agreeing.mean()), dict(reference.accumulator_bits)
+        )
 
     def error_rate(self, hypotheses: Sequence[Sequence[int]], split: str) -> ErrorRate:
         """Phone error rate of decoded utterances, in the order of the corpus."""
@@ -224,7 +266,7 @@ class Recogniser:
         return Trace(name=self.checkpoint.name, steps=steps, layers=tuple(self.network.trace_layers(bits, steps)))
 
     def _arithmetic(self, bits: Bits, delta: Delta | None = None) -> QuantizedArithmetic:
-        return QuantizedArithmetic(bits, self._weights, self.checkpoint.calibration, delta)
+        return QuantizedArithmetic(bits, self.weights, self.checkpoint.calibration, delta)
 
     def _split(self, split: str) -> _Split:
         if split not in self._splits:
