@@ -57,9 +57,15 @@ Bits = Annotated[
     ),
 ]
 ModelName = Annotated[str, typer.Option("--model", help="A shipped checkpoint's name or a .safetensors file.")]
-Corpus = Annotated[str, typer.Option("--corpus", help="`embedded` (synthesised on first use), or `timit` with --root.")]
+Corpus = Annotated[
+    str,
+    typer.Option(
+        "--corpus", help="`embedded` (synthesised on first use); `timit` or `fsdd` (spoken digits) with --root."
+    ),
+]
 Root = Annotated[
-    Path | None, typer.Option("--root", help="Folder of a corpus in TIMIT's layout, for `--corpus timit`.")
+    Path | None,
+    typer.Option("--root", help="Folder of a corpus in TIMIT's layout, or of the Free Spoken Digit Dataset."),
 ]
 
 
@@ -282,9 +288,9 @@ def evaluate(
     else:
         subsets = ", ".join(f"{x:.2f}" for x in rate.subsets)
         out.print(
-            f"{split}: phone error rate {rate.error:.2f} % ({rate.substitutions} substitutions, "
-            f"{rate.insertions} insertions, {rate.deletions} deletions of {rate.reference_phones} phones); "
-            f"worst of 4 groups of speakers {rate.error_max:.2f} % ({subsets})",
+            f"{split}: {recogniser.unit} error rate {rate.error:.2f} % ({rate.substitutions} substitutions, "
+            f"{rate.insertions} insertions, {rate.deletions} deletions of {rate.reference_phones} {recogniser.unit}s); "
+            f"worst of 4 groups {rate.error_max:.2f} % ({subsets})",
             highlight=False,
             soft_wrap=True,
         )
@@ -308,7 +314,7 @@ def delta(
     ] = None,
     utterance: Annotated[int, typer.Option(min=0, help="Of --trace, counted from 0.")] = 0,
 ) -> None:
-    """Sweep thresholds of a delta network: phone error rate against eliminated operations."""
+    """Sweep thresholds of a delta network: error rate against eliminated operations."""
     from quant.delta import thresholds_of
 
     recogniser = _load(model, corpus, root)
@@ -398,6 +404,12 @@ def train(
     root: Root = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
     seed: Annotated[int, typer.Option(help="Of the weights, the batches and the dropout.")] = 1,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="A model to train on from, in its sizes; its output layer is kept if the units are the same."
+        ),
+    ] = None,
     small: Annotated[
         bool, typer.Option("--small", help="The small model that the tests use: seconds, not minutes.")
     ] = False,
@@ -408,7 +420,7 @@ def train(
 
     path = run_training(
         output, _corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, epochs=epochs, seed=seed,
-        small=small, resume=resume, console=err,
+        small=small, resume=resume, start=start, console=err,
     )  # fmt: skip
     out.print(f"checkpoint: {path}", highlight=False)
 
@@ -442,7 +454,10 @@ def retrain(
             resume=resume, on_step=on_step,
         )  # fmt: skip
     after = load_model(path, corpus_root=_corpus_root(corpus, root)).evaluate(candidate)
-    out.print(f"{path}: phone error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)", highlight=False)
+    out.print(
+        f"{path}: {recogniser.unit} error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)",
+        highlight=False,
+    )
 
 
 @app.command(
@@ -470,7 +485,7 @@ def search(
 
 def _print_reference(found: "ReferenceCheck") -> None:
     out.print(
-        f"phone error rate {found.reference_error:.2f} % in whole numbers alone, {found.fast_error:.2f} % by the fast "
+        f"error rate {found.reference_error:.2f} % in whole numbers alone, {found.fast_error:.2f} % by the fast "
         f"path; the likeliest state is the same in {100 * found.agreement:.1f} % of frames",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
@@ -496,12 +511,17 @@ def _corpus_root(corpus: str, root: Path | None) -> Path | None:
     """None is the embedded corpus, made when first needed."""
     if corpus == "embedded" and root is None:
         return None
-    if corpus == "timit" and root is not None:
+    if corpus in ("timit", "fsdd") and root is not None:
+        from quant.speech.digits import FOLDER, is_digits
+
+        if is_digits(root) != (corpus == "fsdd"):
+            found = f"holds {FOLDER}/, as --corpus fsdd does" if is_digits(root) else f"has no folder {FOLDER}/"
+            raise InputError(f"--corpus {corpus} --root {root}: it {found}")
         return root
     raise InputError(
         f"--corpus {corpus}"
         + (f" --root {root}" if root else "")
-        + ": it must be `--corpus embedded`, or `--corpus timit` with --root FOLDER"
+        + ": it must be `--corpus embedded`, or `--corpus timit` or `fsdd` with --root FOLDER"
     )
 
 

@@ -21,8 +21,9 @@ import torch
 from quant.calibration import Calibration
 from quant.models import networks
 from quant.models.networks import Network
-from quant.speech.features import STATES_PER_PHONE, Statistics
+from quant.speech.features import Statistics
 from quant.speech.scoring import Decoder
+from quant.speech.units import PHONES, UNITS
 from simulators.errors import InputError
 from simulators.files import write_whole
 
@@ -61,6 +62,7 @@ def save_checkpoint(
     content = {
         "format": FORMAT,
         "cell": network.cell,
+        "units": decoder.units.name,
         "geometry": asdict(network.geometry),
         "decoder": {name: getattr(decoder, name) for name in _DECODER_WEIGHTS},
         "calibration": calibration.to_dict(),
@@ -81,7 +83,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"this version reads format {FORMAT}, cells {', '.join(networks.NAMES)}"
         )
     network = networks.network(networks.geometry(content["cell"], content["geometry"]))
-    phones = network.geometry.outputs // STATES_PER_PHONE
+    units = UNITS.get(content.get("units", PHONES.name))
+    if units is None or units.classes != network.geometry.outputs:
+        raise InputError(f"{path}: units {content.get('units')!r}: they do not make {network.geometry.outputs} outputs")
+    phones = len(units.names)
     bands = (network.geometry.inputs,)
     arrays = {
         "feature_mean": bands, "feature_deviation": bands,
@@ -95,7 +100,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         name=path.stem,
         network=network,
         statistics=Statistics(mean, deviation),
-        decoder=Decoder(log_bigram, log_priors, **{name: content["decoder"][name] for name in _DECODER_WEIGHTS}),
+        decoder=Decoder(
+            log_bigram, log_priors, **{name: content["decoder"][name] for name in _DECODER_WEIGHTS}, units=units
+        ),
         calibration=Calibration.from_dict(content["calibration"]),
         record=content["record"],
         digest=digest,

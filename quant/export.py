@@ -27,6 +27,7 @@ from quant.quantizer import FIXED_POINT_BITS, Grid, fixed_point_grid
 from quant.recogniser import Recogniser
 from quant.speech.features import Statistics
 from quant.speech.scoring import Decoder
+from quant.speech.units import UNITS
 from simulators.errors import InputError
 from simulators.files import write_whole
 
@@ -79,6 +80,7 @@ def export(model: Recogniser, bits: Bits, folder: Path) -> None:
         "clipping": vars(weights.scheme),
         "sites": sites,
         "vectors": vectors,
+        "units": checkpoint.decoder.units.name,
         "decoder": {name: getattr(checkpoint.decoder, name) for name in _DECODER_WEIGHTS},
         "from": {"name": checkpoint.name, "digest": checkpoint.digest},
         "record": dict(checkpoint.record),
@@ -133,7 +135,12 @@ def load_export(folder: Path, corpus_root: Path | None = None) -> tuple[Recognis
         name=description["from"]["name"],
         network=network,
         statistics=Statistics(tensors["feature_mean"].numpy(), tensors["feature_deviation"].numpy()),
-        decoder=Decoder(tensors["log_bigram"].numpy(), tensors["log_priors"].numpy(), **description["decoder"]),
+        decoder=Decoder(
+            tensors["log_bigram"].numpy(),
+            tensors["log_priors"].numpy(),
+            **description["decoder"],
+            units=UNITS[description["units"]],
+        ),
         calibration=calibration,
         record=description["record"],
         digest=description["tensors_sha256"],

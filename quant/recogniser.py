@@ -124,12 +124,21 @@ class Recogniser:
         """sha256 of the dev split's audio and labels."""
         return self._split("dev").features.digest
 
+    @property
+    def unit(self) -> str:
+        """What its error rate counts: "phone" or "digit"."""
+        return self.checkpoint.decoder.units.unit
+
     def utterances(self, split: str) -> Features:
         """Normalised features, labels and phones of a split."""
         if split in self._splits:
             return self._splits[split].features
         root = self._corpus_root or self._embedded_root(split)
-        return load_features(load_corpus(root, split)).normalised(self.checkpoint.statistics)
+        features = load_features(load_corpus(root, split))
+        if features.units != self.checkpoint.decoder.units:
+            ours, theirs = self.checkpoint.decoder.units.name, features.units.name
+            raise InputError(f"{root}: a corpus of {theirs}: {self.checkpoint.name} recognises {ours}")
+        return features.normalised(self.checkpoint.statistics)
 
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """See `quant.candidate.parse_bits`."""
@@ -186,7 +195,10 @@ class Recogniser:
     def error_rate(self, hypotheses: Sequence[Sequence[int]], split: str) -> ErrorRate:
         """Phone error rate of decoded utterances, in the order of the corpus."""
         prepared = self._split(split)
-        scores = list(map(score, prepared.features.phones, hypotheses))
+        units = prepared.features.units
+        scores = [
+            score(units.scored(r), units.scored(h)) for r, h in zip(prepared.features.phones, hypotheses, strict=True)
+        ]
         total = sum(scores, Score())
         subsets = [
             sum((s for s, subset in zip(scores, prepared.subset_of, strict=True) if subset == k), Score())
@@ -275,7 +287,9 @@ class Recogniser:
             batches = tuple(
                 pack(features.mats, None, positions) for positions in plan(lengths, self.network.frames_per_batch)
             )
-            subset_of = speaker_subsets(features.speakers, [len(p) for p in features.phones], SUBSETS)
+            # Fewer speakers than groups: a group is of utterances then.
+            of = features.speakers if len(set(features.speakers)) >= SUBSETS else features.ids
+            subset_of = speaker_subsets(of, [len(p) for p in features.phones], SUBSETS)
             self._splits[split] = _Split(features, batches, subset_of)
         return self._splits[split]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -19,15 +20,21 @@ from quant.models import networks
 from quant.models.networks import Network
 from quant.models.sru import Sru, SruGeometry
 from quant.quantizer import BIT_WIDTHS
-from quant.recogniser import Recogniser
+from quant.recogniser import Recogniser, find_checkpoint
 from quant.speech.corpus import SPLITS, load_corpus
+from quant.speech.digits import is_digits
 from quant.speech.embedded import embedded_corpus
 from quant.speech.features import Features, load_features
 from quant.speech.scoring import Decoder, tune_decoder
-from quant.train import Examples, Recipe, Step, train
+from quant.train import BFloat16Arithmetic, Examples, Recipe, Start, Step, train
+from simulators.errors import InputError
 from simulators.files import write_whole
 
 CALIBRATION_UTTERANCES = 32
+
+LEARNING_RATE_FROM = 1e-3
+"""Peak for a network that starts from a trained one."""
+
 SMALL = Recipe(
     geometry=SruGeometry(layers=2, cells=48, projection=32),
     epochs=8,
@@ -62,21 +69,32 @@ def run_training(
     seed: int = 1,
     small: bool = False,
     resume: bool = False,
+    start: str | None = None,
     console: Console | None = None,
 ) -> Path:
     """Train, calibrate, tune the decoder on dev, and write `NAME.safetensors` with its card `NAME.md` to `folder`.
+
+    `start`: a model whose layers to train on from, in its geometry; its output layer is kept only if it recognises
+    the same units.
 
     `corpus_root` is a corpus in TIMIT's layout; None is the embedded corpus. Returns the checkpoint's path.
     """
     console = console or Console(quiet=True)
     recipe = replace(recipe_of(cell, small, layers, cells), seed=seed)
+    begun = None if start is None else load_checkpoint(find_checkpoint(start))
+    if begun is not None:
+        if small or layers is not None or cells is not None or cell not in (Sru.cell, begun.network.cell):
+            raise InputError(f"{start}: a network to start from has its own cell and sizes")
+        recipe = replace(recipe_of(begun.network.cell, False, None, None), seed=seed, learning_rate=LEARNING_RATE_FROM)
+        recipe = replace(recipe, geometry=begun.network.geometry)
     folder.mkdir(parents=True, exist_ok=True)
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
     corpus_size = None if corpus_root else "small" if small else "full"
     root = corpus_root or embedded_corpus(size=str(corpus_size))
     raw = {split: load_features(load_corpus(root, split)) for split in SPLITS}
+    recipe = replace(recipe, geometry=replace(recipe.geometry, outputs=raw["train"].units.classes))
     record: dict[str, Any] = {
-        "corpus": "timit" if corpus_root else "embedded",
+        "corpus": corpus_name(corpus_root),
         "corpus_size": corpus_size,
         "corpus_seed": 0,
         "minutes": {split: round(features.frames / 6000, 1) for split, features in raw.items()},
@@ -85,7 +103,9 @@ def run_training(
         "mohaq": version("mohaq"),
     }
     decoder = Decoder.estimate(raw["train"])
-    network = _train(recipe, raw, decoder, record, folder, resume, corpus_root, console)
+    if begun is not None:
+        record["start"] = {"name": begun.name, "digest": begun.digest}
+    network = _train(recipe, raw, decoder, record, folder, resume, corpus_root, console, begun)
 
     path = folder / f"{name}.safetensors"
     statistics = raw["train"].statistics()
@@ -99,6 +119,13 @@ def run_training(
     save_checkpoint(path, network, statistics, decoder, calibration, record)
     write_whole(folder / f"{name}.md", _card(path, corpus_root, console).encode())
     return path
+
+
+def corpus_name(root: Path | None) -> str:
+    """What lies in a corpus's folder; None is the embedded corpus."""
+    if root is None:
+        return "embedded"
+    return "fsdd" if is_digits(root) else "timit"
 
 
 @contextmanager
@@ -124,6 +151,7 @@ def _train(
     resume: bool,
     corpus_root: Path | None,
     console: Console,
+    begun: Checkpoint | None,
 ) -> Network:
     statistics = raw["train"].statistics()
     training = raw["train"].normalised(statistics)
@@ -133,11 +161,26 @@ def _train(
             half_way = Checkpoint("", network, statistics, decoder, NOT_CALIBRATED, record, "")
             rate = Recogniser(half_way, corpus_root).evaluate(None)
             progress.console.print(
-                f"epoch {epoch}/{recipe.epochs}: dev phone error rate {rate.error:.2f} %", highlight=False
+                f"epoch {epoch}/{recipe.epochs}: dev {decoder.units.unit} error rate {rate.error:.2f} %",
+                highlight=False,
             )
 
         examples = Examples(training.mats, training.labels, training.digest)
-        return train(recipe, examples, folder, resume, None, on_step, on_epoch)
+        start = None
+        if begun is not None:
+            start = Start(_with_outputs(begun.network, recipe), begun.digest, lambda _: BFloat16Arithmetic())
+        return train(recipe, examples, folder, resume, start, on_step, on_epoch)
+
+
+def _with_outputs(network: Network, recipe: Recipe) -> Network:
+    """The network with an output layer of the recipe's size: a new one, if that is another."""
+    made = networks.network(recipe.geometry)
+    made.initialise(torch.Generator().manual_seed(recipe.seed))
+    state = {
+        name: value for name, value in network.state_dict().items() if value.shape == made.get_parameter(name).shape
+    }
+    made.load_state_dict({**made.state_dict(), **state})
+    return made
 
 
 def calibrate_on(network: Network, training: Features, seed: int) -> Calibration:
@@ -149,33 +192,34 @@ def calibrate_on(network: Network, training: Features, seed: int) -> Calibration
 
 def _card(path: Path, corpus_root: Path | None, console: Console) -> str:
     model = Recogniser(load_checkpoint(path), corpus_root)
-    record, geometry = model.checkpoint.record, model.network.geometry
+    record, geometry, name = model.checkpoint.record, model.network.geometry, corpus_name(corpus_root)
     rows = []
     for label, bits in [("float", None), *((f"{b}x{b}", homogeneous(model.sites, b)) for b in BIT_WIDTHS[::-1])]:
         dev, test = model.evaluate(bits, "dev"), model.evaluate(bits, "test")
         rows.append(f"| {label} | {dev.error:.2f} | {dev.error_max:.2f} | {test.error:.2f} | {test.error_max:.2f} |")
         console.print(
-            f"{label}: phone error rate {dev.error:.2f} % on dev, {test.error:.2f} % on test", highlight=False
+            f"{label}: {model.unit} error rate {dev.error:.2f} % on dev, {test.error:.2f} % on test", highlight=False
         )
     recipe, minutes = record["recipe"], record["minutes"]
     weights = sum(site.weights for site in model.sites)
-    corpus = (
-        f"embedded ({record['corpus_size']}, seed {record['corpus_seed']})" if not corpus_root else "TIMIT's layout"
+    corpus = f"embedded ({record['corpus_size']}, seed {record['corpus_seed']})" if not corpus_root else _CORPORA[name]
+    command = (
+        "mohaq train --out FOLDER"
+        + (f" --start {record['start']['name']}" if "start" in record else "")
+        + (" --small" if record["recipe"]["geometry"]["cells"] == 48 else "")
     )
-    command = "mohaq train --out FOLDER" + (" --small" if record["recipe"]["geometry"]["cells"] == 48 else "")
-    if model.network.cell != Sru.cell:
+    if model.network.cell != Sru.cell and "start" not in record:
         command += f" --cell {model.network.cell} --layers {geometry.layers} --cells {geometry.cells}"
-    command += "" if not corpus_root else " --corpus timit --root FOLDER"
+    command += "" if not corpus_root else f" --corpus {name} --root FOLDER"
     return f"""# {path.stem}
 
-{_describe(geometry)}, {geometry.outputs} phone states; {weights:,} weights, stored as float16.
+{_describe(geometry)}, {geometry.outputs} {model.unit} states; {weights:,} weights, stored as float16.
 
 - Corpus: {corpus}; {minutes["train"]} min of train, {minutes["dev"]} of dev, {minutes["test"]} of test.
 - Training: {recipe["epochs"]} epochs, seed {recipe["seed"]}; the weights of the last epoch.
 - Reproduce: `{command} --epochs {recipe["epochs"]} --seed {recipe["seed"]}`
 
-Phone error rate in percent over 39 phones (silence included), after Viterbi decoding with a phone bigram; worst: the
-largest over four groups of speakers. Bits are weights x activations, the same at every site, post-training.
+{_MEASURE[model.unit]} Bits are weights x activations, the same at every site, post-training.
 
 | bits | dev | dev, worst | test | test, worst |
 |---|---|---|---|---|
@@ -183,6 +227,17 @@ largest over four groups of speakers. Bits are weights x activations, the same a
 """
 
 
+_CORPORA = {"timit": "TIMIT's layout", "fsdd": "Free Spoken Digit Dataset, connected digits; no speaker in two splits"}
+_MEASURE = {
+    "phone": (
+        "Phone error rate in percent over 39 phones (silence included), after Viterbi decoding with a phone bigram;\n"
+        "worst: the largest over four groups of speakers."
+    ),
+    "digit": (
+        "Digit error rate in percent (substitutions, insertions, deletions) after decoding with a digit bigram;\n"
+        "worst: the largest over four groups of utterances."
+    ),
+}
 _NAMES = {"lstm": "LSTM", "gru": "GRU", "ligru": "Li-GRU"}
 
 

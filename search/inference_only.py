@@ -87,7 +87,8 @@ def run(
 def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, progress: Progress | None) -> Run:
     genome = Genome(
         tuple(site.name for site in evaluator.model.sites),
-        evaluator.arch.precisions,
+        # A model whose sites are not products, such as `quant.operator_gru`, has widths of its own.
+        getattr(evaluator.model, "precisions", evaluator.arch.precisions),
         experiment.minimum_activation_bits,
         fixed_bits(experiment.fixed, [site.name for site in evaluator.model.sites]),
     )

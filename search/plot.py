@@ -21,7 +21,7 @@ def draw_front(run: Run) -> bytes:
         for axis, (cost, label) in zip(axes, COST_AXES, strict=True):
             _draw(axis, run, cost)
             axis.set_xlabel(label)
-        axes[0].set_ylabel("phone error rate, worst of 4 subsets (%)")
+        axes[0].set_ylabel("error rate, worst of 4 subsets (%)")
         axes[0].legend(frameon=False, loc="upper right")
         model, arch = run.experiment.model, run.arch.name
         figure.suptitle(f"{run.experiment.name}: {model} on {arch}, {len(run.visited)} candidates", fontsize=10)

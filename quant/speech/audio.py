@@ -15,8 +15,8 @@ from simulators.errors import InputError
 SAMPLE_RATE = 16_000
 
 
-def read_audio(path: Path) -> np.ndarray:
-    """The samples of a mono 16-bit 16 kHz file as int16. InputError names the file and what is wrong with it."""
+def read_audio(path: Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """The samples of a mono 16-bit file as int16, 16 kHz unless said. InputError names the file and what is wrong."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -29,8 +29,8 @@ def read_audio(path: Path) -> np.ndarray:
         samples, rate = _read_riff(path, data)
     else:
         raise InputError(f"{path}: begins with {data[:4]!r}, expected NIST SPHERE ('NIST_1A') or RIFF audio")
-    if rate != SAMPLE_RATE:
-        raise InputError(f"{path}: sample rate {rate} Hz, must be {SAMPLE_RATE} Hz")
+    if rate != sample_rate:
+        raise InputError(f"{path}: sample rate {rate} Hz, must be {sample_rate} Hz")
     if not len(samples):
         raise InputError(f"{path}: holds no samples")
     return samples

@@ -18,6 +18,7 @@ import yaml
 
 from quant.speech import phones
 from quant.speech.audio import SAMPLE_RATE, read_audio
+from quant.speech.units import PHONES, Units
 from simulators.errors import InputError
 
 SPLITS = ("train", "dev", "test")
@@ -47,12 +48,26 @@ class Utterance:
     audio: np.ndarray = field(repr=False)
     """int16, mono, 16 kHz."""
     phones: tuple[tuple[int, int, str], ...] = field(repr=False)
-    """(first sample, sample after the last, TIMIT label of 61), contiguous, from the start of the file."""
+    """(first sample, sample after the last, TIMIT label of 61 or name of another unit), contiguous, from the start of
+    the file."""
+    units: Units = PHONES
 
     @property
     def reference(self) -> list[str]:
-        """What is scored: 39 phones, `q` deleted, runs of silence merged."""
-        return phones.fold(label for _, _, label in self.phones)
+        """What is said: of phones 39, `q` deleted, runs of silence merged."""
+        labels = [label for _, _, label in self.phones]
+        return phones.fold(labels) if self.units is PHONES else labels
+
+    def spans(self) -> list[tuple[int, int]]:
+        """(first sample, index of the unit): silences that touch are one, a deleted glottal stop's time goes to what
+        is before it."""
+        spans: list[tuple[int, int]] = []
+        for start, _, label in self.phones:
+            unit = phones.FOLD_39[label] if self.units is PHONES else label
+            if unit is None or (spans and spans[-1][1] == self.units.silence and unit == phones.SILENCE):
+                continue
+            spans.append((start, self.units.names.index(unit)))
+        return spans
 
 
 @dataclass(frozen=True)
@@ -85,12 +100,17 @@ class Corpus:
 
 
 def load_corpus(root: Path | str, split: str) -> Corpus:
-    """Read a split: "train", "dev" or "test". Anything missing, broken or mislabelled is an InputError naming it."""
+    """Read a split, "train", "dev" or "test", of a corpus in TIMIT's layout or of the Free Spoken Digit Dataset (see
+    `quant.speech.digits`). Anything missing, broken or mislabelled is an InputError naming it."""
+    from quant.speech.digits import is_digits, load_digits
+
     root = Path(root)
     if split not in SPLITS:
         raise InputError(f"split: value {split!r}: must be one of {', '.join(SPLITS)}")
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; expected a corpus in TIMIT's layout")
+    if is_digits(root):
+        return load_digits(root, split)
     top = _child(root, "TRAIN" if split == "train" else "TEST")
     if top is None:
         raise InputError(f"{root}: has no folder {'TRAIN' if split == 'train' else 'TEST'}; expected TIMIT's layout")

@@ -17,20 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from quant.cache import cache_dir
-from quant.speech import phones
 from quant.speech.corpus import SAMPLE_RATE, Corpus, Utterance
+from quant.speech.units import PHONES, UNITS, Units
 
 BANDS = 23
 WINDOW_SAMPLES = 400
 HOP_SAMPLES = 160
-STATES_PER_PHONE = 3
-STATES = len(phones.PHONES_39) * STATES_PER_PHONE
-"""Classes of a frame: 117. Class = 3 · phone + third of the phone."""
-
 _LOW_HZ = 20.0
 _SETTINGS = {
     "bands": BANDS, "window_ms": 25.0, "hop_ms": 10.0, "low_hz": _LOW_HZ, "high_hz": 0.0, "window": "povey",
-    "preemphasis": 0.97, "dither": 0.0, "states": STATES_PER_PHONE, "phones": phones.PHONES_39, "version": 1,
+    "preemphasis": 0.97, "dither": 0.0, "states": PHONES.states, "phones": PHONES.names, "version": 1,
 }  # fmt: skip
 
 
@@ -54,9 +50,10 @@ class Features:
     mats: list[np.ndarray] = field(repr=False)
     """Log-mel energies, float32 [T, BANDS]."""
     labels: list[np.ndarray] = field(repr=False)
-    """Phone state of each frame's centre, int16 [T], 0 … STATES − 1."""
+    """State of the unit at each frame's centre, int16 [T], below `units.classes`."""
     phones: list[np.ndarray] = field(repr=False)
-    """The reference to score against: indices into PHONES_39 with runs of silence merged, int16."""
+    """What is said: indices of units with runs of silence merged, int16."""
+    units: Units = PHONES
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,8 +76,8 @@ class Features:
         return replace(self, mats=[(mat - statistics.mean) / statistics.deviation for mat in self.mats])
 
     def state_counts(self) -> np.ndarray:
-        """Frames of each phone state, int64 [STATES]: the priors that decoding divides by."""
-        return np.bincount(np.concatenate(self.labels), minlength=STATES)
+        """Frames of each state, int64 [classes]: the priors that decoding divides by."""
+        return np.bincount(np.concatenate(self.labels), minlength=self.units.classes)
 
 
 def load_features(corpus: Corpus) -> Features:
@@ -97,8 +94,21 @@ def load_features(corpus: Corpus) -> Features:
 
 def cache_key(corpus: Corpus) -> str:
     """SHA-256 over the corpus's content, the settings, and the filterbank's version."""
-    settings = {**_SETTINGS, "split": corpus.split, "digest": corpus.digest, "fbank": version("kaldi-native-fbank")}
+    units = units_of(corpus)
+    settings = {
+        **_SETTINGS,
+        "states": units.states,
+        "phones": units.names,
+        "split": corpus.split,
+        "digest": corpus.digest,
+        "fbank": version("kaldi-native-fbank"),
+    }
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def units_of(corpus: Corpus) -> Units:
+    """What the utterances of a corpus consist of."""
+    return corpus.utterances[0].units
 
 
 def compute_features(corpus: Corpus) -> Features:
@@ -111,7 +121,8 @@ def compute_features(corpus: Corpus) -> Features:
         speakers=[u.speaker for u in corpus],
         mats=mats,
         labels=[frame_states(u, len(mat)) for u, mat in zip(corpus, mats, strict=True)],
-        phones=[np.array([phones.INDEX_39[p] for p in u.reference], np.int16) for u in corpus],
+        phones=[np.array([u.units.names.index(p) for p in u.reference], np.int16) for u in corpus],
+        units=units_of(corpus),
     )
 
 
@@ -134,25 +145,19 @@ def log_mel(audio: np.ndarray) -> np.ndarray:
 
 
 def frame_states(utterance: Utterance, frames: int) -> np.ndarray:
-    """The phone state at each frame's centre, int16 [frames].
+    """The state of the unit at each frame's centre, int16 [frames].
 
-    Silences that touch count as one; a deleted glottal stop's frames go to the phone before it. A phone's frames are
-    split in thirds: one frame is the middle state, two are the outer ones.
+    A unit's frames are split evenly: one frame of a phone is its middle state, two are the outer ones.
     """
-    spans: list[tuple[int, int]] = []  # (first sample, phone index)
-    for start, _, label in utterance.phones:
-        phone = phones.FOLD_39[label]
-        if phone is None or (spans and phone == phones.SILENCE and spans[-1][1] == phones.SILENCE_INDEX):
-            continue
-        spans.append((start, phones.INDEX_39[phone]))
+    spans, count = utterance.spans(), utterance.units.states
     starts = np.array([start for start, _ in spans])
     centres = np.arange(frames) * HOP_SAMPLES + WINDOW_SAMPLES // 2
     span_of = np.maximum(np.searchsorted(starts, centres, side="right") - 1, 0)
     states = np.empty(frames, np.int16)
-    for index, (_, phone_index) in enumerate(spans):
+    for index, (_, unit) in enumerate(spans):
         where = np.flatnonzero(span_of == index)
         n = len(where)
-        states[where] = phone_index * STATES_PER_PHONE + (STATES_PER_PHONE * np.arange(n) + 1) // max(n, 1)
+        states[where] = unit * count + (count * np.arange(n) + count // 2) // max(n, 1)
     return states
 
 
@@ -170,6 +175,7 @@ def _save(path: Path, features: Features) -> None:
         labels=np.concatenate(features.labels),
         phone_lengths=np.array([len(p) for p in features.phones]),
         phones=np.concatenate(features.phones),
+        units=np.array(features.units.name),
     )
     os.replace(partial, path)
 
@@ -186,4 +192,5 @@ def _load(path: Path) -> Features:
         mats=np.split(data["mats"], cuts),
         labels=np.split(data["labels"], cuts),
         phones=np.split(data["phones"], np.cumsum(data["phone_lengths"])[:-1]),
+        units=UNITS[str(data["units"])],
     )

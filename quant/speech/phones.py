@@ -46,9 +46,9 @@ def fold(labels: Iterable[str]) -> list[str]:
     return scored
 
 
-def merge_silence(indices: Sequence[int]) -> list[int]:
-    """A sequence of 39-class indices with each run of silences merged to one."""
-    return [p for i, p in enumerate(indices) if p != SILENCE_INDEX or i == 0 or indices[i - 1] != SILENCE_INDEX]
+def merge_silence(indices: Sequence[int], silence: int = SILENCE_INDEX) -> list[int]:
+    """A sequence of indices with each run of silences merged to one."""
+    return [p for i, p in enumerate(indices) if p != silence or i == 0 or indices[i - 1] != silence]
 
 
 # --- espeak-ng's phoneme mnemonics -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ the utterance's boundary. Phone error rate = (substitutions + insertions + delet
 silence merged in both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -20,11 +20,7 @@ import numba
 import numpy as np
 
 from quant.speech.features import Features
-from quant.speech.phones import PHONES_39, merge_silence
-
-PHONES = len(PHONES_39)
-BOUNDARY = PHONES
-"""Index of the class that stands before an utterance's first phone and after its last one."""
+from quant.speech.units import PHONES, Units
 
 TUNING_GRID = ((0.5, 1.0, 1.5, 2.0), (0.1, 0.2, 0.4, 0.6), (0.0, 1.0, 2.0, 3.0))
 """Bigram scales, prior scales and insertion terms that `tune_decoder` tries: 64 decodings, 3 s for 9 minutes."""
@@ -43,25 +39,29 @@ class Decoder:
     """A phone bigram and the weights of its terms."""
 
     log_bigram: np.ndarray
-    """log p(column | row), float32 (PHONES + 1, PHONES + 1); the last row and column are the boundary."""
+    """log p(column | row), float32 (units + 1, units + 1); the last row and column are the boundary, which stands
+    before an utterance's first unit and after its last one."""
     log_priors: np.ndarray
     """log p(state) in the training set, float32 (states,)."""
     bigram_scale: float = 1.0
     prior_scale: float = 0.5
     insertion: float = 0.0
     """Added for each phone: negative values make phones rarer."""
+    units: Units = PHONES
 
     @classmethod
     def estimate(cls, training: Features, smoothing: float = 0.5) -> "Decoder":
         """Bigram of the training transcriptions with `smoothing` added to every count, and smoothed state priors."""
-        counts = np.full((PHONES + 1, PHONES + 1), smoothing)
+        boundary = len(training.units.names)
+        counts = np.full((boundary + 1, boundary + 1), smoothing)
         for phones in training.phones:
-            path = np.concatenate([[BOUNDARY], phones, [BOUNDARY]])
+            path = np.concatenate([[boundary], phones, [boundary]])
             np.add.at(counts, (path[:-1], path[1:]), 1.0)
         states = training.state_counts() + 1.0
         return cls(
             log_bigram=np.log(counts / counts.sum(axis=1, keepdims=True)).astype(np.float32),
             log_priors=np.log(states / states.sum()).astype(np.float32),
+            units=training.units,
         )
 
     def decode(self, log_posteriors: Sequence[np.ndarray]) -> list[list[int]]:
@@ -74,7 +74,7 @@ class Decoder:
         counts = np.empty(len(lengths), np.int64)
         _decode_all(emissions, np.ascontiguousarray(transitions.T), offsets, phones, counts)
         return [
-            merge_silence(phones[start : start + n].tolist()) for start, n in zip(offsets[:-1], counts, strict=True)
+            self.units.merged(phones[start : start + n].tolist()) for start, n in zip(offsets[:-1], counts, strict=True)
         ]
 
 
@@ -108,6 +108,14 @@ def score(reference: Sequence[int] | np.ndarray, hypothesis: Sequence[int] | np.
     return Score(int(edits[1]), int(edits[2]), int(edits[3]), len(reference))
 
 
+def score_all(
+    references: Iterable[Sequence[int] | np.ndarray], hypotheses: Iterable[Sequence[int]], units: Units
+) -> Score:
+    """Of several utterances together, counting what the units' error rate counts."""
+    pairs = zip(references, hypotheses, strict=True)
+    return sum((score(units.scored(r), units.scored(h)) for r, h in pairs), Score())
+
+
 def speaker_subsets(speakers: Sequence[str], weights: Sequence[int], count: int) -> np.ndarray:
     """Subset of each utterance, 0 … count - 1: all of a speaker's utterances in one, the sums of `weights` (reference
     phones) even.
@@ -130,7 +138,7 @@ def tune_decoder(decoder: Decoder, log_posteriors: Sequence[np.ndarray], referen
     best, best_rate = decoder, float("inf")
     for bigram_scale, prior_scale, insertion in product(*TUNING_GRID):
         candidate = replace(decoder, bigram_scale=bigram_scale, prior_scale=prior_scale, insertion=insertion)
-        rate = sum(map(score, references, candidate.decode(log_posteriors)), Score()).error_rate
+        rate = score_all(references, candidate.decode(log_posteriors), decoder.units).error_rate
         if rate < best_rate:
             best, best_rate = candidate, rate
     return best

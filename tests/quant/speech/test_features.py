@@ -112,4 +112,4 @@ def test_normalisation_by_training_statistics(tmp_path: Path) -> None:
     np.testing.assert_allclose(stacked.std(axis=0), 1.0, atol=1e-4)
     assert stacked.dtype == np.float32
     assert raw.frames == len(stacked) == raw.state_counts().sum()
-    assert len(raw.state_counts()) == features.STATES == 117
+    assert len(raw.state_counts()) == raw.units.classes == 117
