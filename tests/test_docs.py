@@ -30,6 +30,17 @@ def test_the_python_of_the_five_minutes_runs(capsys: pytest.CaptureFixture[str])
     assert 0 < float(latency) < 100 < float(energy)
 
 
+def test_the_models_of_ones_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "bring-your-own-model.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {"__name__": "example"})
+    assert (tmp_path / "detector.yaml").is_file()
+    assert (tmp_path / "runs/detector/pareto.csv").is_file()
+
+
 def test_the_example_of_a_platform_runs_and_is_short() -> None:
     example = ROOT / "docs" / "examples" / "output_stationary.py"
     assert len(example.read_text().splitlines()) < 100
