@@ -76,6 +76,9 @@ ActivationClipping = Annotated[
     str, typer.Option("--activation-clipping", help="Of activations: `mse`, `max`, `percentile` or `median`.")
 ]
 PerChannel = Annotated[bool, typer.Option("--per-channel", help="A step for every output channel of a weight matrix.")]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out utterances that cannot be read, and say how many.")
+]
 Workload = Annotated[
     str, typer.Argument(help="A trace file (YAML or JSON), a shipped trace's name, or a SCALE-Sim topology (CSV).")
 ]
@@ -259,6 +262,7 @@ def evaluate(
     clipping: WeightClipping = "mse",
     activation_clipping: ActivationClipping = "mse",
     per_channel: PerChannel = False,
+    skip_bad: SkipBad = False,
     integer: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="The first N utterances by whole numbers alone, beside the fast path."),
@@ -275,7 +279,7 @@ def evaluate(
         if bits:
             raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
     else:
-        recogniser = _load(model, corpus, root, clipping, activation_clipping, per_channel)
+        recogniser = _load(model, corpus, root, clipping, activation_clipping, per_channel, skip_bad)
         candidate = None if bits == "float" else recogniser.parse_bits(bits)
     if integer is not None:
         if candidate is None:
@@ -283,6 +287,9 @@ def evaluate(
         _print_reference(recogniser.evaluate_reference(candidate, integer, split))
         return
     rate = recogniser.evaluate(candidate, split=split)
+    if recogniser.skipped:
+        first = recogniser.skipped[0]
+        err.print(f"{len(recogniser.skipped)} utterances skipped; the first: {first}", highlight=False, markup=False)
     if as_json:
         print(json.dumps(rate.to_dict()))
     else:
@@ -413,6 +420,7 @@ def train(
     small: Annotated[
         bool, typer.Option("--small", help="The small model that the tests use: seconds, not minutes.")
     ] = False,
+    skip_bad: SkipBad = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Train a speech recogniser, calibrate it, and write its checkpoint and card."""
@@ -420,7 +428,7 @@ def train(
 
     path = run_training(
         output, _corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, epochs=epochs, seed=seed,
-        small=small, resume=resume, start=start, console=err,
+        small=small, resume=resume, start=start, skip_bad=skip_bad, console=err,
     )  # fmt: skip
     out.print(f"checkpoint: {path}", highlight=False)
 
@@ -500,11 +508,12 @@ def _load(
     clipping: str = "mse",
     activation_clipping: str = "mse",
     per_channel: bool = False,
+    skip_bad: bool = False,
 ) -> "Recogniser":
     from quant import Scheme, load_model
 
     scheme = Scheme(clipping, activation_clipping, per_channel)
-    return load_model(model, corpus_root=_corpus_root(corpus, root), scheme=scheme)
+    return load_model(model, corpus_root=_corpus_root(corpus, root), scheme=scheme, skip_bad=skip_bad)
 
 
 def _corpus_root(corpus: str, root: Path | None) -> Path | None:

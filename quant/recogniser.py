@@ -96,9 +96,13 @@ class Recogniser:
         corpus_root: Path | None = None,
         scheme: Scheme | None = None,
         weights: QuantizedWeights | None = None,
+        skip_bad: bool = False,
     ):
         """`scheme`: where weights and activations are clipped, MOHAQ's least mean squared error by default; `weights`
-        that are quantized already."""
+        that are quantized already; `skip_bad`: leave out utterances that cannot be used, and list them in
+        `skipped`."""
+        self.skipped: list[str] = []
+        self._skip_bad = skip_bad
         self.checkpoint = checkpoint
         self._corpus_root = corpus_root
         self._splits: dict[str, _Split] = {}
@@ -134,7 +138,9 @@ class Recogniser:
         if split in self._splits:
             return self._splits[split].features
         root = self._corpus_root or self._embedded_root(split)
-        features = load_features(load_corpus(root, split))
+        corpus = load_corpus(root, split, self._skip_bad)
+        self.skipped += corpus.skipped
+        features = load_features(corpus)
         if features.units != self.checkpoint.decoder.units:
             ours, theirs = self.checkpoint.decoder.units.name, features.units.name
             raise InputError(f"{root}: a corpus of {theirs}: {self.checkpoint.name} recognises {ours}")
@@ -318,13 +324,15 @@ def _log_posteriors(logits: torch.Tensor, batch: Batch) -> list[np.ndarray]:
     return [posteriors[row, :length] for row, length in enumerate(batch.lengths.tolist())]
 
 
-def load_model(name: str | Path, corpus_root: Path | None = None, scheme: Scheme | None = None) -> Recogniser:
+def load_model(
+    name: str | Path, corpus_root: Path | None = None, scheme: Scheme | None = None, skip_bad: bool = False
+) -> Recogniser:
     """A shipped recogniser by its name ("sru", "lstm", "gru", "ligru"), or one from a .safetensors file.
 
     `corpus_root` is a corpus in TIMIT's layout to evaluate on; without it, the embedded corpus. Raises InputError for
     an unknown name or a file that is not a checkpoint.
     """
-    return Recogniser(load_checkpoint(find_checkpoint(str(name))), corpus_root, scheme)
+    return Recogniser(load_checkpoint(find_checkpoint(str(name))), corpus_root, scheme, skip_bad=skip_bad)
 
 
 def find_checkpoint(name: str) -> Path:

@@ -70,6 +70,7 @@ def run_training(
     small: bool = False,
     resume: bool = False,
     start: str | None = None,
+    skip_bad: bool = False,
     console: Console | None = None,
 ) -> Path:
     """Train, calibrate, tune the decoder on dev, and write `NAME.safetensors` with its card `NAME.md` to `folder`.
@@ -91,7 +92,11 @@ def run_training(
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
     corpus_size = None if corpus_root else "small" if small else "full"
     root = corpus_root or embedded_corpus(size=str(corpus_size))
-    raw = {split: load_features(load_corpus(root, split)) for split in SPLITS}
+    corpora = {split: load_corpus(root, split, skip_bad) for split in SPLITS}
+    for split, corpus in corpora.items():
+        if corpus.skipped:
+            console.print(f"{split}: {len(corpus.skipped)} utterances skipped; the first: {corpus.skipped[0]}")
+    raw = {split: load_features(corpus) for split, corpus in corpora.items()}
     recipe = replace(recipe, geometry=replace(recipe.geometry, outputs=raw["train"].units.classes))
     record: dict[str, Any] = {
         "corpus": corpus_name(corpus_root),
@@ -105,7 +110,7 @@ def run_training(
     decoder = Decoder.estimate(raw["train"])
     if begun is not None:
         record["start"] = {"name": begun.name, "digest": begun.digest}
-    network = _train(recipe, raw, decoder, record, folder, resume, corpus_root, console, begun)
+    network = _train(recipe, raw, decoder, record, folder, resume, corpus_root, skip_bad, console, begun)
 
     path = folder / f"{name}.safetensors"
     statistics = raw["train"].statistics()
@@ -114,10 +119,10 @@ def run_training(
     calibration = calibrate_on(network, raw["train"].normalised(statistics), seed)
     save_checkpoint(path, network, statistics, decoder, calibration, record)
     console.print("tuning the decoder on dev")
-    untuned = Recogniser(load_checkpoint(path), corpus_root)
+    untuned = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
     decoder = tune_decoder(decoder, untuned.log_posteriors(None, "dev"), raw["dev"].phones)
     save_checkpoint(path, network, statistics, decoder, calibration, record)
-    write_whole(folder / f"{name}.md", _card(path, corpus_root, console).encode())
+    write_whole(folder / f"{name}.md", _card(path, corpus_root, skip_bad, console).encode())
     return path
 
 
@@ -150,6 +155,7 @@ def _train(
     folder: Path,
     resume: bool,
     corpus_root: Path | None,
+    skip_bad: bool,
     console: Console,
     begun: Checkpoint | None,
 ) -> Network:
@@ -159,7 +165,7 @@ def _train(
 
         def on_epoch(epoch: int, network: Network) -> None:
             half_way = Checkpoint("", network, statistics, decoder, NOT_CALIBRATED, record, "")
-            rate = Recogniser(half_way, corpus_root).evaluate(None)
+            rate = Recogniser(half_way, corpus_root, skip_bad=skip_bad).evaluate(None)
             progress.console.print(
                 f"epoch {epoch}/{recipe.epochs}: dev {decoder.units.unit} error rate {rate.error:.2f} %",
                 highlight=False,
@@ -190,8 +196,8 @@ def calibrate_on(network: Network, training: Features, seed: int) -> Calibration
     return calibrate(network, pack(training.mats, None, sorted(positions.tolist())))
 
 
-def _card(path: Path, corpus_root: Path | None, console: Console) -> str:
-    model = Recogniser(load_checkpoint(path), corpus_root)
+def _card(path: Path, corpus_root: Path | None, skip_bad: bool, console: Console) -> str:
+    model = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
     record, geometry, name = model.checkpoint.record, model.network.geometry, corpus_name(corpus_root)
     rows = []
     for label, bits in [("float", None), *((f"{b}x{b}", homogeneous(model.sites, b)) for b in BIT_WIDTHS[::-1])]:

@@ -22,6 +22,8 @@ from quant.speech.units import PHONES, Units
 from simulators.errors import InputError
 
 SPLITS = ("train", "dev", "test")
+SHORTEST = 720
+"""Samples of three frames: what one phone's model takes."""
 
 # Garofolo et al., "DARPA TIMIT acoustic-phonetic continuous speech corpus" (1993): two men and a woman of each region.
 CORE_TEST_SPEAKERS = [
@@ -76,6 +78,8 @@ class Corpus:
 
     split: str
     utterances: tuple[Utterance, ...] = field(repr=False)
+    skipped: tuple[str, ...] = ()
+    """What was wrong with each utterance that was left out."""
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -99,9 +103,10 @@ class Corpus:
         return digest.hexdigest()
 
 
-def load_corpus(root: Path | str, split: str) -> Corpus:
+def load_corpus(root: Path | str, split: str, skip_bad: bool = False) -> Corpus:
     """Read a split, "train", "dev" or "test", of a corpus in TIMIT's layout or of the Free Spoken Digit Dataset (see
-    `quant.speech.digits`). Anything missing, broken or mislabelled is an InputError naming it."""
+    `quant.speech.digits`). Anything missing, broken or mislabelled is an InputError naming it; with `skip_bad`, an
+    utterance that cannot be used is left out and counted."""
     from quant.speech.digits import is_digits, load_digits
 
     root = Path(root)
@@ -110,7 +115,7 @@ def load_corpus(root: Path | str, split: str) -> Corpus:
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; expected a corpus in TIMIT's layout")
     if is_digits(root):
-        return load_digits(root, split)
+        return load_digits(root, split, skip_bad)
     top = _child(root, "TRAIN" if split == "train" else "TEST")
     if top is None:
         raise InputError(f"{root}: has no folder {'TRAIN' if split == 'train' else 'TEST'}; expected TIMIT's layout")
@@ -124,12 +129,15 @@ def load_corpus(root: Path | str, split: str) -> Corpus:
     chosen = sorted(split_speakers(root).get(split, folders))
     if not chosen:
         raise InputError(f"{top}: has no speakers (DR*/SPEAKER)")
-    utterances = []
+    utterances: list[Utterance] = []
+    skipped: list[str] = []
     for speaker in chosen:
         if speaker not in folders:
             raise InputError(f"{top}: speaker {speaker} of split {split} is missing (DR*/{speaker})")
-        utterances += _load_speaker(speaker, folders[speaker])
-    return Corpus(split, tuple(utterances))
+        utterances += _load_speaker(speaker, folders[speaker], skipped if skip_bad else None)
+    if not utterances:
+        raise InputError(f"{top}: every utterance of {split} was skipped; the first: {skipped[0]}")
+    return Corpus(split, tuple(utterances), tuple(skipped))
 
 
 def split_speakers(root: Path) -> dict[str, list[str]]:
@@ -159,7 +167,7 @@ def _child(folder: Path, name: str) -> Path | None:
     return next((entry for entry in sorted(folder.iterdir()) if entry.name.upper() == name.upper()), None)
 
 
-def _load_speaker(speaker: str, folder: Path) -> list[Utterance]:
+def _load_speaker(speaker: str, folder: Path, skipped: list[str] | None) -> list[Utterance]:
     files = {entry.name.upper(): entry for entry in sorted(folder.iterdir())}
     # Some copies carry RIFF twins beside the SPHERE files (SX1.WAV.wav): the plain name counts.
     stems = sorted({n[:-4] for n in files if n.endswith((".WAV", ".PHN")) and "." not in n[:-4]})
@@ -168,12 +176,21 @@ def _load_speaker(speaker: str, folder: Path) -> list[Utterance]:
         raise InputError(f"{folder}: has no sentences (*.WAV with *.PHN) besides SA")
     utterances = []
     for stem in stems:
-        for suffix in (".WAV", ".PHN"):
-            if stem + suffix not in files:
-                raise InputError(f"{folder / (stem + suffix)}: missing; every sentence needs .WAV and .PHN")
-        audio = read_audio(files[stem + ".WAV"])
-        labels = read_labels(files[stem + ".PHN"], len(audio))
-        utterances.append(Utterance(f"{speaker}_{stem}", speaker, audio, labels))
+        try:
+            for suffix in (".WAV", ".PHN"):
+                if stem + suffix not in files:
+                    raise InputError(f"{folder / (stem + suffix)}: missing; every sentence needs .WAV and .PHN")
+            audio = read_audio(files[stem + ".WAV"])
+            if len(audio) < SHORTEST:
+                raise InputError(
+                    f"{files[stem + '.WAV']}: {len(audio)} samples: shorter than three frames ({SHORTEST})"
+                )
+            labels = read_labels(files[stem + ".PHN"], len(audio))
+            utterances.append(Utterance(f"{speaker}_{stem}", speaker, audio, labels))
+        except InputError as error:
+            if skipped is None:
+                raise
+            skipped.append(str(error))
     return utterances
 
 

@@ -35,8 +35,9 @@ def is_digits(root: Path) -> bool:
     return (root / FOLDER).is_dir()
 
 
-def load_digits(root: Path, split: str) -> Corpus:
-    """A split as digit strings. Anything missing or broken is an InputError naming it."""
+def load_digits(root: Path, split: str, skip_bad: bool = False) -> Corpus:
+    """A split as digit strings. Anything missing or broken is an InputError naming it; with `skip_bad`, a broken take
+    is left out and counted."""
     takes: dict[str, list[tuple[int, Path]]] = {}
     for path in sorted((root / FOLDER).glob("*.wav")):
         match = _NAME.fullmatch(path.name)
@@ -48,12 +49,20 @@ def load_digits(root: Path, split: str) -> Corpus:
         raise InputError(f"{root / FOLDER}: {len(speakers)} speakers: three at least make train, dev and test")
     chosen = {"train": speakers[:-2], "dev": speakers[-2:-1], "test": speakers[-1:]}[split]
     utterances: list[Utterance] = []
+    skipped: list[str] = []
     for speaker in chosen:
-        audio = [(digit, read_audio(path, RECORDED_RATE)) for digit, path in takes[speaker]]
+        audio = []
+        for digit, path in takes[speaker]:
+            try:
+                audio.append((digit, read_audio(path, RECORDED_RATE)))
+            except InputError as error:
+                if not skip_bad:
+                    raise
+                skipped.append(str(error))
         for copy in range(COPIES if split == "train" else 1):
             generator = np.random.default_rng([speakers.index(speaker), copy])
             utterances += _strings(speaker, copy, audio, generator, perturbed=split == "train" and copy > 0)
-    return Corpus(split, tuple(utterances))
+    return Corpus(split, tuple(utterances), tuple(skipped))
 
 
 def _strings(

@@ -19,6 +19,7 @@ import numpy as np
 from quant.cache import cache_dir
 from quant.speech.corpus import SAMPLE_RATE, Corpus, Utterance
 from quant.speech.units import PHONES, UNITS, Units
+from simulators.errors import InputError
 
 BANDS = 23
 WINDOW_SAMPLES = 400
@@ -114,6 +115,10 @@ def units_of(corpus: Corpus) -> Units:
 def compute_features(corpus: Corpus) -> Features:
     """Features of a corpus split, unnormalised. About 300 times faster than real time."""
     mats = [log_mel(u.audio) for u in corpus]
+    for u, mat in zip(corpus, mats, strict=True):
+        if not len(mat) or not np.isfinite(mat).all():
+            what = "no frames" if not len(mat) else "features that are not finite"
+            raise InputError(f"utterance {u.id}: {what}")
     return Features(
         split=corpus.split,
         digest=corpus.digest,

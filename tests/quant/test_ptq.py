@@ -7,6 +7,8 @@ import torch
 from quant.batches import pack, plan
 from quant.calibration import Calibration, calibrate
 from quant.candidate import homogeneous
+from quant.models.networks import geometry
+from quant.models.networks import network as network_of
 from quant.models.sru import Sru, SruGeometry
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
 
@@ -122,3 +124,25 @@ def test_sums_beyond_what_float32_counts_are_exact_too() -> None:
     assert whole > 2**24
     ours = arithmetic.product("L1", inputs, network.get_parameter("L1")).flatten()[0]
     assert int(ours) == whole
+
+
+@pytest.mark.parametrize("cell", ["sru", "lstm", "gru", "ligru"])
+@pytest.mark.parametrize("bits", [4, 16])
+def test_results_depend_on_nothing_but_the_utterance(cell: str, bits: int, utterances: list[np.ndarray]) -> None:
+    """Not on the threads, the batch, or how often it is done: to the bit, calibration included."""
+    sizes = {"layers": 2, "cells": 20, "outputs": 9} | ({"projection": 12} if cell == "sru" else {})
+    net = network_of(geometry(cell, sizes))
+    net.initialise(torch.Generator().manual_seed(0))
+    net.requires_grad_(False)
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count, frames in ((1, 10**6), (2, 10**6), (2, 1)):
+            torch.set_num_threads(count)
+            seen = calibrate(net, pack(utterances, None, range(4)))
+            arithmetic = QuantizedArithmetic(homogeneous(net.sites, bits), QuantizedWeights(net), seen)
+            results.append((seen, torch.cat(logits(net, utterances, arithmetic, frames))))
+    finally:
+        torch.set_num_threads(threads)
+    for seen, found in results[1:]:
+        assert seen == results[0][0]
+        assert torch.equal(found, results[0][1])

@@ -165,3 +165,20 @@ def test_a_bad_list_of_splits_is_named(tree: Path, text: str, complaint: str) ->
     (tree / "splits.yaml").write_text(text)
     with pytest.raises(InputError, match=complaint):
         load_corpus(tree, "dev")
+
+
+def test_what_cannot_be_used_is_skipped_and_counted_on_request(tree: Path) -> None:
+    speaker = tree / SPEAKERS[0]
+    whole = load_corpus(tree, "train")
+    (speaker / "SX2.WAV").write_bytes((speaker / "SX2.WAV").read_bytes()[:-400])
+    with pytest.raises(InputError, match=r"SX2\.WAV: truncated"):
+        load_corpus(tree, "train")
+    rest = load_corpus(tree, "train", skip_bad=True)
+    assert len(rest) == len(whole) - 1
+    assert rest.skipped[0].endswith("bytes") or "truncated" in rest.skipped[0]
+    assert rest.digest != whole.digest
+    for file in [*speaker.iterdir(), *(tree / SPEAKERS[1]).iterdir()]:
+        if file.suffix == ".PHN":
+            file.write_text("0 9999999 aa\n")
+    with pytest.raises(InputError, match=r"every utterance of train was skipped; the first: .*SI3\.PHN:1"):
+        load_corpus(tree, "train", skip_bad=True)

@@ -8,6 +8,7 @@ from quant.speech import features, phones
 from quant.speech.corpus import Corpus, Utterance, load_corpus
 
 pytest.importorskip("kaldi_native_fbank")
+from simulators.errors import InputError
 
 
 def mel(hz: np.ndarray | float) -> np.ndarray:
@@ -113,3 +114,9 @@ def test_normalisation_by_training_statistics(tmp_path: Path) -> None:
     assert stacked.dtype == np.float32
     assert raw.frames == len(stacked) == raw.state_counts().sum()
     assert len(raw.state_counts()) == raw.units.classes == 117
+
+
+def test_an_utterance_without_frames_is_named() -> None:
+    short = Utterance("A_B", "A", np.zeros(300, np.int16), ((0, 300, "aa"),))
+    with pytest.raises(InputError, match="utterance A_B: no frames"):
+        features.compute_features(Corpus("dev", (short,)))
