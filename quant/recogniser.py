@@ -5,7 +5,7 @@ model.evaluate({"L0": (8, 8), "P1": (4, 8), …}).error_max
 model.trace(bits) → simulators.Trace
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import repeat
@@ -132,6 +132,33 @@ class Recogniser:
     def unit(self) -> str:
         """What its error rate counts: "phone" or "digit"."""
         return self.checkpoint.decoder.units.unit
+
+    def retrained(
+        self,
+        bits: Bits,
+        folder: Path,
+        *,
+        epochs: int,
+        learning_rate: float,
+        on_step: Callable[[Any], None] | None = None,
+    ) -> "Recogniser":
+        """This model trained on for a candidate, in `folder`; continued there, or found there, if it was begun."""
+        from quant.retrain import RESULT, retrain
+
+        if not (folder / RESULT).is_file():
+            retrain(
+                self.checkpoint, bits, self.utterances("train"), folder, epochs=epochs, learning_rate=learning_rate,
+                scheme=self.weights.scheme, resume=True, on_step=on_step,
+            )  # fmt: skip
+        return self.retrained_before(folder)
+
+    def retrained_before(self, folder: Path) -> "Recogniser":
+        """What `retrained` left in a folder. Raises InputError if it left nothing."""
+        from quant.retrain import RESULT
+
+        model = Recogniser(load_checkpoint(folder / RESULT), self._corpus_root, self.weights.scheme)
+        model._cache = PrefixCache(self._cache.capacity_bytes // 8)  # there are several of them
+        return model
 
     def utterances(self, split: str) -> Features:
         """Normalised features, labels and phones of a split."""

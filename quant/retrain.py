@@ -27,6 +27,8 @@ from quant.training_run import calibrate_on
 REFRESH = 25
 """Passes after which the grids of the weights are chosen again."""
 
+RESULT = "retrained.safetensors"
+
 LEARNING_RATE = 5e-4
 """Peak; a quarter of that of training from nothing."""
 
@@ -156,6 +158,6 @@ def retrain(
     record = {**checkpoint.record, "retrained": {"from": checkpoint.digest, "bits": name, "epochs": epochs,
               "learning_rate": learning_rate, "seed": seed, "clipping": scheme.name}}  # fmt: skip
     calibration = calibrate_on(network, training, checkpoint.record["recipe"]["seed"])
-    path = folder / "retrained.safetensors"
+    path = folder / RESULT
     save_checkpoint(path, network, checkpoint.statistics, checkpoint.decoder, calibration, record)
     return path

@@ -1,7 +1,7 @@
 """A search on a terminal: a progress bar with an estimate while it runs, the front as a table when it is done."""
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -56,6 +56,11 @@ class SearchDisplay:
         self._best = min(self._best, quality.error)
         assert self._task is not None
         self._bar.update(self._task, completed=len(self._seen))
+
+    def retraining(self, bits: Bits, step: Any) -> None:
+        """A beacon is trained: shown beside the bar."""
+        assert self._task is not None
+        self._bar.update(self._task, description=f"retraining a beacon, step {step.done}/{step.total}")
 
     def generation(self, number: int, of: int, candidates: int, front: int) -> None:
         assert self._task is not None

@@ -60,6 +60,8 @@ class Quality:
 
     error: float
     error_plain: float
+    beacon: str = ""
+    """Whose parameters it was reached with: a beacon's candidate, or empty for the original ones."""
 
 
 class Evaluator:

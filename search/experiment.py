@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from search.beacons import BeaconSettings
 from simulators.documents import Document, read_document, validate
 from simulators.errors import InputError
 
@@ -60,6 +61,8 @@ class Experiment(BaseModel):
     """Sites that are not searched, or patterns of them, and their bits: `U*: 16` skips the recurrent paths (Shrink and
     Eliminate, Rezk et al. 2020)."""
     clipping: Clipping = Clipping()
+    beacons: BeaconSettings | None = None
+    """Beacon-based search; null: inference-only."""
     steps: int = Field(default=300, ge=1, le=1 << 20)
     """Frames of the utterance that is simulated: 300 are three seconds."""
     population: int = Field(default=40, ge=2, le=100_000)

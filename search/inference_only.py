@@ -20,6 +20,7 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from quant.candidate import fixed_bits
+from search.beacons import BeaconEvaluator
 from search.evaluation import Evaluator, Quality
 from search.executor import Executor, Inline
 from search.experiment import Experiment
@@ -79,6 +80,9 @@ def run(
     identity = {"experiment": experiment.to_dict(), "digests": digests}
     with RunFolder(folder, identity, resume) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
         evaluator = Evaluator(model, arch, experiment.steps, ledger, executor or Inline())
+        if experiment.beacons is not None:
+            training = getattr(progress, "retraining", None)
+            evaluator = BeaconEvaluator(evaluator, experiment.beacons, folder, training)  # type: ignore[assignment]
         result = _search(experiment, state, evaluator, progress)
         write_outputs(result, identity)
     return result
@@ -102,6 +106,8 @@ def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, prog
         for (width, bits), quality in zip(homogeneous.items(), qualities, strict=True)
     }
     limit = _error_limit(experiment, baselines)
+    if isinstance(evaluator, BeaconEvaluator):
+        evaluator.begin(_base(experiment, baselines).error)
     problem = BitWidthProblem(experiment, genome, evaluator, limit, done)
     algorithm = NSGA2(
         pop_size=experiment.population,
@@ -168,14 +174,19 @@ def _error_limit(experiment: Experiment, baselines: dict[int, Solution]) -> floa
     constraints = experiment.constraints
     if constraints.error_increase is None:
         return constraints.error
+    return _base(experiment, baselines).error + constraints.error_increase
+
+
+def _base(experiment: Experiment, baselines: dict[int, Solution]) -> Quality:
+    """What the search's increases of error are counted from."""
     if BASELINE_BITS not in baselines:
         raise InputError(
-            f"{experiment.name}: constraints.error_increase needs a {BASELINE_BITS}-bit baseline, which "
+            f"{experiment.name}: constraints.error_increase and beacons need a {BASELINE_BITS}-bit baseline, which "
             f"{experiment.arch} does not offer: give constraints.error instead"
         )
     quality = baselines[BASELINE_BITS].quality
     assert quality is not None
-    return quality.error + constraints.error_increase
+    return quality
 
 
 def _front(values: list[np.ndarray]) -> list[int]:

@@ -52,6 +52,7 @@ def describe(solution: Solution) -> dict[str, Any]:
         "memory_mib": round(cost.memory_mib, 4),
         "mohaq_speedup": None if cost.mohaq_speedup is None else round(cost.mohaq_speedup, 4),
         "cycles": cost.cycles,
+        "beacon": "" if quality is None else quality.beacon,
         "bits": solution.name,
     }
 
@@ -67,6 +68,7 @@ def _csv(rows: list[dict[str, Any]]) -> str:
         "memory_mib",
         "mohaq_speedup",
         "cycles",
+        "beacon",
         "bits",
     ]
     writer = csv.DictWriter(text, names, lineterminator="\n")

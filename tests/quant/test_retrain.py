@@ -17,6 +17,7 @@ from quant.quantizer import FIXED_POINT_BITS, integer_grid
 from quant.recogniser import Recogniser
 from quant.retrain import StraightThrough, retrain
 from quant.training_run import run_training
+from search import Experiment, run
 from simulators import InputError
 
 CELLS = ("sru", "lstm", "gru", "ligru")
@@ -96,3 +97,20 @@ def test_it_pays_at_few_bits_and_resumes(small: Recogniser, tmp_path: Path) -> N
         )
     parts = retrain(small.checkpoint, bits, training, tmp_path / "parts", epochs=4, learning_rate=4e-3, resume=True)
     assert parts.read_bytes() == whole.read_bytes()
+
+
+def test_a_search_retrains_its_beacons(small: Recogniser, tmp_path: Path) -> None:
+    beacons = {"threshold": 0.5, "above": 0.5, "below": 60.0, "most": 1, "epochs": 2, "learning_rate": 4e-3}
+    experiment = Experiment.model_validate({
+        "name": "beacons", "population": 4, "offspring": 2, "generations": 2, "constraints": {}, "beacons": beacons,
+    })  # fmt: skip
+    result = run(experiment, tmp_path / "run", model=small)
+    (folder,) = (tmp_path / "run/beacons").iterdir()
+    assert (folder / "retrained.safetensors").is_file()
+    assert len(result.visited) >= 6
+    for solution in result.visited:
+        assert solution.quality is not None
+        assert solution.quality.error <= small.evaluate(solution.bits).error_max
+    again = run(experiment, tmp_path / "run", resume=True, model=small)
+    assert again.evaluated == 0
+    assert [(s.name, s.quality) for s in again.front] == [(s.name, s.quality) for s in result.front]

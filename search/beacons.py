@@ -1,0 +1,189 @@
+"""Beacon-based search (MOHAQ, Rezk et al. 2022, section 4.4): a few candidates are retrained, and their neighbours are
+scored with what they learnt.
+
+Every candidate is scored with the parameters of its nearest beacon as well as with the original ones, and keeps the
+lower error. The distance of two candidates is Σ |log2(weight_bits) difference| over their sites; the original
+model counts as a beacon at 16 bits. A candidate becomes a beacon itself if it is farther than a threshold from all of
+them and worth it: its error so many points above the base, few beacons yet, the memory limit kept.
+
+Beacons lie in a folder beside the ledger, one each: the state of a retraining that is under way, and what it led to.
+Decisions follow from the candidates in their order, so a search that is resumed comes to the same beacons.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import log2
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from search.evaluation import Evaluator, Quality
+from search.genome import Bits, name_of
+from simulators.errors import InputError
+from simulators.files import write_whole
+
+FOLDER = "beacons"
+DESCRIPTION = "beacon.json"
+BASE_BITS = 16
+
+
+class BeaconSettings(BaseModel):
+    """When a candidate is retrained, and how long; the defaults are the published code's, but for the training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    threshold: float = Field(default=5.0, ge=0)
+    """A new beacon's distance from all others exceeds it."""
+    above: float = Field(default=3.0)
+    """Error over the base, in percentage points, from which a candidate is worth retraining …"""
+    below: float = Field(default=14.0)
+    """… and up to which it can be saved."""
+    minimum_speedup: float | None = Field(default=None, gt=0)
+    """`mohaq_speedup` from which a candidate is worth retraining (published: 20, later 10)."""
+    most: int = Field(default=4, ge=1, le=100)
+    """How many there are at most."""
+    epochs: int = Field(default=2, ge=1, le=1000)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    carry: tuple[str, ...] = Field(default=(), strict=False)
+    """Folders of other runs whose beacons are there from the beginning."""
+
+
+@dataclass(frozen=True)
+class Beacon:
+    """A retrained candidate."""
+
+    bits: Bits
+    model: Any
+
+    @property
+    def name(self) -> str:
+        return name_of(self.bits)
+
+
+def distance(a: Bits, b: Bits) -> float:
+    """Σ |log2(weight_bits) difference| over the sites."""
+    return sum(abs(log2(a[site][0]) - log2(b[site][0])) for site in a)
+
+
+class BeaconEvaluator:
+    """An evaluator whose qualities are those with the original parameters or with the nearest beacon's.
+
+    `begin` says the base's error, before which there are no beacons. `training` is told how far a retraining came.
+    """
+
+    def __init__(self, base: Evaluator, settings: BeaconSettings, folder: Path,
+                 training: Callable[[Bits, Any], None] | None = None):  # fmt: skip
+        if not hasattr(base.model, "retrained"):
+            raise InputError("beacons: this model cannot be retrained")
+        self.base = base
+        self.settings = settings
+        self._model: Any = base.model
+        self.beacons: list[Beacon] = []
+        self._folder = folder / FOLDER
+        self._training = training
+        self._base_error: float | None = None
+        self._scored: dict[str, Quality] = {}
+        self._evaluators: dict[str, Evaluator] = {}
+        for run in settings.carry:
+            self._carry(Path(run))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.base, name)
+
+    def begin(self, base_error: float) -> None:
+        """From now on candidates may become beacons."""
+        self._base_error = base_error
+
+    def qualities(
+        self, candidates: Sequence[Bits], done: Callable[[Bits, Quality], None] | None = None
+    ) -> list[Quality]:
+        """As `Evaluator.qualities`; candidates that were scored before keep their score."""
+        plain = self.base.qualities(candidates, done if self._base_error is None else None)
+        if self._base_error is None:
+            return plain
+        fresh: dict[str, tuple[Bits, Quality]] = {}
+        for bits, quality in zip(candidates, plain, strict=True):
+            name = name_of(bits)
+            if name not in self._scored and name not in fresh:
+                fresh[name] = (bits, quality)
+                if self._is_worth_it(bits, quality):
+                    self.beacons.append(self._made(bits))
+        for near in [None, *self.beacons]:
+            members = [(b, q) for b, q in fresh.values() if self._nearest(b)[1] is near]
+            found = [q for _, q in members]
+            if near is not None:
+                found = self._evaluator(near).qualities([b for b, _ in members])
+            for (bits, quality), other in zip(members, found, strict=True):
+                better = near is not None and other.error < quality.error
+                kept = Quality(other.error, other.error_plain, near.name) if near and better else quality
+                self._scored[name_of(bits)] = kept
+        for bits in candidates:
+            if done:
+                done(bits, self._scored[name_of(bits)])
+        return [self._scored[name_of(bits)] for bits in candidates]
+
+    def known_quality(self, bits: Bits) -> Quality | None:
+        """What `qualities` returned for a candidate before, or None."""
+        return self._scored.get(name_of(bits)) or self.base.known_quality(bits)
+
+    @property
+    def evaluated(self) -> int:
+        """Model evaluations computed here, with original and retrained parameters."""
+        return self.base.evaluated + sum(evaluator.evaluated for evaluator in self._evaluators.values())
+
+    def _nearest(self, bits: Bits) -> tuple[float, Beacon | None]:
+        """Distance and beacon; None is the original model."""
+        original = sum(log2(BASE_BITS) - log2(weight) for weight, _ in bits.values())
+        nearest: tuple[float, Beacon | None] = (original, None)
+        for beacon in self.beacons:
+            far = distance(bits, beacon.bits)
+            if far < nearest[0]:
+                nearest = (far, beacon)
+        return nearest
+
+    def _is_worth_it(self, bits: Bits, quality: Quality) -> bool:
+        s = self.settings
+        assert self._base_error is not None
+        increase = quality.error - self._base_error
+        if len(self.beacons) >= s.most or not s.above <= increase <= s.below:
+            return False
+        if s.minimum_speedup is not None and (self.base.cost(bits).mohaq_speedup or 0.0) < s.minimum_speedup:
+            return False
+        return self._nearest(bits)[0] > s.threshold
+
+    def _made(self, bits: Bits) -> Beacon:
+        """Retrained now, or before a kill."""
+        name = name_of(bits)
+        folder = self._folder / hashlib.sha256(name.encode()).hexdigest()[:12]
+        training = self._training
+        model = self._model.retrained(
+            bits, folder, epochs=self.settings.epochs, learning_rate=self.settings.learning_rate,
+            on_step=(lambda step: training(bits, step)) if training else None,
+        )  # fmt: skip
+        content = {"bits": {site: list(pair) for site, pair in bits.items()}, "of": self.base.model.digest,
+                   "digest": model.digest, "folder": folder.name}  # fmt: skip
+        write_whole(folder / DESCRIPTION, (json.dumps(content, indent=1) + "\n").encode())
+        return Beacon(bits, model)
+
+    def _carry(self, run: Path) -> None:
+        descriptions = sorted((run / FOLDER).glob(f"*/{DESCRIPTION}"))
+        if not descriptions:
+            raise InputError(f"{run}: beacons.carry: it holds no beacons")
+        for path in descriptions:
+            content = json.loads(path.read_text())
+            if content["of"] != self.base.model.digest:
+                raise InputError(f"{path}: a beacon of another model")
+            bits = {site: (int(pair[0]), int(pair[1])) for site, pair in content["bits"].items()}
+            model = self._model.retrained_before(path.parent)
+            if model.digest != content["digest"]:
+                raise InputError(f"{path}: its parameters were changed: the digest differs")
+            self.beacons.append(Beacon(bits, model))
+
+    def _evaluator(self, beacon: Beacon) -> Evaluator:
+        if beacon.name not in self._evaluators:
+            base = self.base
+            self._evaluators[beacon.name] = Evaluator(beacon.model, base.arch, base.steps, base.ledger, base.executor)
+        return self._evaluators[beacon.name]
