@@ -491,6 +491,29 @@ def search(
     print_front(result)
 
 
+@app.command(epilog="Example: `mohaq runs`")
+def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders below included.")] = Path("runs")) -> None:
+    """List the searches in a folder: how far they came, and what they found."""
+    from search.display import print_runs
+    from search.stored import find_runs
+
+    print_runs(find_runs(folder))
+
+
+@app.command(epilog="Example: `mohaq show runs/demo`")
+def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished search.")]) -> None:
+    """Print the front of a search again."""
+    from search.display import print_results
+    from search.stored import load_run
+
+    found = load_run(folder)
+    if found.foreign:
+        raise InputError(f"{folder}: another version of mohaq wrote its results")
+    if found.results is None:
+        raise InputError(f"{folder}: the search is not finished: `mohaq search … --out {folder} --resume` continues it")
+    print_results(found.results, folder)
+
+
 def _print_reference(found: "ReferenceCheck") -> None:
     out.print(
         f"error rate {found.reference_error:.2f} % in whole numbers alone, {found.fast_error:.2f} % by the fast "

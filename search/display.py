@@ -1,5 +1,7 @@
 """A search on a terminal: a progress bar with an estimate while it runs, the front as a table when it is done."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +20,9 @@ from rich.table import Table
 
 from search.evaluation import Quality
 from search.genome import Bits, name_of
-from search.results import Run, Solution
+from search.outputs import results_of
+from search.results import Run
+from search.stored import StoredRun
 
 WIDTH_IN_FILES = 110
 """Columns of the table where the output is not a terminal."""
@@ -72,47 +76,74 @@ class SearchDisplay:
 
 def print_front(run: Run, console: Console | None = None) -> None:
     """The front and the homogeneous baselines, then where the files are."""
+    print_results(results_of(run), run.folder, console, evaluated_now=run.evaluated)
+
+
+def print_results(
+    results: dict[str, Any], folder: Path, console: Console | None = None, evaluated_now: int | None = None
+) -> None:
+    """As `print_front`, of what `pareto.json` holds."""
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=WIDTH_IN_FILES)
-    objectives, sites = ", ".join(run.experiment.objectives), " ".join(next(iter(run.baselines.values())).bits)
-    table = Table(title=f"Pareto front of {run.experiment.name}: {objectives}", title_justify="left", box=SIMPLE_HEAD)
+    experiment, rows = results["experiment"], [*results["front"], *results["baselines"]]
+    sites = " ".join(part.split("=")[0] for part in rows[0]["bits"].split(","))
+    title = f"Pareto front of {experiment['name']}: {', '.join(experiment['objectives'])}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for column in ("", "error %", "ms", "µJ", "MiB", "speedup*"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column(f"weights x activations: {sites}", overflow="fold")
-    for i, solution in enumerate(run.front):
-        table.add_row(f"{i:03d}", *_cells(solution))
+    for row in results["front"]:
+        table.add_row(*_cells(row))
     table.add_section()
-    for width, solution in run.baselines.items():
-        table.add_row(f"{width}-bit", *_cells(solution), style="dim")
+    for row in results["baselines"]:
+        table.add_row(*_cells(row), style="dim")
     console.print(table)
     console.print(
-        f"Latency and energy: simulated, {run.experiment.steps} frames. Error: the worst of 4 groups of speakers. "
-        "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times.",
+        f"Latency and energy: simulated, {experiment['steps']} frames. Error: the worst of 4 groups of speakers. "
+        "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times."
+        + (" † with a beacon's parameters." if any(row["beacon"] for row in rows) else ""),
         highlight=False,
     )
-    known = sum(solution.quality is not None for solution in run.visited)
-    limit = "" if run.error_limit is None else f"; error limit {run.error_limit:.2f} %"
+    known, screened = results["candidates"] - results["screened"], results["screened"]
+    now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
+    limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     console.print(
-        f"{known} distinct candidates evaluated on speech ({run.evaluated} of them now), "
-        f"{len(run.visited) - known} screened out{limit}",
-        highlight=False,
+        f"{known} distinct candidates evaluated on speech{now}, {screened} screened out{limit}", highlight=False
     )
-    console.print(f"plot: {run.folder / 'pareto.png'}", highlight=False, soft_wrap=True)
-    console.print(
-        f"table: {run.folder / 'pareto.csv'}, traces: {run.folder / 'solutions'}", highlight=False, soft_wrap=True
-    )
+    console.print(f"plot: {folder / 'pareto.png'}", highlight=False, soft_wrap=True)
+    console.print(f"table: {folder / 'pareto.csv'}, traces: {folder / 'solutions'}", highlight=False, soft_wrap=True)
 
 
-def _cells(solution: Solution) -> tuple[str, ...]:
-    cost, quality = solution.cost, solution.quality
-    bits = " ".join(f"{w}x{a}" for w, a in solution.bits.values())
-    error = "" if quality is None else f"{quality.error:.2f}"
+def print_runs(runs: Sequence[StoredRun], console: Console | None = None) -> None:
+    """One line a run."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=WIDTH_IN_FILES)
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("run", "experiment", "model", "architecture", "generations", "front", "lowest error %"):
+        table.add_column(column, overflow="fold")
+    for run in runs:
+        e, results = run.experiment, run.results
+        errors = [row["error"] for row in results["front"] if row["error"] is not None] if results else []
+        changes = f" ({', '.join(e['set'])})" if e["set"] else ""
+        front = str(len(results["front"])) if results else "another version's" if run.foreign else "unfinished"
+        table.add_row(
+            str(run.folder), e["name"], e["model"], e["arch"] + changes,
+            f"{max(run.generations, 0)}/{e['generations']}", front,
+            f"{min(errors):.2f}" if errors else "",
+        )  # fmt: skip
+    console.print(table)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    bits = " ".join(part.split("=")[1] for part in row["bits"].split(","))
     return (
-        error,
-        f"{cost.latency_ms:.3f}",
-        f"{cost.energy_uj:,.0f}",
-        f"{cost.memory_mib:.2f}",
-        "" if cost.mohaq_speedup is None else f"{cost.mohaq_speedup:.1f}",
+        row["solution"],
+        "" if row["error"] is None else f"{row['error']:.2f}" + ("†" if row["beacon"] else ""),
+        f"{row['latency_ms']:.3f}",
+        f"{row['energy_uj']:,.0f}",
+        f"{row['memory_mib']:.2f}",
+        "" if row["mohaq_speedup"] is None else f"{row['mohaq_speedup']:.1f}",
         bits,
     )

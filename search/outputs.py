@@ -23,19 +23,26 @@ from simulators.files import write_whole
 LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
 
 
-def write_outputs(run: Run, identity: dict[str, Any]) -> None:
-    """Write everything, each file whole or not at all."""
-    rows = [{"solution": f"{i:03d}", **describe(solution)} for i, solution in enumerate(run.front)]
-    baselines = [{"solution": f"{width}-bit", **describe(solution)} for width, solution in run.baselines.items()]
-    write_whole(run.folder / "pareto.csv", _csv(rows).encode())
-    content = {
+RESULTS_FILE = "pareto.json"
+
+
+def results_of(run: Run) -> dict[str, Any]:
+    """The front and the baselines as rows, and what they came from."""
+    return {
         "experiment": run.experiment.to_dict(),
         "error_limit": run.error_limit,
         "candidates": len(run.visited),
-        "front": rows,
-        "baselines": baselines,
+        "screened": sum(solution.quality is None for solution in run.visited),
+        "front": [{"solution": f"{i:03d}", **describe(solution)} for i, solution in enumerate(run.front)],
+        "baselines": [{"solution": f"{width}-bit", **describe(s)} for width, s in run.baselines.items()],
     }
-    write_whole(run.folder / "pareto.json", (json.dumps(content, indent=1) + "\n").encode())
+
+
+def write_outputs(run: Run, identity: dict[str, Any]) -> None:
+    """Write everything, each file whole or not at all."""
+    content = results_of(run)
+    write_whole(run.folder / "pareto.csv", _csv(content["front"]).encode())
+    write_whole(run.folder / RESULTS_FILE, (json.dumps(content, indent=1) + "\n").encode())
     write_whole(run.folder / "pareto.png", draw_front(run))
     _write_traces(run)
     write_whole(run.folder / "run.yaml", _record(run, identity).encode())

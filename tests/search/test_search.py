@@ -1,19 +1,24 @@
 """Searches with a stand-in model: the front is right, a run is repeatable, resumable at any point, and never mixed with another."""
 
 import csv
+import io
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 from stand_in import StandInModel
 
 from search import Experiment, Run, run
+from search.display import print_front, print_results, print_runs
 from search.executor import Inline
 from search.genome import name_of
+from search.stored import find_runs, load_run
 from simulators import InputError, load_arch, load_trace, simulate
 
 
@@ -174,7 +179,9 @@ def test_the_demo_looks_at_a_hundred_distinct_candidates(tmp_path: Path, model: 
     assert len({s.name for s in result.visited if s.quality is not None}) >= 100
 
 
-@pytest.mark.parametrize("name", ["demo", "mohaq-1-memory", "mohaq-2-silago", "mohaq-3-bitfusion"])
+@pytest.mark.parametrize(
+    "name", ["demo", "mohaq-1-memory", "mohaq-2-silago", "mohaq-3-bitfusion", "mohaq-3-bitfusion-beacons"]
+)
 def test_shipped_experiments_load(name: str) -> None:
     shipped = Experiment.load(name)
     assert shipped.name == name
@@ -207,3 +214,25 @@ def test_an_architecture_without_a_baseline_needs_an_absolute_limit(tmp_path: Pa
     changed = experiment(set=["precisions=[[4, 4], [8, 8]]"])
     with pytest.raises(InputError, match="16-bit baseline"):
         run(changed, tmp_path / "run", model=StandInModel())
+
+
+def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
+    result = run(experiment(), tmp_path / "a/run", model=StandInModel())
+    texts = []
+    for show in (
+        lambda c: print_front(result, c),
+        lambda c: print_results(load_run(tmp_path / "a/run").results, tmp_path / "a/run", c),
+    ):
+        console = Console(file=io.StringIO())
+        show(console)
+        texts.append(re.sub(r" \(\d+ of them now\)", "", console.file.getvalue()))  # type: ignore[attr-defined]
+    assert texts[0] == texts[1]
+    (found,) = find_runs(tmp_path)
+    assert (found.generations, found.experiment["name"]) == (result.experiment.generations, result.experiment.name)
+    console = Console(file=io.StringIO())
+    print_runs([found], console)
+    assert str(len(result.front)) in console.file.getvalue()  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="no run of a search"):
+        load_run(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        find_runs(tmp_path / "nowhere")
