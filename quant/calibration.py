@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from quant.batches import Batch
+from quant.batches import Batch, pack
 from quant.clipping import PERCENTILE
 from quant.models.arithmetic import FloatArithmetic, in_time, side_by_side
 from quant.models.cells import Cell, before
@@ -22,6 +22,7 @@ from quant.quantizer import (
     integer_grid,
     minimum_error_grid,
 )
+from quant.speech.features import Features
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Calibration:
             states={site: Grid(**grid) for site, grid in content["states"].items()},
         )
 
+
+UTTERANCES = 32
 
 NOT_CALIBRATED = Calibration({}, {}, {}, {})
 
@@ -149,3 +152,10 @@ def calibrate(network: Network, batch: Batch) -> Calibration:
         results={site: fixed_point_grid(largest) for site, largest in observer.results.items()},
         states={site: fixed_point_grid(largest) for site, largest in observer.states.items()},
     )
+
+
+def calibrate_on(network: Network, training: Features, seed: int) -> Calibration:
+    """Ranges on a random sample of the training set: dev stays unseen by everything but the decoder's three weights."""
+    count = min(UTTERANCES, len(training))
+    positions = np.random.default_rng(seed).choice(len(training), count, replace=False)
+    return calibrate(network, pack(training.mats, None, sorted(positions.tolist())))

@@ -27,6 +27,7 @@ from quant.models.networks import Network
 from quant.models.site import Site
 from quant.population import PrefixCache, logits_of
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
+from quant.retrain import RESULT, retrain
 from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
 from quant.speech.features import Features, load_features
@@ -143,8 +144,6 @@ class Recogniser:
         on_step: Callable[[Any], None] | None = None,
     ) -> "Recogniser":
         """This model trained on for a candidate, in `folder`; continued there, or found there, if it was begun."""
-        from quant.retrain import RESULT, retrain
-
         if not (folder / RESULT).is_file():
             retrain(
                 self.checkpoint, bits, self.utterances("train"), folder, epochs=epochs, learning_rate=learning_rate,
@@ -154,8 +153,6 @@ class Recogniser:
 
     def retrained_before(self, folder: Path) -> "Recogniser":
         """What `retrained` left in a folder. Raises InputError if it left nothing."""
-        from quant.retrain import RESULT
-
         model = Recogniser(load_checkpoint(folder / RESULT), self._corpus_root, self.weights.scheme)
         model._cache = PrefixCache(self._cache.capacity_bytes // 8)  # there are several of them
         return model

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from quant.calibration import Calibration
+from quant.calibration import Calibration, calibrate_on
 from quant.candidate import Bits, check_candidate
 from quant.checkpoint import Checkpoint, save_checkpoint
 from quant.clipping import Scheme, quantize_weights
@@ -22,7 +22,6 @@ from quant.models.site import DIRECTIONS
 from quant.quantizer import FIXED_POINT_BITS, Grid
 from quant.speech.features import Features
 from quant.train import Examples, Recipe, Start, Step, train
-from quant.training_run import calibrate_on
 
 REFRESH = 25
 """Passes after which the grids of the weights are chosen again."""

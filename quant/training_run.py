@@ -7,13 +7,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from quant.batches import pack
-from quant.calibration import NOT_CALIBRATED, Calibration, calibrate
+from quant.calibration import NOT_CALIBRATED, calibrate_on
 from quant.candidate import homogeneous
 from quant.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from quant.models import networks
@@ -21,16 +19,15 @@ from quant.models.networks import Network
 from quant.models.sru import Sru, SruGeometry
 from quant.quantizer import BIT_WIDTHS
 from quant.recogniser import Recogniser, find_checkpoint
-from quant.speech.corpus import SPLITS, load_corpus
+from quant.speech.corpus import load_corpus
 from quant.speech.digits import is_digits
 from quant.speech.embedded import embedded_corpus
 from quant.speech.features import Features, load_features
 from quant.speech.scoring import Decoder, tune_decoder
+from quant.speech.utterances import SPLITS
 from quant.train import BFloat16Arithmetic, Examples, Recipe, Start, Step, train
 from simulators.errors import InputError
 from simulators.files import write_whole
-
-CALIBRATION_UTTERANCES = 32
 
 LEARNING_RATE_FROM = 1e-3
 """Peak for a network that starts from a trained one."""
@@ -187,13 +184,6 @@ def _with_outputs(network: Network, recipe: Recipe) -> Network:
     }
     made.load_state_dict({**made.state_dict(), **state})
     return made
-
-
-def calibrate_on(network: Network, training: Features, seed: int) -> Calibration:
-    """Ranges on a random sample of the training set: dev stays unseen by everything but the decoder's three weights."""
-    count = min(CALIBRATION_UTTERANCES, len(training))
-    positions = np.random.default_rng(seed).choice(len(training), count, replace=False)
-    return calibrate(network, pack(training.mats, None, sorted(positions.tolist())))
 
 
 def _card(path: Path, corpus_root: Path | None, skip_bad: bool, console: Console) -> str:

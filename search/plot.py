@@ -1,4 +1,4 @@
-"""The picture of a run: error against latency and against energy."""
+"""The picture of a run: error against the other objectives."""
 
 import io
 
@@ -9,20 +9,28 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from search.results import Run, Solution
 
-COST_AXES = (("latency_ms", "latency of one utterance (ms)"), ("energy_uj", "energy of one utterance (µJ)"))
+COST_AXES = {
+    "latency": ("latency_ms", "latency of one utterance (ms)"),
+    "energy": ("energy_uj", "energy of one utterance (µJ)"),
+    "memory": ("memory_mib", "memory of the model (MiB)"),
+    "mohaq_speedup": ("mohaq_speedup", "speedup by MOHAQ's closed form"),
+}
 VISITED, FRONT, BASELINE = "#b8c0cc", "#c0392b", "#1f3a5f"
 
 
 def draw_front(run: Run) -> bytes:
-    """PNG: every evaluated candidate, the front, and the homogeneous baselines, on two logarithmic cost axes."""
+    """PNG: every evaluated candidate, the front, and the homogeneous baselines, against each cost among the objectives
+    on a logarithmic axis; against latency and energy where there are fewer than two."""
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9.5, 4.2), layout="constrained")
-        axes = figure.subplots(1, 2, sharey=True)
-        for axis, (cost, label) in zip(axes, COST_AXES, strict=True):
+        names = [name for name in run.experiment.objectives if name in COST_AXES]
+        names += [name for name in ("latency", "energy") if name not in names][: max(0, 2 - len(names))]
+        figure = Figure(figsize=(4.75 * len(names), 4.2), layout="constrained")
+        axes = figure.subplots(1, len(names), sharey=True)
+        for axis, (cost, label) in zip(axes, (COST_AXES[name] for name in names), strict=True):
             _draw(axis, run, cost)
             axis.set_xlabel(label)
         axes[0].set_ylabel("error rate, worst of 4 subsets (%)")
-        axes[0].legend(frameon=False, loc="upper right")
+        axes[0].legend(frameon=False, loc="best")
         model, arch = run.experiment.model, run.arch.name
         figure.suptitle(f"{run.experiment.name}: {model} on {arch}, {len(run.visited)} candidates", fontsize=10)
         image = io.BytesIO()

@@ -17,8 +17,8 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from quant.speech.audio import SAMPLE_RATE, read_audio
-from quant.speech.corpus import Corpus, Utterance
 from quant.speech.units import DIGITS
+from quant.speech.utterances import Corpus, Utterance
 from simulators.errors import InputError
 
 RECORDED_RATE = 8_000

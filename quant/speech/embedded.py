@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from quant.cache import cache_dir
-from quant.speech.corpus import SPLITS
+from quant.speech.utterances import SPLITS
 from simulators.errors import InputError
 
 SIZES: dict[str, tuple[str, ...]] = {

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from quant.cache import cache_dir
-from quant.speech.corpus import SAMPLE_RATE, Corpus, Utterance
+from quant.speech.audio import SAMPLE_RATE
 from quant.speech.units import PHONES, UNITS, Units
+from quant.speech.utterances import Corpus, Utterance
 from simulators.errors import InputError
 
 BANDS = 23

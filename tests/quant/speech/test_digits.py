@@ -71,7 +71,7 @@ def test_labels_decode_to_the_digits_said(made_up: Path) -> None:
 
 
 def test_states_of_a_word_are_even() -> None:
-    from quant.speech.corpus import Utterance
+    from quant.speech.utterances import Utterance
 
     spans = ((0, 1600, "sil"), (1600, 1600 + 160 * 12, "two"), (1600 + 160 * 12, 1600 + 160 * 24, "sil"))
     states = frame_states(Utterance("A", "A", np.zeros(1), spans, DIGITS), 30)

@@ -5,7 +5,8 @@ import pytest
 from timit_tree import write_tree
 
 from quant.speech import features, phones
-from quant.speech.corpus import Corpus, Utterance, load_corpus
+from quant.speech.corpus import load_corpus
+from quant.speech.utterances import Corpus, Utterance
 
 pytest.importorskip("kaldi_native_fbank")
 from simulators.errors import InputError

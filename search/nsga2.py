@@ -1,4 +1,4 @@
-"""The inference-only search of MOHAQ: NSGA-II over post-training-quantized candidates.
+"""MOHAQ's search: NSGA-II over post-training-quantized candidates, and over those that beacons help (`search.beacons`).
 
 A run is a function of its experiment, model, data, hardware and code: NSGA-II draws from one seeded generator, and
 every evaluation that it saw is in the ledger. To resume is therefore to run again from the seed, with all finished
