@@ -322,7 +322,7 @@ def delta(
     utterance: Annotated[int, typer.Option(min=0, help="Of --trace, counted from 0.")] = 0,
 ) -> None:
     """Sweep thresholds of a delta network: error rate against eliminated operations."""
-    from quant.delta import thresholds_of
+    from quant.delta_sweep import combinations, sweep, to_csv
 
     recogniser = _load(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
@@ -330,31 +330,22 @@ def delta(
         values = [int(word) for word in thresholds.split(",")]
     except ValueError:
         raise InputError(f"--thresholds {thresholds}: they must be whole numbers, as in 0,1,2") from None
-    recurs = any(site.name.startswith("U") for site in recogniser.sites)
-    grid = [(x, h) for x in values for h in (values if recurs else [0])]
-    names = [site.name for site in recogniser.sites]
-    rows = []
-    table = Table("x", "h", "FC", "error %", "eliminated %", f"transmitted %: {' '.join(names)}", box=SIMPLE_HEAD)
     with Progress(console=err, transient=True) as progress:
-        for x, h in progress.track(grid, description="delta"):
-            chosen = thresholds_of(recogniser.sites, x, h, x if fc is None else fc)
-            found = recogniser.evaluate_delta(candidate, chosen, split)
-            rows.append((x, h, chosen["FC"], found))
-            shares = " ".join(f"{100 * found.active[name]:.0f}" for name in names)
-            eliminated = f"{100 * found.eliminated:.1f}"
-            table.add_row(
-                str(x), str(h) if recurs else "-", str(chosen["FC"]), f"{found.rate.error:.2f}", eliminated, shares
-            )
+        swept = sweep(recogniser, candidate, values, fc, split)
+        points = list(progress.track(swept, len(combinations(recogniser, values)), description="delta"))
     if csv_file is not None:
-        head = ["x", "h", "fc", "error", "error_max", "eliminated", *(f"active_{name}" for name in names)]
-        lines = [",".join(head)]
-        for x, h, of_fc, found in rows:
-            numbers = [found.rate.error, found.rate.error_max, found.eliminated, *(found.active[n] for n in names)]
-            lines.append(",".join([str(x), str(h), str(of_fc), *(f"{number:.6g}" for number in numbers)]))
-        _write(csv_file, "\n".join(lines) + "\n", protect="")
+        _write(csv_file, to_csv(points), protect="")
     if trace_file is not None:
-        recogniser.trace_delta(candidate, chosen, utterance, split).save(trace_file)
+        recogniser.trace_delta(candidate, points[-1].thresholds, utterance, split).save(trace_file)
     if csv_file != "-":
+        names = [site.name for site in recogniser.sites]
+        table = Table("x", "h", "FC", "error %", "eliminated %", f"transmitted %: {' '.join(names)}", box=SIMPLE_HEAD)
+        for point in points:
+            found = point.found
+            table.add_row(
+                str(point.x), "-" if point.h is None else str(point.h), str(point.fc), f"{found.rate.error:.2f}",
+                f"{100 * found.eliminated:.1f}", " ".join(f"{100 * found.active[name]:.0f}" for name in names),
+            )  # fmt: skip
         out.print(table)
 
 

@@ -11,8 +11,10 @@ from quant.batches import Batch, pack
 from quant.calibration import calibrate
 from quant.candidate import homogeneous
 from quant.delta import Delta, thresholds_of
+from quant.delta_sweep import combinations, sweep, to_csv
 from quant.models.networks import Network, geometry, network
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
+from quant.recogniser import DeltaResult, ErrorRate
 from simulators import InputError, Matmul, load_arch, simulate
 
 CELLS = ("sru", "lstm", "gru", "ligru")
@@ -102,3 +104,22 @@ def test_the_shipped_gru_as_a_delta_network() -> None:
         model.evaluate_delta(bits, {"W9": 1})
     with pytest.raises(InputError, match="utterance 99999: dev has"):
         model.trace_delta(bits, zero, utterance=99999)
+
+
+def test_a_sweep_is_a_table() -> None:
+    """On a model whose evaluation is made up: every combination, in order, and what the file says of it."""
+
+    class Made:
+        sites = made("gru")[0].sites
+
+        def evaluate_delta(self, bits: object, thresholds: dict[str, int], split: str) -> DeltaResult:
+            share = 1 / (1 + thresholds["U0"])
+            rate = ErrorRate(20.0, 18.0 + thresholds["W1"], (), 0, 0, 0, 1)
+            return DeltaResult(rate, dict.fromkeys(thresholds, share), 1 - share)
+
+    points = list(sweep(Made(), {}, [0, 2], fc=1))  # type: ignore[arg-type]
+    assert [(p.x, p.h, p.fc) for p in points] == [(0, 0, 1), (0, 2, 1), (2, 0, 1), (2, 2, 1)]
+    rows = to_csv(points).splitlines()
+    assert rows[0] == "x,h,fc,error,error_max,eliminated,active_W0,active_U0,active_W1,active_U1,active_FC"
+    assert rows[4].startswith("2,2,1,20,20,0.666667,0.333333")
+    assert combinations(Made(), [1]) == [(1, 1)]  # type: ignore[arg-type]
