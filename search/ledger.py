@@ -21,6 +21,7 @@ from typing import Any
 
 from simulators.errors import InputError
 
+LEDGER_FILE = "ledger.sqlite"
 SCHEMA = 1
 BUSY_TIMEOUT_S = 30.0
 _TABLES = """

@@ -25,7 +25,7 @@ from search.evaluation import Evaluator, Quality
 from search.executor import Executor, Inline
 from search.experiment import Experiment
 from search.genome import Bits, Genome, name_of
-from search.ledger import Ledger, cost_code, error_code
+from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
 from search.outputs import write_outputs
 from search.problem import BitWidthProblem
 from search.results import Run, Solution
@@ -33,7 +33,6 @@ from search.state import RunFolder, make_folder
 from simulators import load_arch
 from simulators.errors import InputError
 
-LEDGER_FILE = "ledger.sqlite"
 BASELINE_BITS = 16
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from search.ledger import LEDGER_FILE
 from simulators.errors import InputError
 from simulators.files import write_whole
 
@@ -68,8 +69,9 @@ class RunFolder:
         self._write([{"genes": [int(g) for g in i.X], "F": [float(v) for v in i.F]} for i in population])
 
     def _claim(self, resume: bool) -> dict[str, str]:
-        # Hidden files are the lock, and what a kill left of a file that was being written.
-        if not any(not path.name.startswith(".") for path in self.folder.iterdir()):
+        # Hidden files are the lock, and what a kill left of a file that was being written. A new run may begin with
+        # the ledger of another.
+        if all(path.name.startswith((".", LEDGER_FILE)) for path in self.folder.iterdir()):
             self._generations = {}
             self._write([])
             return {}

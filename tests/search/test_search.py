@@ -5,6 +5,7 @@ import io
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,13 @@ def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
         load_run(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         find_runs(tmp_path / "nowhere")
+
+
+def test_a_search_may_begin_with_anothers_ledger(tmp_path: Path) -> None:
+    first = run(experiment(), tmp_path / "first", model=StandInModel())
+    (tmp_path / "second").mkdir()
+    shutil.copy(tmp_path / "first/ledger.sqlite", tmp_path / "second/ledger.sqlite")
+    model = StandInModel()
+    second = run(experiment(), tmp_path / "second", model=model)
+    assert model.evaluations == []
+    assert front_of(second) == front_of(first)

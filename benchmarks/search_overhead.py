@@ -1,0 +1,36 @@
+"""What a search takes besides evaluating models: simulation, selection, ledger, outputs.
+
+    python benchmarks/search_overhead.py
+
+A small search of the shipped SRU on Bit Fusion in a temporary folder. Ends with one line of JSON.
+"""
+
+import json
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from quant import homogeneous, load_model
+from search import Experiment, run
+from search.ledger import LEDGER_FILE, Ledger
+
+EXPERIMENT = Experiment(name="overhead", population=12, offspring=6, generations=3)
+
+
+def main() -> None:
+    model = load_model("sru")
+    model.evaluate(homogeneous(model.sites, 4))  # data are read, kernels compiled
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        result = run(EXPERIMENT, Path(folder) / "run", model=model)
+        whole = time.perf_counter() - started
+        with closing(Ledger(Path(folder) / "run" / LEDGER_FILE)) as ledger:
+            evaluating = ledger.seconds()
+    share = 1.0 - evaluating / whole
+    print(f"{result.evaluated} candidates in {whole:.1f} s; {share:.1%} of the time does not evaluate the model")
+    print(json.dumps({"seconds": whole, "evaluations": result.evaluated, "overhead_share": share}))
+
+
+if __name__ == "__main__":
+    main()
