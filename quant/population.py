@@ -15,7 +15,7 @@ from quant.candidate import Bits
 from quant.models.arithmetic import Arithmetic
 from quant.models.networks import Network
 
-CACHE_BYTES = 1 << 30
+CACHE_BYTES = 1 << 28
 
 
 class PrefixCache:
