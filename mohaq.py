@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from simulators.errors import InputError
@@ -322,6 +321,8 @@ def delta(
     utterance: Annotated[int, typer.Option(min=0, help="Of --trace, counted from 0.")] = 0,
 ) -> None:
     """Sweep thresholds of a delta network: error rate against eliminated operations."""
+    from rich.progress import Progress
+
     from quant.delta_sweep import combinations, sweep, to_csv
 
     recogniser = _load(model, corpus, root)

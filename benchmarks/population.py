@@ -54,7 +54,7 @@ def generation(genome: Genome, weights: list[int]) -> tuple[list[Bits], list[Bit
 
 
 def fresh(model: Recogniser) -> None:
-    model._cache.__init__()  # type: ignore[misc]
+    model.forget()
 
 
 def main() -> None:

@@ -8,20 +8,14 @@ import numpy as np
 import torch
 
 from quant.batches import Batch, pack
+from quant.candidate import FIXED_POINT_BITS, INTEGER_BITS
 from quant.clipping import PERCENTILE
 from quant.models.arithmetic import FloatArithmetic, in_time, side_by_side
 from quant.models.cells import Cell, before
 from quant.models.networks import Network
 from quant.models.recurrence import sru_states
 from quant.models.site import DIRECTIONS
-from quant.quantizer import (
-    FIXED_POINT_BITS,
-    INTEGER_BITS,
-    Grid,
-    fixed_point_grid,
-    integer_grid,
-    minimum_error_grid,
-)
+from quant.quantizer import Grid, fixed_point_grid, integer_grid, minimum_error_grid
 from quant.speech.features import Features
 
 

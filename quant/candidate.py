@@ -6,11 +6,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from quant.models.site import Site
-from quant.quantizer import check_bits
 from simulators.documents import read_document
 from simulators.errors import InputError
 
 Bits = Mapping[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
+
+INTEGER_BITS = (2, 4, 8)
+FIXED_POINT_BITS = 16
+BIT_WIDTHS = (*INTEGER_BITS, FIXED_POINT_BITS)
 
 _PAIR = re.compile(r"(\d+)(?:x(\d+))?")
 
@@ -65,6 +68,16 @@ def fixed_bits(named: Mapping[str, str], sites: Sequence[str]) -> dict[str, tupl
             raise InputError(f"bits: unknown site {pattern}: the sites are {', '.join(sites)}")
         bits |= dict.fromkeys(fitting, _pair(word))
     return bits
+
+
+def name_of(bits: Bits) -> str:
+    """One line that names a candidate and that `mohaq evaluate --bits` takes: `L0=8x8,P1=4x8,…`."""
+    return ",".join(f"{site}={w}x{a}" for site, (w, a) in bits.items())
+
+
+def check_bits(bits: int, what: str) -> None:
+    if bits not in BIT_WIDTHS:
+        raise InputError(f"{what}: {bits!r} bits: it must be one of {', '.join(map(str, BIT_WIDTHS))}")
 
 
 def check_candidate(bits: Bits, sites: Sequence[Site]) -> None:

@@ -28,6 +28,7 @@ from simulators.errors import InputError
 from simulators.files import write_whole
 
 FORMAT = 2
+DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,11 @@ def save_checkpoint(
         "cell": network.cell,
         "units": decoder.units.name,
         "geometry": asdict(network.geometry),
-        "decoder": {name: getattr(decoder, name) for name in _DECODER_WEIGHTS},
+        "decoder": {name: getattr(decoder, name) for name in DECODER_WEIGHTS},
         "calibration": calibration.to_dict(),
         "record": dict(record),
     }
     write_whole(path, safetensors.torch.save(tensors, {"mohaq": json.dumps(content, sort_keys=True)}))
-
-
-_DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -101,7 +99,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         network=network,
         statistics=Statistics(mean, deviation),
         decoder=Decoder(
-            log_bigram, log_priors, **{name: content["decoder"][name] for name in _DECODER_WEIGHTS}, units=units
+            log_bigram, log_priors, **{name: content["decoder"][name] for name in DECODER_WEIGHTS}, units=units
         ),
         calibration=Calibration.from_dict(content["calibration"]),
         record=content["record"],

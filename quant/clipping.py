@@ -19,16 +19,9 @@ import torch
 from scipy.optimize import brentq
 from scipy.special import erfc, lambertw
 
+from quant.candidate import FIXED_POINT_BITS, check_bits
 from quant.integer_products import Weights
-from quant.quantizer import (
-    FIXED_POINT_BITS,
-    THRESHOLD_SHARES,
-    check_bits,
-    fixed_point_grid,
-    integer_grid,
-    largest_magnitude,
-    minimum_error_grid,
-)
+from quant.quantizer import THRESHOLD_SHARES, fixed_point_grid, integer_grid, largest_magnitude, minimum_error_grid
 from simulators.errors import InputError
 
 WEIGHT_RULES = ("mse", "max", "percentile", "aciq-laplace", "aciq-gauss")

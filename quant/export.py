@@ -16,14 +16,14 @@ import safetensors.torch
 import torch
 
 from quant.calibration import Calibration
-from quant.candidate import Bits, check_candidate
-from quant.checkpoint import Checkpoint
+from quant.candidate import FIXED_POINT_BITS, Bits, check_candidate
+from quant.checkpoint import DECODER_WEIGHTS, Checkpoint
 from quant.clipping import Scheme
 from quant.integer_products import Weights
 from quant.integer_reference import Multiplier
 from quant.models import networks
 from quant.ptq import QuantizedWeights
-from quant.quantizer import FIXED_POINT_BITS, Grid, fixed_point_grid
+from quant.quantizer import Grid, fixed_point_grid
 from quant.recogniser import Recogniser
 from quant.speech.features import Statistics
 from quant.speech.scoring import Decoder
@@ -33,7 +33,6 @@ from simulators.files import write_whole
 
 FORMAT = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
-_DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
 
 
 def export(model: Recogniser, bits: Bits, folder: Path) -> None:
@@ -81,7 +80,7 @@ def export(model: Recogniser, bits: Bits, folder: Path) -> None:
         "sites": sites,
         "vectors": vectors,
         "units": checkpoint.decoder.units.name,
-        "decoder": {name: getattr(checkpoint.decoder, name) for name in _DECODER_WEIGHTS},
+        "decoder": {name: getattr(checkpoint.decoder, name) for name in DECODER_WEIGHTS},
         "from": {"name": checkpoint.name, "digest": checkpoint.digest},
         "record": dict(checkpoint.record),
     }

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from quant import kernels
+from quant.candidate import FIXED_POINT_BITS
 from quant.models.recurrence import use_torch_threads
-from quant.quantizer import FIXED_POINT_BITS, Grid
+from quant.quantizer import Grid
 
 EXACT_IN_FLOAT32 = 2.0**24
 """Integers below it, and so sums that cannot reach it, are exact in float32."""

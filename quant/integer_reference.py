@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from quant.calibration import Calibration
-from quant.candidate import Bits
+from quant.candidate import FIXED_POINT_BITS, Bits
 from quant.models.arithmetic import in_time, side_by_side
 from quant.models.cells import Cell
 from quant.models.site import DIRECTIONS
 from quant.ptq import QuantizedWeights
-from quant.quantizer import FIXED_POINT_BITS, FRACTION_BITS, Grid, fixed_point_grid
+from quant.quantizer import FRACTION_BITS, Grid, fixed_point_grid
 from simulators.errors import InputError
 
 Ints = NDArray[np.int64]
@@ -173,7 +173,7 @@ class IntegerArithmetic:
                     x, a_f, a_r = whole[t, b, d]
                     f = sigmoid(_sum((a_f, fu), (v[d, 0] * c, fv + fc), (v[d, 2], fv), to=fu), fu)
                     r = sigmoid(_sum((a_r, fu), (v[d, 1] * c, fv + fc), (v[d, 3], fv), to=fu), fu)
-                    change, fine = _aligned((c, fc), (-x, fu))
+                    change, fine = exact_sum((c, fc), (-x, fu))
                     c = _sum((x, fu), (f * change, GATE_FRACTION + fine), to=fc)
                     out[t, b, d] = _sum((r * tanh(c, fc), 2 * GATE_FRACTION), to=GATE_FRACTION)
         return torch.from_numpy((out * 2.0**-GATE_FRACTION).astype(np.float32))
@@ -256,7 +256,7 @@ def _to(x: Ints, fraction: int, to: int) -> Ints:
     return shifted(x, fraction - to)
 
 
-def _aligned(*terms: tuple[Ints, int]) -> tuple[Ints, int]:
+def exact_sum(*terms: tuple[Ints, int]) -> tuple[Ints, int]:
     """The exact sum of terms of their own fractional bits, and its fractional bits."""
     fine = max(fraction for _, fraction in terms)
     return np.sum(np.broadcast_arrays(*(_to(x, fraction, fine) for x, fraction in terms)), axis=0), fine
@@ -264,7 +264,7 @@ def _aligned(*terms: tuple[Ints, int]) -> tuple[Ints, int]:
 
 def _sum(*terms: tuple[Ints, int], to: int) -> Ints:
     """The sum of terms of their own fractional bits, rounded once and saturated to 16 bits."""
-    total, fine = _aligned(*terms)
+    total, fine = exact_sum(*terms)
     return saturated(_to(total, fine, to))
 
 

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from quant.integer_reference import NARROW_ACCUMULATOR, WIDE_ACCUMULATOR, Ints, shifted, sigmoid, tanh
+from quant.integer_reference import NARROW_ACCUMULATOR, WIDE_ACCUMULATOR, Ints, exact_sum, shifted, sigmoid, tanh
 from quant.models.cells import Gru
+from quant.rates import Rates
 from simulators import Elementwise, Matmul, Trace
 from simulators.errors import InputError
 
@@ -49,14 +50,6 @@ class Operator:
     """What the search calls a site."""
 
     name: str
-
-
-@dataclass(frozen=True)
-class Misclassified:
-    """Errors in percent: of all sequences, and of the worst of four parts of them."""
-
-    error_max: float
-    error: float
 
 
 @dataclass(frozen=True)
@@ -135,14 +128,14 @@ class OperatorGru:
     def data_digest(self) -> str:
         return hashlib.sha256(self._data.x.tobytes() + self._data.y.tobytes()).hexdigest()
 
-    def evaluate(self, bits: Mapping[str, tuple[int, int]] | None) -> Misclassified:
+    def evaluate(self, bits: Mapping[str, tuple[int, int]] | None) -> Rates:
         """Of a candidate; without bits, of the floating-point model. A pair's first width counts."""
         scores = self._float(self._data.x) if bits is None else self.run(self._data.x, bits)
         wrong = scores.argmax(1) != self._data.y
         parts = [float(part.mean()) for part in np.array_split(wrong, SUBSETS)]
-        return Misclassified(100.0 * max(parts), 100.0 * float(wrong.mean()))
+        return Rates(100.0 * max(parts), 100.0 * float(wrong.mean()))
 
-    def evaluate_population(self, candidates: Sequence[Mapping[str, tuple[int, int]]]) -> list[Misclassified]:
+    def evaluate_population(self, candidates: Sequence[Mapping[str, tuple[int, int]]]) -> list[Rates]:
         return [self.evaluate(bits) for bits in candidates]
 
     def fraction(self, operator: str, bits: int) -> int:
@@ -177,10 +170,6 @@ class OperatorGru:
                 raise InputError(f"{self._name}: a sum of {' by '.join(operators)} takes more than {limit} bits")
             return sums
 
-        def aligned(*terms: tuple[Ints, int]) -> tuple[Ints, int]:
-            fine = max(fraction for _, fraction in terms)
-            return sum((shifted(value, fraction - fine) for value, fraction in terms), np.int64(0)), fine  # type: ignore
-
         cells = self._u.shape[1]
         w, u, fc = of("W", self._w), of("U", self._u), of("FC", self._fc)
         codes = of("x", x)
@@ -190,17 +179,17 @@ class OperatorGru:
             at = f["x"] + f["W"]
             wx = into("wx", multiplied(codes[:, t], w, "x", "W") + bias(self._b, at), at)
             uh = into("uh", multiplied(h, u, "h", "U"), f["h"] + f["U"])
-            a = into("a", *aligned((wx[:, : 2 * cells], f["wx"]), (uh[:, : 2 * cells], f["uh"])))
+            a = into("a", *exact_sum((wx[:, : 2 * cells], f["wx"]), (uh[:, : 2 * cells], f["uh"])))
             gates = sigmoid(a, f["a"])
             r, z = into("r", gates[:, :cells], 14), into("z", gates[:, cells:], 14)
             inner = uh[:, 2 * cells :] + bias(self._bn, f["uh"])
             rh = into("rh", r * inner, f["r"] + f["uh"])
-            an = into("an", *aligned((wx[:, 2 * cells :], f["wx"]), (rh, f["rh"])))
+            an = into("an", *exact_sum((wx[:, 2 * cells :], f["wx"]), (rh, f["rh"])))
             n = into("n", tanh(an, f["an"]), 14)
             rest = into("1-z", (one << max(f["z"], 0)) - shifted(z, min(f["z"], 0)), max(f["z"], 0))
             entering = into("zn", rest * n, f["1-z"] + f["n"])
             kept = into("zh", z * h, f["z"] + f["h"])
-            h = into("h", *aligned((entering, f["zn"]), (kept, f["zh"])))
+            h = into("h", *exact_sum((entering, f["zn"]), (kept, f["zh"])))
         at = f["h"] + f["FC"]
         return into("y", multiplied(h, fc, "h", "FC") + bias(self._bias, at), at)
 

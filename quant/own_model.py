@@ -9,13 +9,12 @@ that names it, for what a trace cannot express would be simulated as if it cost 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from quant.candidate import Bits, check_candidate
+from quant.candidate import FIXED_POINT_BITS, INTEGER_BITS, Bits, check_candidate
 from quant.clipping import Scheme, quantize_weights
 from quant.layers import Recurrent
 from quant.models.cells import CELLS, Cell
@@ -23,19 +22,12 @@ from quant.models.recurrence import sru_recurrence, sru_recurrence_fixed
 from quant.models.site import Site
 from quant.models.sru import GATES
 from quant.own_shapes import ACTIVATIONS, FREE, Functions, Shapes, observed
-from quant.quantizer import FIXED_POINT_BITS, INTEGER_BITS, Grid, fixed_point_grid, minimum_error_grid
+from quant.quantizer import Grid, fixed_point_grid, minimum_error_grid
+from quant.rates import Rates
 from simulators import Conv2d, Elementwise, Matmul, Trace
 from simulators.errors import InputError
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.LSTM, nn.GRU, Recurrent)
-
-
-@dataclass(frozen=True)
-class Error:
-    """In percent: of all, and of the worst part."""
-
-    error_max: float
-    error: float
 
 
 class OwnModel:
@@ -84,7 +76,7 @@ class OwnModel:
             digest.update(parameter.detach().numpy().tobytes())
         self.digest = f"{digest.hexdigest()}:{self._scheme.name}"
 
-    def evaluate(self, bits: Bits | None) -> Error:
+    def evaluate(self, bits: Bits | None) -> Rates:
         """Of a candidate; without bits, of the module as it is."""
         if bits is None:
             found = self._error(self.module)
@@ -93,9 +85,9 @@ class OwnModel:
             rounded = _Rounded(bits, self._grids, self._ranges, self._codes(bits))
             with _replaced(self._parts, rounded), torch.no_grad():
                 found = self._error(self.module)
-        return Error(*found) if isinstance(found, tuple) else Error(float(found), float(found))
+        return Rates(*found) if isinstance(found, tuple) else Rates(float(found), float(found))
 
-    def evaluate_population(self, candidates: Sequence[Bits]) -> list[Error]:
+    def evaluate_population(self, candidates: Sequence[Bits]) -> list[Rates]:
         return [self.evaluate(bits) for bits in candidates]
 
     def trace(self, bits: Bits, steps: int | None = None) -> Trace:
@@ -289,9 +281,10 @@ def _torch_recurrent(
         for suffix in ("", "_reverse")[: 2 if part.bidirectional else 1]:
             name = f"{layer}{'b' * bool(suffix)}"
             bias, extra = _biases(part, f"l{layer}{suffix}", cell)
-            w, u = (getattr(part, f"weight_{kind}_l{layer}{suffix}") for kind in ("ih", "hh"))
-            turned = x.flip(0) if suffix else x
-            h, states = _steps(f"{path}.W{name}", f"{path}.U{name}", cell, arithmetic, turned, w, u, bias, extra)
+            sites = f"{path}.W{name}", f"{path}.U{name}"
+            kinds = zip(sites, ("ih", "hh"), strict=True)
+            w, u = (arithmetic.weight(site, getattr(part, f"weight_{kind}_l{layer}{suffix}")) for site, kind in kinds)
+            h, states = _steps(*sites, cell, arithmetic, x.flip(0) if suffix else x, w, u, bias, extra)
             last.append(states)
             directions.append(h.flip(0) if suffix else h)
         x = torch.cat(directions, -1)
@@ -314,14 +307,12 @@ def _steps(
     input_site: str, site: str, cell: type[Cell], arithmetic: _Exactly, x: torch.Tensor, w: torch.Tensor,
     u: torch.Tensor, bias: torch.Tensor, extra: torch.Tensor,
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:  # fmt: skip
-    """One layer and direction: h (T, B, C) and what it ends with."""
-    products = nn.functional.linear(arithmetic.input(input_site, x), arithmetic.weight(input_site, w), bias)
-    products = arithmetic.result(input_site, products)
-    recurrent = arithmetic.weight(site, u)
+    """One layer and direction, of weights as that arithmetic has them: h (T, B, C) and what it ends with."""
+    products = arithmetic.result(input_site, nn.functional.linear(arithmetic.input(input_site, x), w, bias))
     state = tuple(x.new_zeros(1, x.shape[1], u.shape[1]) for _ in range(cell.states))
     out = []
     for frame in products:
-        a = arithmetic.input(site, state[0]) @ recurrent.T
+        a = arithmetic.input(site, state[0]) @ u.T
         state = cell.step(
             frame[None], arithmetic.result(site, a), extra, state, arithmetic.gate,
             lambda value: arithmetic.state(site, value), lambda value: arithmetic.result(site, value),
@@ -333,13 +324,11 @@ def _steps(
 def _own_recurrent(path: str, part: Recurrent, arithmetic: _Exactly, x: torch.Tensor) -> torch.Tensor:
     """Both directions of a layer of `quant.layers`: x (T, B, K) → (T, B, 2·C)."""
     if part.U is not None:
+        whole = arithmetic.weight(f"{path}.W", part.W), arithmetic.weight(f"{path}.U", part.U), part.B
         halves = []
-        for d in range(2):
-            w, u, bias = part.W.chunk(2)[d], part.U.chunk(2)[d], part.B.chunk(2)[d]
-            sites = _Half(arithmetic, d)
-            h, _ = _steps(
-                f"{path}.W", f"{path}.U", part.rule, sites, x.flip(0) if d else x, w, u, bias, part.R[d : d + 1]
-            )
+        for d, (w, u, bias) in enumerate(zip(*(each.chunk(2) for each in whole), strict=True)):
+            turned = x.flip(0) if d else x
+            h, _ = _steps(f"{path}.W", f"{path}.U", part.rule, arithmetic, turned, w, u, bias, part.R[d : d + 1])
             halves.append(h.flip(0) if d else h)
         return torch.cat(halves, -1)
     site = f"{path}.W"
@@ -352,15 +341,3 @@ def _own_recurrent(path: str, part: Recurrent, arithmetic: _Exactly, x: torch.Te
         return sru_recurrence_fixed(u, torch.ones(u.shape[2:]), vectors, lengths, *steps).flatten(2)
     arithmetic.state(site, u[..., 0, :])  # the state is a mean of past inputs
     return sru_recurrence(u, part.V, lengths).flatten(2)
-
-
-class _Half(_Exactly):
-    """One direction's rows of weights that both directions share a site for."""
-
-    def __init__(self, whole: _Exactly, direction: int):
-        self._whole, self._direction = whole, direction
-        self.input, self.result, self.state, self.gate = whole.input, whole.result, whole.state, whole.gate  # type: ignore[method-assign]
-
-    def weight(self, site: str, weight: torch.Tensor) -> torch.Tensor:
-        both = self._whole.weight(site, torch.cat((weight, weight)))
-        return both.chunk(2)[self._direction]

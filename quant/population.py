@@ -29,6 +29,10 @@ class PrefixCache:
         self._worth: dict[Hashable, float] = {}
         self._clock = 0.0
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self.__init__(self.capacity_bytes)  # type: ignore[misc]
+
     def get(self, key: Hashable) -> tuple[torch.Tensor, float] | None:
         """The result and the seconds that it took from the start, or None."""
         entry = self._entries.get(key)

@@ -10,7 +10,7 @@ import torch
 
 from quant import kernels
 from quant.calibration import Calibration
-from quant.candidate import Bits
+from quant.candidate import FIXED_POINT_BITS, Bits
 from quant.clipping import Scheme, quantize_weights
 from quant.delta import Delta
 from quant.integer_products import Operand, Weights, encode
@@ -19,7 +19,7 @@ from quant.models.cells import Cell
 from quant.models.networks import Network
 from quant.models.recurrence import sru_recurrence_fixed, use_torch_threads
 from quant.models.site import DIRECTIONS
-from quant.quantizer import FIXED_POINT_BITS, Grid, fixed_point_grid
+from quant.quantizer import Grid, fixed_point_grid
 from simulators.errors import InputError
 
 _STEPS = {"lstm": kernels.lstm_step, "gru": kernels.gru_step, "ligru": kernels.ligru_step}

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from quant.candidate import FIXED_POINT_BITS, INTEGER_BITS
 from simulators.errors import InputError
 
-INTEGER_BITS = (2, 4, 8)
-FIXED_POINT_BITS = 16
-BIT_WIDTHS = (*INTEGER_BITS, FIXED_POINT_BITS)
 HISTOGRAM_BINS = 201
 THRESHOLD_SHARES = np.arange(1, 100) / 100.0
 FRACTION_BITS = (14, 10, 7)
@@ -42,11 +40,6 @@ class Grid:
         """Σ counts · (values - nearest representable)²."""
         rounded = np.clip(np.rint(values / self.step), self.lowest, self.highest) * self.step
         return float(np.sum(counts * (values - rounded) ** 2))
-
-
-def check_bits(bits: int, what: str) -> None:
-    if bits not in BIT_WIDTHS:
-        raise InputError(f"{what}: {bits!r} bits: it must be one of {', '.join(map(str, BIT_WIDTHS))}")
 
 
 def integer_grid(bits: int, threshold: float, symmetric: bool = False) -> Grid:

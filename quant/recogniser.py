@@ -106,6 +106,7 @@ class Recogniser:
         self._skip_bad = skip_bad
         self.checkpoint = checkpoint
         self._corpus_root = corpus_root
+        self._utterances: dict[str, Features] = {}
         self._splits: dict[str, _Split] = {}
         self.weights = weights or QuantizedWeights(checkpoint.network, scheme)
         self._cache = PrefixCache()
@@ -134,6 +135,10 @@ class Recogniser:
         """What its error rate counts: "phone" or "digit"."""
         return self.checkpoint.decoder.units.unit
 
+    def forget(self) -> None:
+        """Drop the results that evaluations share."""
+        self._cache.clear()
+
     def retrained(
         self,
         bits: Bits,
@@ -155,20 +160,21 @@ class Recogniser:
         """What `retrained` left in a folder. Raises InputError if it left nothing."""
         model = Recogniser(load_checkpoint(folder / RESULT), self._corpus_root, self.weights.scheme)
         model._cache = PrefixCache(self._cache.capacity_bytes // 8)  # there are several of them
+        model._splits, model._utterances = self._splits, self._utterances  # its statistics are this one's
         return model
 
     def utterances(self, split: str) -> Features:
         """Normalised features, labels and phones of a split."""
-        if split in self._splits:
-            return self._splits[split].features
-        root = self._corpus_root or self._embedded_root(split)
-        corpus = load_corpus(root, split, self._skip_bad)
-        self.skipped += corpus.skipped
-        features = load_features(corpus)
-        if features.units != self.checkpoint.decoder.units:
-            ours, theirs = self.checkpoint.decoder.units.name, features.units.name
-            raise InputError(f"{root}: a corpus of {theirs}: {self.checkpoint.name} recognises {ours}")
-        return features.normalised(self.checkpoint.statistics)
+        if split not in self._utterances:
+            root = self._corpus_root or self._embedded_root(split)
+            corpus = load_corpus(root, split, self._skip_bad)
+            self.skipped += corpus.skipped
+            features = load_features(corpus)
+            if features.units != self.checkpoint.decoder.units:
+                ours, theirs = self.checkpoint.decoder.units.name, features.units.name
+                raise InputError(f"{root}: a corpus of {theirs}: {self.checkpoint.name} recognises {ours}")
+            self._utterances[split] = features.normalised(self.checkpoint.statistics)
+        return self._utterances[split]
 
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """See `quant.candidate.parse_bits`."""

@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 
 from quant.calibration import Calibration, calibrate_on
-from quant.candidate import Bits, check_candidate
+from quant.candidate import FIXED_POINT_BITS, Bits, check_candidate, name_of
 from quant.checkpoint import Checkpoint, save_checkpoint
 from quant.clipping import Scheme, quantize_weights
 from quant.models.arithmetic import FloatArithmetic, in_time, side_by_side
 from quant.models.cells import Cell, recurrence
 from quant.models.networks import Network
 from quant.models.site import DIRECTIONS
-from quant.quantizer import FIXED_POINT_BITS, Grid
+from quant.quantizer import Grid
 from quant.speech.features import Features
 from quant.train import Examples, Recipe, Start, Step, train
 
@@ -143,7 +143,7 @@ def retrain(
         dropout=checkpoint.record["recipe"]["dropout"],
         seed=seed,
     )
-    name = ",".join(f"{site}={w}x{a}" for site, (w, a) in bits.items())
+    name = name_of(bits)
     start = Start(
         checkpoint.network,
         f"{checkpoint.digest}:{name}:{scheme.name}",

@@ -12,12 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from quant.calibration import NOT_CALIBRATED, calibrate_on
-from quant.candidate import homogeneous
+from quant.candidate import BIT_WIDTHS, homogeneous
 from quant.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from quant.models import networks
 from quant.models.networks import Network
 from quant.models.sru import Sru, SruGeometry
-from quant.quantizer import BIT_WIDTHS
 from quant.recogniser import Recogniser, find_checkpoint
 from quant.speech.corpus import load_corpus
 from quant.speech.digits import is_digits

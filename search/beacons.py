@@ -20,8 +20,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from quant.candidate import name_of
 from search.evaluation import Evaluator, Quality
-from search.genome import Bits, name_of
+from search.executor import Executor
+from search.genome import Bits
+from search.ledger import Ledger
+from simulators import Arch
 from simulators.errors import InputError
 from simulators.files import write_whole
 
@@ -68,19 +72,20 @@ def distance(a: Bits, b: Bits) -> float:
     return sum(abs(log2(a[site][0]) - log2(b[site][0])) for site in a)
 
 
-class BeaconEvaluator:
+class BeaconEvaluator(Evaluator):
     """An evaluator whose qualities are those with the original parameters or with the nearest beacon's.
 
     `begin` says the base's error, before which there are no beacons. `training` is told how far a retraining came.
     """
 
-    def __init__(self, base: Evaluator, settings: BeaconSettings, folder: Path,
+    def __init__(self, model: Any, arch: Arch, steps: int, ledger: Ledger, executor: Executor,
+                 settings: BeaconSettings, folder: Path,
                  training: Callable[[Bits, Any], None] | None = None):  # fmt: skip
-        if not hasattr(base.model, "retrained"):
+        super().__init__(model, arch, steps, ledger, executor)
+        if not hasattr(model, "retrained"):
             raise InputError("beacons: this model cannot be retrained")
-        self.base = base
         self.settings = settings
-        self._model: Any = base.model
+        self._model: Any = model
         self.beacons: list[Beacon] = []
         self._folder = folder / FOLDER
         self._training = training
@@ -90,9 +95,6 @@ class BeaconEvaluator:
         for run in settings.carry:
             self._carry(Path(run))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.base, name)
-
     def begin(self, base_error: float) -> None:
         """From now on candidates may become beacons."""
         self._base_error = base_error
@@ -101,7 +103,7 @@ class BeaconEvaluator:
         self, candidates: Sequence[Bits], done: Callable[[Bits, Quality], None] | None = None
     ) -> list[Quality]:
         """As `Evaluator.qualities`; candidates that were scored before keep their score."""
-        plain = self.base.qualities(candidates, done if self._base_error is None else None)
+        plain = super().qualities(candidates, done if self._base_error is None else None)
         if self._base_error is None:
             return plain
         fresh: dict[str, tuple[Bits, Quality]] = {}
@@ -127,12 +129,12 @@ class BeaconEvaluator:
 
     def known_quality(self, bits: Bits) -> Quality | None:
         """What `qualities` returned for a candidate before, or None."""
-        return self._scored.get(name_of(bits)) or self.base.known_quality(bits)
+        return self._scored.get(name_of(bits)) or super().known_quality(bits)
 
     @property
     def evaluated(self) -> int:
         """Model evaluations computed here, with original and retrained parameters."""
-        return self.base.evaluated + sum(evaluator.evaluated for evaluator in self._evaluators.values())
+        return super().evaluated + sum(evaluator.evaluated for evaluator in self._evaluators.values())
 
     def _nearest(self, bits: Bits) -> tuple[float, Beacon | None]:
         """Distance and beacon; None is the original model."""
@@ -150,7 +152,7 @@ class BeaconEvaluator:
         increase = quality.error - self._base_error
         if len(self.beacons) >= s.most or not s.above <= increase <= s.below:
             return False
-        if s.minimum_speedup is not None and (self.base.cost(bits).mohaq_speedup or 0.0) < s.minimum_speedup:
+        if s.minimum_speedup is not None and (self.cost(bits).mohaq_speedup or 0.0) < s.minimum_speedup:
             return False
         return self._nearest(bits)[0] > s.threshold
 
@@ -163,7 +165,7 @@ class BeaconEvaluator:
             bits, folder, epochs=self.settings.epochs, learning_rate=self.settings.learning_rate,
             on_step=(lambda step: training(bits, step)) if training else None,
         )  # fmt: skip
-        content = {"bits": {site: list(pair) for site, pair in bits.items()}, "of": self.base.model.digest,
+        content = {"bits": {site: list(pair) for site, pair in bits.items()}, "of": self.model.digest,
                    "digest": model.digest, "folder": folder.name}  # fmt: skip
         write_whole(folder / DESCRIPTION, (json.dumps(content, indent=1) + "\n").encode())
         return Beacon(bits, model)
@@ -174,7 +176,7 @@ class BeaconEvaluator:
             raise InputError(f"{run}: beacons.carry: it holds no beacons")
         for path in descriptions:
             content = json.loads(path.read_text())
-            if content["of"] != self.base.model.digest:
+            if content["of"] != self.model.digest:
                 raise InputError(f"{path}: a beacon of another model")
             bits = {site: (int(pair[0]), int(pair[1])) for site, pair in content["bits"].items()}
             model = self._model.retrained_before(path.parent)
@@ -184,6 +186,5 @@ class BeaconEvaluator:
 
     def _evaluator(self, beacon: Beacon) -> Evaluator:
         if beacon.name not in self._evaluators:
-            base = self.base
-            self._evaluators[beacon.name] = Evaluator(beacon.model, base.arch, base.steps, base.ledger, base.executor)
+            self._evaluators[beacon.name] = Evaluator(beacon.model, self.arch, self.steps, self.ledger, self.executor)
         return self._evaluators[beacon.name]

@@ -18,8 +18,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from quant.candidate import name_of
 from search.evaluation import Quality
-from search.genome import Bits, name_of
+from search.genome import Bits
 from search.outputs import results_of
 from search.results import Run
 from search.stored import StoredRun

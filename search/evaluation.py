@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from quant.candidate import name_of
 from search.executor import Executor
-from search.genome import Bits, name_of
+from search.genome import Bits
 from search.ledger import Ledger
 from simulators import Arch, Trace, simulate
 from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
@@ -73,8 +74,7 @@ class Evaluator:
         self.steps = steps
         self.ledger = ledger
         self.executor = executor
-        self.evaluated = 0
-        """Model evaluations computed here, as opposed to found in the ledger."""
+        self._computed = 0
         self._costs: dict[str, Cost] = {}
         self._qualities: dict[str, Quality] = {}
 
@@ -114,10 +114,15 @@ class Evaluator:
                 name = name_of(bits)
                 self.ledger.write_error(self.model.digest, self.model.data_digest, name, asdict(quality), seconds)
                 self._qualities[name] = quality
-                self.evaluated += 1
+                self._computed += 1
                 if done:
                     done(bits, quality)
         return [self._qualities[name_of(bits)] for bits in candidates]
+
+    @property
+    def evaluated(self) -> int:
+        """Model evaluations computed here, as opposed to found in the ledger."""
+        return self._computed
 
     def known_quality(self, bits: Bits) -> Quality | None:
         """What `qualities` returned for a candidate before, or None."""

@@ -107,8 +107,3 @@ class Genome:
             return pair
         wide_enough = [p for p in self.precisions if p[1] >= least and p[0] >= pair[0]]
         return min(wide_enough, key=lambda p: (p[1], p[0]))
-
-
-def name_of(bits: Mapping[str, tuple[int, int]]) -> str:
-    """One line that names a candidate and that `mohaq evaluate --bits` takes: `L0=8x8,P1=4x8,…`."""
-    return ",".join(f"{site}={w}x{a}" for site, (w, a) in bits.items())

@@ -19,12 +19,12 @@ from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from quant.candidate import fixed_bits
+from quant.candidate import fixed_bits, name_of
 from search.beacons import BeaconEvaluator
 from search.evaluation import Evaluator, Quality
 from search.executor import Executor, Inline
 from search.experiment import Experiment
-from search.genome import Bits, Genome, name_of
+from search.genome import Bits, Genome
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
 from search.outputs import write_outputs
 from search.problem import BitWidthProblem
@@ -78,10 +78,12 @@ def run(
     }
     identity = {"experiment": experiment.to_dict(), "digests": digests}
     with RunFolder(folder, identity, resume) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
-        evaluator = Evaluator(model, arch, experiment.steps, ledger, executor or Inline())
-        if experiment.beacons is not None:
+        surroundings = model, arch, experiment.steps, ledger, executor or Inline()
+        if experiment.beacons is None:
+            evaluator = Evaluator(*surroundings)
+        else:
             training = getattr(progress, "retraining", None)
-            evaluator = BeaconEvaluator(evaluator, experiment.beacons, folder, training)  # type: ignore[assignment]
+            evaluator = BeaconEvaluator(*surroundings, experiment.beacons, folder, training)
         result = _search(experiment, state, evaluator, progress)
         write_outputs(result, identity)
     return result

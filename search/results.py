@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quant.candidate import name_of
 from search.evaluation import Cost, Quality
 from search.experiment import Experiment
-from search.genome import Bits, name_of
+from search.genome import Bits
 from simulators import Arch
 
 

@@ -6,14 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quant.candidate import INTEGER_BITS
 from quant.clipping import Scheme, aciq_gauss, aciq_laplace, quantize_weights
-from quant.quantizer import (
-    INTEGER_BITS,
-    THRESHOLD_SHARES,
-    fixed_point_grid,
-    integer_grid,
-    minimum_error_grid,
-)
+from quant.quantizer import THRESHOLD_SHARES, fixed_point_grid, integer_grid, minimum_error_grid
 from simulators.errors import InputError
 
 

@@ -9,11 +9,11 @@ import torch
 from quant import load_model
 from quant.batches import pack
 from quant.calibration import calibrate
-from quant.candidate import homogeneous
+from quant.candidate import FIXED_POINT_BITS, homogeneous
 from quant.clipping import Scheme
 from quant.models.networks import geometry, network
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
-from quant.quantizer import FIXED_POINT_BITS, integer_grid
+from quant.quantizer import integer_grid
 from quant.recogniser import Recogniser
 from quant.retrain import StraightThrough, retrain
 from quant.training_run import run_training

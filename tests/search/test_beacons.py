@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from stand_in import StandInError, StandInModel
 
+from quant.candidate import name_of
 from search import Experiment, run
 from search.beacons import BeaconSettings, distance
-from search.genome import name_of
 from simulators import InputError
 
 BITS = Mapping[str, tuple[int, int]]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.genome import Genome, name_of
+from quant.candidate import name_of
+from search.genome import Genome
 from simulators import InputError, load_arch
 
 SITES = ("L0", "P1", "FC")
