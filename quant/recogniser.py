@@ -98,10 +98,12 @@ class Recogniser:
         scheme: Scheme | None = None,
         weights: QuantizedWeights | None = None,
         skip_bad: bool = False,
+        every: int = 1,
     ):
         """`scheme`: where weights and activations are clipped, MOHAQ's least mean squared error by default; `weights`
         that are quantized already; `skip_bad`: leave out utterances that cannot be used, and list them in
-        `skipped`."""
+        `skipped`; `every`: evaluate on every so-manyth utterance only."""
+        self._every = every
         self.skipped: list[str] = []
         self._skip_bad = skip_bad
         self.checkpoint = checkpoint
@@ -173,7 +175,8 @@ class Recogniser:
             if features.units != self.checkpoint.decoder.units:
                 ours, theirs = self.checkpoint.decoder.units.name, features.units.name
                 raise InputError(f"{root}: a corpus of {theirs}: {self.checkpoint.name} recognises {ours}")
-            self._utterances[split] = features.normalised(self.checkpoint.statistics)
+            features = features.normalised(self.checkpoint.statistics)
+            self._utterances[split] = features if split == "train" else features.every(self._every)
         return self._utterances[split]
 
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
@@ -355,14 +358,19 @@ def _log_posteriors(logits: torch.Tensor, batch: Batch) -> list[np.ndarray]:
 
 
 def load_model(
-    name: str | Path, corpus_root: Path | None = None, scheme: Scheme | None = None, skip_bad: bool = False
+    name: str | Path,
+    corpus_root: Path | None = None,
+    scheme: Scheme | None = None,
+    skip_bad: bool = False,
+    every: int = 1,
 ) -> Recogniser:
     """A shipped recogniser by its name ("sru", "lstm", "gru", "ligru"), or one from a .safetensors file.
 
-    `corpus_root` is a corpus in TIMIT's layout to evaluate on; without it, the embedded corpus. Raises InputError for
+    `corpus_root` is a corpus in TIMIT's layout to evaluate on; without it, the embedded corpus. The rest: see
+    `Recogniser`. Raises InputError for
     an unknown name or a file that is not a checkpoint.
     """
-    return Recogniser(load_checkpoint(find_checkpoint(str(name))), corpus_root, scheme, skip_bad=skip_bad)
+    return Recogniser(load_checkpoint(find_checkpoint(str(name))), corpus_root, scheme, skip_bad=skip_bad, every=every)
 
 
 def find_checkpoint(name: str) -> Path:

@@ -9,7 +9,7 @@ from quant.candidate import name_of
 from search.executor import Executor
 from search.genome import Bits
 from search.ledger import Ledger
-from simulators import Arch, Trace, simulate
+from simulators import Arch, Trace, simulate_batch
 from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
 from simulators.mohaq_closed_form import memory_mib, speedup
 
@@ -79,15 +79,29 @@ class Evaluator:
         self._qualities: dict[str, Quality] = {}
 
     def cost(self, bits: Bits) -> Cost:
-        name = name_of(bits)
-        if name not in self._costs:
-            trace = self.model.trace(bits, self.steps)
-            found = self.ledger.find_cost(trace.digest, self.arch.digest)
-            if found is None:
-                found = asdict(self._simulate(trace))
-                self.ledger.write_cost(trace.digest, self.arch.digest, found)
-            self._costs[name] = Cost(**found)
-        return self._costs[name]
+        return self.costs([bits])[0]
+
+    def costs(self, candidates: Sequence[Bits]) -> list[Cost]:
+        """Of each candidate, in their order, recorded together."""
+        missing: dict[str, Trace] = {}
+        for bits in candidates:
+            name = name_of(bits)
+            if name not in self._costs and name not in missing:
+                trace = self.model.trace(bits, self.steps)
+                found = self.ledger.find_cost(trace.digest, self.arch.digest)
+                if found is None:
+                    missing[name] = trace
+                else:
+                    self._costs[name] = Cost(**found)
+        fresh = self._simulated(list(missing.values()))
+        rows = {trace.digest: asdict(cost) for trace, cost in zip(missing.values(), fresh, strict=True)}
+        self.ledger.write_costs(self.arch.digest, rows)
+        self._costs |= dict(zip(missing, fresh, strict=True))
+        return [self._costs[name_of(bits)] for bits in candidates]
+
+    def preview(self, candidates: Sequence[Bits]) -> list[Cost]:
+        """As `costs`, of candidates that may never be looked at again: nothing is kept."""
+        return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
 
     def qualities(
         self, candidates: Sequence[Bits], done: Callable[[Bits, Quality], None] | None = None
@@ -134,15 +148,21 @@ class Evaluator:
         rates = self.model.evaluate_population(group)
         return [Quality(rate.error_max, rate.error) for rate in rates], (time.perf_counter() - started) / len(group)
 
-    def _simulate(self, trace: Trace) -> Cost:
-        report = simulate(trace, self.arch)
-        return Cost(
-            cycles=report.cycles,
-            latency_ms=report.latency_ms,
-            energy_uj=report.energy_uj,
-            memory_mib=memory_mib(trace),
-            mohaq_speedup=speedup(trace, self.arch.platform) if self.arch.platform in CLOSED_FORMS else None,
-        )
+    def _simulated(self, traces: list[Trace]) -> list[Cost]:
+        if not traces:
+            return []
+        batch = simulate_batch(traces, self.arch)
+        has_closed_form = self.arch.platform in CLOSED_FORMS
+        return [
+            Cost(
+                cycles=int(batch.cycles[i]),
+                latency_ms=float(batch.latency_ms[i]),
+                energy_uj=float(batch.energy_uj[i]),
+                memory_mib=memory_mib(trace),
+                mohaq_speedup=speedup(trace, self.arch.platform) if has_closed_form else None,
+            )
+            for i, trace in enumerate(traces)
+        ]
 
 
 def objective_values(quality: Quality | None, cost: Cost) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from simulators.documents import Document, read_document, validate
 from simulators.errors import InputError
 
 Objective = Literal["error", "latency", "energy", "memory", "mohaq_speedup"]
+Method = Literal["nsga2", "nsga3", "age-moea", "surrogate", "random", "greedy"]
 
 
 class Constraints(BaseModel):
@@ -48,6 +49,8 @@ class Experiment(BaseModel):
     """A shipped checkpoint's name or a .safetensors file."""
     corpus_root: str | None = None
     """Folder of a corpus in TIMIT's layout to evaluate on; null: the embedded corpus."""
+    every: int = Field(default=1, ge=1, le=10_000)
+    """Only every so-manyth utterance is evaluated: a search that takes a fraction of the time, on a rougher error."""
     arch: str = "bitfusion"
     """A shipped spec's name or a YAML file."""
     set: tuple[str, ...] = Field(default=(), strict=False)
@@ -63,6 +66,8 @@ class Experiment(BaseModel):
     clipping: Clipping = Clipping()
     beacons: BeaconSettings | None = None
     """Beacon-based search; null: inference-only."""
+    method: Method = "nsga2"
+    """Which candidates are asked for next: see `search.methods`."""
     steps: int = Field(default=300, ge=1, le=1 << 20)
     """Frames of the utterance that is simulated: 300 are three seconds."""
     population: int = Field(default=40, ge=2, le=100_000)

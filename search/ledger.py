@@ -56,11 +56,16 @@ class Ledger:
         self._write("errors", {**key, "result": json.dumps(result), "seconds": seconds})
 
     def find_cost(self, trace: str, arch: str) -> dict[str, Any] | None:
-        """What `write_cost` wrote under this key by the present code, or None."""
+        """What `write_costs` wrote under this key by the present code, or None."""
         return self._find("costs", {"trace": trace, "arch": arch, "code": cost_code()})
 
-    def write_cost(self, trace: str, arch: str, result: Mapping[str, Any]) -> None:
-        self._write("costs", {"trace": trace, "arch": arch, "code": cost_code(), "result": json.dumps(result)})
+    def write_costs(self, arch: str, results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Of several traces, all or none."""
+        rows = [
+            {"trace": trace, "arch": arch, "code": cost_code(), "result": json.dumps(result)}
+            for trace, result in results.items()
+        ]
+        self._write("costs", *rows)
 
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
@@ -81,10 +86,12 @@ class Ledger:
             row = self._database.execute(f"SELECT result FROM {table} WHERE {where}", key).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def _write(self, table: str, row: Mapping[str, Any]) -> None:
-        columns, values = ", ".join(row), ", ".join(f":{column}" for column in row)
+    def _write(self, table: str, *rows: Mapping[str, Any]) -> None:
+        if not rows:
+            return
+        columns, values = ", ".join(rows[0]), ", ".join(f":{column}" for column in rows[0])
         with self._reporting(), self._database:
-            self._database.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({values})", row)
+            self._database.executemany(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({values})", rows)
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:

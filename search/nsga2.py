@@ -12,11 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.evaluator import Evaluator as PymooEvaluator
-from pymoo.operators.crossover.sbx import SBX
-from pymoo.operators.mutation.pm import PM
-from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from quant.candidate import fixed_bits, name_of
@@ -26,6 +22,7 @@ from search.executor import Executor, Inline
 from search.experiment import Experiment
 from search.genome import Bits, Genome
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
+from search.methods import method_of
 from search.outputs import write_outputs
 from search.problem import BitWidthProblem
 from search.results import Run, Solution
@@ -67,7 +64,8 @@ def run(
         from quant import Scheme, load_model
 
         root = None if experiment.corpus_root is None else Path(experiment.corpus_root)
-        model = load_model(experiment.model, root, Scheme(**experiment.clipping.model_dump()))
+        scheme = Scheme(**experiment.clipping.model_dump())
+        model = load_model(experiment.model, root, scheme, every=experiment.every)
     make_folder(folder)  # before the data are read or synthesised: a folder that cannot be costs nothing
     digests = {
         "model": model.digest,
@@ -110,15 +108,7 @@ def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, prog
     if isinstance(evaluator, BeaconEvaluator):
         evaluator.begin(_base(experiment, baselines).error)
     problem = BitWidthProblem(experiment, genome, evaluator, limit, done)
-    algorithm = NSGA2(
-        pop_size=experiment.population,
-        n_offsprings=experiment.offspring,
-        sampling=_initial(experiment, genome),
-        crossover=SBX(prob=1.0, eta=experiment.crossover_eta, vtype=float, repair=RoundingRepair()),
-        mutation=PM(prob=1.0, eta=experiment.mutation_eta, vtype=float, repair=RoundingRepair()),
-        eliminate_duplicates=True,
-    )
-    algorithm.setup(problem, termination=("n_gen", experiment.generations + 1), seed=experiment.seed, verbose=False)
+    algorithm = method_of(experiment, problem, _initial(experiment, genome))
 
     visited: dict[str, tuple[Bits, np.ndarray, bool]] = {}
     while algorithm.has_next():
@@ -134,9 +124,10 @@ def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, prog
         if progress:
             front = _front([f for _, f, feasible in visited.values() if feasible])
             progress.generation(number, experiment.generations, len(visited), len(front))
+    costs = evaluator.costs([bits for bits, _, _ in visited.values()])
     solutions = {
-        name: Solution(bits, evaluator.known_quality(bits), evaluator.cost(bits))
-        for name, (bits, _, _) in visited.items()
+        name: Solution(bits, evaluator.known_quality(bits), cost)
+        for (name, (bits, _, _)), cost in zip(visited.items(), costs, strict=True)
     }
     feasible = [(name, f) for name, (_, f, ok) in visited.items() if ok]
     chosen = sorted(

@@ -1,12 +1,12 @@
 """The search as pymoo sees it: a vectorised problem over whole-number genes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from pymoo.core.problem import Problem
 
-from search.evaluation import Evaluator, Quality, objective_values
+from search.evaluation import Cost, Evaluator, Quality, objective_values
 from search.experiment import Experiment
 from search.genome import Bits, Genome
 from simulators.errors import InputError
@@ -42,7 +42,7 @@ class BitWidthProblem(Problem):
 
     def _evaluate(self, x: np.ndarray, out: dict[str, Any], *_: Any, **__: Any) -> None:
         candidates = [self.genome.decode(row) for row in x]
-        costs = [self.evaluator.cost(bits) for bits in candidates]
+        costs = self.evaluator.costs(candidates)
         memory_limit = self.experiment.constraints.memory_mib
         screened = [memory_limit is not None and cost.memory_mib > memory_limit for cost in costs]
         feasible = [bits for bits, out_of_memory in zip(candidates, screened, strict=True) if not out_of_memory]
@@ -50,17 +50,33 @@ class BitWidthProblem(Problem):
         known = iter(self.evaluator.qualities(feasible, self._done) if needed else [None] * len(feasible))
         qualities = [None if out_of_memory else next(known) for out_of_memory in screened]
 
+        out["F"], constraints = self._figures(qualities, costs)
+        if constraints is not None:
+            out["G"] = constraints
+
+    def error_of(self, genes: np.ndarray) -> float | None:
+        """Error in percent that was evaluated for a gene vector, or None."""
+        quality = self.evaluator.known_quality(self.genome.decode(genes))
+        return None if quality is None else quality.error
+
+    def predicted(self, x: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Objectives (N, objectives) and constraints (N, limits) of gene vectors, if these were their errors in
+        percent."""
+        costs = self.evaluator.preview([self.genome.decode(row) for row in x])
+        return self._figures([Quality(float(error), float(error)) for error in errors], costs)
+
+    def _figures(
+        self, qualities: Sequence[Quality | None], costs: Sequence[Cost]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         values = [objective_values(quality, cost) for quality, cost in zip(qualities, costs, strict=True)]
-        out["F"] = np.array(
-            [[self._minimised(name, value[name]) for name in self.experiment.objectives] for value in values]
-        )
+        objectives = [[self._minimised(name, value[name]) for name in self.experiment.objectives] for value in values]
         constraints = []
+        memory_limit = self.experiment.constraints.memory_mib
         if memory_limit is not None:
             constraints.append([cost.memory_mib - memory_limit for cost in costs])
         if self.error_limit is not None:
             constraints.append([0.0 if quality is None else quality.error - self.error_limit for quality in qualities])
-        if constraints:
-            out["G"] = np.array(constraints).T
+        return np.array(objectives), np.array(constraints).T if constraints else None
 
     @staticmethod
     def _minimised(objective: str, value: float | None) -> float:

@@ -77,6 +77,11 @@ class Features:
         """The same with every band shifted and scaled by a training set's statistics."""
         return replace(self, mats=[(mat - statistics.mean) / statistics.deviation for mat in self.mats])
 
+    def every(self, n: int) -> "Features":
+        """Every n-th utterance, under a digest of its own."""
+        lists = {name: getattr(self, name)[::n] for name in ("ids", "speakers", "mats", "labels", "phones")}
+        return self if n == 1 else replace(self, digest=f"{self.digest}:{n}", **lists)
+
     def state_counts(self) -> np.ndarray:
         """Frames of each state, int64 [classes]: the priors that decoding divides by."""
         return np.bincount(np.concatenate(self.labels), minlength=self.units.classes)

@@ -24,7 +24,7 @@ def test_errors_are_found_by_their_whole_key(tmp_path: Path) -> None:
 def test_results_of_other_code_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
     ledger.write_error("m", "d", "A=8x8", {"error": 17.0}, 1.0)
-    ledger.write_cost("t", "a", {"cycles": 5})
+    ledger.write_costs("a", {"t": {"cycles": 5}})
     monkeypatch.setattr(module, "error_code", lambda: "edited")
     assert ledger.find_error("m", "d", "A=8x8") is None
     assert ledger.find_cost("t", "a") == {"cycles": 5}
@@ -34,15 +34,15 @@ def test_results_of_other_code_are_not_found(tmp_path: Path, monkeypatch: pytest
 
 def test_what_was_written_first_stays(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
-    ledger.write_cost("t", "a", {"cycles": 5})
-    ledger.write_cost("t", "a", {"cycles": 6})
+    ledger.write_costs("a", {"t": {"cycles": 5}})
+    ledger.write_costs("a", {"t": {"cycles": 6}})
     assert ledger.find_cost("t", "a") == {"cycles": 5}
     assert ledger.counts() == {"errors": 0, "costs": 1}
 
 
 def test_the_file_is_in_wal_mode_and_opens_again(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
-    Ledger(path).write_cost("t", "a", {"cycles": 5})
+    Ledger(path).write_costs("a", {"t": {"cycles": 5}})
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert Ledger(path).find_cost("t", "a") == {"cycles": 5}
 
@@ -50,7 +50,7 @@ def test_the_file_is_in_wal_mode_and_opens_again(tmp_path: Path) -> None:
 def _write_many(path: Path, start: int) -> None:
     ledger = Ledger(path)
     for i in range(40):
-        ledger.write_cost(f"t{start + i}", "a", {"cycles": i})
+        ledger.write_costs("a", {f"t{start + i}": {"cycles": i}})
 
 
 def test_two_processes_write_to_one_ledger(tmp_path: Path) -> None:
