@@ -120,7 +120,7 @@ class BeaconEvaluator(Evaluator):
                 found = self._evaluator(near).qualities([b for b, _ in members])
             for (bits, quality), other in zip(members, found, strict=True):
                 better = near is not None and other.error < quality.error
-                kept = Quality(other.error, other.error_plain, near.name) if near and better else quality
+                kept = Quality(other.error, other.error_plain, near.name, quality.error) if near and better else quality
                 self._scored[name_of(bits)] = kept
         for bits in candidates:
             if done:

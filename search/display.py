@@ -112,6 +112,12 @@ def print_results(
     console.print(
         f"{known} distinct candidates evaluated on speech{now}, {screened} screened out{limit}", highlight=False
     )
+    if results["claims"]:
+        title = "What was published, and what was found"
+        claims = Table("claim", "published", "here", title=title, title_justify="left", box=SIMPLE_HEAD)
+        for claim in results["claims"]:
+            claims.add_row(claim["claim"], claim["published"], claim["measured"])
+        console.print(claims)
     console.print(f"plot: {folder / 'pareto.png'}", highlight=False, soft_wrap=True)
     console.print(f"table: {folder / 'pareto.csv'}, traces: {folder / 'solutions'}", highlight=False, soft_wrap=True)
 

@@ -11,10 +11,12 @@ from search.genome import Bits
 from search.ledger import Ledger
 from simulators import Arch, Trace, simulate_batch
 from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
-from simulators.mohaq_closed_form import memory_mib, speedup
+from simulators.mohaq_closed_form import memory_mib, silago_energy_uj, speedup
 
 TOGETHER = 5
 """Candidates that are evaluated at once: what a kill may lose, against what they share."""
+SIMULATED = ("cycles", "latency_ms", "energy_uj")
+"""Figures of a cost that the ledger keeps; the closed forms are computed from the trace."""
 
 
 class Site(Protocol):
@@ -52,6 +54,8 @@ class Cost:
     memory_mib: float
     mohaq_speedup: float | None
     """None on platforms of which MOHAQ has no closed form."""
+    mohaq_energy_uj: float | None
+    """A frame's, by MOHAQ's closed form; None but on SiLago."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Quality:
     error_plain: float
     beacon: str = ""
     """Whose parameters it was reached with: a beacon's candidate, or empty for the original ones."""
+    error_original: float | None = None
+    """What `error` is with the original parameters, where it was reached with a beacon's."""
 
 
 class Evaluator:
@@ -92,9 +98,12 @@ class Evaluator:
                 if found is None:
                     missing[name] = trace
                 else:
-                    self._costs[name] = Cost(**found)
+                    self._costs[name] = self._cost(trace, *(found[figure] for figure in SIMULATED))
         fresh = self._simulated(list(missing.values()))
-        rows = {trace.digest: asdict(cost) for trace, cost in zip(missing.values(), fresh, strict=True)}
+        rows = {
+            trace.digest: {figure: getattr(cost, figure) for figure in SIMULATED}
+            for trace, cost in zip(missing.values(), fresh, strict=True)
+        }
         self.ledger.write_costs(self.arch.digest, rows)
         self._costs |= dict(zip(missing, fresh, strict=True))
         return [self._costs[name_of(bits)] for bits in candidates]
@@ -152,17 +161,17 @@ class Evaluator:
         if not traces:
             return []
         batch = simulate_batch(traces, self.arch)
-        has_closed_form = self.arch.platform in CLOSED_FORMS
-        return [
-            Cost(
-                cycles=int(batch.cycles[i]),
-                latency_ms=float(batch.latency_ms[i]),
-                energy_uj=float(batch.energy_uj[i]),
-                memory_mib=memory_mib(trace),
-                mohaq_speedup=speedup(trace, self.arch.platform) if has_closed_form else None,
-            )
-            for i, trace in enumerate(traces)
-        ]
+        figures = zip(batch.cycles.tolist(), batch.latency_ms.tolist(), batch.energy_uj.tolist(), strict=True)
+        return [self._cost(trace, *simulated) for trace, simulated in zip(traces, figures, strict=True)]
+
+    def _cost(self, trace: Trace, cycles: int, latency_ms: float, energy_uj: float) -> Cost:
+        platform = self.arch.platform
+        return Cost(
+            cycles, latency_ms, energy_uj,
+            memory_mib=memory_mib(trace),
+            mohaq_speedup=speedup(trace, platform) if platform in CLOSED_FORMS else None,
+            mohaq_energy_uj=silago_energy_uj(trace) if platform == "silago" else None,
+        )  # fmt: skip
 
 
 def objective_values(quality: Quality | None, cost: Cost) -> Mapping[str, Any]:
@@ -173,4 +182,5 @@ def objective_values(quality: Quality | None, cost: Cost) -> Mapping[str, Any]:
         "energy": cost.energy_uj,
         "memory": cost.memory_mib,
         "mohaq_speedup": cost.mohaq_speedup,
+        "mohaq_energy": cost.mohaq_energy_uj,
     }

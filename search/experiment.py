@@ -11,7 +11,7 @@ from search.beacons import BeaconSettings
 from simulators.documents import Document, read_document, validate
 from simulators.errors import InputError
 
-Objective = Literal["error", "latency", "energy", "memory", "mohaq_speedup"]
+Objective = Literal["error", "latency", "energy", "memory", "mohaq_speedup", "mohaq_energy"]
 Method = Literal["nsga2", "nsga3", "age-moea", "surrogate", "random", "greedy"]
 
 
@@ -56,7 +56,7 @@ class Experiment(BaseModel):
     set: tuple[str, ...] = Field(default=(), strict=False)
     """Changes to the spec, as `--set` takes them."""
     objectives: tuple[Objective, ...] = Field(default=("error", "latency", "energy"), min_length=1, strict=False)
-    """All are minimised but `mohaq_speedup`, which is maximised."""
+    """All are minimised but `mohaq_speedup`, which is maximised. `mohaq_energy` is SiLago's closed form."""
     constraints: Constraints = Constraints(error_increase=8.0)
     minimum_activation_bits: dict[str, int] = {}
     """Sites whose activations are lifted to at least this width (MOHAQ: the output layer, 4)."""
@@ -78,6 +78,8 @@ class Experiment(BaseModel):
     mutation_eta: float = Field(default=3.0, gt=0)
     seed_homogeneous: bool = True
     """Whether the initial population holds the candidates of one width for everything."""
+    published: Literal["memory", "silago", "bitfusion"] | None = None
+    """Which of MOHAQ's experiments this is: its claims are set beside what was found (`search.claims`)."""
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
 
     @model_validator(mode="after")

@@ -1,9 +1,10 @@
 """What a search leaves in its folder.
 
-pareto.csv, pareto.json   the front: bits, objectives and figures of each solution, and the baselines pareto.png
-error against latency and against energy solutions/NNN.yaml        one trace a solution, which `mohaq simulate` reads
-run.yaml                  the experiment with every default, the digests and versions that it depends on, and the
-command
+- `pareto.csv`, `pareto.json`: the front, with bits, objectives and figures of each solution; the baselines.
+- `pareto.png`: error against the other objectives.
+- `claims.md`, of a published experiment: what was published beside what was found.
+- `solutions/NNN.yaml`: one trace a solution, which `mohaq simulate` reads.
+- `run.yaml`: the experiment with every default, the digests and versions that it depends on, and the command.
 """
 
 import csv
@@ -11,11 +12,13 @@ import io
 import json
 import platform
 import shutil
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
 import yaml
 
+from search.claims import claims_of, table_of
 from search.plot import draw_front
 from search.results import Run, Solution
 from simulators.files import write_whole
@@ -35,6 +38,7 @@ def results_of(run: Run) -> dict[str, Any]:
         "screened": sum(solution.quality is None for solution in run.visited),
         "front": [{"solution": f"{i:03d}", **describe(solution)} for i, solution in enumerate(run.front)],
         "baselines": [{"solution": f"{width}-bit", **describe(s)} for width, s in run.baselines.items()],
+        "claims": [asdict(claim) for claim in claims_of(run)],
     }
 
 
@@ -43,6 +47,8 @@ def write_outputs(run: Run, identity: dict[str, Any]) -> None:
     content = results_of(run)
     write_whole(run.folder / "pareto.csv", _csv(content["front"]).encode())
     write_whole(run.folder / RESULTS_FILE, (json.dumps(content, indent=1) + "\n").encode())
+    if content["claims"]:
+        write_whole(run.folder / "claims.md", table_of(content["claims"]).encode())
     write_whole(run.folder / "pareto.png", draw_front(run))
     _write_traces(run)
     write_whole(run.folder / "run.yaml", _record(run, identity).encode())
@@ -58,8 +64,10 @@ def describe(solution: Solution) -> dict[str, Any]:
         "energy_uj": cost.energy_uj,
         "memory_mib": round(cost.memory_mib, 4),
         "mohaq_speedup": None if cost.mohaq_speedup is None else round(cost.mohaq_speedup, 4),
+        "mohaq_energy_uj": None if cost.mohaq_energy_uj is None else round(cost.mohaq_energy_uj, 4),
         "cycles": cost.cycles,
         "beacon": "" if quality is None else quality.beacon,
+        "error_original": None if quality is None else quality.error_original,
         "bits": solution.name,
     }
 
@@ -74,8 +82,10 @@ def _csv(rows: list[dict[str, Any]]) -> str:
         "energy_uj",
         "memory_mib",
         "mohaq_speedup",
+        "mohaq_energy_uj",
         "cycles",
         "beacon",
+        "error_original",
         "bits",
     ]
     writer = csv.DictWriter(text, names, lineterminator="\n")

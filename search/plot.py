@@ -13,6 +13,7 @@ COST_AXES = {
     "latency": ("latency_ms", "latency of one utterance (ms)"),
     "energy": ("energy_uj", "energy of one utterance (µJ)"),
     "memory": ("memory_mib", "memory of the model (MiB)"),
+    "mohaq_energy": ("mohaq_energy_uj", "energy of a frame by MOHAQ's closed form (µJ)"),
     "mohaq_speedup": ("mohaq_speedup", "speedup by MOHAQ's closed form"),
 }
 VISITED, FRONT, BASELINE = "#b8c0cc", "#c0392b", "#1f3a5f"

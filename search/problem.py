@@ -25,10 +25,10 @@ class BitWidthProblem(Problem):
 
     def __init__(self, experiment: Experiment, genome: Genome, evaluator: Evaluator, error_limit: float | None,
                  done: Callable[[Bits, Quality], None] | None = None):  # fmt: skip
-        if "mohaq_speedup" in experiment.objectives and evaluator.arch.platform not in CLOSED_FORMS:
-            raise InputError(
-                f"objectives: mohaq_speedup: MOHAQ has no closed form of platform {evaluator.arch.platform}"
-            )
+        platform = evaluator.arch.platform
+        for objective, platforms in {"mohaq_speedup": CLOSED_FORMS, "mohaq_energy": ("silago",)}.items():
+            if objective in experiment.objectives and platform not in platforms:
+                raise InputError(f"objectives: {objective}: MOHAQ has no closed form of it for platform {platform}")
         self.experiment = experiment
         self.genome = genome
         self.evaluator = evaluator

@@ -1,0 +1,91 @@
+"""The search's methods: what they ask for, and what a learnt error is worth."""
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from pymoo.indicators.hv import Hypervolume
+from stand_in import StandInModel
+
+from search import Experiment, Run, run
+from search.experiment import Method
+from search.surrogate import ErrorModel
+
+
+def searched(folder: Path, method: str, **settings: object) -> Run:
+    experiment = Experiment(
+        name="methods", method=method, **{"population": 20, "offspring": 5, "generations": 8, **settings}
+    )
+    return run(experiment, folder, model=StandInModel())
+
+
+def volume(result: Run) -> float:
+    values = np.array([[s.quality.error, np.log(s.cost.latency_ms), np.log(s.cost.energy_uj)] for s in result.front])
+    narrow, wide = result.baselines[2].cost, result.baselines[16].cost
+    low = np.array([15.0, np.log(narrow.latency_ms), np.log(narrow.energy_uj)])
+    high = np.array([result.error_limit, np.log(wide.latency_ms), np.log(wide.energy_uj)])
+    return float(Hypervolume(ref_point=np.ones(3)).do((values - low) / (high - low)))
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+def test_a_method_repeats_from_its_seed_and_keeps_to_its_budget(tmp_path: Path, method: str) -> None:
+    first, again = (searched(tmp_path / name, method) for name in ("first", "again"))
+    assert [s.bits for s in first.visited] == [s.bits for s in again.visited]
+    assert 30 <= len(first.visited) <= 20 + 5 * 8
+    assert first.front
+
+
+@pytest.mark.parametrize("method", ["surrogate", "greedy", "nsga3"])
+def test_a_method_that_was_stopped_continues_to_the_same_front(tmp_path: Path, method: str) -> None:
+    whole = searched(tmp_path / "whole", method)
+
+    class Stop(Exception):
+        pass
+
+    class Stopping:
+        def started(self, candidates: int) -> None: ...
+        def evaluated(self, bits: object, quality: object) -> None: ...
+        def generation(self, number: int, of: int, candidates: int, front: int) -> None:
+            if number == 4:
+                raise Stop
+
+    experiment = Experiment(name="methods", method=method, population=20, offspring=5, generations=8)
+    with pytest.raises(Stop):
+        run(experiment, tmp_path / "stopped", model=StandInModel(), progress=Stopping())
+    rest = run(experiment, tmp_path / "stopped", resume=True, model=StandInModel())
+    assert [s.name for s in rest.front] == [s.name for s in whole.front]
+    assert rest.evaluated < whole.evaluated
+
+
+def test_random_candidates_are_never_asked_for_twice(tmp_path: Path) -> None:
+    assert len(searched(tmp_path / "run", "random").visited) == 20 + 5 * 8
+
+
+def test_greedy_narrows_every_gene_alone_first(tmp_path: Path) -> None:
+    visited = searched(tmp_path / "run", "greedy").visited
+    widest = visited[0].bits
+    assert set(widest.values()) == {(16, 16)}
+    changes = [sum(a != b for x, y in zip(s.bits.values(), widest.values(), strict=True) for a, b in zip(x, y, strict=True))
+               for s in visited[1:25]]  # fmt: skip
+    assert changes == [1] * 24
+
+
+def test_a_learnt_error_finds_more_than_chance_on_the_same_budget(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        learnt, drawn = (volume(searched(tmp_path / f"{m}{seed}", m, seed=seed)) for m in ("surrogate", "random"))
+        assert learnt > drawn + 0.02
+
+
+def test_the_error_model_predicts_an_additive_error_it_has_not_seen() -> None:
+    generator = np.random.default_rng(1)
+    weights = generator.uniform(0.5, 2.0, 8)
+    x = generator.integers(0, 4, (150, 8)).astype(float)
+    error = 15.0 + (weights * 4.0**-x).sum(1)
+    model = ErrorModel.begin()
+    model.fit(x[:100], error[:100], tune=True)
+    mean, deviation = model.predict(x[100:])
+    assert np.corrcoef(mean, np.log(error[100:]))[0, 1] > 0.97
+    assert np.mean(np.abs(mean - np.log(error[100:])) < 3 * deviation + 0.01) > 0.9
+    at_known, _ = model.predict(x[:100])
+    assert np.abs(at_known - np.log(error[:100])).max() < np.log(error).std()
