@@ -50,13 +50,12 @@ class _Codes(torch.autograd.Function):
     """Weights by their steps, a row each, with gradients that pass straight through, clipped weights' too."""
 
     @staticmethod
-    def forward(ctx, weight, steps, bits):  # type: ignore[no-untyped-def]
-        highest = 2 ** (bits - 1) - 1
-        return (weight / steps).round_().clamp_(-highest - 1, highest).mul_(steps)
+    def forward(ctx, weight, steps, lowest, highest):  # type: ignore[no-untyped-def]
+        return (weight / steps).round_().clamp_(lowest, highest).mul_(steps)
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        return grad, None, None
+        return grad, None, None, None
 
 
 class StraightThrough(FloatArithmetic):
@@ -68,6 +67,7 @@ class StraightThrough(FloatArithmetic):
         self._calibration = calibration
         self._scheme = scheme
         self._steps: dict[str, torch.Tensor] = {}
+        self._lowest: dict[str, int] = {}
         self._passes = 0
 
     def product(
@@ -103,13 +103,18 @@ class StraightThrough(FloatArithmetic):
         return self._calibration.grid(site, self._bits[site][1], self._scheme.activations)
 
     def _rounded(self, site: str, weight: torch.Tensor) -> torch.Tensor:
-        return _Codes.apply(weight, self._steps[site], self._bits[site][0])
+        highest = 2 ** (self._bits[site][0] - 1) - 1
+        return _Codes.apply(weight, self._steps[site], self._lowest[site], highest)
 
     def _follow_the_weights(self) -> None:
         if self._passes % REFRESH == 0:
             for site in self._network.sites:
-                weight = self._network.get_parameter(site.name).detach()
-                self._steps[site.name] = quantize_weights(weight, self._bits[site.name][0], self._scheme).steps[:, None]
+                bits = self._bits[site.name][0]
+                quantized = quantize_weights(self._network.get_parameter(site.name).detach(), bits, self._scheme)
+                self._steps[site.name] = quantized.steps[:, None]
+                # At 2 bits the grid may be -1, 0, 1: the lowest code is left out then.
+                used = bool((quantized.codes < 1 - 2 ** (bits - 1)).any())
+                self._lowest[site.name] = -(2 ** (bits - 1)) if used or bits > 2 else -1
         self._passes += 1
 
 

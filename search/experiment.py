@@ -66,7 +66,7 @@ class Experiment(BaseModel):
     clipping: Clipping = Clipping()
     beacons: BeaconSettings | None = None
     """Beacon-based search; null: inference-only."""
-    method: Method = "nsga2"
+    method: Method = "surrogate"
     """Which candidates are asked for next: see `search.methods`."""
     steps: int = Field(default=300, ge=1, le=1 << 20)
     """Frames of the utterance that is simulated: 300 are three seconds."""
