@@ -13,7 +13,7 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from pymoo.indicators.hv import Hypervolume
@@ -22,6 +22,10 @@ from quant import load_model
 from search import Experiment, Run, run
 from search.experiment import Method
 from search.ledger import LEDGER_FILE
+
+
+VARIANTS: dict[str, dict[str, Any]] = {method: {"method": method} for method in get_args(Method)}
+VARIANTS |= {f"{method}+neighbours": {"method": method, "seed_neighbours": True} for method in ("nsga2", "surrogate")}
 
 
 def points(result: Run) -> np.ndarray:
@@ -55,14 +59,14 @@ def main() -> None:
     results: dict[str, list[Run]] = {}
     ledger = None
     for seed in range(1, options.seeds + 1):
-        for method in get_args(Method):
+        for method, settings in VARIANTS.items():
             folder = options.folder / f"{method}-{seed}"
             if ledger is not None and not folder.exists():  # what another run evaluated need not be evaluated again
                 folder.mkdir(parents=True)
                 shutil.copy(ledger, folder / LEDGER_FILE)
             experiment = Experiment(
-                name=f"methods-{method}", model=options.model, every=options.every, arch=options.arch, method=method,
-                generations=options.generations, seed=seed,
+                name=f"methods-{method}", model=options.model, every=options.every, arch=options.arch,
+                generations=options.generations, seed=seed, **settings,
             )  # fmt: skip
             results.setdefault(method, []).append(run(experiment, folder, resume=True, model=model))
             ledger = folder / LEDGER_FILE
@@ -81,14 +85,14 @@ def main() -> None:
         for s in first.baselines.values() if s.quality is not None and s.quality.error <= (first.error_limit or np.inf)
     ])  # fmt: skip
     table: dict[str, dict[str, list[float]]] = {}
-    print(f"{'evaluations':12}" + "".join(f"{n:>16}" for n in at))
+    print(f"{'evaluations':22}" + "".join(f"{n:>16}" for n in at))
     for method, of in every_point.items():
         found = np.array([volumes(values, low, high, at) for values in of])
         mean, deviation = found.mean(0), found.std(0, ddof=1 if len(found) > 1 else 0)
-        print(f"{method:12}" + "".join(f"{m:9.3f} ± {d:.3f}" for m, d in zip(mean, deviation, strict=True)))
+        print(f"{method:22}" + "".join(f"{m:9.3f} ± {d:.3f}" for m, d in zip(mean, deviation, strict=True)))
         table[method] = {"mean": mean.round(4).tolist(), "deviation": deviation.round(4).tolist()}
     alone = volumes(homogeneous, low, high, [len(homogeneous)])[0]
-    print(f"{'homogeneous':12}{alone:9.3f} ({len(homogeneous)} candidates)")
+    print(f"{'homogeneous':22}{alone:9.3f} ({len(homogeneous)} candidates)")
     print(json.dumps({"evaluations": at, "homogeneous": alone, "methods": table}))
 
 

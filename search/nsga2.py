@@ -108,7 +108,8 @@ def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, prog
     if isinstance(evaluator, BeaconEvaluator):
         evaluator.begin(_base(experiment, baselines).error)
     problem = BitWidthProblem(experiment, genome, evaluator, limit, done)
-    algorithm = method_of(experiment, problem, _initial(experiment, genome))
+    known = [s.bits for s in baselines.values() if s.quality and (limit is None or s.quality.error <= limit)]
+    algorithm = method_of(experiment, problem, _initial(experiment, genome, known))
 
     visited: dict[str, tuple[Bits, np.ndarray, bool]] = {}
     while algorithm.has_next():
@@ -146,14 +147,15 @@ def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, prog
     )
 
 
-def _initial(experiment: Experiment, genome: Genome) -> np.ndarray:
-    """Distinct gene vectors: the homogeneous candidates first where asked for, then random ones."""
+def _initial(experiment: Experiment, genome: Genome, feasible: list[Bits]) -> np.ndarray:
+    """Distinct gene vectors: what is known to be good where asked for, then random ones. `feasible`: of the homogeneous
+    candidates those within the error limit, widest first."""
     generator = np.random.default_rng(experiment.seed)
-    rows: dict[bytes, np.ndarray] = {}
-    if experiment.seed_homogeneous:
-        for bits in genome.homogeneous().values():
-            row = genome.encode(bits)
-            rows[row.tobytes()] = row
+    seeds = [genome.encode(bits) for bits in genome.homogeneous().values()] if experiment.seed_homogeneous else []
+    if experiment.seed_neighbours and feasible:
+        base = genome.encode(feasible[-1])
+        seeds += [base - step for step in np.eye(len(base), dtype=base.dtype) if (base >= step).all()]
+    rows = {row.tobytes(): row for row in seeds}
     possible = float(np.prod(genome.upper + 1.0))
     while len(rows) < min(experiment.population, possible):
         row = generator.integers(0, genome.upper + 1)

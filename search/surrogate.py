@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 REFIT_EVERY = 5
 """Generations after which the kernel's parameters are fitted again."""
-INNER_POPULATION, INNER_GENERATIONS = 60, 15
+INNER_POPULATION, INNER_GENERATIONS = 50, 10
 OPTIMISM = 1.0
 """Standard deviations below its mean at which a prediction is taken: what is not known well is worth a look."""
 _START = np.log([1.0, 0.3, 1.0, 2.0, 0.01])

@@ -29,7 +29,8 @@ def model() -> StandInModel:
 
 
 def experiment(**changes: Any) -> Experiment:
-    settings = {"name": "t", "model": "none", "population": 12, "offspring": 6, "generations": 6, "steps": 5, **changes}
+    settings = {"name": "t", "model": "none", "population": 12, "offspring": 6, "generations": 6, "steps": 5,
+                "method": "nsga2", **changes}  # fmt: skip
     return Experiment.model_validate(settings)
 
 
