@@ -25,6 +25,7 @@ from search.evaluation import Evaluator, Quality
 from search.executor import Executor
 from search.genome import Bits
 from search.ledger import Ledger
+from search.worker import RetrainedBefore, Source
 from simulators import Arch
 from simulators.errors import InputError
 from simulators.files import write_whole
@@ -61,6 +62,8 @@ class Beacon:
 
     bits: Bits
     model: Any
+    folder: Path
+    """What its retraining left."""
 
     @property
     def name(self) -> str:
@@ -80,8 +83,8 @@ class BeaconEvaluator(Evaluator):
 
     def __init__(self, model: Any, arch: Arch, steps: int, ledger: Ledger, executor: Executor,
                  settings: BeaconSettings, folder: Path,
-                 training: Callable[[Bits, Any], None] | None = None):  # fmt: skip
-        super().__init__(model, arch, steps, ledger, executor)
+                 training: Callable[[Bits, Any], None] | None = None, source: Source | None = None):  # fmt: skip
+        super().__init__(model, arch, steps, ledger, executor, source)
         if not hasattr(model, "retrained"):
             raise InputError("beacons: this model cannot be retrained")
         self.settings = settings
@@ -90,7 +93,7 @@ class BeaconEvaluator(Evaluator):
         self._folder = folder / FOLDER
         self._training = training
         self._base_error: float | None = None
-        self._scored: dict[str, Quality] = {}
+        self._scored: dict[str, Quality | None] = {}
         self._evaluators: dict[str, Evaluator] = {}
         for run in settings.carry:
             self._carry(Path(run))
@@ -100,28 +103,31 @@ class BeaconEvaluator(Evaluator):
         self._base_error = base_error
 
     def qualities(
-        self, candidates: Sequence[Bits], done: Callable[[Bits, Quality], None] | None = None
-    ) -> list[Quality]:
-        """As `Evaluator.qualities`; candidates that were scored before keep their score."""
+        self, candidates: Sequence[Bits], done: Callable[[Bits, Quality | None], None] | None = None
+    ) -> list[Quality | None]:
+        """As `Evaluator.qualities`; candidates that were scored before keep their score. One whose evaluation killed
+        workers, with whichever parameters, is set aside."""
         plain = super().qualities(candidates, done if self._base_error is None else None)
         if self._base_error is None:
             return plain
-        fresh: dict[str, tuple[Bits, Quality]] = {}
+        fresh: dict[str, tuple[Bits, Quality | None]] = {}
         for bits, quality in zip(candidates, plain, strict=True):
             name = name_of(bits)
             if name not in self._scored and name not in fresh:
                 fresh[name] = (bits, quality)
-                if self._is_worth_it(bits, quality):
+                if quality is not None and self._is_worth_it(bits, quality):
                     self.beacons.append(self._made(bits))
         for near in [None, *self.beacons]:
-            members = [(b, q) for b, q in fresh.values() if self._nearest(b)[1] is near]
-            found = [q for _, q in members]
+            members = [(b, q) for b, q in fresh.values() if q is not None and self._nearest(b)[1] is near]
+            found: list[Quality | None] = [q for _, q in members]
             if near is not None:
                 found = self._evaluator(near).qualities([b for b, _ in members])
             for (bits, quality), other in zip(members, found, strict=True):
-                better = near is not None and other.error < quality.error
-                kept = Quality(other.error, other.error_plain, near.name, quality.error) if near and better else quality
-                self._scored[name_of(bits)] = kept
+                if near is not None and other is not None:
+                    better = other.error < quality.error
+                    other = Quality(other.error, other.error_plain, near.name, quality.error) if better else quality
+                self._scored[name_of(bits)] = other
+        self._scored |= {name: None for name, (_, quality) in fresh.items() if quality is None}
         for bits in candidates:
             if done:
                 done(bits, self._scored[name_of(bits)])
@@ -129,7 +135,13 @@ class BeaconEvaluator(Evaluator):
 
     def known_quality(self, bits: Bits) -> Quality | None:
         """What `qualities` returned for a candidate before, or None."""
-        return self._scored.get(name_of(bits)) or super().known_quality(bits)
+        name = name_of(bits)
+        return self._scored[name] if name in self._scored else super().known_quality(bits)
+
+    def was_set_aside(self, bits: Bits) -> bool:
+        """See `Evaluator.was_set_aside`."""
+        name = name_of(bits)
+        return self._scored[name] is None if name in self._scored else super().was_set_aside(bits)
 
     @property
     def evaluated(self) -> int:
@@ -168,7 +180,7 @@ class BeaconEvaluator(Evaluator):
         content = {"bits": {site: list(pair) for site, pair in bits.items()}, "of": self.model.digest,
                    "digest": model.digest, "folder": folder.name}  # fmt: skip
         write_whole(folder / DESCRIPTION, (json.dumps(content, indent=1) + "\n").encode())
-        return Beacon(bits, model)
+        return Beacon(bits, model, folder)
 
     def _carry(self, run: Path) -> None:
         descriptions = sorted((run / FOLDER).glob(f"*/{DESCRIPTION}"))
@@ -182,9 +194,12 @@ class BeaconEvaluator(Evaluator):
             model = self._model.retrained_before(path.parent)
             if model.digest != content["digest"]:
                 raise InputError(f"{path}: its parameters were changed: the digest differs")
-            self.beacons.append(Beacon(bits, model))
+            self.beacons.append(Beacon(bits, model, path.parent))
 
     def _evaluator(self, beacon: Beacon) -> Evaluator:
         if beacon.name not in self._evaluators:
-            self._evaluators[beacon.name] = Evaluator(beacon.model, self.arch, self.steps, self.ledger, self.executor)
+            source = Source.of(beacon.model, RetrainedBefore(self.source, beacon.folder.resolve()))
+            self._evaluators[beacon.name] = Evaluator(
+                beacon.model, self.arch, self.steps, self.ledger, self.executor, source
+            )
         return self._evaluators[beacon.name]

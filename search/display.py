@@ -62,6 +62,13 @@ class SearchDisplay:
         assert self._task is not None
         self._bar.update(self._task, completed=len(self._seen))
 
+    def set_aside(self, bits: Bits) -> None:
+        """Said at once, once."""
+        if name_of(bits) not in self._seen:
+            self._seen.add(name_of(bits))
+            text = f"set aside: the workers that evaluated it died: {name_of(bits)}"
+            self._bar.console.print(text, style="red", highlight=False, soft_wrap=True)
+
     def retraining(self, bits: Bits, step: Any) -> None:
         """A beacon is trained: shown beside the bar."""
         assert self._task is not None
@@ -106,12 +113,17 @@ def print_results(
         + (" † with a beacon's parameters." if any(row["beacon"] for row in rows) else ""),
         highlight=False,
     )
-    known, screened = results["candidates"] - results["screened"], results["screened"]
+    screened, set_aside = results["screened"], results.get("set_aside", [])
+    known = results["candidates"] - screened - len(set_aside)
     now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     console.print(
         f"{known} distinct candidates evaluated on speech{now}, {screened} screened out{limit}", highlight=False
     )
+    for name in set_aside:
+        console.print(
+            f"set aside as infeasible, for the workers that evaluated it died: {name}", highlight=False, soft_wrap=True
+        )
     if results["claims"]:
         title = "What was published, and what was found"
         claims = Table("claim", "published", "here", title=title, title_justify="left", box=SIMPLE_HEAD)

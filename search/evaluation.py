@@ -1,20 +1,18 @@
 """What a candidate costs and how well it recognises: from the ledger where it is known, else computed and recorded."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from quant.candidate import name_of
-from search.executor import Executor
+from search.executor import Died, Executor
 from search.genome import Bits
 from search.ledger import Ledger
+from search.worker import Recognition, Source
 from simulators import Arch, Trace, simulate_batch
 from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
 from simulators.mohaq_closed_form import memory_mib, silago_energy_uj, speedup
 
-TOGETHER = 5
-"""Candidates that are evaluated at once: what a kill may lose, against what they share."""
 SIMULATED = ("cycles", "latency_ms", "energy_uj")
 """Figures of a cost that the ledger keeps; the closed forms are computed from the trace."""
 
@@ -72,17 +70,23 @@ class Quality:
 
 
 class Evaluator:
-    """Evaluates candidates of one model on one architecture. Every result is in the ledger before it is returned."""
+    """Evaluates candidates of one model on one architecture. Every result is in the ledger before it is returned.
 
-    def __init__(self, model: Model, arch: Arch, steps: int, ledger: Ledger, executor: Executor):
+    `source` says how other processes come by the model; by default it is sent to them.
+    """
+
+    def __init__(
+        self, model: Model, arch: Arch, steps: int, ledger: Ledger, executor: Executor, source: Source | None = None
+    ):
         self.model = model
+        self.source = source or Source.of(model)
         self.arch = arch
         self.steps = steps
         self.ledger = ledger
         self.executor = executor
         self._computed = 0
         self._costs: dict[str, Cost] = {}
-        self._qualities: dict[str, Quality] = {}
+        self._qualities: dict[str, Quality | None] = {}
 
     def cost(self, bits: Bits) -> Cost:
         return self.costs([bits])[0]
@@ -113,9 +117,10 @@ class Evaluator:
         return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
 
     def qualities(
-        self, candidates: Sequence[Bits], done: Callable[[Bits, Quality], None] | None = None
-    ) -> list[Quality]:
-        """Of each candidate, in their order; `done` is called as each becomes known."""
+        self, candidates: Sequence[Bits], done: Callable[[Bits, Quality | None], None] | None = None
+    ) -> list[Quality | None]:
+        """Of each candidate, in their order; `done` is called as each becomes known. None is the quality of one that
+        was set aside, now or before, because its evaluation killed workers."""
         missing: dict[str, Bits] = {}
         for bits in candidates:
             name = name_of(bits)
@@ -123,18 +128,30 @@ class Evaluator:
                 continue
             if name not in self._qualities:
                 found = self.ledger.find_error(self.model.digest, self.model.data_digest, name)
-                if found is None:
+                if found is not None:
+                    self._qualities[name] = Quality(found["error"], found["error_plain"])
+                elif self.ledger.is_set_aside(self.model.digest, self.model.data_digest, name):
+                    self._qualities[name] = None
+                else:
                     missing[name] = bits
                     continue
-                self._qualities[name] = Quality(found["error"], found["error_plain"])
             if done:
                 done(bits, self._qualities[name])
         # Sorted, so that neighbours share the bits of the first sites, which the model computes once.
         alike = sorted(missing.values(), key=lambda bits: tuple(bits.values()))
-        groups = [alike[i : i + TOGETHER] for i in range(0, len(alike), TOGETHER)]
-        for group, (qualities, seconds) in self.executor.map(self._recognise, groups):
-            for bits, quality in zip(group, qualities, strict=True):
-                name = name_of(bits)
+        together = self.executor.together
+        groups = [alike[i : i + together] for i in range(0, len(alike), together)]
+        for group, outcome in self.executor.map(Recognition(self.model, self.source), groups):
+            if isinstance(outcome, Died):
+                for bits in group:
+                    self.ledger.set_aside(self.model.digest, self.model.data_digest, name_of(bits), outcome.deaths)
+                    self._qualities[name_of(bits)] = None
+                    if done:
+                        done(bits, None)
+                continue
+            rates, seconds = outcome
+            for bits, rate in zip(group, rates, strict=True):
+                name, quality = name_of(bits), Quality(*rate)
                 self.ledger.write_error(self.model.digest, self.model.data_digest, name, asdict(quality), seconds)
                 self._qualities[name] = quality
                 self._computed += 1
@@ -151,11 +168,10 @@ class Evaluator:
         """What `qualities` returned for a candidate before, or None."""
         return self._qualities.get(name_of(bits))
 
-    def _recognise(self, group: Sequence[Bits]) -> tuple[list[Quality], float]:
-        """The group's qualities, and the seconds that each of it took."""
-        started = time.perf_counter()
-        rates = self.model.evaluate_population(group)
-        return [Quality(rate.error_max, rate.error) for rate in rates], (time.perf_counter() - started) / len(group)
+    def was_set_aside(self, bits: Bits) -> bool:
+        """Whether a candidate's evaluation killed workers, so that nothing is known of its quality."""
+        name = name_of(bits)
+        return name in self._qualities and self._qualities[name] is None
 
     def _simulated(self, traces: list[Trace]) -> list[Cost]:
         if not traces:

@@ -1,6 +1,7 @@
 """What a search is: one YAML file, from which it can be repeated."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -117,6 +118,31 @@ class Experiment(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class ExperimentModel:
+    """Makes an experiment's model, here or in another process, which may have another working folder."""
+
+    model: str
+    corpus_root: Path | None
+    clipping: Clipping
+    every: int
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Self:
+        file = Path(experiment.model)
+        root = experiment.corpus_root
+        return cls(
+            str(file.resolve()) if file.is_file() else experiment.model,
+            None if root is None else Path(root).resolve(), experiment.clipping, experiment.every,
+        )  # fmt: skip
+
+    def __call__(self) -> Any:
+        """Raises InputError if there is no such model or corpus."""
+        from quant import Scheme, load_model
+
+        return load_model(self.model, self.corpus_root, Scheme(**self.clipping.model_dump()), every=self.every)
 
 
 def find_experiment(name: str) -> Path:

@@ -2,7 +2,8 @@
 
 Errors are keyed by model, data, candidate and the code that computes them; costs by trace (which holds the geometry,
 the steps and the candidate), hardware and the simulators' code. So an error is found again for any hardware, a cost
-for any data, and neither after its code changed.
+for any data, and neither after its code changed. Keyed as errors are, there are also the candidates that were set aside
+because their evaluation killed workers.
 
 The file is in WAL mode, set once by its creator, with synchronous=FULL: a row that `write_…` returned from survives a
 kill of the process and a crash of the machine. Several processes may share a ledger; a row written twice stays as it
@@ -12,6 +13,7 @@ was first.
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -32,6 +34,11 @@ _TABLES = """
     CREATE TABLE costs (
         trace TEXT, arch TEXT, code TEXT, result TEXT NOT NULL,
         PRIMARY KEY (trace, arch, code)) WITHOUT ROWID;
+"""
+_ADDED = """
+    CREATE TABLE IF NOT EXISTS set_aside (
+        model TEXT, data TEXT, candidate TEXT, code TEXT, deaths INTEGER NOT NULL,
+        PRIMARY KEY (model, data, candidate, code)) WITHOUT ROWID
 """
 
 
@@ -67,6 +74,20 @@ class Ledger:
         ]
         self._write("costs", *rows)
 
+    def set_aside(self, model: str, data: str, candidate: str, deaths: int) -> None:
+        """Record that so many workers died evaluating a candidate."""
+        key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
+        self._write("set_aside", {**key, "deaths": deaths})
+
+    def is_set_aside(self, model: str, data: str, candidate: str) -> bool:
+        key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
+        return self._find("set_aside", key, "deaths") is not None
+
+    def forget_set_aside(self) -> None:
+        """Have what was set aside tried again, as a new search that begins with another's ledger does."""
+        with self._reporting(), self._database:
+            self._database.execute("DELETE FROM set_aside")
+
     def counts(self) -> dict[str, int]:
         """Rows of each table."""
         with self._reporting():
@@ -80,10 +101,10 @@ class Ledger:
         with self._reporting():
             return float(self._database.execute("SELECT coalesce(sum(seconds), 0) FROM errors").fetchone()[0])
 
-    def _find(self, table: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
-        where = " AND ".join(f"{column} = :{column}" for column in key)
+    def _find(self, table: str, key: Mapping[str, Any], column: str = "result") -> Any:
+        where = " AND ".join(f"{name} = :{name}" for name in key)
         with self._reporting():
-            row = self._database.execute(f"SELECT result FROM {table} WHERE {where}", key).fetchone()
+            row = self._database.execute(f"SELECT {column} FROM {table} WHERE {where}", key).fetchone()
         return None if row is None else json.loads(row[0])
 
     def _write(self, table: str, *rows: Mapping[str, Any]) -> None:
@@ -104,11 +125,23 @@ class Ledger:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    """SQLite does not wait while another process turns a new file to WAL mode: we do."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            return _connected(path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
     new = not path.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
     database.execute("PRAGMA synchronous=FULL")
-    if new:
+    if new or path.stat().st_size == 0:
         database.execute("PRAGMA journal_mode=WAL")
     with database:
         database.execute("BEGIN IMMEDIATE")
@@ -120,6 +153,8 @@ def _open(path: Path) -> sqlite3.Connection:
         elif "about" not in known:
             raise InputError(f"{path}: an SQLite file, but not a ledger of mohaq")
         found = database.execute("SELECT schema FROM about").fetchone()
+        if found == (SCHEMA,):
+            database.execute(_ADDED)
     if found != (SCHEMA,):
         raise InputError(
             f"{path}: a ledger of schema {found[0] if found else 'unknown'}: this version reads schema {SCHEMA}"

@@ -19,7 +19,7 @@ from quant.candidate import fixed_bits, name_of
 from search.beacons import BeaconEvaluator
 from search.evaluation import Evaluator, Quality
 from search.executor import Executor, Inline
-from search.experiment import Experiment
+from search.experiment import Experiment, ExperimentModel
 from search.genome import Bits, Genome
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
 from search.methods import method_of
@@ -27,6 +27,7 @@ from search.outputs import write_outputs
 from search.problem import BitWidthProblem
 from search.results import Run, Solution
 from search.state import RunFolder, make_folder
+from search.worker import Source
 from simulators import load_arch
 from simulators.errors import InputError
 
@@ -42,6 +43,9 @@ class Progress(Protocol):
     def evaluated(self, bits: Bits, quality: Quality) -> None:
         """One candidate's error is known, computed now or found in the ledger."""
 
+    def set_aside(self, bits: Bits) -> None:
+        """One candidate's evaluation killed the workers that tried it, now or before: it counts as infeasible."""
+
     def generation(self, number: int, of: int, candidates: int, front: int) -> None:
         """A generation is complete; so many candidates were asked for in all, so many are on the front."""
 
@@ -53,19 +57,18 @@ def run(
     progress: Progress | None = None,
     model: Any = None,
     executor: Executor | None = None,
+    factory: Callable[[], Any] | None = None,
 ) -> Run:
     """Search, and write the results to `folder`: see `search.outputs`.
 
-    `model` is by default the experiment's, loaded by `quant.load_model`. Raises InputError if the folder holds
-    another run, or this one and `resume` is false.
+    `model` is by default the experiment's, loaded by `quant.load_model`. Evaluations run where `executor` says, in this
+    process by default; other processes come by a given model through `factory`, or else it is pickled. Raises
+    InputError if the folder holds another run, or this one and `resume` is false.
     """
     arch = load_arch(experiment.arch, experiment.set)
     if model is None:
-        from quant import Scheme, load_model
-
-        root = None if experiment.corpus_root is None else Path(experiment.corpus_root)
-        scheme = Scheme(**experiment.clipping.model_dump())
-        model = load_model(experiment.model, root, scheme, every=experiment.every)
+        factory = ExperimentModel.of(experiment)
+        model = factory()
     make_folder(folder)  # before the data are read or synthesised: a folder that cannot be costs nothing
     digests = {
         "model": model.digest,
@@ -76,12 +79,15 @@ def run(
     }
     identity = {"experiment": experiment.to_dict(), "digests": digests}
     with RunFolder(folder, identity, resume) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
+        if state.is_new:
+            ledger.forget_set_aside()
         surroundings = model, arch, experiment.steps, ledger, executor or Inline()
+        source = Source.of(model, factory)
         if experiment.beacons is None:
-            evaluator = Evaluator(*surroundings)
+            evaluator = Evaluator(*surroundings, source)
         else:
             training = getattr(progress, "retraining", None)
-            evaluator = BeaconEvaluator(*surroundings, experiment.beacons, folder, training)
+            evaluator = BeaconEvaluator(*surroundings, experiment.beacons, folder, training, source)
         result = _search(experiment, state, evaluator, progress)
         write_outputs(result, identity)
     return result
@@ -96,7 +102,7 @@ def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, prog
         fixed_bits(experiment.fixed, [site.name for site in evaluator.model.sites]),
     )
     homogeneous = genome.homogeneous()
-    done: Callable[[Bits, Quality], None] | None = progress.evaluated if progress else None
+    done = _reporter(progress)
     if progress:
         progress.started(experiment.population + experiment.offspring * experiment.generations)
     qualities = evaluator.qualities(list(homogeneous.values()), done)
@@ -140,11 +146,26 @@ def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, prog
         front=tuple(solutions[name] for name, _ in chosen),
         visited=tuple(solutions.values()),
         baselines=baselines,
+        set_aside=tuple(s for s in solutions.values() if evaluator.was_set_aside(s.bits)),
         error_limit=limit,
         evaluated=evaluator.evaluated,
         model=evaluator.model,
         arch=evaluator.arch,
     )
+
+
+def _reporter(progress: Progress | None) -> Callable[[Bits, Quality | None], None] | None:
+    """Tells a display of each candidate."""
+    if progress is None:
+        return None
+
+    def done(bits: Bits, quality: Quality | None) -> None:
+        if quality is None:
+            progress.set_aside(bits)
+        else:
+            progress.evaluated(bits, quality)
+
+    return done
 
 
 def _initial(experiment: Experiment, genome: Genome, feasible: list[Bits]) -> np.ndarray:
@@ -179,7 +200,11 @@ def _base(experiment: Experiment, baselines: dict[int, Solution]) -> Quality:
             f"{experiment.arch} does not offer: give constraints.error instead"
         )
     quality = baselines[BASELINE_BITS].quality
-    assert quality is not None
+    if quality is None:
+        raise InputError(
+            f"{experiment.name}: the {BASELINE_BITS}-bit baseline killed the workers that evaluated it, and was set "
+            "aside: a search needs it"
+        )
     return quality
 
 

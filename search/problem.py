@@ -12,9 +12,11 @@ from search.genome import Bits, Genome
 from simulators.errors import InputError
 from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
 
+SET_ASIDE = 1e6
+"""Violation of a candidate whose evaluation killed workers: it ranks behind all others."""
 NOT_EVALUATED = 1e6
-"""Error objective of a candidate that breaks the memory limit and was therefore not evaluated. It is never compared:
-pymoo ranks infeasible candidates by their constraint violation alone."""
+"""Error objective of a candidate that breaks the memory limit, so that it was not evaluated, or that was set aside. It
+is never compared: pymoo ranks infeasible candidates by their constraint violation alone."""
 
 
 class BitWidthProblem(Problem):
@@ -24,7 +26,7 @@ class BitWidthProblem(Problem):
     """
 
     def __init__(self, experiment: Experiment, genome: Genome, evaluator: Evaluator, error_limit: float | None,
-                 done: Callable[[Bits, Quality], None] | None = None):  # fmt: skip
+                 done: Callable[[Bits, Quality | None], None] | None = None):  # fmt: skip
         platform = evaluator.arch.platform
         for objective, platforms in {"mohaq_speedup": CLOSED_FORMS, "mohaq_energy": ("silago",)}.items():
             if objective in experiment.objectives and platform not in platforms:
@@ -34,7 +36,7 @@ class BitWidthProblem(Problem):
         self.evaluator = evaluator
         self.error_limit = error_limit
         self._done = done
-        limits = [experiment.constraints.memory_mib, error_limit]
+        limits = [experiment.constraints.memory_mib, error_limit, 0.0]  # the last: no workers killed
         super().__init__(
             n_var=len(genome.upper), n_obj=len(experiment.objectives), n_ieq_constr=sum(x is not None for x in limits),
             xl=0, xu=genome.upper, vtype=int,
@@ -50,24 +52,23 @@ class BitWidthProblem(Problem):
         known = iter(self.evaluator.qualities(feasible, self._done) if needed else [None] * len(feasible))
         qualities = [None if out_of_memory else next(known) for out_of_memory in screened]
 
-        out["F"], constraints = self._figures(qualities, costs)
-        if constraints is not None:
-            out["G"] = constraints
+        set_aside = [self.evaluator.was_set_aside(bits) for bits in candidates]
+        out["F"], out["G"] = self._figures(qualities, costs, set_aside)
 
     def error_of(self, genes: np.ndarray) -> float | None:
         """Error in percent that was evaluated for a gene vector, or None."""
         quality = self.evaluator.known_quality(self.genome.decode(genes))
         return None if quality is None else quality.error
 
-    def predicted(self, x: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def predicted(self, x: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Objectives (N, objectives) and constraints (N, limits) of gene vectors, if these were their errors in
         percent."""
         costs = self.evaluator.preview([self.genome.decode(row) for row in x])
-        return self._figures([Quality(float(error), float(error)) for error in errors], costs)
+        return self._figures([Quality(float(error), float(error)) for error in errors], costs, [False] * len(x))
 
     def _figures(
-        self, qualities: Sequence[Quality | None], costs: Sequence[Cost]
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+        self, qualities: Sequence[Quality | None], costs: Sequence[Cost], set_aside: Sequence[bool]
+    ) -> tuple[np.ndarray, np.ndarray]:
         values = [objective_values(quality, cost) for quality, cost in zip(qualities, costs, strict=True)]
         objectives = [[self._minimised(name, value[name]) for name in self.experiment.objectives] for value in values]
         constraints = []
@@ -76,7 +77,8 @@ class BitWidthProblem(Problem):
             constraints.append([cost.memory_mib - memory_limit for cost in costs])
         if self.error_limit is not None:
             constraints.append([0.0 if quality is None else quality.error - self.error_limit for quality in qualities])
-        return np.array(objectives), np.array(constraints).T if constraints else None
+        constraints.append([SET_ASIDE if one else 0.0 for one in set_aside])
+        return np.array(objectives), np.array(constraints).T
 
     @staticmethod
     def _minimised(objective: str, value: float | None) -> float:

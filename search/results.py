@@ -33,10 +33,12 @@ class Run:
     front: tuple[Solution, ...]
     """The feasible candidates that no other dominates, of all that were evaluated, by rising first objective."""
     visited: tuple[Solution, ...]
-    """All candidates that the search looked at, in order of their first appearance; over the memory limit, quality is
-    None."""
+    """All candidates that the search looked at, in order of their first appearance; over the memory limit or set
+    aside, quality is None."""
     baselines: dict[int, Solution]
     """The candidates of one width for everything, by that width."""
+    set_aside: tuple[Solution, ...]
+    """Of `visited`, those whose evaluation killed the workers that tried it: infeasible, with no quality."""
     error_limit: float | None
     evaluated: int
     """Model evaluations that this process computed."""

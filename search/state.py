@@ -33,6 +33,8 @@ class RunFolder:
 
     def __init__(self, folder: Path, identity: dict[str, Any], resume: bool):
         self.folder = folder
+        self.is_new = False
+        """Whether the run begins now."""
         self._identity = identity
         make_folder(folder)
         try:
@@ -74,6 +76,7 @@ class RunFolder:
         if all(path.name.startswith((".", LEDGER_FILE)) for path in self.folder.iterdir()):
             self._generations = {}
             self._write([])
+            self.is_new = True
             return {}
         if not resume:
             raise InputError(

@@ -94,9 +94,7 @@ class _Predicted(Problem):
 
     def _evaluate(self, x: np.ndarray, out: dict[str, Any], *_: Any, **__: Any) -> None:
         mean, deviation = self._model.predict(x.astype(float))
-        out["F"], constraints = self._of.predicted(x, np.exp(mean - OPTIMISM * deviation))
-        if constraints is not None:
-            out["G"] = constraints
+        out["F"], out["G"] = self._of.predicted(x, np.exp(mean - OPTIMISM * deviation))
 
 
 class Surrogate(NSGA2):

@@ -1,0 +1,160 @@
+"""Evaluations by Dask: on a cluster of processes here, or on one that there is already.
+
+A plugin loads the model once in each worker, those that join later included. Only this process writes the ledger, so
+workers need no access to the run's folder, but for reading what beacons' retrainings left there.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from distributed import Client, Future, LocalCluster, WorkerPlugin, as_completed
+from distributed.comm import CommClosedError
+from distributed.scheduler import KilledWorker
+
+from search.executor import Died
+from search.worker import Group, Recognised, Recognition, Source, forget, limit_threads, loaded, recognise
+from simulators.errors import InputError
+
+TIMEOUT_S = 20
+"""For a scheduler to answer."""
+LOST = (CommClosedError, CancelledError, TimeoutError)
+
+
+class Dask:
+    """A Dask cluster, by its scheduler's address or, with a number of workers, one that this process starts."""
+
+    together = 1
+
+    def __init__(self, workers: int | None = None, scheduler: str | None = None):
+        """Raises InputError unless there is one of the two."""
+        if (workers is None) == (scheduler is None):
+            raise InputError("--scheduler: that cluster has its workers already: leave out --workers and --dask")
+        if workers is not None and workers < 1:
+            raise InputError(f"--workers {workers}: it must be at least 1")
+        self._number = workers
+        self._scheduler = scheduler
+        self._cluster: LocalCluster | None = None
+        self._client: Client | None = None
+        self._plugins: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the cluster as it was found; end it, if it was started here."""
+        if self._client is not None:
+            if self._cluster is None and self._client.status == "running":
+                for name in self._plugins.values():
+                    self._client.unregister_worker_plugin(name)
+            self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+        self._client, self._cluster, self._plugins = None, None, {}
+
+    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
+        """See `search.executor.Executor`."""
+        if not groups:
+            return
+        client = self._connected()
+        try:
+            self._provide(client, recognition.source)
+            suspects: list[tuple[Group, int]] = []
+            for group, result in _completed(client, recognition.source.key, groups):
+                if isinstance(result, Died):
+                    suspects.append((group, result.deaths))
+                else:
+                    yield group, result
+            # Dask suspects whatever waited on a worker that died. Alone, only the culprit dies again.
+            for group, deaths in suspects:
+                for _, result in _completed(client, recognition.source.key, [group]):
+                    yield group, Died(deaths + result.deaths) if isinstance(result, Died) else result
+        except LOST as error:
+            where = self._scheduler or "the local cluster"
+            raise InputError(f"{where}: lost: {error}; the search continues with --resume") from None
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            try:
+                self._client = Client(self._scheduler or self._started(), timeout=TIMEOUT_S)
+            except (OSError, ValueError) as error:
+                raise InputError(f"--scheduler {self._scheduler}: no Dask scheduler answers there: {error}") from None
+        return self._client
+
+    def _started(self) -> LocalCluster:
+        # No limit on memory: like a pool of processes, and the system's to say. A death makes a task a suspect at once.
+        self._cluster = LocalCluster(
+            n_workers=self._number, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+            scheduler_kwargs={"allowed_failures": 0},
+        )  # fmt: skip
+        return self._cluster
+
+    def _provide(self, client: Client, source: Source) -> None:
+        """Have the source's model loaded in every worker, now and when it joins."""
+        if source.key in self._plugins:
+            return
+        name = f"mohaq-{uuid.uuid4()}"
+        try:
+            client.register_plugin(LoadModel(source, one_thread=self._cluster is not None), name=name)
+        except LOST:
+            raise
+        except Exception as error:
+            if "pickle" not in str(error).lower():
+                raise
+            raise InputError(f"the model cannot be sent to other processes ({error}): give `run` a factory") from None
+        self._plugins[source.key] = name
+
+
+class LoadModel(WorkerPlugin):
+    """Has a worker load a model at its start, and free it when the last search that uses it is done."""
+
+    def __init__(self, source: Source, one_thread: bool):
+        self.source = source
+        self._one_thread = one_thread
+
+    def setup(self, worker: Any) -> None:
+        if self._one_thread:
+            limit_threads(1)
+        _users.setdefault(self.source.key, []).append(self.source)
+        with suppress(InputError):  # which would have the worker started for ever; the first task says it to the driver
+            loaded(self.source)
+
+    def teardown(self, worker: Any) -> None:
+        users = _users.get(self.source.key, [])
+        if users:
+            users.pop()
+        if not users:
+            forget(self.source)
+
+
+_users: dict[str, list[Source]] = {}
+
+
+def _evaluate(key: str, group: Group) -> Recognised:
+    """In a worker."""
+    return recognise(_users[key][0], group)
+
+
+def _completed(client: Client, key: str, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
+    futures: dict[Future, Group] = {client.submit(_evaluate, key, group, pure=False): group for group in groups}
+    try:
+        for future in as_completed(list(futures)):
+            group = futures.pop(future)
+            result: Recognised | Died
+            try:
+                result = future.result()
+            except KilledWorker as error:
+                result = Died(error.allowed_failures + 1)
+            future.release()
+            yield group, result
+    finally:
+        if futures:  # the caller gave up
+            client.cancel(list(futures))
