@@ -4,7 +4,9 @@ A plugin loads the model once in each worker, those that join later included. On
 workers need no access to the run's folder, but for reading what beacons' retrainings left there.
 """
 
+import logging
 import uuid
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -92,8 +94,8 @@ class Dask:
     def _started(self) -> LocalCluster:
         # No limit on memory: like a pool of processes, and the system's to say. A death makes a task a suspect at once.
         self._cluster = LocalCluster(
-            n_workers=self._number, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
-            scheduler_kwargs={"allowed_failures": 0},
+            n_workers=self._number, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=":0",
+            silence_logs=logging.CRITICAL, scheduler_kwargs={"allowed_failures": 0},
         )  # fmt: skip
         return self._cluster
 
@@ -144,16 +146,30 @@ def _evaluate(key: str, group: Group) -> Recognised:
 
 
 def _completed(client: Client, key: str, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
-    futures: dict[Future, Group] = {client.submit(_evaluate, key, group, pure=False): group for group in groups}
+    """No more tasks at once than workers have threads: with a result in the memory of a worker, that worker gets no
+    other task, so that its death loses one of the two at most."""
+    waiting = deque(groups)
+    futures: dict[Future, Group] = {}
+    running = as_completed()
+
+    def submit() -> None:
+        while waiting and len(futures) < max(1, sum(client.nthreads().values())):
+            group = waiting.popleft()
+            future = client.submit(_evaluate, key, group, pure=False)
+            futures[future] = group
+            running.add(future)
+
     try:
-        for future in as_completed(list(futures)):
-            group = futures.pop(future)
+        submit()
+        for future in running:
             result: Recognised | Died
             try:
                 result = future.result()
             except KilledWorker as error:
                 result = Died(error.allowed_failures + 1)
+            group = futures.pop(future)
             future.release()
+            submit()
             yield group, result
     finally:
         if futures:  # the caller gave up

@@ -81,7 +81,7 @@ class Ledger:
 
     def is_set_aside(self, model: str, data: str, candidate: str) -> bool:
         key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
-        return self._find("set_aside", key, "deaths") is not None
+        return self._row("set_aside", "deaths", key) is not None
 
     def forget_set_aside(self) -> None:
         """Have what was set aside tried again, as a new search that begins with another's ledger does."""
@@ -101,11 +101,14 @@ class Ledger:
         with self._reporting():
             return float(self._database.execute("SELECT coalesce(sum(seconds), 0) FROM errors").fetchone()[0])
 
-    def _find(self, table: str, key: Mapping[str, Any], column: str = "result") -> Any:
+    def _find(self, table: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        row = self._row(table, "result", key)
+        return None if row is None else json.loads(row[0])
+
+    def _row(self, table: str, column: str, key: Mapping[str, Any]) -> Any:
         where = " AND ".join(f"{name} = :{name}" for name in key)
         with self._reporting():
-            row = self._database.execute(f"SELECT {column} FROM {table} WHERE {where}", key).fetchone()
-        return None if row is None else json.loads(row[0])
+            return self._database.execute(f"SELECT {column} FROM {table} WHERE {where}", key).fetchone()
 
     def _write(self, table: str, *rows: Mapping[str, Any]) -> None:
         if not rows:
@@ -131,7 +134,7 @@ def _open(path: Path) -> sqlite3.Connection:
         try:
             return _connected(path)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 

@@ -66,6 +66,7 @@ class Pool:
         again: deque[int] = deque()
         deaths: Counter[int] = Counter()
         left = len(groups)
+        completed = False
         try:
             while left:
                 while len(self._workers) < min(self._number, left):
@@ -96,11 +97,13 @@ class Pool:
                     if working_on is not None:
                         left -= 1
                         yield groups[working_on], result
+            completed = True  # where a worker may still load the model
         finally:
-            for worker in self._workers:
-                if not worker.idle:  # the caller gave up
-                    worker.kill()
-            self._workers = [worker for worker in self._workers if worker.idle]
+            if not completed:
+                for worker in self._workers:
+                    if not worker.idle:
+                        worker.kill()
+                self._workers = [worker for worker in self._workers if worker.idle]
 
     def _ready(self) -> list[int]:
         """Places of workers that have something to say, or are dead."""

@@ -4,6 +4,8 @@ Tasks carry a candidate and the name of a source. The source itself, which may h
 process, and the model is made once there.
 """
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -97,11 +99,11 @@ def recognise(source: Source, group: Group) -> Recognised:
 
 def limit_threads(threads: int) -> None:
     """Compute with so many threads in this process, no more than there are cores."""
-    import numba
-    import torch
-
-    torch.set_num_threads(threads)
-    numba.set_num_threads(threads)
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):  # of what is imported later …
+        os.environ[variable] = str(threads)
+    for library in ("torch", "numba"):  # … and of what is there
+        if library in sys.modules:
+            sys.modules[library].set_num_threads(threads)
 
 
 @dataclass(frozen=True)
