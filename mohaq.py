@@ -21,6 +21,9 @@ from simulators.files import write_whole
 if TYPE_CHECKING:
     from quant import Recogniser
     from quant.recogniser import ReferenceCheck
+    from search.cluster import Dask
+    from search.executor import Inline
+    from search.pool import Pool
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +43,7 @@ EXTRAS = {
     "pymoo": "search",
     "matplotlib": "search",
     "espeakng_loader": "corpus",
+    "distributed": "dask",
 }
 
 Arch = Annotated[str, typer.Option("--arch", help="A shipped spec's name (`mohaq arch list`) or a YAML file.")]
@@ -470,6 +474,16 @@ def search(
     overrides: Set = None,
     generations: Annotated[int | None, typer.Option(help="Another number of generations.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Evaluate in so many processes, one thread each, instead of in this one.")
+    ] = None,
+    dask: Annotated[
+        bool, typer.Option("--dask", help="Have Dask run these processes; as many as cores by default.")
+    ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Evaluate on the Dask cluster of this scheduler: `tcp://host:8786`."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: NSGA-II with error from the model, latency and energy from the simulator."""
@@ -478,8 +492,8 @@ def search(
 
     changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
     settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
-    with SearchDisplay() as display:
-        result = run(settings, output, resume=resume, progress=display)
+    with _executor(workers, dask, scheduler) as executor, SearchDisplay() as display:
+        result = run(settings, output, resume=resume, progress=display, executor=executor)
     print_front(result)
 
 
@@ -504,6 +518,27 @@ def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished s
     if found.results is None:
         raise InputError(f"{folder}: the search is not finished: `mohaq search … --out {folder} --resume` continues it")
     print_results(found.results, folder)
+
+
+def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline | Pool | Dask":
+    """Where a search evaluates."""
+    if scheduler is not None or dask:
+        from search.cluster import Dask
+
+        if scheduler is not None and (dask or workers is not None):
+            raise InputError(f"--scheduler {scheduler}: that cluster has its workers: leave out --workers and --dask")
+        return (
+            Dask(scheduler=scheduler)
+            if scheduler is not None
+            else Dask(workers=workers if workers is not None else os.cpu_count())
+        )
+    if workers is not None:
+        from search.pool import Pool
+
+        return Pool(workers)
+    from search.executor import Inline
+
+    return Inline()
 
 
 def _print_reference(found: "ReferenceCheck") -> None:

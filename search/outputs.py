@@ -21,6 +21,7 @@ import yaml
 from search.claims import claims_of, table_of
 from search.plot import draw_front
 from search.results import Run, Solution
+from simulators.errors import InputError
 from simulators.files import write_whole
 
 LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
@@ -44,7 +45,14 @@ def results_of(run: Run) -> dict[str, Any]:
 
 
 def write_outputs(run: Run, identity: dict[str, Any]) -> None:
-    """Write everything, each file whole or not at all."""
+    """Write everything, each file whole or not at all. Raises InputError where that cannot be."""
+    try:
+        _write(run, identity)
+    except OSError as error:
+        raise InputError(f"{run.folder}: the results cannot be written: {error.strerror}") from None
+
+
+def _write(run: Run, identity: dict[str, Any]) -> None:
     content = results_of(run)
     write_whole(run.folder / "pareto.csv", _csv(content["front"]).encode())
     write_whole(run.folder / RESULTS_FILE, (json.dumps(content, indent=1) + "\n").encode())

@@ -52,6 +52,7 @@ class SlowModel(StandInModel):
     def retrained(self, bits: BITS, folder: Path, *, epochs: int, learning_rate: float, on_step: Any = None) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "done").is_file():
+            (folder / "begun").touch()
             time.sleep(self.retraining_seconds)
             (folder / ".done").write_text(name_of(bits))
             (folder / ".done").rename(folder / "done")
@@ -108,7 +109,7 @@ def main(folder: str, notes: str, seconds: str, retraining_seconds: str, kind: s
         "scheduler": lambda: Dask(scheduler=of),
     }  # fmt: skip
     with kinds[kind]() as executor:
-        run(experiment(), Path(folder), resume=True, model=factory(), factory=factory, executor=executor)
+        run(experiment(generations=14), Path(folder), resume=True, model=factory(), factory=factory, executor=executor)
 
 
 def notes_of(path: Path) -> Sequence[tuple[float, int, str]]:
@@ -118,4 +119,7 @@ def notes_of(path: Path) -> Sequence[tuple[float, int, str]]:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except InputError as error:
+        sys.exit(str(error))

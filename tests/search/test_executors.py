@@ -200,8 +200,8 @@ def test_workers_that_die_while_they_load(tmp_path: Path) -> None:
     with Pool(1) as executor:
         once = DiesOnce(tmp_path / "twice", 2)
         run(experiment(False, generations=0), tmp_path / "run", model=SlowModel(), factory=once, executor=executor)
-    with Pool(1) as executor, pytest.raises(InputError, match="3 workers in a row died .*, the last by SIGKILL"):
-        always = DiesOnce(tmp_path / "always", 99)
+    always = DiesOnce(tmp_path / "always", 99)
+    with Pool(1) as executor, pytest.raises(InputError, match=r"3 workers in a row died .*, the last by SIGKILL"):
         run(experiment(False), tmp_path / "other", model=SlowModel(), factory=always, executor=executor)
 
 
@@ -236,7 +236,8 @@ def test_workers_end_with_a_killed_driver(tmp_path: Path, kind: str) -> None:
         assert time.monotonic() < deadline, alive
         time.sleep(0.05)
     inline = Inline()
-    found = run(experiment(), tmp_path / "run", resume=True, model=SlowModel(), executor=inline)
-    run(experiment(), tmp_path / "inline", model=SlowModel())
+    whole = experiment(generations=14)
+    found = run(whole, tmp_path / "run", resume=True, model=SlowModel(), executor=inline)
+    run(whole, tmp_path / "inline", model=SlowModel())
     assert table(tmp_path / "run") == table(tmp_path / "inline")
     assert found.evaluated < Ledger(tmp_path / "run/ledger.sqlite").counts()["errors"]
