@@ -7,24 +7,21 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from slow_stand_in import DiesOnce, Factory, SlowModel, experiment, notes_of
+from slow_stand_in import Deadly, Factory, SlowModel, experiment, notes_of
 
 from quant.candidate import name_of
-from search import Experiment, Run, run
+from search import Experiment, run
 from search.cluster import Dask
-from search.executor import Inline
 from search.ledger import Ledger
 from search.pool import Pool
 from search.stored import load_run
 from simulators import InputError
-
-KINDS: dict[str, Callable[[], Any]] = {"pool": lambda: Pool(2), "dask": lambda: Dask(2)}
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +44,6 @@ def executor(request: pytest.FixtureRequest) -> Any:
 
 def table(folder: Path) -> bytes:
     return (folder / "pareto.csv").read_bytes()
-
-
-def candidates(result: Run) -> set[str]:
-    return {s.name for s in result.visited}
 
 
 def test_a_real_recogniser_gives_the_same_front(small_model: Path, tmp_path: Path, pool: Pool, dask: Dask) -> None:
@@ -82,7 +75,7 @@ def test_all_workers_are_busy(tmp_path: Path, executor: Any) -> None:
 
 def test_a_killed_worker_loses_its_running_candidate_at_most(tmp_path: Path, executor: Any) -> None:
     notes = tmp_path / "notes"
-    inline = run(experiment(beacons=False), tmp_path / "inline", model=SlowModel())
+    run(experiment(beacons=False), tmp_path / "inline", model=SlowModel())
     killed: list[int] = []
 
     def kill() -> None:
@@ -96,16 +89,14 @@ def test_a_killed_worker_loses_its_running_candidate_at_most(tmp_path: Path, exe
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    model = SlowModel(digest="stand-in", notes=str(notes), seconds=0.08)
-    result = run(experiment(beacons=False), tmp_path / "run", model=model, factory=Factory((
-        ("notes", str(notes)), ("seconds", 0.08), ("data_digest", "no data"))), executor=executor)  # fmt: skip
+    model = SlowModel(digest="killed", notes=str(notes), seconds=0.08)
+    result = run(experiment(beacons=False), tmp_path / "run", model=model, executor=executor)
     killer.join(10)
     assert len(killed) == 2
     assert table(tmp_path / "run") == table(tmp_path / "inline")
     begun = Counter(what for _, _, what in notes_of(notes))
     assert sum(begun.values()) - len(begun) <= 2
     assert result.set_aside == ()
-    assert len(candidates(inline)) == len(candidates(result))
 
 
 class Display:
@@ -124,8 +115,11 @@ class Display:
         self.aside.append(name_of(bits))
 
 
-@pytest.mark.parametrize("beacons", [False, True])
-def test_a_candidate_that_kills_workers_is_set_aside(tmp_path: Path, executor: Any, beacons: bool) -> None:
+@pytest.mark.parametrize(("kind", "beacons"), [("pool", False), ("pool", True), ("dask", True)])
+def test_a_candidate_that_kills_workers_is_set_aside(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str, beacons: bool
+) -> None:
+    executor = request.getfixturevalue(kind)
     inline = run(experiment(beacons), tmp_path / "inline", model=SlowModel())
     baselines = {s.name for s in inline.baselines.values()}
     victim = next(s.name for s in inline.visited if s.name not in baselines)
@@ -157,11 +151,11 @@ def test_a_candidate_that_kills_workers_is_set_aside(tmp_path: Path, executor: A
     assert run(experiment(beacons), tmp_path / "new", model=well).set_aside == ()
 
 
-def test_a_baseline_that_kills_workers_ends_the_search(tmp_path: Path) -> None:
+def test_a_baseline_that_kills_workers_ends_the_search(tmp_path: Path, pool: Pool) -> None:
     deadly = ",".join(f"{site.name}=16x16" for site in SlowModel().sites)
     settings = experiment(beacons=False, constraints={"error_increase": 8.0})
-    with Pool(1) as executor, pytest.raises(InputError, match="the 16-bit baseline killed the workers"):
-        run(settings, tmp_path / "run", model=SlowModel(digest="base", deadly=deadly), executor=executor)
+    with pytest.raises(InputError, match="the 16-bit baseline killed the workers"):
+        run(settings, tmp_path / "run", model=SlowModel(digest="base", deadly=deadly), executor=pool)
 
 
 def test_what_evaluations_raise_is_raised_here(tmp_path: Path, executor: Any) -> None:
@@ -195,14 +189,11 @@ def test_a_model_that_cannot_be_sent_needs_a_factory(tmp_path: Path, executor: A
 
 
 def test_workers_that_die_while_they_load(tmp_path: Path) -> None:
-    (tmp_path / "twice").mkdir()
     (tmp_path / "always").mkdir()
-    with Pool(1) as executor:
-        once = DiesOnce(tmp_path / "twice", 2)
-        run(experiment(False, generations=0), tmp_path / "run", model=SlowModel(), factory=once, executor=executor)
-    always = DiesOnce(tmp_path / "always", 99)
+    always = Deadly(tmp_path / "always")
     with Pool(1) as executor, pytest.raises(InputError, match=r"3 workers in a row died .*, the last by SIGKILL"):
         run(experiment(False), tmp_path / "other", model=SlowModel(), factory=always, executor=executor)
+    assert len(list((tmp_path / "always").iterdir())) == 3
 
 
 def test_settings_that_make_no_sense() -> None:
@@ -235,9 +226,8 @@ def test_workers_end_with_a_killed_driver(tmp_path: Path, kind: str) -> None:
     while alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
         assert time.monotonic() < deadline, alive
         time.sleep(0.05)
-    inline = Inline()
     whole = experiment(generations=14)
-    found = run(whole, tmp_path / "run", resume=True, model=SlowModel(), executor=inline)
+    found = run(whole, tmp_path / "run", resume=True, model=SlowModel())
     run(whole, tmp_path / "inline", model=SlowModel())
     assert table(tmp_path / "run") == table(tmp_path / "inline")
     assert found.evaluated < Ledger(tmp_path / "run/ledger.sqlite").counts()["errors"]
