@@ -37,10 +37,10 @@ class Run:
     aside, quality is None."""
     baselines: dict[int, Solution]
     """The candidates of one width for everything, by that width."""
-    set_aside: tuple[Solution, ...]
-    """Of `visited`, those whose evaluation killed the workers that tried it: infeasible, with no quality."""
     error_limit: float | None
     evaluated: int
     """Model evaluations that this process computed."""
     model: Any
     arch: Arch
+    set_aside: tuple[Solution, ...] = ()
+    """Of `visited`, those whose evaluation killed the workers that tried it: infeasible, with no quality."""
