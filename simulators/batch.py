@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simulators.arch import Arch
-from simulators.engine import Ahead
+from simulators.engine import Ahead, Passage
 from simulators.errors import InputError
 from simulators.machine import Ints
 from simulators.simulation import NOTHING, Simulator, simulator
@@ -127,24 +127,30 @@ def _figures(known: Simulator, numbers: Ints) -> Batch:
 
         behind = _distinct([numbers[:, g], behind], look)
     states: dict[Ahead, int] = {Ahead(): 0}
-    state, cycles = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    energy_pj = np.zeros(n)
+    state, cycles, energy_uj = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n)
     for g in range(count):
-        passed: list[int] = []
+        passed: list[Passage] = []
+        of_layers: list[list[float]] = []
 
-        def run(row: int, g: int = g, state: Ints = state, passed: list[int] = passed) -> int:
+        def run(
+            row: int, g: int = g, state: Ints = state, passed: list[Passage] = passed,
+            of_layers: list[list[float]] = of_layers,
+        ) -> int:  # fmt: skip
             before = list(states)[state[row]]
-            passage = known.passage(int(numbers[row, g]), int(aheads[row, g]), before)
-            passed.append(passage.cycles)
-            return states.setdefault(passage.ahead, len(states))
+            number = int(numbers[row, g])
+            passed.append(known.passage(number, int(aheads[row, g]), before))
+            of_layers.append(known.energy_uj(number, passed[-1]))
+            return states.setdefault(passed[-1].ahead, len(states))
 
         order: list[Ints] = []
         state = _distinct([numbers[:, g], aheads[:, g], state], run, order)
-        cycles += np.array(passed, np.int64)[order[0]] if n else 0
-        energy_pj += np.array([known.dynamic_energy_pj(int(number)) for number in numbers[:, g]]) if n else 0.0
-    arch = known.arch
-    latency_ms = cycles / arch.frequency_mhz / 1e3
-    return Batch(cycles, latency_ms, energy_pj * 1e-6 + known.leakage_mw * latency_ms)
+        if not n:
+            continue
+        cycles += np.array([passage.cycles for passage in passed], np.int64)[order[0]]
+        # Layer by layer, in the order of a report, so that the figures are a report's to the last bit.
+        for layer in zip(*of_layers, strict=True):
+            energy_uj += np.array(layer)[order[0]]
+    return Batch(cycles, cycles / known.arch.frequency_mhz / 1e3, energy_uj)
 
 
 def _distinct(columns: Sequence[Ints], make: Callable[[int], int], order: list[Ints] | None = None) -> Ints:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from simulators.arch import Arch
 from simulators.lowering import Lowered
+from simulators.segments import LayerWork
 from simulators.trace import FRAME_MS, Elementwise, Trace
 
 
@@ -87,7 +88,7 @@ class Report:
 
     @property
     def energy_uj(self) -> float:
-        return sum(sum(layer.energy_uj.values()) for layer in self.layers)
+        return add_up(add_up(layer.energy_uj.values()) for layer in self.layers)
 
     @property
     def latency_ms_per_frame(self) -> float:
@@ -157,6 +158,30 @@ class Report:
         return text.getvalue()
 
 
+def add_up(values: Iterable[float]) -> float:
+    """From the left to the right, each sum rounded, as arrays of candidates are added up in `batch.py`; `sum` rounds
+    otherwise from Python 3.12 on."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+def layer_cycles(works: Sequence[LayerWork], charged: Sequence[int]) -> list[int]:
+    """A segment's cycles by layer: each has its own work's, the first what nobody works in as well."""
+    own = [charged[work.own_kind] for work in works]
+    stalls = sum(charged[k] for k in range(len(charged)) if k not in [work.own_kind for work in works])
+    return [own[0] + stalls, *own[1:]]
+
+
+def layer_energy_uj(work: LayerWork, cycles: int, leakage_mw: float, frequency_mhz: float) -> dict[str, float]:
+    """By component."""
+    energy = {component: pj * 1e-6 for component, pj in work.energy_pj.items()}
+    if leakage_mw:
+        energy["leakage"] = leakage_mw * cycles / frequency_mhz * 1e-3
+    return energy
+
+
 def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Sequence[int]]) -> Report:
     """Bring what ran and what was moved together, a layer at a time. `charged` is by segment and kind, in cycles."""
     kinds = lowered.machine.kinds
@@ -165,18 +190,14 @@ def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Se
     for segment, of_segment in zip(lowered.segments, charged, strict=True):
         own_kinds = [work.own_kind for work in segment.works]
         stalls = {kinds[k]: n for k, n in enumerate(of_segment) if n and k not in own_kinds}
-        for work in segment.works:
-            compute = of_segment[work.own_kind]
-            cycles = compute + sum(stalls.values())
-            energy = {component: pj * 1e-6 for component, pj in work.energy_pj.items()}
-            if lowered.leakage_mw:
-                energy["leakage"] = lowered.leakage_mw * cycles / lowered.frequency_mhz * 1e-3
+        for work, cycles in zip(segment.works, layer_cycles(segment.works, of_segment), strict=True):
+            energy = layer_energy_uj(work, cycles, lowered.leakage_mw, lowered.frequency_mhz)
             layer = next(layers)
             reports.append(
                 LayerReport(
                     name=layer.name,
                     cycles=cycles,
-                    compute_cycles=compute,
+                    compute_cycles=of_segment[work.own_kind],
                     stall_cycles=stalls,
                     utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
                     energy_uj=energy,

@@ -8,14 +8,14 @@ network that differs from an earlier one in one layer costs one or two passages.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from simulators import arch, bitfusion, reference, silago
 from simulators.arch import Arch
 from simulators.engine import Ahead, Passage, run_segment
 from simulators.errors import InputError
 from simulators.lowering import Lowered, Platform
-from simulators.report import Report, make_report
+from simulators.report import Report, add_up, layer_cycles, layer_energy_uj, make_report
 from simulators.segments import AheadTask, Segment, lookahead, with_lookahead
 from simulators.specs import PlatformSpec
 from simulators.trace import AnyLayer, Trace
@@ -46,7 +46,6 @@ class Simulator:
         self.platform = PLATFORMS[arch.platform]
         self._segments: dict[tuple[object, ...], int] = {}
         self._by_number: list[Segment] = []
-        self._energy_pj: list[float] = []
         self._lookaheads: dict[tuple[int, int], int] = {}
         self._contents: dict[tuple[AheadTask, ...], int] = {(): NOTHING}
         self._ahead_tasks: list[tuple[AheadTask, ...]] = [()]
@@ -68,7 +67,6 @@ class Simulator:
         if number is None:
             made = self.platform.segment(layers, placed, self.arch.spec)
             self._by_number.append(made)
-            self._energy_pj.append(sum(sum(work.energy_pj.values()) for work in made.works))
             number = self._segments[key] = len(self._by_number) - 1
         return number
 
@@ -76,11 +74,15 @@ class Simulator:
         """A segment by its number."""
         return self._by_number[number]
 
-    def dynamic_energy_pj(self, number: int) -> float:
-        """Of a segment: all but leakage."""
-        return self._energy_pj[number]
+    def energy_uj(self, number: int, passage: Passage) -> list[float]:
+        """Of each layer of a segment, as a report has it."""
+        works = self._by_number[number].works
+        return [
+            add_up(layer_energy_uj(work, cycles, self.leakage_mw, self.arch.frequency_mhz).values())
+            for work, cycles in zip(works, layer_cycles(works, passage.charged), strict=True)
+        ]
 
-    @property
+    @cached_property
     def leakage_mw(self) -> float:
         """Of the architecture."""
         return self.platform.leakage_mw(self.arch.spec)
