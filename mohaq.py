@@ -493,8 +493,40 @@ def search(
     changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
     settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
     with _executor(workers, dask, scheduler) as executor, SearchDisplay() as display:
+        if settings.hardware:
+            from search.codesign import search_hardware
+            from search.sweep_display import print_sweep
+
+            found = search_hardware(settings, output, resume=resume, progress=display, executor=executor)
+            print_sweep(found)
+            return
         result = run(settings, output, resume=resume, progress=display, executor=executor)
     print_front(result)
+
+
+@app.command(
+    epilog="Example: `mohaq sweep experiments/sweep-bitfusion.yaml --out runs/sweep`; again with `--resume` if stopped"
+)
+def sweep(
+    experiment: Annotated[str, typer.Argument(help="An experiment file with `hardware:`, or a shipped one's name.")],
+    output: Annotated[Path, typer.Option("--out", help="Folder of the sweep; new or empty unless --resume.")],
+    candidates: Annotated[
+        str | None, typer.Option("--candidates", help="Folder of a search whose front takes the place of the file's.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that simulate; default: one a core.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the sweep in the folder.")] = False,
+) -> None:
+    """Put bit-widths on many variants of hardware: the joint front over error, latency, energy and area."""
+    from search import Experiment
+    from search.sweep import sweep as run_sweep
+    from search.sweep_display import SweepDisplay, print_sweep
+
+    settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
+    with SweepDisplay() as display:
+        result = run_sweep(settings, output, resume=resume, progress=display, workers=workers)
+    print_sweep(result)
 
 
 @app.command(epilog="Example: `mohaq runs`")

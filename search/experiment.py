@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from search.beacons import BeaconSettings
+from search.hardware import HardwareBlock
 from simulators.documents import Document, read_document, validate
 from simulators.errors import InputError
 
-Objective = Literal["error", "latency", "energy", "memory", "mohaq_speedup", "mohaq_energy"]
+Objective = Literal["error", "latency", "energy", "memory", "mohaq_speedup", "mohaq_energy", "area"]
 Method = Literal["nsga2", "nsga3", "age-moea", "surrogate", "random", "greedy"]
 
 
@@ -40,6 +41,35 @@ class Clipping(BaseModel):
     """Whether every output channel has a step of its own."""
 
 
+class Candidates(BaseModel):
+    """Where a sweep's candidates come from: a finished run, a list, or chance. A name alone is a run's, a list alone
+    one of bits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    run: str | None = None
+    """Folder of a search, whose ledger is read too."""
+    take: Literal["front", "evaluated"] = "front"
+    """Of that run."""
+    bits: tuple[str, ...] = Field(default=(), strict=False)
+    """As `mohaq evaluate --bits` takes them."""
+    random: int | None = Field(default=None, ge=1, le=1_000_000)
+    """So many distinct ones, of what any of the hardware offers."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"run": data}
+        return {"bits": data} if isinstance(data, list | tuple) else data
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.run is not None) + bool(self.bits) + (self.random is not None) != 1:
+            raise ValueError("expected one of run, bits and random")
+        return self
+
+
 class Experiment(BaseModel):
     """Settings of one search; operators and sizes default to MOHAQ's (Rezk et al. 2022, section 5)."""
 
@@ -57,7 +87,12 @@ class Experiment(BaseModel):
     set: tuple[str, ...] = Field(default=(), strict=False)
     """Changes to the spec, as `--set` takes them."""
     objectives: tuple[Objective, ...] = Field(default=("error", "latency", "energy"), min_length=1, strict=False)
-    """All are minimised but `mohaq_speedup`, which is maximised. `mohaq_energy` is SiLago's closed form."""
+    """All are minimised but `mohaq_speedup`, which is maximised. `mohaq_energy` is SiLago's closed form;
+    `area` needs `hardware`."""
+    hardware: tuple[HardwareBlock, ...] = Field(default=(), strict=False)
+    """Variants of the hardware, for `mohaq sweep`, or as genes of a search; one block alone needs no list."""
+    candidates: Candidates | None = None
+    """Of a sweep; null: what a search on each variant looks at."""
     constraints: Constraints = Constraints(error_increase=8.0)
     minimum_activation_bits: dict[str, int] = {}
     """Sites whose activations are lifted to at least this width (MOHAQ: the output layer, 4)."""
@@ -85,8 +120,20 @@ class Experiment(BaseModel):
     """Which of MOHAQ's experiments this is: its claims are set beside what was found (`search.claims`)."""
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
 
+    @field_validator("hardware", mode="before")
+    @classmethod
+    def _blocks(cls, data: Any) -> Any:
+        return [data] if isinstance(data, dict) else data
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if "area" in self.objectives and not self.hardware:
+            raise ValueError("objectives: area: all candidates on one hardware have the same: name variants (hardware)")
+        for objective in self.objectives:
+            if self.hardware and objective.startswith("mohaq_"):
+                raise ValueError(f"objectives: {objective}: a closed form knows no variants of hardware")
+        if self.hardware and self.beacons is not None:
+            raise ValueError("beacons: a co-design (hardware) is inference-only")
         if len({*self.objectives}) < len(self.objectives):
             raise ValueError(f"objectives: one is named twice in {', '.join(self.objectives)}")
         if self.constraints.error is not None and self.constraints.error_increase is not None:

@@ -58,6 +58,13 @@ class Ledger:
         """What `write_error` wrote under this key by the present code, or None."""
         return self._find("errors", {"model": model, "data": data, "candidate": candidate, "code": error_code()})
 
+    def candidates(self, model: str, data: str) -> list[str]:
+        """Of all that `write_error` wrote by the present code, in the order of their names."""
+        key = {"model": model, "data": data, "code": error_code()}
+        query = "SELECT candidate FROM errors WHERE model = :model AND data = :data AND code = :code ORDER BY candidate"
+        with self._reporting():
+            return [name for (name,) in self._database.execute(query, key)]
+
     def write_error(self, model: str, data: str, candidate: str, result: Mapping[str, Any], seconds: float) -> None:
         key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
         self._write("errors", {**key, "result": json.dumps(result), "seconds": seconds})

@@ -88,12 +88,22 @@ def run(
         else:
             training = getattr(progress, "retraining", None)
             evaluator = BeaconEvaluator(*surroundings, experiment.beacons, folder, training, source)
-        result = _search(experiment, state, evaluator, progress)
+        result = search_with(experiment, state, evaluator, progress)
         write_outputs(result, identity)
     return result
 
 
-def _search(experiment: Experiment, state: RunFolder, evaluator: Evaluator, progress: Progress | None) -> Run:
+class Recorder(Protocol):
+    """Where a search notes how far it came; `RunFolder` is one."""
+
+    @property
+    def folder(self) -> Path: ...
+    def check(self, number: int, genes: np.ndarray) -> None: ...
+    def save(self, number: int, genes: np.ndarray, population: Any) -> None: ...
+
+
+def search_with(experiment: Experiment, state: Recorder, evaluator: Evaluator, progress: Progress | None) -> Run:
+    """Search with an evaluator at hand, and write nothing but what `state` and the ledger do."""
     genome = Genome(
         tuple(site.name for site in evaluator.model.sites),
         # A model whose sites are not products, such as `quant.operator_gru`, has widths of its own.

@@ -31,8 +31,9 @@ class RunFolder:
     folder is not empty and `resume` is false, if it holds another run, or if another process works in it.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any], resume: bool):
+    def __init__(self, folder: Path, identity: dict[str, Any], resume: bool, state_file: str = STATE_FILE):
         self.folder = folder
+        self._state = folder / state_file
         self.is_new = False
         """Whether the run begins now."""
         self._identity = identity
@@ -83,10 +84,10 @@ class RunFolder:
                 f"{self.folder}: not empty: --resume continues the run in it, another folder starts a new one"
             )
         try:
-            content = json.loads((self.folder / STATE_FILE).read_text())
+            content = json.loads(self._state.read_text())
             found, generations = content["identity"], dict(content["generations"])
         except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(f"{self.folder}: nothing to resume: it holds no {STATE_FILE} of a search") from None
+            raise InputError(f"{self.folder}: nothing to resume: it holds no {self._state.name} of a search") from None
         for part, ours in self._identity.items():
             different = sorted(key for key in {*ours, *found[part]} if ours.get(key) != found[part].get(key))
             if different:
@@ -96,9 +97,9 @@ class RunFolder:
     def _write(self, population: list[dict[str, Any]]) -> None:
         content = {"identity": self._identity, "generations": self._generations, "population": population}
         try:
-            write_whole(self.folder / STATE_FILE, json.dumps(content, indent=1).encode())
+            write_whole(self._state, json.dumps(content, indent=1).encode())
         except OSError as error:
-            raise InputError(f"{self.folder / STATE_FILE}: cannot be written: {error.strerror}") from None
+            raise InputError(f"{self._state}: cannot be written: {error.strerror}") from None
 
 
 def _digest(genes: np.ndarray) -> str:

@@ -48,7 +48,7 @@ def simulate_batch(traces: Sequence[Trace] | Trace, arch: Arch, bits: ArrayLike 
     if bits is not None:
         if not isinstance(traces, Trace):
             raise InputError(f"{len(traces)} traces: bits are for one")
-        return _figures(known, _of_genomes(known, traces, np.asarray(bits)))
+        return figures(known, _of_genomes(known, traces, np.asarray(bits)))
     if isinstance(traces, Trace):
         traces = [traces]
     numbers = [_named(i, known.segments, trace.layers) for i, trace in enumerate(traces)]
@@ -57,8 +57,8 @@ def simulate_batch(traces: Sequence[Trace] | Trace, arch: Arch, bits: ArrayLike 
     for i, of_trace in enumerate(numbers):
         by_length.setdefault(len(of_trace), []).append(i)
     for rows in by_length.values():
-        figures = _figures(known, np.array([numbers[i] for i in rows]))
-        cycles[rows], energy[rows] = figures.cycles, figures.energy_uj
+        found = figures(known, np.array([numbers[i] for i in rows]))
+        cycles[rows], energy[rows] = found.cycles, found.energy_uj
     return Batch(cycles, cycles / arch.frequency_mhz / 1e3, energy)
 
 
@@ -114,7 +114,7 @@ def _placed(known: Simulator, layers: Sequence[AnyLayer], weight: Ints) -> Ints:
     return np.array(rows, np.int64).reshape(weight.shape)
 
 
-def _figures(known: Simulator, numbers: Ints) -> Batch:
+def figures(known: Simulator, numbers: Ints) -> Batch:
     """Cycles and energy of networks of equally many segments, (N, segments)."""
     n, count = numbers.shape
     behind = np.full(n, NOTHING, np.int64)
