@@ -479,3 +479,90 @@ def _leave_out(run: Run, tasks: Tasks, b: int, now: int, cycles: int) -> None:
             run.heads[INDEX, q] -= delta
     for c in range(b + 1, blocks + 1):
         run.base[c] -= delta
+
+
+@compiled
+def count_tilings(limits: _Ints, cuts: _Ints, shape: _Ints) -> int:
+    """How many rows `fill_tilings` writes."""
+    return fill_tilings(limits, cuts, shape, np.zeros((0, 4), np.int64), np.zeros((0, 4)))
+
+
+@compiled
+def fill_tilings(limits: _Ints, cuts: _Ints, shape: _Ints, tilings: _Ints, costs: NDArray[np.float64]) -> int:
+    """Tilings of a matrix product that fit, with lower bounds of their costs; `tiling.py` says which and why.
+
+    limits (7,): bits of weights, inputs and sums that fit; partial sums' bits; columns; DRAM bits a cycle; pipeline
+    cycles. cuts: lengths of a tile's reduction. shape (7,): outputs, inputs, vectors, weight bits, activation bits,
+    lanes of a column, passes. tilings (T, 4) takes outer (0 outputs, 1 vectors), m, k, n; costs (T, 4) the bounds; with
+    no rows nothing is written. The result is how many there are.
+    """
+    weights, inputs_fit, sums, sum_bits, columns = limits[0], limits[1], limits[2], limits[3], limits[4]
+    outputs, _, vectors, weight_bits, activation_bits = shape[0], shape[1], shape[2], shape[3], shape[4]
+    sizes_m, sizes_n = np.empty(80, np.int64), np.empty(80, np.int64)
+    count = 0
+    for k in cuts:
+        limit_m = min(weights // (k * weight_bits), sums // sum_bits, outputs)
+        for i in range(_sizes(limit_m, outputs, columns, sizes_m)):
+            m = sizes_m[i]
+            limit_n = min(sums // (m * sum_bits), vectors, inputs_fit // (k * activation_bits))
+            for j in range(_sizes(limit_n, vectors, 1, sizes_n)):
+                n = sizes_n[j]
+                if n * k * activation_bits > inputs_fit:
+                    continue
+                for outer in range(2 if n < vectors and m < outputs else 1):
+                    if len(tilings):
+                        tilings[count, 0], tilings[count, 1], tilings[count, 2], tilings[count, 3] = outer, m, k, n
+                        _bounds(limits, shape, outer, m, k, n, costs[count])
+                    count += 1
+    return count
+
+
+@compiled
+def _sizes(limit: int, whole: int, unit: int, sizes: _Ints) -> int:
+    """Tile sizes up to `limit`, the largest first: the whole, the limit itself, and unit · 2^i; how many they are."""
+    if limit < 1:
+        return 0
+    if limit < unit:
+        sizes[0] = limit
+        return 1
+    count = 1
+    sizes[0] = limit // unit * unit
+    if limit >= whole:
+        sizes[count] = whole
+        count += 1
+    size = unit
+    while size <= limit:
+        sizes[count] = size
+        count += 1
+        size *= 2
+    ordered = np.unique(sizes[:count])[::-1]
+    for i in range(len(ordered)):
+        sizes[i] = ordered[i]
+    return len(ordered)
+
+
+@compiled
+def _bounds(limits: _Ints, shape: _Ints, outer: int, m: int, k: int, n: int, cost: NDArray[np.float64]) -> None:
+    """Cycles, DRAM bits, cycles of the array, and what nothing overlaps with."""
+    columns, bandwidth, pipeline = limits[4], limits[5], limits[6]
+    outputs, inputs, vectors, weight_bits, activation_bits = shape[0], shape[1], shape[2], shape[3], shape[4]
+    lanes, passes = shape[5], shape[6]
+    parts_m, parts_k, parts_n = -(-outputs // m), -(-inputs // k), -(-vectors // n)
+    if outer == 0:
+        weight_loads = 1 if parts_k == 1 else parts_n
+        input_loads = 1 if parts_k == 1 and parts_n == 1 else parts_m
+    else:
+        weight_loads = 1 if parts_k == 1 and parts_m == 1 else parts_n
+        input_loads = 1 if parts_k == 1 else parts_m
+    dram_bits = outputs * inputs * weight_bits * weight_loads + vectors * inputs * activation_bits * input_loads
+    # Full tiles and the edge of each dimension: the array's cycles are a product of what each contributes.
+    array = (
+        passes * vectors
+        * (outputs // m * -(-m // columns) + -(-(outputs % m) // columns))
+        * (inputs // k * -(-k // lanes) + -(-(inputs % k) // lanes))
+    )  # fmt: skip
+    drains = parts_m * parts_n * pipeline
+    cost[0] = max(float(array), dram_bits / bandwidth, float(drains))
+    cost[1] = dram_bits
+    cost[2] = array
+    cost[3] = (m * k * weight_bits + n * k * activation_bits) / bandwidth + parts_m * parts_k * parts_n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -9,28 +10,133 @@ from itertools import pairwise
 import numpy as np
 
 from simulators.machine import BARRIER, RELATIVE, Ints, Machine, Program
-from simulators.segments import EVERYTHING_BEFORE, KEPT, AheadTask, Label, LayerWork, Run, Segment
+from simulators.segments import EVERYTHING_BEFORE, KEPT, AheadTask, Label, LayerWork, Run, Segment, Step
 
 
 class SegmentBuilder:
-    """Collects a segment's blocks."""
+    """Collects a segment's blocks.
+
+    What depends on what is found once for all segments whose steps have the same names in the same order, as the same
+    layer's on another array or at other bits have; their service times and traffic are put in.
+    """
 
     def __init__(self, machine: Machine, works: Sequence[LayerWork]):
         self._machine = machine
         self.works = tuple(works)
-        self._blocks: list[_Block] = []
-        self._history: dict[str, list[tuple[int, int]]] = {}  # role → (block, offset before its end), the last first
-        self._ahead_roles: set[str] = set()  # of the queue that runs ahead, which is in order with itself anyway
+        self._emitted: list[_Emitted] = []
 
     def emit(self, periods: int, runs: Iterable[Run], last: Iterable[Run] | None = None) -> None:
         """Add periods, all alike; the last may differ in service times and traffic."""
-        period = _Period(runs)
-        closing = _Period(last) if last is not None else None
+        emitted = _Emitted(periods, _nonempty(runs), None if last is None else _nonempty(last))
+        closed = emitted.last is not None
+        self._count(emitted.runs, periods - closed)
+        if emitted.last is not None:
+            self._count(emitted.last, 1)
+        self._emitted.append(emitted)
+
+    def segment(self) -> Segment:
+        """What was emitted. Raises ValueError for a defect of the lowering."""
+        shape = _shape(self._machine, tuple(emitted.names for emitted in self._emitted), self._emitted)
+        steps = [step for emitted in self._emitted for step in emitted.steps]
+        service = np.array([step.service for step in steps], np.int64)[shape.source]
+        kind = np.array([step.kind for step in steps], np.int64)[shape.source]
+        ahead = tuple(AheadTask(int(service[j]), int(kind[j]), labels) for j, labels in shape.ahead)
+        return Segment(
+            self.works, replace(shape.whole, service=service, kind=kind), shape.waits, ahead, shape.ahead_whole,
+            shape.exports, replace(shape.alone, service=service, kind=kind),
+        )  # fmt: skip
+
+    def _count(self, runs: Sequence[Run], times: int) -> None:
+        """Add the traffic of so many periods."""
+        for count, steps in runs:
+            for step in steps:
+                for owner, level, bits in step.moved:
+                    traffic = self.works[owner].bits
+                    traffic[level] = traffic.get(level, 0) + bits * count * times
+
+
+def _nonempty(runs: Iterable[Run]) -> list[Run]:
+    return [(count, steps) for count, steps in runs if count > 0]
+
+
+@dataclass(frozen=True)
+class _Emitted:
+    """What was emitted at once."""
+
+    periods: int
+    runs: list[Run]
+    last: list[Run] | None
+
+    @property
+    def steps(self) -> list[Step]:
+        """All that are written down: a period's, and the last one's."""
+        return [step for runs in (self.runs, self.last or ()) for _, steps in runs for step in steps]
+
+    @property
+    def names(self) -> _Names:
+        """All but service times, kinds and traffic."""
+        return self.periods, _names(self.runs), None if self.last is None else _names(self.last)
+
+
+_Names = tuple[int, tuple[object, ...], tuple[object, ...] | None]
+
+
+def _names(runs: Sequence[Run]) -> tuple[object, ...]:
+    return tuple((count, tuple([(step.roles, step.queue, step.after) for step in steps])) for count, steps in runs)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A segment without service times and kinds."""
+
+    whole: Program
+    alone: Program
+    source: Ints
+    """(T,) position of each stored task's step among all that were written down."""
+    waits: dict[int, tuple[Label, ...]]
+    ahead: tuple[tuple[int, tuple[Label, ...]], ...]
+    """Stored task and what it waits for, of each that may run ahead."""
+    ahead_whole: bool
+    exports: dict[str, tuple[tuple[int, int], ...]]
+
+
+_shapes: OrderedDict[tuple[Machine, tuple[_Names, ...]], _Shape] = OrderedDict()
+SHAPES = 2048
+"""How many are kept; a network's layers have some hundred."""
+
+
+def _shape(machine: Machine, names: tuple[_Names, ...], emitted: Sequence[_Emitted]) -> _Shape:
+    """The shape of what was emitted, from the cache where it is known."""
+    key = (machine, names)
+    known = _shapes.get(key)
+    if known is None:
+        maker = _ShapeMaker(machine)
+        for part in emitted:
+            maker.emit(part)
+        known = _shapes[key] = maker.shape()
+        if len(_shapes) > SHAPES:
+            _shapes.popitem(last=False)
+    return known
+
+
+class _ShapeMaker:
+    """Finds what each task depends on."""
+
+    def __init__(self, machine: Machine):
+        self._machine = machine
+        self._blocks: list[_Block] = []
+        self._sources: list[Ints] = []
+        self._written = 0
+        self._history: dict[str, list[tuple[int, int]]] = {}  # role → (block, offset before its end), the last first
+        self._ahead_roles: set[str] = set()  # of the queue that runs ahead, which is in order with itself anyway
+
+    def emit(self, emitted: _Emitted) -> None:
+        """Add what was emitted."""
+        periods = emitted.periods
+        period = _Period(emitted.runs)
+        closing = _Period(emitted.last) if emitted.last is not None else None
         if closing is not None and not period.is_like(closing):
             raise ValueError("the last period must have the steps and dependencies of the others")
-        self._count(period, periods - (closing is not None))
-        if closing is not None:
-            self._count(closing, 1)
 
         placed = _Placed(period)
         written = min(periods, placed.history)
@@ -43,10 +149,12 @@ class SegmentBuilder:
         for repeat in repeats:
             services = closing if closing is not None and done + repeat == periods else period
             self._blocks.append(self._block(placed, services, repeat, done))
+            self._sources.append(services.index + self._written + (len(period.steps) if services is closing else 0))
             done += repeat
         self._remember(placed, first_block, repeats, periods)
+        self._written += len(emitted.steps)
 
-    def segment(self) -> Segment:
+    def shape(self) -> _Shape:
         """What was emitted. Raises ValueError for a defect of the lowering."""
         whole = _join(self._blocks)
         ahead, ahead_whole = self._ahead(whole)
@@ -64,15 +172,7 @@ class SegmentBuilder:
                 if block.period.queue[task] == self._machine.ahead:
                     waits[int(whole.first_task[b]) + task] = tuple(labels)
         exports = {role: tuple(places) for role, places in self._history.items() if role not in self._ahead_roles}
-        return Segment(self.works, whole, waits, ahead, ahead_whole, exports, alone)
-
-    def _count(self, period: _Period, times: int) -> None:
-        """Add the traffic of so many periods."""
-        for count, steps in period.runs:
-            for step in steps:
-                for owner, level, bits in step.moved:
-                    traffic = self.works[owner].bits
-                    traffic[level] = traffic.get(level, 0) + bits * count * times
+        return _Shape(whole, alone, np.concatenate(self._sources), waits, ahead, ahead_whole, exports)
 
     def _block(self, placed: _Placed, services: _Period, repeat: int, first_period: int) -> _Block:
         """The periods from `first_period` on, with what they depend on."""
@@ -113,13 +213,13 @@ class SegmentBuilder:
                 new.append((first_block + of, int(ends[of]) * length - u))
             self._history[role] = [*new, *known][:KEPT]
 
-    def _ahead(self, whole: Program) -> tuple[tuple[AheadTask, ...], bool]:
+    def _ahead(self, whole: Program) -> tuple[tuple[tuple[int, tuple[Label, ...]], ...], bool]:
         """What may start before the segments before are complete. Raises ValueError where it is what must not."""
         gates = _Gates(whole, self._machine.ahead)
         for q in np.unique(whole.queue).tolist():
             if q != self._machine.ahead and not gates.holds(gates.first(q)):
                 raise ValueError(f"queue {self._machine.queues[q].name}: its first task waits for no barrier")
-        ahead: list[AheadTask] = []
+        ahead: list[tuple[int, tuple[Label, ...]]] = []
         for b in range(len(whole.repeat)):
             first = int(whole.first_task[b])
             mine = np.flatnonzero(whole.queue[first : int(whole.first_task[b + 1])] == self._machine.ahead).tolist()
@@ -128,7 +228,7 @@ class SegmentBuilder:
                     if gates.holds(int(gates.begin[b]) + period * int(whole.lengths[b]) + j):
                         return tuple(ahead), False
                     labels = tuple(self._blocks[b].external.get(j, ()))
-                    ahead.append(AheadTask(int(whole.service[first + j]), int(whole.kind[first + j]), labels))
+                    ahead.append((first + j, labels))
         return tuple(ahead), True
 
 
@@ -136,7 +236,7 @@ class _Period:
     """One period's steps as arrays."""
 
     def __init__(self, runs: Iterable[Run]):
-        self.runs = [(count, steps) for count, steps in runs if count > 0]
+        self.runs = list(runs)
         steps = [step for _, steps in self.runs for step in steps]
         begins = np.cumsum([0, *(len(steps) for _, steps in self.runs)]).tolist()
         self.index: Ints = np.concatenate(

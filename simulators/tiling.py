@@ -13,8 +13,12 @@ from functools import lru_cache
 from math import ceil, floor
 from typing import Literal
 
+import numpy as np
+
+from simulators import kernels
 from simulators.bitfusion_spec import Array, BitFusionSpec, Buffers, FixedMapping
 from simulators.errors import InputError
+from simulators.machine import Ints
 
 Outer = Literal["outputs", "vectors"]
 
@@ -142,15 +146,48 @@ def ranked(hardware: Hardware, product: Product) -> tuple[Tiling, ...]:
 
     Raises InputError that says which buffer is too small and by how much if not even the smallest tile fits.
     """
-    tilings = sorted(_candidates(hardware, product), key=lambda tiling: _cost(hardware, product, tiling))
+    if product.window is None:
+        tilings = [_tiling(row) for row in _ranked_matrix(hardware, product).tolist()]
+    else:
+        tilings = sorted(_candidates(hardware, product), key=lambda tiling: _cost(hardware, product, tiling))
     if not tilings:
         _check_fit(hardware, product, Tiling("outputs", 1, product.positions, 1))
         raise AssertionError("the smallest tile fits and was not tried")
     return tuple(tilings)
 
 
+def _tiling(row: list[int]) -> Tiling:
+    outer, m, k, n = row
+    return Tiling("vectors" if outer else "outputs", m, k, n)
+
+
+def _ranked_matrix(hardware: Hardware, product: Product) -> Ints:
+    """The same of a product that is no convolution, compiled: rows of outer (1: vectors), m, k, n."""
+    buffers = hardware.buffers
+    fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
+    capacities = [hardware.capacity_bits(kib) for kib in (buffers.weight_kib, buffers.input_kib, buffers.output_kib)]
+    limits = np.array(
+        [*capacities, buffers.partial_sum_bits, hardware.array.columns, hardware.dram_bits_per_cycle,
+         hardware.pipeline_cycles], np.int64,
+    )  # fmt: skip
+    shape = np.array(
+        [product.outputs, product.inputs, product.vectors, product.weight_bits, product.activation_bits,
+         hardware.array.rows * fused.products, fused.passes], np.int64,
+    )  # fmt: skip
+    cuts = np.array(_cuts(product), np.int64)
+    count = kernels.count_tilings(limits, cuts, shape)
+    tilings, costs = np.empty((count, 4), np.int64), np.empty((count, 4))
+    kernels.fill_tilings(limits, cuts, shape, tilings, costs)
+    return tilings[np.lexsort(costs.T[::-1])]  # stable, as `sorted` is
+
+
 def promising(hardware: Hardware, product: Product, count: int) -> list[Tiling]:
     """The first `count` of `ranked`, and the first ones of as many different cuts of the reduction."""
+    if product.window is None:
+        rows = _ranked_matrix(hardware, product)
+        if len(rows):
+            first = np.sort(np.unique(rows[:, 2], return_index=True)[1])
+            return list(dict.fromkeys(map(_tiling, [*rows[:count].tolist(), *rows[first[:count]].tolist()])))
     tilings = ranked(hardware, product)
     by_cut = {tiling.k: tiling for tiling in reversed(tilings)}
     others = [tiling for tiling in tilings if by_cut[tiling.k] is tiling]
@@ -185,9 +222,7 @@ def _candidates(hardware: Hardware, product: Product) -> Iterator[Tiling]:
     weights = hardware.capacity_bits(hardware.buffers.weight_kib)
     inputs = hardware.capacity_bits(hardware.buffers.input_kib)
     sums = hardware.capacity_bits(hardware.buffers.output_kib)
-    channels = product.inputs // product.positions
-    cuts = {ceil(channels / parts) * product.positions for parts in range(1, min(channels, 64) + 1)}
-    for k in sorted(cuts | {product.positions}, reverse=True):
+    for k in _cuts(product):
         limit_m = min(weights // (k * product.weight_bits), sums // hardware.buffers.partial_sum_bits, product.outputs)
         for m in _sizes(limit_m, product.outputs, hardware.array.columns):
             limit_n = min(sums // (m * hardware.buffers.partial_sum_bits), product.vectors)
@@ -199,6 +234,13 @@ def _candidates(hardware: Hardware, product: Product) -> Iterator[Tiling]:
                 yield Tiling("outputs", m, k, n)
                 if n < product.vectors and m < product.outputs:
                     yield Tiling("vectors", m, k, n)
+
+
+def _cuts(product: Product) -> list[int]:
+    """Lengths of a tile's reduction, the longest first."""
+    channels = product.inputs // product.positions
+    cuts = {ceil(channels / parts) * product.positions for parts in range(1, min(channels, 64) + 1)}
+    return sorted(cuts | {product.positions}, reverse=True)
 
 
 def _sizes(limit: int, whole: int, unit: int) -> list[int]:

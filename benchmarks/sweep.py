@@ -1,0 +1,103 @@
+"""1,000 variants of Bit Fusion x 1,000 known candidates of MOHAQ's SRU: cycles, latency, energy, area, and the fronts.
+
+    python benchmarks/sweep.py [VARIANTS]
+
+The variants are a grid of arrays, buffers, bandwidths and clocks; the candidates' errors are known. Also a list in which
+no two variants have anything in common, a tenth as long. Ends with one line of JSON.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from search import Experiment
+from search.sweep import sweep
+from simulators import Elementwise, Trace, load_trace
+
+CANDIDATES = 1000
+GRID = {
+    "array.rows": [8, 12, 16, 24, 32],
+    "array.columns": [16, 24, 32, 48, 64],
+    "buffers.weight_kib": [32, 64, 96, 128],
+    "dram.bits_per_cycle": [64, 96, 128, 192, 256],
+    "frequency_mhz": [250, 500],
+}
+
+
+class Site:
+    """A product of the trace."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+
+class Known:
+    """A model whose errors cost nothing: what a ledger gives."""
+
+    digest, data_digest = "known", "known"
+
+    def __init__(self, trace: Trace):
+        self._trace = trace
+        self.sites = [Site(layer.name) for layer in trace.layers if not isinstance(layer, Elementwise)]
+
+    def evaluate_population(self, candidates: list) -> list:
+        return [Rate(sum(3 / w + 2 / a for w, a in bits.values())) for bits in candidates]
+
+    def trace(self, bits: dict, steps: int) -> Trace:
+        pairs = np.array([[bits[site.name] for site in self.sites]])
+        widths = [w[0].tolist() for w in self._trace.widths(pairs)]
+        layers = [
+            layer.but(weight_bits=w, activation_bits=a, output_bits=o)
+            for layer, w, a, o in zip(self._trace.layers, *widths, strict=True)
+        ]
+        return Trace.model_construct(name="known", steps=self._trace.steps, layers=tuple(layers))
+
+
+class Rate:
+    def __init__(self, error: float):
+        self.error = self.error_max = error
+
+
+def timed(experiment: Experiment, model: Known) -> tuple[float, int, int]:
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        result = sweep(experiment, Path(folder) / "run", model=model)
+        return time.perf_counter() - began, len(result.variant), len(result.front)
+
+
+def main() -> None:
+    variants = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    model = Known(load_trace("mohaq-sru-8bit"))
+    settings = {
+        "name": "benchmark", "model": "known", "objectives": ["error", "latency", "energy", "area"], "constraints": {},
+        "candidates": {"random": CANDIDATES},
+    }  # fmt: skip
+    every = [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
+    grid = Experiment.model_validate({**settings, "hardware": {"list": every[:: len(every) // variants][:variants]}})
+    draw = np.random.default_rng(1)
+    alone = [
+        {"array.rows": int(draw.integers(6, 40)), "array.columns": int(draw.integers(8, 70)),
+         "buffers.weight_kib": float(draw.uniform(32, 256)), "dram.bits_per_cycle": int(draw.integers(32, 512))}
+        for _ in range(max(2, variants // 10))
+    ]  # fmt: skip
+    distinct = Experiment.model_validate({**settings, "hardware": {"list": alone}})
+    figures: dict[str, float] = {"cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
+    for name, experiment in (("grid", grid), ("nothing_in_common", distinct)):
+        seconds, points, front = timed(experiment, model)
+        count = len(experiment.hardware[0].list)
+        each = seconds / count * 1e3
+        print(
+            f"{name}: {count} variants, {points:,} points, {front:,} on the joint front: {seconds:.1f} s, {each:.0f} ms a variant"
+        )
+        figures |= {f"{name}_variants": count, f"{name}_s": seconds, f"{name}_ms_a_variant": each}
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
