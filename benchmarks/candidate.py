@@ -38,7 +38,7 @@ def main() -> None:
             known = Simulator(arch)
 
             def run_again(known: Simulator = known, trace: Trace = trace, arch: Arch = arch) -> int:
-                known.forget_passages()
+                known.store.forget_passages()
                 return evaluate(known, trace, arch)
 
             all_new = seconds(anew, 3)

@@ -26,7 +26,7 @@ def main() -> None:
     every_task = seconds(lambda: run_tasks(lowered.machine, lowered.program), 20)
 
     def forward() -> int:
-        known.forget_passages()
+        known.store.forget_passages()
         return sum(passage.cycles for passage in known.run(numbers))
 
     forwarded = seconds(forward, 20)

@@ -2,8 +2,8 @@
 
     python benchmarks/sweep.py [VARIANTS]
 
-The variants are a grid of arrays, buffers, bandwidths and clocks; the candidates' errors are known. Also a list in which
-no two variants have anything in common, a tenth as long. Ends with one line of JSON.
+The variants are a grid of arrays, buffers, bandwidths and clocks; the candidates' errors are known. Also a list of a
+tenth as many in which no two have array, buffers or bandwidth in common. Ends with one line of JSON.
 """
 
 import json
@@ -93,7 +93,7 @@ def main() -> None:
         count = len(experiment.hardware[0].list)
         each = seconds / count * 1e3
         print(
-            f"{name}: {count} variants, {points:,} points, {front:,} on the joint front: {seconds:.1f} s, {each:.0f} ms a variant"
+            f"{name}: {count} variants, {points:,} points, {front:,} on the front, {seconds:.1f} s, {each:.0f} ms each"
         )
         figures |= {f"{name}_variants": count, f"{name}_s": seconds, f"{name}_ms_a_variant": each}
     print(json.dumps(figures))

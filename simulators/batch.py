@@ -17,7 +17,8 @@ from simulators.arch import Arch
 from simulators.engine import Ahead, Passage
 from simulators.errors import InputError
 from simulators.machine import Ints
-from simulators.simulation import NOTHING, Simulator, simulator
+from simulators.report import layer_cycles
+from simulators.simulation import NOTHING, Simulator, Store, simulator
 from simulators.trace import AnyLayer, Elementwise, Trace
 
 Floats = NDArray[np.float64]
@@ -114,8 +115,62 @@ def _placed(known: Simulator, layers: Sequence[AnyLayer], weight: Ints) -> Ints:
     return np.array(rows, np.int64).reshape(weight.shape)
 
 
+@dataclass(frozen=True)
+class _Column:
+    """How the candidates pass one segment of their network."""
+
+    which: Ints
+    """(N,) which of the passages below."""
+    number: Ints
+    """(P,) the segment's."""
+    cycles: Ints
+    """(P,)"""
+    of_layers: Ints
+    """(P, layers of the segment) cycles that are charged to each."""
+
+
+WALKS = 8
+"""Populations for which a store keeps how they pass."""
+
+
 def figures(known: Simulator, numbers: Ints) -> Batch:
     """Cycles and energy of networks of equally many segments, (N, segments)."""
+    walks, key = known.store.walks, (numbers.shape, numbers.tobytes())
+    columns = walks.get(key)
+    if columns is None:
+        if len(walks) >= WALKS:
+            walks.clear()
+        columns = walks[key] = _walk(known.store, numbers)
+    cycles, energy_uj = np.zeros(len(numbers), np.int64), np.zeros(len(numbers))
+    for column in columns:
+        cycles += column.cycles[column.which]
+        # Layer by layer and component by component, in the order of a report, so that the figures are a report's to
+        # the last bit.
+        for of_layer in _energies_uj(known, column).T:
+            energy_uj += of_layer[column.which]
+    return Batch(cycles, cycles / known.arch.frequency_mhz / 1e3, energy_uj)
+
+
+def _energies_uj(known: Simulator, column: _Column) -> Floats:
+    """(P, layers of the segment)"""
+    distinct, where = np.unique(column.number, return_inverse=True)
+    works = [known.made(int(number)).works for number in distinct]
+    most = max((len(work.energy_pj) for of_segment in works for work in of_segment), default=0)
+    components = np.zeros((len(distinct), column.of_layers.shape[1], most))
+    for s, of_segment in enumerate(works):
+        for layer, work in enumerate(of_segment):
+            components[s, layer, : len(work.energy_pj)] = list(work.energy_pj.values())
+    components *= 1e-6
+    total = np.zeros(column.of_layers.shape)
+    for c in range(most):
+        total += components[where, :, c]
+    if known.leakage_mw:
+        total += known.leakage_mw * column.of_layers / known.arch.frequency_mhz * 1e-3
+    return total
+
+
+def _walk(store: Store, numbers: Ints) -> list[_Column]:
+    """Take all candidates through their network, segment by segment."""
     n, count = numbers.shape
     behind = np.full(n, NOTHING, np.int64)
     aheads = np.empty_like(numbers)
@@ -123,34 +178,36 @@ def figures(known: Simulator, numbers: Ints) -> Batch:
         aheads[:, g] = behind
 
         def look(row: int, g: int = g, behind: Ints = behind) -> int:
-            return known.lookahead(int(numbers[row, g]), int(behind[row]))
+            return store.lookahead(int(numbers[row, g]), int(behind[row]))
 
         behind = _distinct([numbers[:, g], behind], look)
     states: dict[Ahead, int] = {Ahead(): 0}
-    state, cycles, energy_uj = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n)
-    for g in range(count):
-        passed: list[Passage] = []
-        of_layers: list[list[float]] = []
+    state = np.zeros(n, np.int64)
+    columns = []
+    for g in range(count if n else 0):
+        passed: list[tuple[int, Passage]] = []
+        before = list(states)
 
         def run(
-            row: int, g: int = g, state: Ints = state, passed: list[Passage] = passed,
-            of_layers: list[list[float]] = of_layers,
+            row: int, g: int = g, state: Ints = state, passed: list[tuple[int, Passage]] = passed,
+            before: list[Ahead] = before,
         ) -> int:  # fmt: skip
-            before = list(states)[state[row]]
             number = int(numbers[row, g])
-            passed.append(known.passage(number, int(aheads[row, g]), before))
-            of_layers.append(known.energy_uj(number, passed[-1]))
-            return states.setdefault(passed[-1].ahead, len(states))
+            passage = store.passage(number, int(aheads[row, g]), before[state[row]])
+            passed.append((number, passage))
+            return states.setdefault(passage.ahead, len(states))
 
         order: list[Ints] = []
         state = _distinct([numbers[:, g], aheads[:, g], state], run, order)
-        if not n:
-            continue
-        cycles += np.array([passage.cycles for passage in passed], np.int64)[order[0]]
-        # Layer by layer, in the order of a report, so that the figures are a report's to the last bit.
-        for layer in zip(*of_layers, strict=True):
-            energy_uj += np.array(layer)[order[0]]
-    return Batch(cycles, cycles / known.arch.frequency_mhz / 1e3, energy_uj)
+        columns.append(
+            _Column(
+                order[0],
+                np.array([number for number, _ in passed]),
+                np.array([passage.cycles for _, passage in passed], np.int64),
+                np.array([layer_cycles(store.made(number).works, p.charged) for number, p in passed], np.int64),
+            )
+        )
+    return columns
 
 
 def _distinct(columns: Sequence[Ints], make: Callable[[int], int], order: list[Ints] | None = None) -> Ints:

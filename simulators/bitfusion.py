@@ -9,7 +9,7 @@ its inputs lie expanded in memory. Not modelled: bank conflicts, DRAM rows and r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -27,18 +27,32 @@ from simulators.bitfusion_products import (
     TiledProduct,
     op_cycles,
 )  # fmt: skip
-from simulators.bitfusion_spec import BitFusionSpec
+from simulators.bitfusion_spec import BitFusionSpec, Buffers
 from simulators.engine import Ahead, run_segment
 from simulators.errors import InputError
-from simulators.lowering import Platform
+from simulators.lowering import Platform, Shared
 from simulators.machine import COMPUTE
 from simulators.segment_builder import SegmentBuilder
 from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Run, Segment, Step, lookahead, with_lookahead
-from simulators.tiling import Hardware, Product, Tiling, Window, check_recurrent, fixed, precision, promising, resident
+from simulators.tiling import (
+    Hardware,
+    Product,
+    Tiling,
+    Window,
+    check_recurrent,
+    fixed,
+    least_cycles,
+    precision,
+    promising,
+    resident,
+)
 from simulators.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
 
 NEARLY = 0.01
 """Tilings within so much of the fewest cycles are chosen from by energy: a few cycles are not worth a fifth of it."""
+
+KEYS = 16
+"""For how many keys (see `key`) and specs what was found is kept."""
 
 TRIED = 10
 """How many tilings of least bound are simulated, and how many more that cut the reduction differently; the cheapest is
@@ -63,18 +77,50 @@ def group(layers: Sequence[AnyLayer]) -> list[int]:
     return lengths
 
 
-def segment(layers: Sequence[AnyLayer], _: int, spec: BitFusionSpec) -> Segment:
+def key(spec: BitFusionSpec) -> Hashable:
+    """What tasks depend on: not on energies, the clock or the sizes of buffers, which decide on tilings."""
+    post = spec.post_processing
+    return (
+        spec.array, spec.buffers.double_buffered, spec.buffers.partial_sum_bits, spec.dram.bits_per_cycle, post.lanes,
+        frozenset(post.cycles_per_op.items()), frozenset(post.pj_per_op), spec.corrections, spec.skips_inactive_inputs,
+    )  # fmt: skip
+
+
+def choice(layers: Sequence[AnyLayer], _: int, spec: BitFusionSpec) -> tuple[Tiling | None, Buffers | None]:
+    """A product's tiling; and the buffers, where their sizes decide on more than that."""
+    match layers:
+        case [Elementwise()]:
+            return None, spec.buffers
+        case [Matmul() | Conv2d() as layer]:
+            tiling = mapping(layer, None, spec)
+        case [Matmul() as layer, Elementwise() as fused]:
+            tiling = mapping(layer, fused, spec)
+        case _:
+            raise ValueError(f"{len(layers)} layers are no segment")
+    return tiling, spec.buffers if isinstance(layer, Matmul) and layer.recurrent else None
+
+
+def tasks(layers: Sequence[AnyLayer], chosen: tuple[Tiling | None, Buffers | None], spec: BitFusionSpec) -> Segment:
     """The tasks of a layer, or of a product and the elementwise layer behind it. Raises InputError for what does not
     fit a buffer or cannot be expressed."""
     works = [_work(layer, spec) for layer in layers]
     match layers:
         case [Elementwise() as layer]:
             return _elementwise(layer, works, spec)
-        case [Matmul() | Conv2d() as layer]:
-            return _tiled(layer, None, works, mapping(layer, None, spec), spec)
-        case [Matmul() as layer, Elementwise() as fused]:
-            return _tiled(layer, fused, works, mapping(layer, fused, spec), spec)
+        case [Matmul() | Conv2d() as layer, *behind]:
+            fused = behind[0] if behind else None
+            assert chosen[0] is not None
+            assert fused is None or isinstance(fused, Elementwise)
+            return _tiled(layer, fused, works, chosen[0], spec)
     raise ValueError(f"{len(layers)} layers are no segment")
+
+
+def segment(layers: Sequence[AnyLayer], placed: int, spec: BitFusionSpec) -> Segment:
+    """`tasks` with the mapping of least cost, and energies."""
+    made = tasks(layers, choice(layers, placed, spec), spec)
+    for work, energy in zip(made.works, energies_pj(layers, made.works, spec), strict=True):
+        work.energy_pj |= energy
+    return made
 
 
 def mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSpec) -> Tiling:
@@ -99,18 +145,36 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
     if len(candidates) == 1:
         return candidates[0]
     layers: list[AnyLayer] = [layer] if fused is None else [layer, fused]
+    known = _trials(key(spec))
 
     def cost(tiling: Tiling) -> tuple[float, float]:
-        tiled = _tiled(layer, fused, [_work(x, spec) for x in layers], tiling, spec)
-        program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
-        own = len(tiled.program.repeat)
-        passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
-        energy = sum(sum(work.energy_pj.values()) for work in tiled.works)
-        return passage.cycles, energy + leakage_mw(spec) * passage.cycles / spec.frequency_mhz * 1e3
+        of = (layer, fused, tiling, spec.buffers if recurrent else None)
+        if of not in known:
+            tiled = _tiled(layer, fused, [_work(x, spec) for x in layers], tiling, spec)
+            program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
+            own = len(tiled.program.repeat)
+            passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
+            known[of] = passage.cycles, tiled.works
+        cycles, works = known[of]
+        energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
+        return cycles, energy + leakage_mw(spec) * cycles / spec.frequency_mhz * 1e3
 
-    costs = {tiling: cost(tiling) for tiling in candidates}
-    limit = min(cycles for cycles, _ in costs.values()) * (1 + NEARLY)
-    return min((t for t in candidates if costs[t][0] <= limit), key=lambda t: (costs[t][1], costs[t][0]))
+    costs: dict[Tiling, tuple[float, float]] = {}
+    fewest = float("inf")
+    bounded = isinstance(layer, Matmul) and not recurrent and not spec.skips_inactive_inputs
+    for tiling in candidates:
+        if bounded and least_cycles(hardware, product, tiling) > fewest * (1 + NEARLY):
+            continue  # neither the fewest cycles nor nearly so
+        costs[tiling] = cost(tiling)
+        fewest = min(fewest, costs[tiling][0])
+    limit = fewest * (1 + NEARLY)
+    return min((t for t in costs if costs[t][0] <= limit), key=lambda t: (costs[t][1], costs[t][0]))
+
+
+@lru_cache(maxsize=KEYS)
+def _trials(_: Hashable) -> dict[tuple[object, ...], tuple[int, tuple[LayerWork, ...]]]:
+    """Of architectures with the same key: (layer, fused, tiling, buffers) → cycles, and the layers' work."""
+    return {}
 
 
 def mappings(layers: Sequence[AnyLayer], spec: BitFusionSpec) -> list[tuple[str, Tiling]]:
@@ -129,6 +193,7 @@ def mappings(layers: Sequence[AnyLayer], spec: BitFusionSpec) -> list[tuple[str,
 def forget_mappings() -> None:
     """Choose anew from now on."""
     _mapping.cache_clear()
+    _trials.cache_clear()
 
 
 def _stays(product: Product, spec: BitFusionSpec) -> bool:
@@ -157,9 +222,7 @@ def _tiled(
         active = layer.mean_active if spec.skips_inactive_inputs and isinstance(layer, Matmul) else 1.0
         for _ in range(layer.groups if isinstance(layer, Conv2d) else 1):
             TiledProduct(spec, hardware, product, tiling, layer.output_bits, fused, active).emit(builder)
-    for work in builder.works:
-        _dynamic_energy(work, spec)
-    return builder.segment()
+    return _finished(builder)
 
 
 def as_product(layer: Matmul | Conv2d, spec: BitFusionSpec) -> tuple[Product, bool]:
@@ -214,8 +277,7 @@ def _elementwise(layer: Elementwise, works: Sequence[LayerWork], spec: BitFusion
         ])]  # fmt: skip
 
     builder.emit(chunks, chunk(False), chunk(True) if chunks > 1 else None)
-    _dynamic_energy(builder.works[0], spec)
-    return builder.segment()
+    return _finished(builder)
 
 
 def _transfer(spec: BitFusionSpec, bits: int) -> int:
@@ -232,8 +294,7 @@ def _work(layer: AnyLayer, spec: BitFusionSpec) -> LayerWork:
                     raise InputError(
                         f"layer {layer.name}: ops.{op}: the architecture's post_processing.{key} has no figure for it"
                     )
-        energy = sum(count * post.pj_per_op[op] for op, count in layer.ops.items()) * layer.steps
-        return LayerWork(layer.ops_total, post.lanes, PROCESSING, energy_pj={"post_processing": energy})
+        return LayerWork(layer.ops_total, post.lanes, PROCESSING)
     fused = precision(layer.weight_bits, layer.activation_bits, spec.array.unit_operand_bits)
     peak = spec.array.rows * spec.array.columns * fused.products / fused.passes
     return LayerWork(layer.macs, peak, COMPUTE)
@@ -244,17 +305,36 @@ def leakage_mw(spec: BitFusionSpec) -> float:
     return spec.leakage_mw
 
 
-def _dynamic_energy(work: LayerWork, spec: BitFusionSpec) -> None:
-    """Energy of what was moved and computed, by component, in pJ."""
-    e, bits = spec.energy, work.bits
-    work.busy_cycles = bits.pop("busy_cycles")
-    if "post_processing" not in work.energy_pj:
-        work.energy_pj["array"] = work.busy_cycles * e.unit_pj_per_cycle * spec.array.rows * spec.array.columns
-    work.energy_pj["dram"] = (bits.get("dram_read", 0) + bits.get("dram_write", 0)) * spec.dram.pj_per_bit
-    for buffer in ("input_buffer", "weight_buffer", "output_buffer"):
-        figure = spec.buffer_energy(buffer)
-        read, written = bits.get(f"{buffer}_read", 0), bits.get(f"{buffer}_write", 0)
-        work.energy_pj[buffer] = read * figure.read + written * figure.write
+def _finished(builder: SegmentBuilder) -> Segment:
+    for work in builder.works:
+        work.busy_cycles = work.bits.pop("busy_cycles")
+    return builder.segment()
+
+
+@lru_cache(maxsize=KEYS)
+def _buffer_energy(spec: BitFusionSpec) -> list[tuple[str, str, str, float, float]]:
+    """By buffer: its name, how its traffic is called, and pJ a bit read and written."""
+    names = ("input_buffer", "weight_buffer", "output_buffer")
+    figures = [spec.buffer_energy(name) for name in names]
+    return [(n, f"{n}_read", f"{n}_write", f.read, f.write) for n, f in zip(names, figures, strict=True)]
+
+
+def energies_pj(layers: Sequence[AnyLayer], works: Sequence[LayerWork], spec: BitFusionSpec) -> list[dict[str, float]]:
+    """Energy of what was moved and computed, by layer and component."""
+    unit_pj, post_pj, dram_pj = spec.energy.unit_pj_per_cycle, spec.post_processing.pj_per_op, spec.dram.pj_per_bit
+    buffers, found = _buffer_energy(spec), []
+    for layer, work in zip(layers, works, strict=True):
+        bits = work.bits
+        if isinstance(layer, Elementwise):
+            per_step = sum(count * post_pj[op] for op, count in layer.ops.items())
+            energy = {"post_processing": per_step * layer.steps}
+        else:
+            energy = {"array": work.busy_cycles * unit_pj * spec.array.rows * spec.array.columns}
+        energy["dram"] = (bits.get("dram_read", 0) + bits.get("dram_write", 0)) * dram_pj
+        for name, read, write, read_pj, write_pj in buffers:
+            energy[name] = bits.get(read, 0) * read_pj + bits.get(write, 0) * write_pj
+        found.append(energy)
+    return found
 
 
 def bits_per_cycle(spec: BitFusionSpec) -> dict[str, int]:
@@ -262,4 +342,4 @@ def bits_per_cycle(spec: BitFusionSpec) -> dict[str, int]:
     return {"dram": spec.dram.bits_per_cycle}
 
 
-PLATFORM = Platform(MACHINE, group, None, segment, leakage_mw, bits_per_cycle)
+PLATFORM = Platform(MACHINE, group, None, segment, leakage_mw, bits_per_cycle, Shared(key, choice, tasks, energies_pj))

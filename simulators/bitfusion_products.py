@@ -170,7 +170,12 @@ class TiledProduct:
         parts_k, whole_k, edge_k = _cut(p.inputs, t.k)
         outputs_outer = t.outer == "outputs"
         steps: list[Step] = []
+        begins: list[int] = []
         for q in range(parts_k):
+            begins.append(len(steps))
+            if 1 < q < parts_k - 1:  # all parts but the first and the last are alike
+                steps += steps[begins[q - 1] :]
+                continue
             k = edge_k if q == parts_k - 1 else whole_k
             roles, needs = ["multiply"], [("weights", 1), ("inputs", 1)]
             # With the whole reduction in one tile, what belongs to the outer loop is loaded once for all of the inner.

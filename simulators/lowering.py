@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,22 @@ from typing import Any
 from simulators.machine import Machine, Program
 from simulators.segments import LayerWork, Segment, link
 from simulators.trace import AnyLayer
+
+
+@dataclass(frozen=True)
+class Shared:
+    """How a platform's variants share their tasks: those that differ in energies or clock alone have the same."""
+
+    key: Callable[[Any], Hashable]
+    """Of a spec: all that tasks depend on but what `choice` holds. Specs with equal keys share segments and
+    passages."""
+    choice: Callable[[Sequence[AnyLayer], int, Any], Hashable]
+    """Of the layers of a segment, the first one's place and a spec: what else its tasks depend on."""
+    tasks: Callable[[Sequence[AnyLayer], Any, Any], Segment]
+    """The segment of some layers with that choice, without energies. It depends on the key and the choice alone, and so
+    does whether it raises InputError."""
+    energies_pj: Callable[[Sequence[AnyLayer], Sequence[LayerWork], Any], list[dict[str, float]]]
+    """By layer and component."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,8 @@ class Platform:
     leakage_mw: Callable[[Any], float]
     bits_per_cycle: Callable[[Any], dict[str, int]]
     """Bandwidth by level of memory, named as in a layer's traffic."""
+    shared: Shared | None = None
+    """None: each architecture has its own segments."""
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ A period of the program is one wave, one time step of a recurrent product, or on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from simulators.errors import InputError
-from simulators.lowering import Platform
+from simulators.lowering import Platform, Shared
 from simulators.machine import COMPUTE, Machine, Queue
 from simulators.segment_builder import SegmentBuilder
 from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Run, Segment, Step
@@ -95,7 +95,24 @@ def resident(parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> list[in
     return stay
 
 
+def key(spec: SilagoSpec) -> Hashable:
+    """What tasks depend on: not on energies or the clock."""
+    parts = (spec.fabric, spec.cell, spec.dimarch)
+    return (
+        *(part.model_dump_json() for part in parts), spec.precisions, spec.skips_inactive_inputs,
+        spec.dram and spec.dram.bits_per_cycle, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
+    )  # fmt: skip
+
+
 def segment(layers: Sequence[AnyLayer], stays: int, spec: SilagoSpec) -> Segment:
+    """`tasks` with energies."""
+    made = tasks(layers, stays, spec)
+    for work, energy in zip(made.works, energies_pj(layers, made.works, spec), strict=True):
+        work.energy_pj |= energy
+    return made
+
+
+def tasks(layers: Sequence[AnyLayer], stays: int, spec: SilagoSpec) -> Segment:
     """The tasks of one layer, its parameters in DiMArch or not. Raises InputError for a precision that the cells lack
     or a memory that is too small."""
     (layer,) = layers
@@ -113,7 +130,11 @@ def segment(layers: Sequence[AnyLayer], stays: int, spec: SilagoSpec) -> Segment
         product = _Product(outputs, words, vectors, layer.weight_bits, layer.output_bits, not stays, spilled)
         for _ in range(groups):
             (_recurrent if recurrent else _stationary)(builder, spec, product)
-    _dynamic_energy(layer, builder.works[0], spec)
+        if str(layer.weight_bits) not in spec.energy.mac_pj:
+            raise InputError(
+                f"layer {layer.name}: the architecture's energy.mac_pj has no figure for {layer.weight_bits} bits"
+            )
+    builder.works[0].busy_cycles = builder.works[0].bits.pop("busy_cycles")
     return builder.segment()
 
 
@@ -332,29 +353,25 @@ def _work(layer: AnyLayer, spec: SilagoSpec) -> LayerWork:
     return LayerWork(layer.macs, cells(spec) * words_per_cycle * spec.cell.word_bits / layer.weight_bits, COMPUTE)
 
 
-def _dynamic_energy(layer: AnyLayer, work: LayerWork, spec: SilagoSpec) -> None:
-    """Published terms (MAC, SRAM) and assumed ones (register file, network, elementwise, DRAM), in pJ."""
-    e = spec.energy
-    work.busy_cycles = work.bits.pop("busy_cycles")
-    bits = work.bits
+def energies_pj(layers: Sequence[AnyLayer], works: Sequence[LayerWork], spec: SilagoSpec) -> list[dict[str, float]]:
+    """Published terms (MAC, SRAM) and assumed ones (register file, network, elementwise, DRAM), by layer."""
+    (layer,), (work,) = layers, works
+    e, bits = spec.energy, work.bits
     if isinstance(layer, Elementwise):
-        work.energy_pj["elementwise"] = sum(n * e.pj_per_op[op] for op, n in layer.ops.items()) * layer.steps
+        energy = {"elementwise": sum(n * e.pj_per_op[op] for op, n in layer.ops.items()) * layer.steps}
     else:
-        if str(layer.weight_bits) not in e.mac_pj:
-            raise InputError(
-                f"layer {layer.name}: the architecture's energy.mac_pj has no figure for {layer.weight_bits} bits"
-            )
         macs = layer.macs
         if isinstance(layer, Matmul) and spec.skips_inactive_inputs:
             macs = layer.out_features * sum(count * inputs for count, inputs in layer.transmitted())
-        work.energy_pj["mac"] = macs * e.mac_pj[str(layer.weight_bits)]  # type: ignore[index]
+        energy = {"mac": macs * e.mac_pj[str(layer.weight_bits)]}  # type: ignore[index]
     on_chip = bits.get("sram_read", 0) + bits.get("sram_write", 0)
     off_chip = bits.get("dram_read", 0) + bits.get("dram_write", 0)
-    work.energy_pj["sram"] = on_chip * e.sram_pj_per_bit
-    work.energy_pj["noc"] = on_chip * e.noc_pj_per_bit
-    work.energy_pj["register_file"] = bits.get("register_file_read", 0) * e.register_file_pj_per_bit
+    energy["sram"] = on_chip * e.sram_pj_per_bit
+    energy["noc"] = on_chip * e.noc_pj_per_bit
+    energy["register_file"] = bits.get("register_file_read", 0) * e.register_file_pj_per_bit
     if off_chip and spec.dram is not None:
-        work.energy_pj["dram"] = off_chip * spec.dram.pj_per_bit
+        energy["dram"] = off_chip * spec.dram.pj_per_bit
+    return [energy]
 
 
 def leakage_mw(spec: SilagoSpec) -> float:
@@ -368,4 +385,7 @@ def bits_per_cycle(spec: SilagoSpec) -> dict[str, int]:
     return levels if spec.dram is None else {**levels, "dram": spec.dram.bits_per_cycle}
 
 
-PLATFORM = Platform(MACHINE, group, resident, segment, leakage_mw, bits_per_cycle)
+PLATFORM = Platform(
+    MACHINE, group, resident, segment, leakage_mw, bits_per_cycle,
+    Shared(key, lambda layers, stays, spec: stays, tasks, energies_pj),
+)  # fmt: skip

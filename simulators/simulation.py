@@ -7,15 +7,17 @@ network that differs from an earlier one in one layer costs one or two passages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 from simulators import arch, bitfusion, reference, silago
 from simulators.arch import Arch
 from simulators.engine import Ahead, Passage, run_segment
 from simulators.errors import InputError
 from simulators.lowering import Lowered, Platform
-from simulators.report import Report, add_up, layer_cycles, layer_energy_uj, make_report
+from simulators.report import Report, make_report
 from simulators.segments import AheadTask, Segment, lookahead, with_lookahead
 from simulators.specs import PlatformSpec
 from simulators.trace import AnyLayer, Trace
@@ -38,54 +40,37 @@ def register_platform(name: str, spec: type[PlatformSpec], platform: Platform) -
     arch.PLATFORMS[name], PLATFORMS[name] = spec, platform
 
 
-class Simulator:
-    """One architecture, with the segments and passages that it has met."""
+class Store:
+    """Segments and passages that architectures share whose tasks do not differ."""
 
-    def __init__(self, arch: Arch):
-        self.arch = arch
-        self.platform = PLATFORMS[arch.platform]
-        self._segments: dict[tuple[object, ...], int] = {}
+    def __init__(self, platform: Platform):
+        self.machine = platform.machine
+        self._numbers: dict[tuple[object, ...], int] = {}
         self._by_number: list[Segment] = []
+        self._layers: list[tuple[AnyLayer, ...]] = []
         self._lookaheads: dict[tuple[int, int], int] = {}
         self._contents: dict[tuple[AheadTask, ...], int] = {(): NOTHING}
         self._ahead_tasks: list[tuple[AheadTask, ...]] = [()]
         self._passages: dict[tuple[int, int, Ahead], Passage] = {}
+        self.walks: dict[tuple[tuple[int, ...], bytes], Any] = {}
+        """What `batch.py` found of populations."""
 
-    def segments(self, layers: Sequence[AnyLayer]) -> list[int]:
-        """Numbers of the segments of some layers in order. Raises InputError for what the architecture cannot do."""
-        placed = self._placed(layers)
-        numbers, i = [], 0
-        for length in self.platform.group(layers):
-            numbers.append(self.segment(layers[i : i + length], placed[i] if placed else 0))
-            i += length
-        return numbers
-
-    def segment(self, layers: Sequence[AnyLayer], placed: int) -> int:
-        """The number of one segment, which is made if it is new."""
-        key = (placed, *(layer.shape for layer in layers))
-        number = self._segments.get(key)
+    def number(self, key: tuple[object, ...], layers: Sequence[AnyLayer], make: Callable[[], Segment]) -> int:
+        """The number of a segment, which is made if it is new."""
+        number = self._numbers.get(key)
         if number is None:
-            made = self.platform.segment(layers, placed, self.arch.spec)
-            self._by_number.append(made)
-            number = self._segments[key] = len(self._by_number) - 1
+            self._by_number.append(make())
+            self._layers.append(tuple(layers))
+            number = self._numbers[key] = len(self._by_number) - 1
         return number
 
     def made(self, number: int) -> Segment:
-        """A segment by its number."""
+        """A segment, without energies where the platform's architectures share it."""
         return self._by_number[number]
 
-    def energy_uj(self, number: int, passage: Passage) -> list[float]:
-        """Of each layer of a segment, as a report has it."""
-        works = self._by_number[number].works
-        return [
-            add_up(layer_energy_uj(work, cycles, self.leakage_mw, self.arch.frequency_mhz).values())
-            for work, cycles in zip(works, layer_cycles(works, passage.charged), strict=True)
-        ]
-
-    @cached_property
-    def leakage_mw(self) -> float:
-        """Of the architecture."""
-        return self.platform.leakage_mw(self.arch.spec)
+    def layers(self, number: int) -> tuple[AnyLayer, ...]:
+        """The layers that a segment was first made for: all others have their shapes."""
+        return self._layers[number]
 
     def lookahead(self, number: int, behind: int) -> int:
         """The number of what may be started ahead of a segment with another lookahead behind it; equal ones have equal
@@ -100,40 +85,107 @@ class Simulator:
             self._lookaheads[key] = known
         return known
 
-    def lookaheads(self, numbers: Sequence[int]) -> list[int]:
-        """For each segment of a network, the number of what may be started ahead of those that follow it."""
-        found = [NOTHING]
-        for number in reversed(numbers[1:]):
-            found.append(self.lookahead(number, found[-1]))
-        return found[::-1]
-
     def passage(self, number: int, ahead_of: int, ahead: Ahead) -> Passage:
         """Run a segment, or remember how it ran."""
         key = (number, ahead_of, ahead)
         passage = self._passages.get(key)
         if passage is None:
             segment = self._by_number[number]
-            program = with_lookahead(segment, self.platform.machine.ahead, self._ahead_tasks[ahead_of])
-            passage = run_segment(self.platform.machine, program, len(segment.program.repeat), ahead)
+            program = with_lookahead(segment, self.machine.ahead, self._ahead_tasks[ahead_of])
+            passage = run_segment(self.machine, program, len(segment.program.repeat), ahead)
             self._passages[key] = passage
         return passage
 
     def forget_passages(self) -> None:
         """Keep the segments only."""
         self._passages.clear()
+        self.walks.clear()
+
+
+@lru_cache(maxsize=ARCHITECTURES)
+def store(platform: str, key: Hashable) -> Store:
+    """What the architectures of a platform with that key share (see `lowering.Shared`)."""
+    return Store(PLATFORMS[platform])
+
+
+def shared_key(arch: Arch) -> Hashable:
+    """Architectures of a platform with equal keys share a store."""
+    shared = PLATFORMS[arch.platform].shared
+    return arch.spec if shared is None else shared.key(arch.spec)
+
+
+class Simulator:
+    """One architecture, with the segments and passages that it and its like have met; `alone`: itself only."""
+
+    def __init__(self, arch: Arch, alone: bool = False):
+        self.arch = arch
+        self.platform = PLATFORMS[arch.platform]
+        apart = alone or self.platform.shared is None
+        self.store = Store(self.platform) if apart else store(arch.platform, shared_key(arch))
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._made: dict[int, Segment] = {}
+
+    def segments(self, layers: Sequence[AnyLayer]) -> list[int]:
+        """Numbers of the segments of some layers in order. Raises InputError for what the architecture cannot do."""
+        placed = self._placed(layers)
+        numbers, i = [], 0
+        for length in self.platform.group(layers):
+            numbers.append(self.segment(layers[i : i + length], placed[i] if placed else 0))
+            i += length
+        return numbers
+
+    def segment(self, layers: Sequence[AnyLayer], placed: int) -> int:
+        """The number of one segment, which is made if it is new."""
+        shapes = tuple([layer.shape for layer in layers])
+        key = (placed, shapes)
+        number = self._numbers.get(key)
+        if number is None:
+            shared, spec = self.platform.shared, self.arch.spec
+            if shared is None:
+                number = self.store.number(key, layers, lambda: self.platform.segment(layers, placed, spec))
+            else:
+                chosen = shared.choice(layers, placed, spec)
+                make = shared.tasks
+                number = self.store.number((chosen, shapes), layers, lambda: make(layers, chosen, spec))
+            self._numbers[key] = number
+        return number
+
+    def made(self, number: int) -> Segment:
+        """A segment by its number, with this architecture's energies."""
+        made = self._made.get(number)
+        if made is None:
+            made = self.store.made(number)
+            if self.platform.shared is not None:
+                energies = self.platform.shared.energies_pj(self.store.layers(number), made.works, self.arch.spec)
+                works = zip(made.works, energies, strict=True)
+                made = replace(made, works=tuple(replace(work, energy_pj=energy) for work, energy in works))
+            self._made[number] = made
+        return made
+
+    @cached_property
+    def leakage_mw(self) -> float:
+        """Of the architecture."""
+        return self.platform.leakage_mw(self.arch.spec)
+
+    def lookaheads(self, numbers: Sequence[int]) -> list[int]:
+        """For each segment of a network, the number of what may be started ahead of those that follow it."""
+        found = [NOTHING]
+        for number in reversed(numbers[1:]):
+            found.append(self.store.lookahead(number, found[-1]))
+        return found[::-1]
 
     def run(self, numbers: Sequence[int]) -> list[Passage]:
         """A network's segments one after the other."""
         ahead = Ahead()
         passages = []
         for number, ahead_of in zip(numbers, self.lookaheads(numbers), strict=True):
-            passages.append(self.passage(number, ahead_of, ahead))
+            passages.append(self.store.passage(number, ahead_of, ahead))
             ahead = passages[-1].ahead
         return passages
 
     def lowered(self, numbers: Sequence[int]) -> Lowered:
         """A network's segments with what a report needs."""
-        segments = tuple(self._by_number[n] for n in numbers)
+        segments = tuple(self.made(n) for n in numbers)
         return Lowered(
             self.platform.machine, segments, self.leakage_mw, self.arch.frequency_mhz,
             self.platform.bits_per_cycle(self.arch.spec),

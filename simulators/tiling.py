@@ -306,6 +306,32 @@ def _cost(hardware: Hardware, product: Product, tiling: Tiling) -> tuple[float, 
     return (max(array, dram_bits / bandwidth, drains), float(dram_bits), array, first / bandwidth + tiles)
 
 
+def least_cycles(hardware: Hardware, product: Product, tiling: Tiling) -> float:
+    """What a product cannot take less than, behind another of its kind: the array's cycles, the pipeline's, and the
+    DRAM's without results and the two tiles of weights that may have come before. Rounded down by a billionth, more
+    than floating point errs by."""
+    array, dram_bits, cycles = _lower_bounds(hardware, product, tiling)
+    bandwidth = hardware.dram_bits_per_cycle
+    ahead = 2 * (tiling.m * tiling.k * product.weight_bits / bandwidth + 1)
+    return max(array, cycles, dram_bits / bandwidth - ahead) * (1 - 1e-9)
+
+
+def _lower_bounds(hardware: Hardware, product: Product, tiling: Tiling) -> tuple[int, int, int]:
+    """Cycles of the array, bits from the DRAM, and cycles of the pipeline. Not of a convolution."""
+    m, k, n = tiling.m, tiling.k, tiling.n
+    fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
+    lanes, columns = hardware.array.rows * fused.products, hardware.array.columns
+    array = (
+        fused.passes * product.vectors
+        * (product.outputs // m * -(-m // columns) + -(-(product.outputs % m) // columns))
+        * (product.inputs // k * -(-k // lanes) + -(-(product.inputs % k) // lanes))
+    )  # fmt: skip
+    weight_loads, input_loads = loads(product, tiling)
+    weights = product.outputs * product.inputs * product.weight_bits * weight_loads
+    inputs = product.vectors * product.inputs * product.activation_bits * input_loads
+    return array, weights + inputs, ceil(product.outputs / m) * ceil(product.vectors / n) * hardware.pipeline_cycles
+
+
 def _parts(whole: int, tile: int) -> list[tuple[int, int]]:
     """Sizes of the tiles of a dimension, with how many there are of each."""
     full, edge = divmod(whole, tile)
