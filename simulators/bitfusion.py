@@ -9,7 +9,7 @@ its inputs lie expanded in memory. Not modelled: bank conflicts, DRAM rows and r
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -27,7 +27,7 @@ from simulators.bitfusion_products import (
     TiledProduct,
     op_cycles,
 )  # fmt: skip
-from simulators.bitfusion_spec import BitFusionSpec, Buffers
+from simulators.bitfusion_spec import BitFusionSpec, Buffers, Corrections
 from simulators.engine import Ahead, run_segment
 from simulators.errors import InputError
 from simulators.lowering import Platform, Shared
@@ -41,7 +41,7 @@ from simulators.tiling import (
     Window,
     check_recurrent,
     fixed,
-    least_cycles,
+    least,
     precision,
     promising,
     resident,
@@ -159,16 +159,76 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
         energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
         return cycles, energy + leakage_mw(spec) * cycles / spec.frequency_mhz * 1e3
 
-    costs: dict[Tiling, tuple[float, float]] = {}
-    fewest = float("inf")
-    bounded = isinstance(layer, Matmul) and not recurrent and not spec.skips_inactive_inputs
-    for tiling in candidates:
-        if bounded and least_cycles(hardware, product, tiling) > fewest * (1 + NEARLY):
-            continue  # neither the fewest cycles nor nearly so
-        costs[tiling] = cost(tiling)
-        fewest = min(fewest, costs[tiling][0])
-    limit = fewest * (1 + NEARLY)
+    if not isinstance(layer, Matmul) or recurrent or spec.skips_inactive_inputs or spec.corrections != Corrections():
+        return _cheapest({tiling: cost(tiling) for tiling in candidates})
+    bounds = {tiling: _least(layer, fused, hardware, product, tiling, spec) for tiling in candidates}
+    return _cheapest_bounded(bounds, cost)
+
+
+def _cheapest(costs: Mapping[Tiling, tuple[float, float]]) -> Tiling:
+    """The least energy among the nearly fewest cycles, of (cycles, energy)."""
+    limit = min(cycles for cycles, _ in costs.values()) * (1 + NEARLY)
     return min((t for t in costs if costs[t][0] <= limit), key=lambda t: (costs[t][1], costs[t][0]))
+
+
+def _cheapest_bounded(
+    bounds: Mapping[Tiling, tuple[float, float]], cost: Callable[[Tiling], tuple[float, float]]
+) -> Tiling:
+    """The `_cheapest`, without the cost of all: `bounds` are never above it.
+
+    What cannot be nearly as fast as one that is known is left out; and so is what takes more energy than the cheapest
+    that is known, as long as that one is nearly as fast as the bound of any that is left out.
+    """
+    costs: dict[Tiling, tuple[float, float]] = {}
+    while True:
+        fewest = min((cycles for cycles, _ in costs.values()), default=float("inf"))
+        left = [t for t in bounds if t not in costs and bounds[t][0] <= fewest * (1 + NEARLY)]
+        sure = min([fewest, *(bounds[t][0] for t in left)]) * (1 + NEARLY)
+        lowest = min((energy for cycles, energy in costs.values() if cycles <= sure), default=float("inf"))
+        wanted = [t for t in left if bounds[t][1] <= lowest]
+        if not wanted and left:
+            chosen = _cheapest(costs)
+            wanted = [] if costs[chosen][0] <= sure else left
+        if not wanted:
+            # Ties go to the first, as among all.
+            return _cheapest({tiling: costs[tiling] for tiling in bounds if tiling in costs})
+        tiling = min(wanted, key=lambda t: bounds[t])
+        costs[tiling] = cost(tiling)
+
+
+def _least(
+    layer: Matmul, fused: Elementwise | None, hardware: Hardware, product: Product, tiling: Tiling, spec: BitFusionSpec
+) -> tuple[float, float]:
+    """Cycles and energy that a tiling of independent vectors takes at least, with all corrections."""
+    steps, outputs = product.vectors, product.outputs
+    works = [LayerWork(0, 1.0, COMPUTE)]
+    bits = works[0].bits
+    results = steps * outputs * layer.output_bits
+    if fused is not None:
+        results = steps * (fused.outputs * fused.output_bits + (fused.inputs - outputs) * fused.activation_bits)
+    found = least(hardware, product, tiling, results)
+    sums = outputs * steps * found.parts * spec.buffers.partial_sum_bits
+    works[0].busy_cycles = found.array_cycles
+    bits |= {
+        "dram_read": found.weight_bits + found.input_bits,
+        "weight_buffer_write": found.weight_bits,
+        "input_buffer_write": found.input_bits,
+        "input_buffer_read": steps * product.inputs * product.activation_bits * found.column_reads,
+        "weight_buffer_read": steps * outputs * product.inputs * product.weight_bits,
+        "output_buffer_write": sums,
+        "output_buffer_read": sums,
+    }
+    if fused is None:
+        bits["dram_write"] = results
+    else:
+        vectors = fused.vector_parameters * VECTOR_BITS
+        works.append(LayerWork(0, 1.0, PROCESSING, bits={
+            "dram_read": vectors, "dram_write": results, "output_buffer_write": results, "output_buffer_read": results,
+        }))  # fmt: skip
+    layers: list[AnyLayer] = [layer] if fused is None else [layer, fused]
+    energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
+    leakage = leakage_mw(spec) * found.cycles / spec.frequency_mhz * 1e3
+    return found.cycles, (energy + leakage) * (1 - 1e-9)
 
 
 @lru_cache(maxsize=KEYS)

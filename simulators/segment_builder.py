@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -29,6 +30,8 @@ class SegmentBuilder:
         """Add periods, all alike; the last may differ in service times and traffic."""
         emitted = _Emitted(periods, _nonempty(runs), None if last is None else _nonempty(last))
         closed = emitted.last is not None
+        if closed and emitted.names[1] != emitted.names[2]:
+            raise ValueError("the last period must have the steps and dependencies of the others")
         self._count(emitted.runs, periods - closed)
         if emitted.last is not None:
             self._count(emitted.last, 1)
@@ -72,7 +75,7 @@ class _Emitted:
         """All that are written down: a period's, and the last one's."""
         return [step for runs in (self.runs, self.last or ()) for _, steps in runs for step in steps]
 
-    @property
+    @cached_property
     def names(self) -> _Names:
         """All but service times, kinds and traffic."""
         return self.periods, _names(self.runs), None if self.last is None else _names(self.last)
@@ -135,8 +138,6 @@ class _ShapeMaker:
         periods = emitted.periods
         period = _Period(emitted.runs)
         closing = _Period(emitted.last) if emitted.last is not None else None
-        if closing is not None and not period.is_like(closing):
-            raise ValueError("the last period must have the steps and dependencies of the others")
 
         placed = _Placed(period)
         written = min(periods, placed.history)
@@ -247,13 +248,6 @@ class _Period:
         self.service = np.array([step.service for step in steps], np.int64)[self.index]
         self.kind = np.array([step.kind for step in steps], np.int64)[self.index]
         self.roles = list(dict.fromkeys(role for step in steps for role in step.roles))
-
-    def is_like(self, other: _Period) -> bool:
-        """Whether the other differs in service times, kinds and traffic at most."""
-        return np.array_equal(self.index, other.index) and all(
-            (a.roles, a.queue, a.after) == (b.roles, b.queue, b.after)
-            for a, b in zip(self.steps, other.steps, strict=True)
-        )
 
 
 class _Placed:
