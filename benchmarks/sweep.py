@@ -8,6 +8,7 @@ tenth as many in which no two have array, buffers or bandwidth in common. Ends w
 
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -71,6 +72,12 @@ def timed(experiment: Experiment, model: Known) -> tuple[float, int, int]:
         return time.perf_counter() - began, len(result.variant), len(result.front)
 
 
+def processor_seconds() -> float:
+    """Of this process and those that it waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
 def main() -> None:
     variants = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     model = Known(load_trace("mohaq-sru-8bit"))
@@ -89,13 +96,20 @@ def main() -> None:
     distinct = Experiment.model_validate({**settings, "hardware": {"list": alone}})
     figures: dict[str, float] = {"cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
     for name, experiment in (("grid", grid), ("nothing_in_common", distinct)):
+        before = processor_seconds()
         seconds, points, front = timed(experiment, model)
+        spent = processor_seconds() - before
         count = len(experiment.hardware[0].list)
         each = seconds / count * 1e3
         print(
             f"{name}: {count} variants, {points:,} points, {front:,} on the front, {seconds:.1f} s, {each:.0f} ms each"
         )
-        figures |= {f"{name}_variants": count, f"{name}_s": seconds, f"{name}_ms_a_variant": each}
+        figures |= {
+            f"{name}_variants": count,
+            f"{name}_s": seconds,
+            f"{name}_ms_a_variant": each,
+            f"{name}_processor_s": spent,
+        }
     print(json.dumps(figures))
 
 

@@ -17,7 +17,6 @@ from simulators.arch import Arch
 from simulators.engine import Ahead, Passage
 from simulators.errors import InputError
 from simulators.machine import Ints
-from simulators.report import layer_cycles
 from simulators.simulation import NOTHING, Simulator, Store, simulator
 from simulators.trace import AnyLayer, Elementwise, Trace
 
@@ -204,7 +203,7 @@ def _walk(store: Store, numbers: Ints) -> list[_Column]:
                 order[0],
                 np.array([number for number, _ in passed]),
                 np.array([passage.cycles for _, passage in passed], np.int64),
-                np.array([layer_cycles(store.made(number).works, p.charged) for number, p in passed], np.int64),
+                np.array([store.layer_cycles(number, passage) for number, passage in passed], np.int64),
             )
         )
     return columns

@@ -77,6 +77,7 @@ def group(layers: Sequence[AnyLayer]) -> list[int]:
     return lengths
 
 
+@lru_cache(maxsize=KEYS)
 def key(spec: BitFusionSpec) -> Hashable:
     """What tasks depend on: not on energies, the clock or the sizes of buffers, which decide on tilings."""
     post = spec.post_processing
@@ -145,23 +146,23 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
     if len(candidates) == 1:
         return candidates[0]
     layers: list[AnyLayer] = [layer] if fused is None else [layer, fused]
-    known = _trials(key(spec))
+    known = _trials(key(spec)).setdefault((layer, fused, spec.buffers if recurrent else None), {})
+    leakage = leakage_mw(spec)
 
     def cost(tiling: Tiling) -> tuple[float, float]:
-        of = (layer, fused, tiling, spec.buffers if recurrent else None)
-        if of not in known:
+        if tiling not in known:
             tiled = _tiled(layer, fused, [_work(x, spec) for x in layers], tiling, spec)
             program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
             own = len(tiled.program.repeat)
             passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
-            known[of] = passage.cycles, tiled.works
-        cycles, works = known[of]
+            known[tiling] = passage.cycles, tiled.works
+        cycles, works = known[tiling]
         energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
-        return cycles, energy + leakage_mw(spec) * cycles / spec.frequency_mhz * 1e3
+        return cycles, energy + leakage * cycles / spec.frequency_mhz * 1e3
 
     if not isinstance(layer, Matmul) or recurrent or spec.skips_inactive_inputs or spec.corrections != Corrections():
         return _cheapest({tiling: cost(tiling) for tiling in candidates})
-    bounds = {tiling: _least(layer, fused, hardware, product, tiling, spec) for tiling in candidates}
+    bounds = {tiling: _least(layer, fused, hardware, product, tiling, spec, leakage) for tiling in candidates}
     return _cheapest_bounded(bounds, cost)
 
 
@@ -197,8 +198,9 @@ def _cheapest_bounded(
 
 
 def _least(
-    layer: Matmul, fused: Elementwise | None, hardware: Hardware, product: Product, tiling: Tiling, spec: BitFusionSpec
-) -> tuple[float, float]:
+    layer: Matmul, fused: Elementwise | None, hardware: Hardware, product: Product, tiling: Tiling, spec: BitFusionSpec,
+    leakage: float,
+) -> tuple[float, float]:  # fmt: skip
     """Cycles and energy that a tiling of independent vectors takes at least, with all corrections."""
     steps, outputs = product.vectors, product.outputs
     works = [LayerWork(0, 1.0, COMPUTE)]
@@ -227,13 +229,16 @@ def _least(
         }))  # fmt: skip
     layers: list[AnyLayer] = [layer] if fused is None else [layer, fused]
     energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
-    leakage = leakage_mw(spec) * found.cycles / spec.frequency_mhz * 1e3
-    return found.cycles, (energy + leakage) * (1 - 1e-9)
+    return found.cycles, (energy + leakage * found.cycles / spec.frequency_mhz * 1e3) * (1 - 1e-9)
+
+
+_Trials = dict[Tiling, tuple[int, tuple[LayerWork, ...]]]
 
 
 @lru_cache(maxsize=KEYS)
-def _trials(_: Hashable) -> dict[tuple[object, ...], tuple[int, tuple[LayerWork, ...]]]:
-    """Of architectures with the same key: (layer, fused, tiling, buffers) → cycles, and the layers' work."""
+def _trials(_: Hashable) -> dict[tuple[Matmul | Conv2d, Elementwise | None, Buffers | None], _Trials]:
+    """Of architectures with the same key: product, what runs behind it, and buffers where they matter → tiling →
+    cycles, and the layers' work."""
     return {}
 
 

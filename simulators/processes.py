@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections import deque
@@ -67,6 +68,7 @@ _population: Population | None = None
 def _begin(population: Population) -> None:
     global _population
     _population = population
+    gc.freeze()  # what is there stays; collections look at what is new
     parent = parent_process()
     if parent is not None:  # a killed parent does not leave its workers waiting
 

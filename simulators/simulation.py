@@ -17,7 +17,7 @@ from simulators.arch import Arch
 from simulators.engine import Ahead, Passage, run_segment
 from simulators.errors import InputError
 from simulators.lowering import Lowered, Platform
-from simulators.report import Report, make_report
+from simulators.report import Report, layer_cycles, make_report
 from simulators.segments import AheadTask, Segment, lookahead, with_lookahead
 from simulators.specs import PlatformSpec
 from simulators.trace import AnyLayer, Trace
@@ -52,6 +52,7 @@ class Store:
         self._contents: dict[tuple[AheadTask, ...], int] = {(): NOTHING}
         self._ahead_tasks: list[tuple[AheadTask, ...]] = [()]
         self._passages: dict[tuple[int, int, Ahead], Passage] = {}
+        self._cycles: dict[tuple[int, tuple[int, ...]], list[int]] = {}
         self.walks: dict[tuple[tuple[int, ...], bytes], Any] = {}
         """What `batch.py` found of populations."""
 
@@ -95,6 +96,14 @@ class Store:
             passage = run_segment(self.machine, program, len(segment.program.repeat), ahead)
             self._passages[key] = passage
         return passage
+
+    def layer_cycles(self, number: int, passage: Passage) -> list[int]:
+        """What a passage of a segment charges to each of its layers."""
+        key = number, passage.charged
+        cycles = self._cycles.get(key)
+        if cycles is None:
+            cycles = self._cycles[key] = layer_cycles(self._by_number[number].works, passage.charged)
+        return cycles
 
     def forget_passages(self) -> None:
         """Keep the segments only."""
