@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from search.display import WIDTH_IN_FILES, SearchDisplay
+from search.hardware import Hardware
 from search.points import CoDesign
 from search.sweep_outputs import results_of
 
-MOST_ROWS = 40
+MOST_ROWS = 30
 """Points of the joint front that are printed; all are in the file."""
 
 
@@ -49,11 +53,12 @@ def print_sweep(result: CoDesign, console: Console | None = None) -> None:
     rows = content["front"]
     shown = rows if len(rows) <= MOST_ROWS else [rows[i * len(rows) // MOST_ROWS] for i in range(MOST_ROWS)]
     sites = " ".join(part.split("=")[0] for part in rows[0]["bits"].split(",")) if rows else ""
+    names = _short(result.hardware)
     title = f"Joint Pareto front of {result.experiment.name}: {', '.join(result.experiment.objectives)}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for column in ("", "error %", "ms", "µJ", "mm²"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("hardware", overflow="fold")
+    table.add_column("hardware: what differs", overflow="fold")
     table.add_column(f"weights x activations: {sites}", overflow="fold")
     for row in shown:
         table.add_row(
@@ -62,7 +67,7 @@ def print_sweep(result: CoDesign, console: Console | None = None) -> None:
             f"{row['latency_ms']:.3f}",
             f"{row['energy_uj']:,.0f}",
             "" if row["area_mm2"] is None else f"{row['area_mm2']:.2f}",
-            row["hardware"],
+            names[row["variant"]],
             " ".join(part.split("=")[1] for part in row["bits"].split(",")),
         )
     console.print(table)
@@ -82,3 +87,20 @@ def print_sweep(result: CoDesign, console: Console | None = None) -> None:
         f"each variant: {result.folder / 'variants.csv'}, {result.folder / 'fronts.csv'}", highlight=False,
         soft_wrap=True,
     )  # fmt: skip
+
+
+def _short(hardware: Hardware) -> list[str]:
+    """By variant, what it does not have in common with all others, keys by their last part where that is clear."""
+    keys = dict.fromkeys(key for variant in hardware for key in variant.changes)
+    last = Counter(key.split(".")[-1] for key in keys)
+    archs = {variant.arch.name for variant in hardware}
+    varying = {key for key in keys if len({json.dumps(variant.changes.get(key)) for variant in hardware}) > 1}
+    short = []
+    for variant in hardware:
+        words = [variant.arch.name] if len(archs) > 1 or not variant.changes else []
+        for key, value in variant.changes.items():
+            if key in varying:
+                end = key.split(".")[-1]
+                words.append(f"{end if last[end] == 1 else key}={value}")
+        short.append(" ".join(words))
+    return short

@@ -5,6 +5,7 @@ import io
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
@@ -15,6 +16,8 @@ LABELS = {name: label for name, (_, label) in COST_AXES.items()} | {
     "area": "area of the hardware (mm²)",
     "error": "error rate, worst of 4 subsets (%)",
 }
+AREA = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0, 0.85, 256)), "area")
+"""Small hardware is dark; without the palest."""
 MOST_DOTS = 20_000
 """Points of the variants' own fronts that are drawn, evenly taken."""
 
@@ -40,7 +43,7 @@ def draw_sweep(result: CoDesign) -> bytes:
             rows = result.front[order]
             dots = axis.scatter(
                 _of(result, name, rows), _of(result, upright, rows), s=22, linewidths=0, label="on the joint front",
-                **({"c": area[order], "cmap": "plasma", "norm": "log"} if coloured else {"color": FRONT}),
+                **({"c": area[order], "cmap": AREA, "norm": "log"} if coloured else {"color": FRONT}),
             )  # fmt: skip
             axis.set_xlabel(LABELS[name])
             _logarithmic(axis)
