@@ -14,6 +14,8 @@ from functools import lru_cache
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from simulators.bitfusion_products import (
     INPUTS,
     LOAD_INPUTS,
@@ -162,7 +164,14 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
 
     if not isinstance(layer, Matmul) or recurrent or spec.skips_inactive_inputs or spec.corrections != Corrections():
         return _cheapest({tiling: cost(tiling) for tiling in candidates})
-    bounds = {tiling: _least(layer, fused, hardware, product, tiling, spec, leakage) for tiling in candidates}
+    at_least = _at_least(key(spec)).setdefault((layer, fused), {})
+    bounds = {}
+    for tiling in candidates:
+        if tiling not in at_least:
+            at_least[tiling] = _least(layer, fused, hardware, product, tiling)
+        cycles, works = at_least[tiling]
+        energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
+        bounds[tiling] = cycles, (energy + leakage * cycles / spec.frequency_mhz * 1e3) * (1 - 1e-9)
     return _cheapest_bounded(bounds, cost)
 
 
@@ -180,38 +189,44 @@ def _cheapest_bounded(
     What cannot be nearly as fast as one that is known is left out; and so is what takes more energy than the cheapest
     that is known, as long as that one is nearly as fast as the bound of any that is left out.
     """
+    tilings, least_of = list(bounds), np.array(list(bounds.values()))
+    order = np.lexsort(least_of.T[::-1])
+    cycles, energy = least_of[order].T
+    unknown = np.ones(len(order), bool)
     costs: dict[Tiling, tuple[float, float]] = {}
+    fewest = float("inf")
     while True:
-        fewest = min((cycles for cycles, _ in costs.values()), default=float("inf"))
-        left = [t for t in bounds if t not in costs and bounds[t][0] <= fewest * (1 + NEARLY)]
-        sure = min([fewest, *(bounds[t][0] for t in left)]) * (1 + NEARLY)
-        lowest = min((energy for cycles, energy in costs.values() if cycles <= sure), default=float("inf"))
-        wanted = [t for t in left if bounds[t][1] <= lowest]
-        if not wanted and left:
-            chosen = _cheapest(costs)
-            wanted = [] if costs[chosen][0] <= sure else left
-        if not wanted:
-            # Ties go to the first, as among all.
-            return _cheapest({tiling: costs[tiling] for tiling in bounds if tiling in costs})
-        tiling = min(wanted, key=lambda t: bounds[t])
+        left = unknown & (cycles <= fewest * (1 + NEARLY))
+        first = int(left.argmax())
+        if not left[first]:
+            break
+        sure = min(fewest, cycles[first]) * (1 + NEARLY)
+        lowest = min([energy for cycles, energy in costs.values() if cycles <= sure], default=float("inf"))
+        wanted = left & (energy <= lowest)
+        chosen = int(wanted.argmax())
+        if not wanted[chosen]:
+            if costs[_cheapest(costs)][0] <= sure:
+                break
+            chosen = first
+        tiling = tilings[order[chosen]]
+        unknown[chosen] = False
         costs[tiling] = cost(tiling)
+        fewest = min(fewest, costs[tiling][0])
+    # Ties go to the first, as among all.
+    return _cheapest({tiling: costs[tiling] for tiling in tilings if tiling in costs})
 
 
 def _least(
-    layer: Matmul, fused: Elementwise | None, hardware: Hardware, product: Product, tiling: Tiling, spec: BitFusionSpec,
-    leakage: float,
-) -> tuple[float, float]:  # fmt: skip
-    """Cycles and energy that a tiling of independent vectors takes at least, with all corrections."""
+    layer: Matmul, fused: Elementwise | None, hardware: Hardware, product: Product, tiling: Tiling
+) -> tuple[float, tuple[LayerWork, ...]]:
+    """Cycles that a tiling of independent vectors takes at least, with all corrections, and what it moves at least."""
     steps, outputs = product.vectors, product.outputs
-    works = [LayerWork(0, 1.0, COMPUTE)]
-    bits = works[0].bits
     results = steps * outputs * layer.output_bits
     if fused is not None:
         results = steps * (fused.outputs * fused.output_bits + (fused.inputs - outputs) * fused.activation_bits)
     found = least(hardware, product, tiling, results)
-    sums = outputs * steps * found.parts * spec.buffers.partial_sum_bits
-    works[0].busy_cycles = found.array_cycles
-    bits |= {
+    sums = outputs * steps * found.parts * hardware.buffers.partial_sum_bits
+    bits = {
         "dram_read": found.weight_bits + found.input_bits,
         "weight_buffer_write": found.weight_bits,
         "input_buffer_write": found.input_bits,
@@ -220,16 +235,26 @@ def _least(
         "output_buffer_write": sums,
         "output_buffer_read": sums,
     }
+    work = LayerWork(0, 1.0, COMPUTE, found.array_cycles, bits)
     if fused is None:
         bits["dram_write"] = results
-    else:
-        vectors = fused.vector_parameters * VECTOR_BITS
-        works.append(LayerWork(0, 1.0, PROCESSING, bits={
-            "dram_read": vectors, "dram_write": results, "output_buffer_write": results, "output_buffer_read": results,
-        }))  # fmt: skip
-    layers: list[AnyLayer] = [layer] if fused is None else [layer, fused]
-    energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
-    return found.cycles, (energy + leakage * found.cycles / spec.frequency_mhz * 1e3) * (1 - 1e-9)
+        return found.cycles, (work,)
+    vectors = fused.vector_parameters * VECTOR_BITS
+    behind = {
+        "dram_read": vectors,
+        "dram_write": results,
+        "output_buffer_write": results,
+        "output_buffer_read": results,
+    }
+    return found.cycles, (work, LayerWork(0, 1.0, PROCESSING, bits=behind))
+
+
+@lru_cache(maxsize=KEYS)
+def _at_least(
+    _: Hashable,
+) -> dict[tuple[Matmul, Elementwise | None], dict[Tiling, tuple[float, tuple[LayerWork, ...]]]]:
+    """Of architectures with the same key, what `_least` found."""
+    return {}
 
 
 _Trials = dict[Tiling, tuple[int, tuple[LayerWork, ...]]]
@@ -259,6 +284,7 @@ def forget_mappings() -> None:
     """Choose anew from now on."""
     _mapping.cache_clear()
     _trials.cache_clear()
+    _at_least.cache_clear()
 
 
 def _stays(product: Product, spec: BitFusionSpec) -> bool:

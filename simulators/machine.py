@@ -18,7 +18,7 @@ a product with the elementwise work behind it. Each task has a *kind*: what a cy
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -131,6 +131,12 @@ class Program:
     """(B,) the longest relative dependency of a block: how far back its future can depend on its past."""
     margin: Ints
     """(B,) how many periods at a block's end later blocks depend on: these are never left out by fast-forwarding."""
+
+    def timed(self, service: Ints, kind: Ints) -> Program:
+        """The same tasks with other service times and kinds, (T,) each."""
+        made = replace(self, service=service, kind=kind)
+        made.__dict__["lengths"] = self.lengths
+        return made
 
     @cached_property
     def lengths(self) -> Ints:

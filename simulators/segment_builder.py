@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -45,8 +45,8 @@ class SegmentBuilder:
         kind = np.array([step.kind for step in steps], np.int64)[shape.source]
         ahead = tuple(AheadTask(int(service[j]), int(kind[j]), labels) for j, labels in shape.ahead)
         return Segment(
-            self.works, replace(shape.whole, service=service, kind=kind), shape.waits, ahead, shape.ahead_whole,
-            shape.exports, replace(shape.alone, service=service, kind=kind),
+            self.works, shape.whole.timed(service, kind), shape.waits, ahead, shape.ahead_whole, shape.exports,
+            shape.alone.timed(service, kind), shape.behind,
         )  # fmt: skip
 
     def _count(self, runs: Sequence[Run], times: int) -> None:
@@ -101,11 +101,13 @@ class _Shape:
     """Stored task and what it waits for, of each that may run ahead."""
     ahead_whole: bool
     exports: dict[str, tuple[tuple[int, int], ...]]
+    behind: dict[tuple[tuple[Label, ...], ...], Program] = field(default_factory=dict)
+    """See `Segment`."""
 
 
 _shapes: OrderedDict[tuple[Machine, tuple[_Names, ...]], _Shape] = OrderedDict()
-SHAPES = 2048
-"""How many are kept; a network's layers have some hundred."""
+SHAPES = 512
+"""How many are kept, of some hundred KiB each; a network's layers have some hundred."""
 
 
 def _shape(machine: Machine, names: tuple[_Names, ...], emitted: Sequence[_Emitted]) -> _Shape:
@@ -119,6 +121,7 @@ def _shape(machine: Machine, names: tuple[_Names, ...], emitted: Sequence[_Emitt
         known = _shapes[key] = maker.shape()
         if len(_shapes) > SHAPES:
             _shapes.popitem(last=False)
+    _shapes.move_to_end(key)
     return known
 
 

@@ -22,6 +22,8 @@ from simulators.machine import Program
 Label = tuple[str, int]
 EVERYTHING_BEFORE: Label = ("everything before", 0)
 """All tasks of the segments before are complete."""
+FORMS = 4
+"""Lookaheads for which a segment's form keeps what depends on what."""
 KEPT = 32
 """Steps of each role that what comes later can refer to."""
 
@@ -90,6 +92,9 @@ class Segment:
     """Role → (block, offset before its end) of its last steps, the last first."""
     alone: Program
     """The program with everything before complete."""
+    behind: dict[tuple[tuple[Label, ...], ...], Program] = field(default_factory=dict, compare=False, repr=False)
+    """By what the tasks of a lookahead wait for, `alone` with them behind it, but for service times and kinds: kept for
+    all segments of the same form."""
 
 
 def link(segments: Sequence[Segment]) -> Program:
@@ -156,23 +161,38 @@ def with_lookahead(segment: Segment, queue: int | None, tasks: Sequence[AheadTas
     p = segment.alone
     if not tasks:
         return p
+    waits = tuple([task.after for task in tasks])
+    form = segment.behind.get(waits)
+    if form is None:
+        if len(segment.behind) >= FORMS:
+            segment.behind.clear()
+        form = segment.behind[waits] = _with_behind(segment, queue, waits)
+    service = np.concatenate([p.service, np.array([t.service for t in tasks], np.int64)])
+    kind = np.concatenate([p.kind, np.array([t.kind for t in tasks], np.int64)])
+    return form.timed(service, kind)
+
+
+def _with_behind(segment: Segment, queue: int | None, waits: Sequence[tuple[Label, ...]]) -> Program:
+    """The form of `with_lookahead`: what depends on what, with some service times and kinds."""
+    p = segment.alone
     margin = p.margin.copy()
     counts, targets, offsets = [], [], []
-    for task in tasks:
-        known = [segment.exports.get(role, ())[back - 1 : back] for role, back in task.after]
+    for after in waits:
+        known = [segment.exports.get(role, ())[back - 1 : back] for role, back in after]
         places = [places[0] for places in known if places]  # others are complete
         counts.append(len(places))
         for block, offset in places:
             targets.append(block)
             offsets.append(offset)
             margin[block] = max(margin[block], -(-offset // int(p.lengths[block])))
+    one = np.ones(len(waits), np.int64)
     return Program(
         repeat=np.append(p.repeat, 1),
-        first_task=np.append(p.first_task, p.first_task[-1] + len(tasks)),
+        first_task=np.append(p.first_task, p.first_task[-1] + len(waits)),
         segment=np.append(p.segment, 1),
-        queue=np.concatenate([p.queue, np.full(len(tasks), queue, np.int64)]),
-        service=np.concatenate([p.service, np.array([t.service for t in tasks], np.int64)]),
-        kind=np.concatenate([p.kind, np.array([t.kind for t in tasks], np.int64)]),
+        queue=np.concatenate([p.queue, np.full(len(waits), queue, np.int64)]),
+        service=np.concatenate([p.service, one]),
+        kind=np.concatenate([p.kind, one]),
         first_dependency=np.concatenate([p.first_dependency, p.first_dependency[-1] + np.cumsum(counts)]),
         dependency_block=np.concatenate([p.dependency_block, np.array(targets, np.int64)]),
         dependency_offset=np.concatenate([p.dependency_offset, np.array(offsets, np.int64)]),
