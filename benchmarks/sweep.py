@@ -102,8 +102,8 @@ def main() -> None:
         count = len(experiment.hardware[0].list)
         each = seconds / count * 1e3
         print(
-            f"{name}: {count} variants, {points:,} points, {front:,} on the front, {seconds:.1f} s, {each:.0f} ms each, "
-            f"{spent:.0f} s of processor"
+            f"{name}: {count} variants, {points:,} points, {front:,} on the front, {seconds:.1f} s, "
+            f"{each:.0f} ms each, {spent:.0f} s of processor"
         )
         figures |= {
             f"{name}_variants": count,

@@ -15,19 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.evaluator import Evaluator as PymooEvaluator
 from pymoo.core.problem import Problem
-from pymoo.operators.crossover.sbx import SBX
-from pymoo.operators.mutation.pm import PM
-from pymoo.operators.repair.rounding import RoundingRepair
 
+from quant.candidate import name_of
 from search.evaluation import Cost, Evaluator
 from search.executor import Executor, Inline
 from search.experiment import Experiment
-from search.genome import Bits, Genome, name_of
+from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger
+from search.methods import method_of
 from search.nsga2 import Progress
 from search.points import OVER_ERROR, OVER_MEMORY, CoDesign, kind_of
 from search.problem import NOT_EVALUATED
@@ -162,15 +160,9 @@ def _search(
     experiment: Experiment, genome: CoGenome, problem: CoDesignProblem, state: RunFolder, progress: Progress | None
 ) -> list[tuple[Variant, Bits]]:
     """Everything that the search looked at, each once, in the order of its appearance."""
-    algorithm = NSGA2(
-        pop_size=experiment.population,
-        n_offsprings=experiment.offspring,
-        sampling=_initial(experiment, genome),
-        crossover=SBX(prob=1.0, eta=experiment.crossover_eta, vtype=float, repair=RoundingRepair()),
-        mutation=PM(prob=1.0, eta=experiment.mutation_eta, vtype=float, repair=RoundingRepair()),
-        eliminate_duplicates=True,
-    )
-    algorithm.setup(problem, termination=("n_gen", experiment.generations + 1), seed=experiment.seed, verbose=False)
+    # A learnt error knows bits, not hardware.
+    method = "nsga2" if experiment.method == "surrogate" else experiment.method
+    algorithm = method_of(experiment.model_copy(update={"method": method}), problem, _initial(experiment, genome))
     seen: dict[tuple[int, str], tuple[Variant, Bits]] = {}
     while algorithm.has_next():
         asked = algorithm.ask()

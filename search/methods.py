@@ -14,20 +14,20 @@ from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.nsga3 import NSGA3
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
+from pymoo.core.problem import Problem
 from pymoo.operators.crossover.sbx import SBX
 from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.util.ref_dirs import get_reference_directions
 
 from search.experiment import Experiment
-from search.problem import BitWidthProblem
 from search.surrogate import Surrogate
 
 ATTEMPTS = 100
 """Draws of a random candidate before one that was asked for already is taken for a sign that none is left."""
 
 
-def method_of(experiment: Experiment, problem: BitWidthProblem, initial: np.ndarray) -> Algorithm:
+def method_of(experiment: Experiment, problem: Problem, initial: np.ndarray) -> Algorithm:
     """The experiment's algorithm, set up: it begins with the gene vectors `initial` (N, genes)."""
     settings: dict[str, Any] = {
         "pop_size": experiment.population,

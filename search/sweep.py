@@ -19,11 +19,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from quant.candidate import fixed_bits, parse_bits
+from quant.candidate import fixed_bits, name_of, parse_bits
 from search.evaluation import Evaluator, Quality
 from search.executor import Executor, Inline
 from search.experiment import Candidates, Experiment
-from search.genome import Bits, Genome, name_of
+from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
 from search.nsga2 import BASELINE_BITS, search_with
@@ -102,7 +102,7 @@ def model_of(experiment: Experiment) -> Any:
     from quant import Scheme, load_model
 
     root = None if experiment.corpus_root is None else Path(experiment.corpus_root)
-    return load_model(experiment.model, root, Scheme(**experiment.clipping.model_dump()))
+    return load_model(experiment.model, root, Scheme(**experiment.clipping.model_dump()), every=experiment.every)
 
 
 def identity_of(experiment: Experiment, hardware: Hardware, model: Any) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def _searched(
     objectives = tuple(name for name in experiment.objectives if name != "area")
     if not objectives:
         raise InputError("objectives: area: a search on each variant needs another beside it")
-    single = experiment.model_copy(update={"objectives": objectives, "hardware": ()})
+    single = experiment.model_copy(update={"objectives": objectives, "hardware": (), "published": None})
     for variant in hardware:
         if progress:
             progress.searching(variant.number, len(hardware))

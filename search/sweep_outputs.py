@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from search.genome import name_of
+from quant.candidate import name_of
 from search.outputs import LIBRARIES
 from search.points import CoDesign
 from search.sweep_plot import draw_sweep

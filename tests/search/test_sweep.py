@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stand_in import StandInModel
 
+from quant.candidate import name_of
 from search import Experiment, run
 from search.codesign import fitted, search_hardware
-from search.genome import name_of
 from search.hardware import Hardware, HardwareBlock
 from search.kernels import non_dominated
 from search.points import NOT_OFFERED, CoDesign
@@ -32,7 +32,7 @@ FILES = ("sweep.csv", "sweep.json", "fronts.csv", "variants.csv")
 def experiment(**changes: Any) -> Experiment:
     base = {
         "name": "t", "model": "none", "steps": 5, "objectives": ["error", "latency", "energy", "area"],
-        "hardware": GRID, "candidates": {"random": 30},
+        "hardware": GRID, "candidates": {"random": 30}, "method": "nsga2",
     }  # fmt: skip
     return Experiment.model_validate({**base, **changes})
 
