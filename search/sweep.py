@@ -70,6 +70,8 @@ def sweep(
 
     Raises InputError as `search.run` does.
     """
+    if not experiment.hardware:
+        raise InputError(f"{experiment.name}: hardware: missing: a sweep needs variants")
     hardware = hardware_of(experiment)
     model = model or model_of(experiment)
     make_folder(folder)

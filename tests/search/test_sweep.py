@@ -227,6 +227,7 @@ def test_limits_of_memory_and_error(tmp_path: Path) -> None:
     [
         ("hardware: {grid: {array.row: [8]}}", r"hardware: bitfusion,array.row=8: --set array.row=8: array.row: unknown key; did you mean rows"),
         ("hardware: {grid: {array.rows: [8, 0]}}", r"hardware: bitfusion,array.rows=0: .*array.rows: 0"),
+        ("objectives: [error]", r"x: hardware: missing"),
         ("hardware: {archs: [nowhere]}", r"hardware: nowhere: "),
         ("hardware: {grids: {}}", r"x.yaml:2:\d+: hardware.grids: unknown key; did you mean grid"),
         ("hardware: {grid: {array.rows: 8}}", r"x.yaml:2:\d+: hardware.grid.array.rows: 8: "),
