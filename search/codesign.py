@@ -21,17 +21,18 @@ from pymoo.core.problem import Problem
 from quant.candidate import name_of
 from search.evaluation import Cost, Evaluator
 from search.executor import Executor, Inline
-from search.experiment import Experiment
+from search.experiment import Experiment, ExperimentModel
 from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger
 from search.methods import method_of
-from search.nsga2 import Progress
-from search.points import OVER_ERROR, OVER_MEMORY, CoDesign, kind_of
+from search.nsga2 import Progress, reporter
+from search.points import OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign, kind_of
 from search.problem import NOT_EVALUATED
 from search.state import RunFolder, make_folder
-from search.sweep import STATE_FILE, error_limit, genome_of, hardware_of, identity_of, model_of, needs_error
+from search.sweep import STATE_FILE, error_limit, genome_of, hardware_of, identity_of, needs_error
 from search.sweep_outputs import write_sweep
+from search.worker import Source
 from simulators.errors import InputError
 
 
@@ -110,7 +111,7 @@ class CoDesignProblem(Problem):
                 bounds.append([0.0, 0.0 if memory is None else cost.memory_mib - memory, 0.0])
         wanted = [bits for (_, bits), bound in zip(individuals, bounds, strict=True) if max(bound) <= 0]
         if needs_error(self.experiment):
-            self.shared.qualities(wanted, self.progress.evaluated if self.progress else None)
+            self.shared.qualities(wanted, reporter(self.progress))
         values: list[list[float | None]] = []
         for (variant, bits), cost, bound in zip(individuals, costs, bounds, strict=True):
             quality = self.shared.known_quality(bits)
@@ -119,6 +120,8 @@ class CoDesignProblem(Problem):
                 continue
             if self.limit is not None and quality is not None:
                 bound[2] = quality.error - self.limit
+            elif self.shared.was_set_aside(bits):
+                bound[0] = 1.0
             of: dict[str, float | None] = {
                 "error": NOT_EVALUATED if quality is None else quality.error,
                 "latency": cost.latency_ms,
@@ -138,13 +141,17 @@ def search_hardware(
     if experiment.candidates is not None:
         raise InputError("candidates: they are a sweep's; a search finds its own")
     hardware = hardware_of(experiment)
-    model = model or model_of(experiment)
+    factory = ExperimentModel.of(experiment) if model is None else None
+    model = factory() if factory else model
     make_folder(folder)
     identity = identity_of(experiment, hardware, model)
     genome = CoGenome(genome_of(experiment, hardware, model), hardware)
     with RunFolder(folder, identity, resume, STATE_FILE) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
         executor = executor or Inline()
-        evaluators = {v.number: Evaluator(model, v.arch, experiment.steps, ledger, executor) for v in hardware}
+        if state.is_new:
+            ledger.forget_set_aside()
+        surroundings = experiment.steps, ledger, executor, Source.of(model, factory)
+        evaluators = {v.number: Evaluator(model, v.arch, *surroundings) for v in hardware}
         shared = evaluators[0]
         if progress:
             progress.started(experiment.population + experiment.offspring * experiment.generations)
@@ -210,6 +217,8 @@ def _result(
             reason = kind_of(cost)
         elif memory is not None and cost.memory_mib > memory:
             reason = OVER_MEMORY
+        elif shared.was_set_aside(bits):
+            reason = SET_ASIDE
         elif problem.limit is not None and quality is not None and quality.error > problem.limit:
             reason = OVER_ERROR
         if reason is not None or isinstance(cost, str):

@@ -112,7 +112,7 @@ def search_with(experiment: Experiment, state: Recorder, evaluator: Evaluator, p
         fixed_bits(experiment.fixed, [site.name for site in evaluator.model.sites]),
     )
     homogeneous = genome.homogeneous()
-    done = _reporter(progress)
+    done = reporter(progress)
     if progress:
         progress.started(experiment.population + experiment.offspring * experiment.generations)
     qualities = evaluator.qualities(list(homogeneous.values()), done)
@@ -164,7 +164,14 @@ def search_with(experiment: Experiment, state: Recorder, evaluator: Evaluator, p
     )
 
 
-def _reporter(progress: Progress | None) -> Callable[[Bits, Quality | None], None] | None:
+class Evaluations(Protocol):
+    """The part of a display that is told of candidates."""
+
+    def evaluated(self, bits: Bits, quality: Quality) -> None: ...
+    def set_aside(self, bits: Bits) -> None: ...
+
+
+def reporter(progress: Evaluations | None) -> Callable[[Bits, Quality | None], None] | None:
     """Tells a display of each candidate."""
     if progress is None:
         return None

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 NOT_OFFERED = "bits that the hardware does not offer"
 OVER_MEMORY = "over the memory limit"
 OVER_ERROR = "over the error limit"
+SET_ASIDE = "set aside: evaluating its error killed workers"
 
 _KEY = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)+\b")
 

@@ -12,7 +12,7 @@ import io
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,15 +22,16 @@ import numpy as np
 from quant.candidate import fixed_bits, name_of, parse_bits
 from search.evaluation import Evaluator, Quality
 from search.executor import Executor, Inline
-from search.experiment import Candidates, Experiment
+from search.experiment import Candidates, Experiment, ExperimentModel
 from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
-from search.nsga2 import BASELINE_BITS, search_with
-from search.points import NOT_OFFERED, OVER_ERROR, OVER_MEMORY, CoDesign
+from search.nsga2 import BASELINE_BITS, reporter, search_with
+from search.points import NOT_OFFERED, OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign
 from search.state import RunFolder, make_folder
 from search.stored import load_run
 from search.sweep_outputs import write_sweep
+from search.worker import Source
 from simulators.errors import InputError
 from simulators.mohaq_closed_form import memory_mib
 from simulators.population import Figures, Population
@@ -51,6 +52,9 @@ class SweepProgress(Protocol):
 
     def evaluated(self, bits: Bits, quality: Quality) -> None:
         """One candidate's error is known."""
+
+    def set_aside(self, bits: Bits) -> None:
+        """One candidate's evaluation killed the workers that tried it."""
 
     def simulating(self, done: int, variants: int, candidates: int) -> None:
         """So many variants are simulated."""
@@ -73,19 +77,26 @@ def sweep(
     if not experiment.hardware:
         raise InputError(f"{experiment.name}: hardware: missing: a sweep needs variants")
     hardware = hardware_of(experiment)
-    model = model or model_of(experiment)
+    factory = ExperimentModel.of(experiment) if model is None else None
+    model = factory() if factory else model
     make_folder(folder)
     source = experiment.candidates
     given = None if source is None else _given(source, experiment, hardware, model)
     identity = identity_of(experiment, hardware, model)
     if given is not None:
         identity["digests"]["candidates"] = _digest(name_of(bits) for bits in given)
-    with RunFolder(folder, identity, resume, STATE_FILE), closing(Ledger(folder / LEDGER_FILE)) as ledger:
+    with RunFolder(folder, identity, resume, STATE_FILE) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
+        if state.is_new:
+            ledger.forget_set_aside()
+        comes_from = Source.of(model, factory)
         if source is not None and source.run is not None:
             _copy_errors(Path(source.run) / LEDGER_FILE, ledger, model, given or [])
         executor = executor or Inline()
-        found = given if given is not None else _searched(experiment, hardware, model, ledger, executor, progress)
-        evaluator = Evaluator(model, hardware.variants[0].arch, experiment.steps, ledger, executor)
+        evaluators = (
+            Evaluator(model, variant.arch, experiment.steps, ledger, executor, comes_from) for variant in hardware
+        )
+        found = given if given is not None else _searched(experiment, hardware, evaluators, folder, progress)
+        evaluator = Evaluator(model, hardware.variants[0].arch, experiment.steps, ledger, executor, comes_from)
         candidates, out_of_bounds, limit = _screened(experiment, evaluator, found, progress)
         figures = _simulated(candidates, experiment.steps, hardware, model, folder / PARTS, progress, workers)
         result = _collected(experiment, folder, hardware, evaluator, candidates, out_of_bounds, limit, figures)
@@ -97,14 +108,6 @@ def sweep(
 def hardware_of(experiment: Experiment) -> Hardware:
     """The experiment's variants. Raises InputError for one that cannot be, or has no area where that is asked for."""
     return Hardware(experiment.hardware, experiment.arch, experiment.set, "area" in experiment.objectives)
-
-
-def model_of(experiment: Experiment) -> Any:
-    """Load the experiment's model."""
-    from quant import Scheme, load_model
-
-    root = None if experiment.corpus_root is None else Path(experiment.corpus_root)
-    return load_model(experiment.model, root, Scheme(**experiment.clipping.model_dump()), every=experiment.every)
 
 
 def identity_of(experiment: Experiment, hardware: Hardware, model: Any) -> dict[str, Any]:
@@ -143,7 +146,10 @@ def error_limit(experiment: Experiment, evaluator: Evaluator) -> float | None:
     if experiment.constraints.error_increase is None:
         return experiment.constraints.error
     base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in evaluator.model.sites}
-    return evaluator.qualities([base])[0].error + experiment.constraints.error_increase
+    quality = evaluator.qualities([base])[0]
+    if quality is None:
+        raise InputError(f"{experiment.name}: constraints.error_increase: the 16-bit baseline was {SET_ASIDE}")
+    return quality.error + experiment.constraints.error_increase
 
 
 def _digest(parts: Any) -> str:
@@ -211,7 +217,7 @@ class _Unrecorded:
 
 
 def _searched(
-    experiment: Experiment, hardware: Hardware, model: Any, ledger: Ledger, executor: Executor,
+    experiment: Experiment, hardware: Hardware, evaluators: Iterable[Evaluator], folder: Path,
     progress: SweepProgress | None,
 ) -> list[Bits]:  # fmt: skip
     """What a search on each variant looks at, each candidate once."""
@@ -220,11 +226,10 @@ def _searched(
     if not objectives:
         raise InputError("objectives: area: a search on each variant needs another beside it")
     single = experiment.model_copy(update={"objectives": objectives, "hardware": (), "published": None})
-    for variant in hardware:
+    for variant, evaluator in zip(hardware, evaluators, strict=True):
         if progress:
             progress.searching(variant.number, len(hardware))
-        evaluator = Evaluator(model, variant.arch, experiment.steps, ledger, executor)
-        for solution in search_with(single, _Unrecorded(ledger.path.parent), evaluator, None).visited:
+        for solution in search_with(single, _Unrecorded(folder), evaluator, None).visited:
             found.setdefault(solution.name, solution.bits)
     return list(found.values())
 
@@ -245,10 +250,11 @@ def _screened(
         if progress:
             progress.started(len(kept))
         limit = error_limit(experiment, evaluator)
-        qualities = evaluator.qualities(kept, progress.evaluated if progress else None)
-        feasible = [limit is None or quality.error <= limit for quality in qualities]
-        out[OVER_ERROR] = feasible.count(False)
-        kept = [bits for bits, ok in zip(kept, feasible, strict=True) if ok]
+        qualities = evaluator.qualities(kept, reporter(progress))
+        within = [(bits, quality) for bits, quality in zip(kept, qualities, strict=True) if quality is not None]
+        out[SET_ASIDE] = len(kept) - len(within)
+        kept = [bits for bits, quality in within if limit is None or quality.error <= limit]
+        out[OVER_ERROR] = len(within) - len(kept)
     if not kept:
         raise InputError(f"candidates: none of {len(found)} is within the limits (constraints)")
     return kept, {reason: count for reason, count in out.items() if count}, limit
