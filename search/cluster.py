@@ -145,6 +145,12 @@ def _evaluate(key: str, group: Group) -> Recognised:
     return recognise(_users[key][0], group)
 
 
+def _threads(client: Client) -> int:
+    """Of the workers that take tasks; one that has joined and still loads the model does not."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return sum(worker["nthreads"] for worker in workers if worker["status"] == "running")
+
+
 def _completed(client: Client, key: str, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
     """No more tasks at once than workers have threads: with a result in the memory of a worker, that worker gets no
     other task, so that its death loses one of the two at most."""
@@ -153,7 +159,8 @@ def _completed(client: Client, key: str, groups: Sequence[Group]) -> Iterator[tu
     running = as_completed()
 
     def submit() -> None:
-        while waiting and len(futures) < max(1, sum(client.nthreads().values())):
+        free = max(1, _threads(client)) - len(futures)
+        for _ in range(min(free, len(waiting))):
             group = waiting.popleft()
             future = client.submit(_evaluate, key, group, pure=False)
             futures[future] = group
