@@ -23,6 +23,8 @@ from simulators.errors import InputError
 
 TIMEOUT_S = 20
 """For a scheduler to answer."""
+ATTEMPTS = 5
+"""At having all workers load a model, while workers die."""
 LOST = (CommClosedError, CancelledError, TimeoutError)
 
 
@@ -41,7 +43,9 @@ class Dask:
         self._scheduler = scheduler
         self._cluster: LocalCluster | None = None
         self._client: Client | None = None
-        self._plugins: dict[str, str] = {}
+        self._provided: set[str] = set()
+        self._names: list[str] = []
+        """Of plugins."""
 
     def __enter__(self) -> Self:
         return self
@@ -55,12 +59,14 @@ class Dask:
         """Leave the cluster as it was found; end it, if it was started here."""
         if self._client is not None:
             if self._cluster is None and self._client.status == "running":
-                for name in self._plugins.values():
-                    self._client.unregister_worker_plugin(name)
+                for name in self._names:
+                    with suppress(*LOST, ValueError):  # ValueError: it did not come so far
+                        self._client.unregister_worker_plugin(name)
             self._client.close()
         if self._cluster is not None:
             self._cluster.close()
-        self._client, self._cluster, self._plugins = None, None, {}
+        self._client, self._cluster = None, None
+        self._provided, self._names = set(), []
 
     def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
         """See `search.executor.Executor`."""
@@ -101,18 +107,25 @@ class Dask:
 
     def _provide(self, client: Client, source: Source) -> None:
         """Have the source's model loaded in every worker, now and when it joins."""
-        if source.key in self._plugins:
+        if source.key in self._provided:
             return
-        name = f"mohaq-{uuid.uuid4()}"
-        try:
-            client.register_plugin(LoadModel(source, one_thread=self._cluster is not None), name=name)
-        except LOST:
-            raise
-        except Exception as error:
-            if "pickle" not in str(error).lower():
-                raise
-            raise InputError(f"the model cannot be sent to other processes ({error}): give `run` a factory") from None
-        self._plugins[source.key] = name
+        plugin = LoadModel(source, one_thread=self._cluster is not None)
+        for attempts_left in reversed(range(ATTEMPTS)):
+            name = f"mohaq-{uuid.uuid4()}"
+            self._names.append(name)
+            try:
+                client.register_plugin(plugin, name=name)
+                break
+            except LOST:  # a worker died meanwhile, if it is not the scheduler
+                if client.status != "running" or not attempts_left:
+                    raise
+            except Exception as error:
+                if "pickle" not in str(error).lower():
+                    raise
+                raise InputError(
+                    f"the model cannot be sent to other processes ({error}): give `run` a factory"
+                ) from None
+        self._provided.add(source.key)
 
 
 class LoadModel(WorkerPlugin):

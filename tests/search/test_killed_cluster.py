@@ -38,6 +38,12 @@ def rows_of(folder: Path, table: str = "errors") -> dict[str, tuple]:
     return {f"{row[0]} {row[1]}": row for row in found}
 
 
+def running(cluster: LocalCluster) -> list[int]:
+    """Processes of the workers that have joined."""
+    handles = [nanny.process for nanny in cluster.workers.values()]
+    return [handle.pid for handle in handles if handle and handle.pid and handle.status.name == "running"]
+
+
 def wait(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
     """Until the condition holds, while the process runs."""
     deadline = time.monotonic() + PATIENCE_S
@@ -78,8 +84,9 @@ def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> No
                 dead["search"] += 1
             else:
                 snapshots.append((time.monotonic(), rows_of(folder)))
-                pids = [nanny.pid for nanny in cluster.workers.values() if nanny.pid]
-                os.kill(moments.choice(pids), signal.SIGKILL)
+                # Dask gives a worker up for good that dies before it has joined.
+                wait(process, lambda: bool(running(cluster)))
+                os.kill(moments.choice(running(cluster)), signal.SIGKILL)
                 dead["worker"] += 1
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, errors.decode()
