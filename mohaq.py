@@ -42,6 +42,7 @@ EXTRAS = {
     "kaldi_native_fbank": "quant",
     "pymoo": "search",
     "matplotlib": "search",
+    "plotly": "search",
     "espeakng_loader": "corpus",
     "distributed": "dask",
 }
@@ -266,6 +267,7 @@ def evaluate(
     activation_clipping: ActivationClipping = "mse",
     per_channel: PerChannel = False,
     skip_bad: SkipBad = False,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Only every N-th utterance.")] = 1,
     integer: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="The first N utterances by whole numbers alone, beside the fast path."),
@@ -282,7 +284,7 @@ def evaluate(
         if bits:
             raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
     else:
-        recogniser = _load(model, corpus, root, clipping, activation_clipping, per_channel, skip_bad)
+        recogniser = _load(model, corpus, root, clipping, activation_clipping, per_channel, skip_bad, every)
         candidate = None if bits == "float" else recogniser.parse_bits(bits)
     if integer is not None:
         if candidate is None:
@@ -552,6 +554,22 @@ def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished s
     print_results(found.results, folder)
 
 
+@app.command(epilog="Example: `mohaq report runs/demo --out report.html`")
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished searches.")],
+    output: Annotated[Path, typer.Option("--out", help="The page: one HTML file that needs no network.")],
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw fronts and hypervolume.")] = None,
+    table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every candidate.")] = None,
+) -> None:
+    """Make a page of one or several searches: fronts to filter and click, hypervolume, closed form and simulation."""
+    from search.report import write_report
+
+    made = write_report(folders, output, png, table)
+    candidates = sum(len(run.visited) for run in made.runs)
+    names = ", ".join(run.label for run in made.runs)
+    out.print(f"{output}: {names}; {candidates:,} candidates", highlight=False, soft_wrap=True)
+
+
 def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline | Pool | Dask":
     """Where a search evaluates."""
     if scheduler is not None or dask:
@@ -591,11 +609,12 @@ def _load(
     activation_clipping: str = "mse",
     per_channel: bool = False,
     skip_bad: bool = False,
+    every: int = 1,
 ) -> "Recogniser":
     from quant import Scheme, load_model
 
     scheme = Scheme(clipping, activation_clipping, per_channel)
-    return load_model(model, corpus_root=_corpus_root(corpus, root), scheme=scheme, skip_bad=skip_bad)
+    return load_model(model, _corpus_root(corpus, root), scheme, skip_bad, every)
 
 
 def _corpus_root(corpus: str, root: Path | None) -> Path | None:

@@ -155,6 +155,7 @@ def search_with(experiment: Experiment, state: Recorder, evaluator: Evaluator, p
         folder=state.folder,
         front=tuple(solutions[name] for name, _ in chosen),
         visited=tuple(solutions.values()),
+        feasible=tuple(ok for _, _, ok in visited.values()),
         baselines=baselines,
         set_aside=tuple(s for s in solutions.values() if evaluator.was_set_aside(s.bits)),
         error_limit=limit,

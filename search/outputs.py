@@ -1,6 +1,7 @@
 """What a search leaves in its folder.
 
-- `pareto.csv`, `pareto.json`: the front, with bits, objectives and figures of each solution; the baselines.
+- `pareto.csv`, `pareto.json`: the front, with bits, objectives and figures of each solution; the baselines;
+  in the JSON also every candidate that was looked at, in order.
 - `pareto.png`: error against the other objectives.
 - `claims.md`, of a published experiment: what was published beside what was found.
 - `solutions/NNN.yaml`: one trace a solution, which `mohaq simulate` reads.
@@ -29,6 +30,12 @@ LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
 
 RESULTS_FILE = "pareto.json"
 
+COLUMNS = (
+    "error", "error_plain", "latency_ms", "energy_uj", "memory_mib", "mohaq_speedup", "mohaq_energy_uj", "cycles",
+    "beacon", "error_original", "bits",
+)  # fmt: skip
+"""The keys of `describe`, in their order."""
+
 
 def results_of(run: Run) -> dict[str, Any]:
     """The front and the baselines as rows, and what they came from."""
@@ -40,6 +47,7 @@ def results_of(run: Run) -> dict[str, Any]:
         "set_aside": [solution.name for solution in run.set_aside],
         "front": [{"solution": f"{i:03d}", **describe(solution)} for i, solution in enumerate(run.front)],
         "baselines": [{"solution": f"{width}-bit", **describe(s)} for width, s in run.baselines.items()],
+        "visited": [{**describe(s), "feasible": ok} for s, ok in zip(run.visited, run.feasible, strict=True)],
         "claims": [asdict(claim) for claim in claims_of(run)],
     }
 
@@ -83,21 +91,7 @@ def describe(solution: Solution) -> dict[str, Any]:
 
 def _csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    names = [
-        "solution",
-        "error",
-        "error_plain",
-        "latency_ms",
-        "energy_uj",
-        "memory_mib",
-        "mohaq_speedup",
-        "mohaq_energy_uj",
-        "cycles",
-        "beacon",
-        "error_original",
-        "bits",
-    ]
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer = csv.DictWriter(text, ["solution", *COLUMNS], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

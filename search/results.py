@@ -35,6 +35,8 @@ class Run:
     visited: tuple[Solution, ...]
     """All candidates that the search looked at, in order of their first appearance; over the memory limit or set
     aside, quality is None."""
+    feasible: tuple[bool, ...]
+    """Of each of `visited`: whether it keeps all limits."""
     baselines: dict[int, Solution]
     """The candidates of one width for everything, by that width."""
     error_limit: float | None

@@ -23,7 +23,10 @@ def solution(error: float, memory: float = 2.0, latency: float = 1.0, energy: fl
 
 def finished(which: str, baselines: dict[int, Solution], *visited: Solution, **settings: object) -> Run:
     experiment = Experiment(name="x", published=which, **settings)
-    return Run(experiment, Path("x"), visited, visited, baselines, None, 0, None, load_arch("silago"))
+    return Run(
+        experiment=experiment, folder=Path("x"), front=visited, visited=visited, feasible=(True,) * len(visited),
+        baselines=baselines, set_aside=(), error_limit=None, evaluated=0, model=None, arch=load_arch("silago"),
+    )  # fmt: skip
 
 
 def test_compression_counts_from_32_bits() -> None:

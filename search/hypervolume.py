@@ -1,0 +1,58 @@
+"""How a search's front grew: the hypervolume that its feasible candidates dominate, evaluation by evaluation.
+
+Objectives are minimised and normalised: 0 is the best and 1 the worst value among the feasible candidates of all runs
+that are compared. The reference point lies at REFERENCE in each objective; a volume is given as a share of the box
+between it and the ideal point, so that 1 cannot be exceeded and only one perfect candidate would reach it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pymoo.indicators.hv import HV
+
+REFERENCE = 1.1
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Best and worst value of each objective, minimised; equal ones are moved apart by 1."""
+
+    best: np.ndarray
+    worst: np.ndarray
+
+    @classmethod
+    def around(cls, points: np.ndarray) -> "Bounds":
+        """Of points (n, d), n > 0."""
+        best, worst = points.min(axis=0), points.max(axis=0)
+        return cls(best, np.where(worst > best, worst, best + 1.0))
+
+    def normalised(self, points: np.ndarray) -> np.ndarray:
+        return (points - self.best) / (self.worst - self.best)
+
+    @property
+    def reference(self) -> np.ndarray:
+        """The reference point in the objectives' own units."""
+        return self.best + REFERENCE * (self.worst - self.best)
+
+
+def growth(points: np.ndarray, counted: Sequence[bool], bounds: Bounds) -> tuple[list[int], list[float]]:
+    """Number of evaluations and share of volume, at the first evaluation, at each that adds volume, and at the last.
+
+    `points` (n, d) are minimised, in order of evaluation; those that are not `counted` (infeasible) add nothing.
+    """
+    scaled = bounds.normalised(points)
+    indicator = HV(ref_point=np.full(points.shape[1], REFERENCE))
+    archive = np.empty((0, points.shape[1]))
+    evaluations, volumes, volume = [0], [0.0], 0.0
+    for i, (point, counts) in enumerate(zip(scaled, counted, strict=True)):
+        if not counts or (archive <= point).all(axis=1).any():
+            continue
+        archive = np.vstack([archive[~(archive >= point).all(axis=1)], point])
+        volume = float(indicator(archive)) / REFERENCE ** points.shape[1]
+        evaluations.append(i + 1)
+        volumes.append(volume)
+    if evaluations[-1] != len(points):
+        evaluations.append(len(points))
+        volumes.append(volume)
+    return evaluations, volumes
