@@ -51,9 +51,7 @@ def on_all(population: Population, archs: Sequence[Arch], workers: int) -> Gener
                 yield i, future.result()
     finally:
         for pool in pools:
-            pool.shutdown(wait=False, cancel_futures=True)
-        for pool in pools:
-            pool.shutdown()
+            pool.shutdown(cancel_futures=True)
 
 
 def _half_of(group: deque[int]) -> deque[int]:
