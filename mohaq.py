@@ -21,9 +21,9 @@ from simulators.files import write_whole
 if TYPE_CHECKING:
     from quant import Recogniser
     from quant.recogniser import ReferenceCheck
-    from search.cluster import Dask
-    from search.executor import Inline
-    from search.pool import Pool
+    from search.executors.cluster import Dask
+    from search.executors.executor import Inline
+    from search.executors.pool import Pool
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -496,8 +496,8 @@ def search(
     settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
     with _executor(workers, dask, scheduler) as executor, SearchDisplay() as display:
         if settings.hardware:
-            from search.codesign import search_hardware
-            from search.sweep_display import print_sweep
+            from search.codesign.display import print_sweep
+            from search.codesign.genes import search_hardware
 
             found = search_hardware(settings, output, resume=resume, progress=display, executor=executor)
             print_sweep(found)
@@ -522,8 +522,8 @@ def sweep(
 ) -> None:
     """Put bit-widths on many variants of hardware: the joint front over error, latency, energy and area."""
     from search import Experiment
-    from search.sweep import sweep as run_sweep
-    from search.sweep_display import SweepDisplay, print_sweep
+    from search.codesign.display import SweepDisplay, print_sweep
+    from search.codesign.sweep import sweep as run_sweep
 
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
     with SweepDisplay() as display:
@@ -543,15 +543,16 @@ def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders bel
 @app.command(epilog="Example: `mohaq show runs/demo`")
 def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished search.")]) -> None:
     """Print the front of a search again."""
-    from search.display import print_results
+    from search import display
+    from search.codesign import display as codesign_display
     from search.stored import load_run
 
     found = load_run(folder)
     if found.foreign:
         raise InputError(f"{folder}: another version of mohaq wrote its results")
     if found.results is None:
-        raise InputError(f"{folder}: the search is not finished: `mohaq search … --out {folder} --resume` continues it")
-    print_results(found.results, folder)
+        raise InputError(f"{folder}: the search is not finished: its command with --resume continues it")
+    (codesign_display if found.is_codesign else display).print_results(found.results, folder)
 
 
 @app.command(epilog="Example: `mohaq report runs/demo --out report.html`")
@@ -562,7 +563,7 @@ def report(
     table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every candidate.")] = None,
 ) -> None:
     """Make a page of one or several searches: fronts to filter and click, hypervolume, closed form and simulation."""
-    from search.report import write_report
+    from search.report.page import write_report
 
     made = write_report(folders, output, png, table)
     candidates = sum(len(run.visited) for run in made.runs)
@@ -573,7 +574,7 @@ def report(
 def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline | Pool | Dask":
     """Where a search evaluates."""
     if scheduler is not None or dask:
-        from search.cluster import Dask
+        from search.executors.cluster import Dask
 
         if scheduler is not None and (dask or workers is not None):
             raise InputError(f"--scheduler {scheduler}: that cluster has its workers: leave out --workers and --dask")
@@ -583,10 +584,10 @@ def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline
             else Dask(workers=workers if workers is not None else os.cpu_count())
         )
     if workers is not None:
-        from search.pool import Pool
+        from search.executors.pool import Pool
 
         return Pool(workers)
-    from search.executor import Inline
+    from search.executors.executor import Inline
 
     return Inline()
 

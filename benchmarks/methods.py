@@ -23,7 +23,9 @@ from search import Experiment, Run, run
 from search.experiment import Method
 from search.ledger import LEDGER_FILE
 
-VARIANTS: dict[str, dict[str, Any]] = {method: {"method": method} for method in get_args(Method)}
+VARIANTS: dict[str, dict[str, Any]] = {
+    method: {"method": method, "seed_neighbours": False} for method in get_args(Method)
+}
 VARIANTS |= {f"{method}+neighbours": {"method": method, "seed_neighbours": True} for method in ("nsga2", "surrogate")}
 
 

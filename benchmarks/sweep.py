@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from search import Experiment
-from search.sweep import sweep
+from search.codesign.sweep import sweep
 from simulators import Elementwise, Trace, load_trace
 
 CANDIDATES = 1000

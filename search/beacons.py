@@ -22,10 +22,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quant.candidate import name_of
 from search.evaluation import Evaluator, Quality
-from search.executor import Executor
+from search.executors.executor import Executor
+from search.executors.worker import RetrainedBefore, Source
 from search.genome import Bits
 from search.ledger import Ledger
-from search.worker import RetrainedBefore, Source
 from simulators import Arch
 from simulators.errors import InputError
 from simulators.files import write_whole

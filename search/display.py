@@ -146,10 +146,11 @@ def print_runs(runs: Sequence[StoredRun], console: Console | None = None) -> Non
         e, results = run.experiment, run.results
         errors = [row["error"] for row in results["front"] if row["error"] is not None] if results else []
         changes = f" ({', '.join(e['set'])})" if e["set"] else ""
+        hardware = f"{len(results['hardware'])} variants" if run.is_codesign and results else e["arch"] + changes
         front = str(len(results["front"])) if results else "another version's" if run.foreign else "unfinished"
         table.add_row(
-            str(run.folder), e["name"], e["model"], e["arch"] + changes,
-            f"{max(run.generations, 0)}/{e['generations']}", front,
+            str(run.folder), e["name"], e["model"], hardware,
+            "" if run.generations < 0 and run.is_codesign else f"{max(run.generations, 0)}/{e['generations']}", front,
             f"{min(errors):.2f}" if errors else "",
         )  # fmt: skip
     console.print(table)

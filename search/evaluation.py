@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from quant.candidate import name_of
-from search.executor import Died, Executor
+from search.executors.executor import Died, Executor
+from search.executors.worker import Recognition, Source
 from search.genome import Bits
 from search.ledger import Ledger
-from search.worker import Recognition, Source
 from simulators import Arch, Trace, simulate_batch
 from simulators.mohaq_closed_form import PLATFORMS as CLOSED_FORMS
 from simulators.mohaq_closed_form import memory_mib, silago_energy_uj, speedup

@@ -114,7 +114,7 @@ class Experiment(BaseModel):
     mutation_eta: float = Field(default=3.0, gt=0)
     seed_homogeneous: bool = True
     """Whether the initial population holds the candidates of one width for everything."""
-    seed_neighbours: bool = False
+    seed_neighbours: bool = True
     """Whether it also holds what the narrowest feasible of those becomes if one gene alone is a step narrower."""
     published: Literal["memory", "silago", "bitfusion"] | None = None
     """Which of MOHAQ's experiments this is: its claims are set beside what was found (`search.claims`)."""

@@ -13,6 +13,7 @@ from simulators.errors import InputError
 from simulators.files import write_whole
 
 STATE_FILE = "state.json"
+CODESIGN_STATE_FILE = "sweep-state.json"
 LOCK_FILE = ".lock"
 
 

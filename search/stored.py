@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search.codesign import outputs as of_codesign
 from search.outputs import RESULTS_FILE
-from search.state import STATE_FILE
+from search.state import CODESIGN_STATE_FILE, STATE_FILE
 from simulators.errors import InputError
+
+KINDS = {STATE_FILE: (RESULTS_FILE, "screened"), CODESIGN_STATE_FILE: (of_codesign.RESULTS_FILE, "hardware")}
+"""Of a state file: the results beside it, and a key that this version's hold."""
 
 
 @dataclass(frozen=True)
@@ -17,28 +21,34 @@ class StoredRun:
     folder: Path
     experiment: dict[str, Any]
     generations: int
-    """Complete ones, the initial population not counted; -1 before that is complete."""
+    """Complete ones, the initial population not counted; -1 before that is complete. A sweep has none."""
     results: dict[str, Any] | None
-    """What `pareto.json` holds."""
-    foreign: bool = False
+    """What `pareto.json` holds, or `sweep.json` of a co-design."""
+    foreign: bool
     """Whether another version of mohaq wrote the results."""
+    is_codesign: bool
+    """Whether hardware is varied."""
 
 
 def load_run(folder: Path) -> StoredRun:
     """Read a run's folder. Raises InputError if it is none."""
+    state_file = next((name for name in KINDS if (folder / name).is_file()), STATE_FILE)
+    results_file, key = KINDS[state_file]
     try:
-        state = json.loads((folder / STATE_FILE).read_text())
+        state = json.loads((folder / state_file).read_text())
         experiment, generations = state["identity"]["experiment"], len(state["generations"]) - 1
-        path = folder / RESULTS_FILE
+        path = folder / results_file
         results = json.loads(path.read_text()) if path.is_file() else None
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder}: no run of a search: it holds no {STATE_FILE} of one") from None
-    foreign = results is not None and "screened" not in results
-    return StoredRun(folder, experiment, generations, None if foreign else results, foreign)
+    foreign = results is not None and key not in results
+    return StoredRun(
+        folder, experiment, generations, None if foreign else results, foreign, state_file == CODESIGN_STATE_FILE
+    )
 
 
 def find_runs(folder: Path) -> list[StoredRun]:
     """The runs in a folder and in the folders below it, by path. Raises InputError if there is no such folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    return [load_run(path.parent) for path in sorted(folder.rglob(STATE_FILE))]
+    return [load_run(path) for path in sorted({path.parent for name in KINDS for path in folder.rglob(name)})]

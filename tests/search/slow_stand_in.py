@@ -95,9 +95,9 @@ def experiment(beacons: bool = True, **changes: Any) -> Experiment:
 
 def main(folder: str, notes: str, seconds: str, retraining_seconds: str, kind: str, of: str) -> None:
     """`kind` is inline, workers, dask or scheduler."""
-    from search.cluster import Dask
-    from search.executor import Inline
-    from search.pool import Pool
+    from search.executors.cluster import Dask
+    from search.executors.executor import Inline
+    from search.executors.pool import Pool
 
     settings = {"notes": notes, "seconds": float(seconds), "retraining_seconds": float(retraining_seconds)}
     factory = Factory(tuple(settings.items()))

@@ -17,9 +17,9 @@ from slow_stand_in import Deadly, Factory, SlowModel, experiment, notes_of
 
 from quant.candidate import name_of
 from search import Experiment, run
-from search.cluster import Dask
+from search.executors.cluster import Dask
+from search.executors.pool import Pool
 from search.ledger import Ledger
-from search.pool import Pool
 from search.stored import load_run
 from simulators import InputError
 
@@ -205,7 +205,7 @@ def test_settings_that_make_no_sense() -> None:
 
 
 def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.cluster.TIMEOUT_S", 1)
+    monkeypatch.setattr("search.executors.cluster.TIMEOUT_S", 1)
     for address in ("tcp://127.0.0.1:1", "nonsense://there"):
         with Dask(scheduler=address) as executor, pytest.raises(InputError, match=f"--scheduler {address}: no Dask"):
             run(experiment(False), tmp_path / f"{len(address)}", model=SlowModel(), executor=executor)

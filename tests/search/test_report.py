@@ -14,9 +14,9 @@ import pytest
 from stand_in import StandInModel
 
 from search import Experiment, run
-from search.closed_form import disagreement
-from search.hypervolume import Bounds, growth
-from search.report import make_report, write_report
+from search.report.closed_form import disagreement
+from search.report.hypervolume import Bounds, growth
+from search.report.page import make_report, write_report
 from simulators.errors import InputError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

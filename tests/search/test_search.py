@@ -18,7 +18,7 @@ from stand_in import StandInModel
 from quant.candidate import name_of
 from search import Experiment, Run, run
 from search.display import print_front, print_results, print_runs
-from search.executor import Inline
+from search.executors.executor import Inline
 from search.stored import find_runs, load_run
 from simulators import InputError, load_arch, load_trace, simulate
 

@@ -1,6 +1,7 @@
 """Co-design: sweeps and searches over hardware, with a stand-in model."""
 
 import csv
+import io
 import itertools
 import json
 from pathlib import Path
@@ -11,15 +12,19 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from stand_in import StandInModel
 
 from quant.candidate import name_of
 from search import Experiment, run
-from search.codesign import fitted, search_hardware
+from search.codesign.display import print_results, print_sweep
+from search.codesign.genes import fitted, search_hardware
+from search.codesign.kernels import non_dominated
+from search.codesign.points import NOT_OFFERED, CoDesign
+from search.codesign.sweep import sweep
+from search.display import print_runs
 from search.hardware import Hardware, HardwareBlock
-from search.kernels import non_dominated
-from search.points import NOT_OFFERED, CoDesign
-from search.sweep import sweep
+from search.stored import find_runs
 from simulators import InputError, load_arch, simulate
 
 GRID = {
@@ -306,3 +311,15 @@ def test_bits_become_what_the_hardware_offers() -> None:
     bits = {"a": (2, 8), "b": (4, 4), "c": (16, 2)}
     assert fitted(bits, ((4, 4), (8, 8), (16, 16))) == {"a": (8, 8), "b": (4, 4), "c": (16, 16)}
     assert fitted(bits, ((4, 4), (8, 8))) == {"a": (8, 8), "b": (4, 4), "c": (8, 8)}
+
+
+def test_a_sweep_is_listed_and_shown_as_it_was_printed(swept: CoDesign) -> None:
+    (stored,) = find_runs(swept.folder)
+    assert stored.is_codesign
+    printed, shown, listed = io.StringIO(), io.StringIO(), io.StringIO()
+    print_sweep(swept, Console(file=printed))
+    assert stored.results is not None
+    print_results(stored.results, swept.folder, Console(file=shown), evaluated_now=swept.evaluated)
+    assert shown.getvalue() == printed.getvalue()
+    print_runs([stored], Console(file=listed))
+    assert f"{len(swept.hardware)} variants" in listed.getvalue()

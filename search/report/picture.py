@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from search.report_data import METRIC_OF, METRICS, ReportedRun
+from search.report.data import METRIC_OF, METRICS, ReportedRun
 
 if TYPE_CHECKING:
-    from search.report import Growth
+    from search.report.page import Growth
 
-# Okabe and Ito's palette, as in `report.js`.
+# Okabe and Ito's palette, as in `page.js`.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
 
 

@@ -9,8 +9,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from search.codesign.points import CoDesign
 from search.plot import COST_AXES, FRONT, VISITED
-from search.points import CoDesign
 
 LABELS = {name: label for name, (_, label) in COST_AXES.items()} | {
     "area": "area of the hardware (mm²)",

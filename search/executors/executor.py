@@ -1,7 +1,7 @@
 """Where evaluations run. One interface; results come back as they complete, so that each can be recorded at once.
 
-`Inline` is here, a pool of processes in `search.pool`, Dask in `search.cluster`. Executors are contexts, which end what
-they started, and start it when it is first needed.
+`Inline` is here, a pool of processes in `search.executors.pool`, Dask in `search.executors.cluster`. Executors are
+contexts, which end what they started, and start it when it is first needed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from search.worker import Group, Recognised, Recognition
+from search.executors.worker import Group, Recognised, Recognition
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The hardware's genes are positions: of the block where there are several, then of each block's architecture, entry of
 its list, and value of each key of its grid. A pair of bits that the chosen hardware does not offer becomes the next
-wider one that it does, so that every individual can be run. As in `search.nsga2`, to resume is to run again from the
+wider one that it does, so that every individual can be run. As in `search.driver`, to resume is to run again from the
 seed with all finished evaluations in the ledger.
 """
 
@@ -19,20 +19,20 @@ from pymoo.core.evaluator import Evaluator as PymooEvaluator
 from pymoo.core.problem import Problem
 
 from quant.candidate import name_of
+from search.codesign.outputs import write_sweep
+from search.codesign.points import OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign, kind_of
+from search.codesign.sweep import error_limit, genome_of, hardware_of, identity_of, needs_error
+from search.driver import Progress, reporter
 from search.evaluation import Cost, Evaluator
-from search.executor import Executor, Inline
+from search.executors.executor import Executor, Inline
+from search.executors.worker import Source
 from search.experiment import Experiment, ExperimentModel
 from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger
 from search.methods import method_of
-from search.nsga2 import Progress, reporter
-from search.points import OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign, kind_of
 from search.problem import NOT_EVALUATED
-from search.state import RunFolder, make_folder
-from search.sweep import STATE_FILE, error_limit, genome_of, hardware_of, identity_of, needs_error
-from search.sweep_outputs import write_sweep
-from search.worker import Source
+from search.state import CODESIGN_STATE_FILE, RunFolder, make_folder
 from simulators.errors import InputError
 
 
@@ -146,7 +146,10 @@ def search_hardware(
     make_folder(folder)
     identity = identity_of(experiment, hardware, model)
     genome = CoGenome(genome_of(experiment, hardware, model), hardware)
-    with RunFolder(folder, identity, resume, STATE_FILE) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
+    with (
+        RunFolder(folder, identity, resume, CODESIGN_STATE_FILE) as state,
+        closing(Ledger(folder / LEDGER_FILE)) as ledger,
+    ):
         executor = executor or Inline()
         if state.is_new:
             ledger.forget_set_aside()

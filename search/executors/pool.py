@@ -15,8 +15,8 @@ from multiprocessing.context import SpawnContext
 from types import TracebackType
 from typing import Any, Self
 
-from search.executor import Died
-from search.worker import Group, Recognised, Recognition, Source, limit_threads, loaded, recognise
+from search.executors.executor import Died
+from search.executors.worker import Group, Recognised, Recognition, Source, limit_threads, loaded, recognise
 from simulators.errors import InputError
 
 DEATHS = 2

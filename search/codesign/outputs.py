@@ -19,9 +19,9 @@ import numpy as np
 import yaml
 
 from quant.candidate import name_of
+from search.codesign.plot import draw_sweep
+from search.codesign.points import CoDesign
 from search.outputs import LIBRARIES
-from search.points import CoDesign
-from search.sweep_plot import draw_sweep
 from simulators.files import write_whole
 
 RESULTS_FILE = "sweep.json"
@@ -74,6 +74,7 @@ def _variants(result: CoDesign) -> list[dict[str, Any]]:
                 "variant": variant.number,
                 "hardware": variant.name,
                 "arch": variant.arch.name,
+                "changes": dict(variant.changes),
                 "area_mm2": variant.area_mm2,
                 "points": points[variant.number],
                 "front": len(front),
@@ -89,7 +90,8 @@ def _variants(result: CoDesign) -> list[dict[str, Any]]:
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     reasons = "; ".join(f"{count}: {reason}" for reason, count in row["left_out"].items())
-    return row | {"left_out": sum(row["left_out"].values()), "reasons": reasons}
+    kept = {name: value for name, value in row.items() if name != "changes"}  # they are in the hardware's name
+    return kept | {"left_out": sum(row["left_out"].values()), "reasons": reasons}
 
 
 def _points(result: CoDesign) -> bytes:

@@ -1,6 +1,7 @@
-"""MOHAQ's search: NSGA-II over post-training-quantized candidates, and over those that beacons help (`search.beacons`).
+"""A search from beginning to end: a method (`search.methods`) asks for post-training-quantized candidates, an evaluator
+answers, with the help of beacons where the experiment has them (`search.beacons`), as MOHAQ does (Rezk et al. 2022).
 
-A run is a function of its experiment, model, data, hardware and code: NSGA-II draws from one seeded generator, and
+A run is a function of its experiment, model, data, hardware and code: a method draws from one seeded generator, and
 every evaluation that it saw is in the ledger. To resume is therefore to run again from the seed, with all finished
 evaluations found in the ledger at next to no cost; the state saved after each generation is held against what the
 rerun passes through, so that a run whose surroundings changed is refused rather than silently mixed.
@@ -18,7 +19,8 @@ from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 from quant.candidate import fixed_bits, name_of
 from search.beacons import BeaconEvaluator
 from search.evaluation import Evaluator, Quality
-from search.executor import Executor, Inline
+from search.executors.executor import Executor, Inline
+from search.executors.worker import Source
 from search.experiment import Experiment, ExperimentModel
 from search.genome import Bits, Genome
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
@@ -27,7 +29,6 @@ from search.outputs import write_outputs
 from search.problem import BitWidthProblem
 from search.results import Run, Solution
 from search.state import RunFolder, make_folder
-from search.worker import Source
 from simulators import load_arch
 from simulators.errors import InputError
 

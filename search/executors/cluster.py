@@ -17,8 +17,8 @@ from distributed import Client, Future, LocalCluster, WorkerPlugin, as_completed
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from search.executor import Died
-from search.worker import Group, Recognised, Recognition, Source, forget, limit_threads, loaded, recognise
+from search.executors.executor import Died
+from search.executors.worker import Group, Recognised, Recognition, Source, forget, limit_threads, loaded, recognise
 from simulators.errors import InputError
 
 TIMEOUT_S = 20

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from search.codesign.outputs import results_of
+from search.codesign.points import CoDesign
 from search.display import WIDTH_IN_FILES, SearchDisplay
-from search.hardware import Hardware
-from search.points import CoDesign
-from search.sweep_outputs import results_of
 
 MOST_ROWS = 30
 """Points of the joint front that are printed; all are in the file."""
@@ -46,15 +47,21 @@ class SweepDisplay(SearchDisplay):
 
 def print_sweep(result: CoDesign, console: Console | None = None) -> None:
     """The joint front, the counts, and where the files are."""
+    print_results(results_of(result), result.folder, console, evaluated_now=result.evaluated)
+
+
+def print_results(
+    content: dict[str, Any], folder: Path, console: Console | None = None, evaluated_now: int | None = None
+) -> None:
+    """As `print_sweep`, of what `sweep.json` holds."""
     console = console or Console()
     if not console.is_terminal:
         console = Console(file=console.file, width=WIDTH_IN_FILES)
-    content = results_of(result)
-    rows = content["front"]
+    experiment, rows = content["experiment"], content["front"]
     shown = rows if len(rows) <= MOST_ROWS else [rows[i * len(rows) // MOST_ROWS] for i in range(MOST_ROWS)]
     sites = " ".join(part.split("=")[0] for part in rows[0]["bits"].split(",")) if rows else ""
-    names = _short(result.hardware)
-    title = f"Joint Pareto front of {result.experiment.name}: {', '.join(result.experiment.objectives)}"
+    names = _short(content["hardware"])
+    title = f"Joint Pareto front of {experiment['name']}: {', '.join(experiment['objectives'])}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for column in ("", "error %", "ms", "µJ", "mm²"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -72,33 +79,33 @@ def print_sweep(result: CoDesign, console: Console | None = None) -> None:
         )
     console.print(table)
     if len(shown) < len(rows):
-        console.print(f"{len(shown)} of {len(rows)} points, evenly taken; all: {result.folder / 'sweep.csv'}",
+        console.print(f"{len(shown)} of {len(rows)} points, evenly taken; all: {folder / 'sweep.csv'}",
                       highlight=False, soft_wrap=True)  # fmt: skip
     with_points = sum(row["joint_front"] > 0 for row in content["hardware"])
     console.print(
         f"{content['variants']} variants x {content['candidates']} candidates: {content['points']:,} points, "
-        f"{len(rows)} on the joint front, of {with_points} variants; {result.evaluated} errors evaluated now",
+        f"{len(rows)} on the joint front, of {with_points} variants"
+        + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now"),
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     for reason, count in content["left_out"].items():
         console.print(f"left out: {count:,} points: {reason}", highlight=False, soft_wrap=True)
-    console.print(f"plot: {result.folder / 'sweep.png'}", highlight=False, soft_wrap=True)
+    console.print(f"plot: {folder / 'sweep.png'}", highlight=False, soft_wrap=True)
     console.print(
-        f"each variant: {result.folder / 'variants.csv'}, {result.folder / 'fronts.csv'}", highlight=False,
-        soft_wrap=True,
+        f"each variant: {folder / 'variants.csv'}, {folder / 'fronts.csv'}", highlight=False, soft_wrap=True,
     )  # fmt: skip
 
 
-def _short(hardware: Hardware) -> list[str]:
+def _short(variants: list[dict[str, Any]]) -> list[str]:
     """By variant, what it does not have in common with all others, keys by their last part where that is clear."""
-    keys = dict.fromkeys(key for variant in hardware for key in variant.changes)
+    keys = dict.fromkeys(key for variant in variants for key in variant["changes"])
     last = Counter(key.split(".")[-1] for key in keys)
-    archs = {variant.arch.name for variant in hardware}
-    varying = {key for key in keys if len({json.dumps(variant.changes.get(key)) for variant in hardware}) > 1}
+    archs = {variant["arch"] for variant in variants}
+    varying = {key for key in keys if len({json.dumps(variant["changes"].get(key)) for variant in variants}) > 1}
     short = []
-    for variant in hardware:
-        words = [variant.arch.name] if len(archs) > 1 or not variant.changes else []
-        for key, value in variant.changes.items():
+    for variant in variants:
+        words = [variant["arch"]] if len(archs) > 1 or not variant["changes"] else []
+        for key, value in variant["changes"].items():
             if key in varying:
                 end = key.split(".")[-1]
                 words.append(f"{end if last[end] == 1 else key}={value}")

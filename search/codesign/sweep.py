@@ -20,24 +20,23 @@ from typing import Any, Protocol
 import numpy as np
 
 from quant.candidate import fixed_bits, name_of, parse_bits
+from search.codesign.outputs import write_sweep
+from search.codesign.points import NOT_OFFERED, OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign
+from search.driver import BASELINE_BITS, reporter, search_with
 from search.evaluation import Evaluator, Quality
-from search.executor import Executor, Inline
+from search.executors.executor import Executor, Inline
+from search.executors.worker import Source
 from search.experiment import Candidates, Experiment, ExperimentModel
 from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
-from search.nsga2 import BASELINE_BITS, reporter, search_with
-from search.points import NOT_OFFERED, OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign
-from search.state import RunFolder, make_folder
+from search.state import CODESIGN_STATE_FILE, RunFolder, make_folder
 from search.stored import load_run
-from search.sweep_outputs import write_sweep
-from search.worker import Source
 from simulators.errors import InputError
 from simulators.mohaq_closed_form import memory_mib
 from simulators.population import Figures, Population
 from simulators.processes import on_all
 
-STATE_FILE = "sweep-state.json"
 PARTS = "parts"
 
 
@@ -69,7 +68,7 @@ def sweep(
     executor: Executor | None = None,
     workers: int | None = None,
 ) -> CoDesign:
-    """All candidates on all variants; results in `folder`, see `search.sweep_outputs`. `workers`: processes that
+    """All candidates on all variants; results in `folder`, see `search.codesign.outputs`. `workers`: processes that
     simulate, by default one a core.
 
     Raises InputError as `search.run` does.
@@ -85,7 +84,10 @@ def sweep(
     identity = identity_of(experiment, hardware, model)
     if given is not None:
         identity["digests"]["candidates"] = _digest(name_of(bits) for bits in given)
-    with RunFolder(folder, identity, resume, STATE_FILE) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
+    with (
+        RunFolder(folder, identity, resume, CODESIGN_STATE_FILE) as state,
+        closing(Ledger(folder / LEDGER_FILE)) as ledger,
+    ):
         if state.is_new:
             ledger.forget_set_aside()
         comes_from = Source.of(model, factory)

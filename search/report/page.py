@@ -1,7 +1,7 @@
 """A report of searches as one HTML file that needs no network: the front by any two figures, what is known of a
 solution, how the front grew, and where MOHAQ's closed form and the simulator disagree.
 
-The page holds its data as JSON, plotly.js and `report.js`, which draws.
+The page holds its data as JSON, plotly.js and `page.js`, which draws.
 """
 
 import csv
@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from search.closed_form import Disagreement, disagreement
 from search.evaluation import Model
-from search.hypervolume import REFERENCE, Bounds, growth
 from search.outputs import COLUMNS
-from search.report_data import MAXIMISED, METRIC_OF, METRICS, Detail, ReportedRun, beacon_file, evaluate_of, gather
-from search.report_plot import draw_report
+from search.report.closed_form import Disagreement, disagreement
+from search.report.data import MAXIMISED, METRIC_OF, METRICS, Detail, ReportedRun, beacon_file, evaluate_of, gather
+from search.report.hypervolume import REFERENCE, Bounds, growth
+from search.report.picture import draw_report
 from simulators.errors import InputError
 from simulators.files import write_whole
 from simulators.plot import COLOUR_OF, COMPUTE_COLOUR
@@ -55,7 +55,7 @@ class SearchReport:
 
 
 def make_report(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) -> SearchReport:
-    """Read, check and analyse runs. Raises InputError: see `report_data.gather`."""
+    """Read, check and analyse runs. Raises InputError: see `search.report.data.gather`."""
     runs = gather(folders, models)
     objectives = tuple(o for o in runs[0].experiment.objectives if all(o in r.experiment.objectives for r in runs))
     reference, grown = _hypervolume(runs, objectives)
@@ -92,15 +92,15 @@ def page_of(report: SearchReport) -> str:
     """The HTML."""
     from plotly.offline import get_plotlyjs
 
-    package = files("search")
+    package = files("search.report")
     data = json.dumps(page_data(report), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "@TITLE@": escape(f"mohaq report: {', '.join(run.label for run in report.runs)}"),
         "@PLOTLY@": get_plotlyjs(),
         "@DATA@": data,
-        "@SCRIPT@": package.joinpath("report.js").read_text(encoding="utf-8"),
+        "@SCRIPT@": package.joinpath("page.js").read_text(encoding="utf-8"),
     }
-    template = package.joinpath("report.html").read_text(encoding="utf-8")
+    template = package.joinpath("page.html").read_text(encoding="utf-8")
     return re.sub("|".join(parts), lambda match: parts[match[0]], template)
 
 
@@ -123,7 +123,7 @@ def csv_of(report: SearchReport) -> str:
 
 
 def page_data(report: SearchReport) -> dict[str, Any]:
-    """What `report.js` draws."""
+    """What `page.js` draws."""
     return {
         "metrics": METRICS,
         "objectives": [METRIC_OF[o] for o in report.runs[0].experiment.objectives],

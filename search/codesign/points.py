@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant.candidate import name_of
+from search.codesign.kernels import non_dominated
 from search.evaluation import Quality
 from search.experiment import Experiment
 from search.genome import Bits
 from search.hardware import Hardware
-from search.kernels import non_dominated
 from simulators.machine import Ints
 
 Floats = NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""Bits and hardware together: sweeps over variants, and searches whose genes hold both."""

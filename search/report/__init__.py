@@ -1,0 +1,1 @@
+"""A page, a picture and a table of finished searches."""
