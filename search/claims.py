@@ -32,7 +32,8 @@ def claims_of(run: Run) -> list[Claim]:
     base = run.baselines.get(BASE_BITS)
     if which is None or base is None or base.quality is None:
         return []
-    known = [s for s in (*run.visited, *run.baselines.values()) if s.quality is not None]
+    limit = float("inf") if run.error_limit is None else run.error_limit
+    known = [s for s in (*run.visited, *run.baselines.values()) if s.quality is not None and s.quality.error <= limit]
     return {"memory": _memory, "silago": _silago, "bitfusion": _bitfusion}[which](run, known, base)
 
 
