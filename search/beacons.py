@@ -70,6 +70,22 @@ class Beacon:
         return name_of(self.bits)
 
 
+def _descriptions(run: Path) -> list[Path]:
+    """Of another run's beacons."""
+    found = sorted((run / FOLDER).glob(f"*/{DESCRIPTION}"))
+    if not found:
+        raise InputError(f"{run}: beacons.carry: it holds no beacons")
+    return found
+
+
+def digest_of_carried(settings: BeaconSettings) -> str:
+    """sha256 over what describes the beacons that a search begins with: bits and digests of parameters."""
+    digest = hashlib.sha256()
+    for path in (path for run in settings.carry for path in _descriptions(Path(run))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def distance(a: Bits, b: Bits) -> float:
     """Σ |log2(weight_bits) difference| over the sites."""
     return sum(abs(log2(a[site][0]) - log2(b[site][0])) for site in a)
@@ -183,10 +199,7 @@ class BeaconEvaluator(Evaluator):
         return Beacon(bits, model, folder)
 
     def _carry(self, run: Path) -> None:
-        descriptions = sorted((run / FOLDER).glob(f"*/{DESCRIPTION}"))
-        if not descriptions:
-            raise InputError(f"{run}: beacons.carry: it holds no beacons")
-        for path in descriptions:
+        for path in _descriptions(run):
             content = json.loads(path.read_text())
             if content["of"] != self.model.digest:
                 raise InputError(f"{path}: a beacon of another model")

@@ -17,7 +17,7 @@ from pymoo.core.evaluator import Evaluator as PymooEvaluator
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from quant.candidate import fixed_bits, name_of
-from search.beacons import BeaconEvaluator
+from search.beacons import BeaconEvaluator, digest_of_carried
 from search.evaluation import Evaluator, Quality
 from search.executors.executor import Executor, Inline
 from search.executors.worker import Source
@@ -78,6 +78,8 @@ def run(
         "code of quant": error_code(),
         "code of simulators": cost_code(),
     }
+    if experiment.beacons is not None and experiment.beacons.carry:
+        digests["carried beacons"] = digest_of_carried(experiment.beacons)
     identity = {"experiment": experiment.to_dict(), "digests": digests}
     with RunFolder(folder, identity, resume) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
         if state.is_new:

@@ -123,6 +123,10 @@ def test_beacons_are_carried_into_another_search(tmp_path: Path) -> None:
     assert any(s.quality and s.quality.beacon for s in result.visited)
     with pytest.raises(InputError, match="a beacon of another model"):
         run(carried, tmp_path / "third", model=Retrainable(digest="other"))
+    description = next((tmp_path / "first").glob("beacons/*/beacon.json"))
+    description.write_text(description.read_text() + " ")
+    with pytest.raises(InputError, match=r"another carried beacons \(digests\)"):
+        run(carried, tmp_path / "second", resume=True, model=Retrainable())
     with pytest.raises(InputError, match=r"beacons\.carry: it holds no beacons"):
         run(experiment(beacons={"carry": [str(tmp_path / "nowhere")]}), tmp_path / "fourth", model=Retrainable())
 
