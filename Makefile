@@ -17,6 +17,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: setup
 	$(BIN)/mohaq search experiments/demo.yaml --out runs/demo --resume
+	$(BIN)/mohaq report runs/demo --out runs/demo.html
 
 lint: setup
 	$(BIN)/ruff check .

@@ -488,7 +488,7 @@ def search(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
-    """Search bit-widths per layer: NSGA-II with error from the model, latency and energy from the simulator."""
+    """Search bit-widths per layer: error from the model, latency and energy from the simulator."""
     from search import Experiment, run
     from search.display import SearchDisplay, print_front
 
