@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import LocalCluster
 from slow_stand_in import SlowModel, experiment, notes_of
@@ -64,9 +65,13 @@ def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> No
     def retraining() -> bool:
         return any(not path.with_name("done").exists() for path in folder.glob("beacons/*/begun"))
 
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=logging.CRITICAL
-    ) as cluster:
+    # A scheduler tries for 30 s by default to reach a worker that has just died.
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "3s"}),
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=logging.CRITICAL
+        ) as cluster,
+    ):
         command = [sys.executable, SCRIPT, folder, notes, "0.03", "0.4", "scheduler", cluster.scheduler_address]
         process = subprocess.Popen(command, stderr=subprocess.PIPE)
         for number in range(KILLS):
