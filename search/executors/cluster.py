@@ -13,7 +13,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from distributed import Client, Future, LocalCluster, WorkerPlugin, as_completed
+from distributed import Client, Future, LocalCluster, WorkerPlugin, wait
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
@@ -23,6 +23,8 @@ from simulators.errors import InputError
 
 TIMEOUT_S = 20
 """For a scheduler to answer."""
+LOOK_S, IDLE_LOOKS = 2.0, 4
+"""Seconds between looks at the workers while none has finished, and looks at idle ones before tasks count as lost."""
 ATTEMPTS = 5
 """At having all workers load a model, while workers die."""
 LOST = (CommClosedError, CancelledError, TimeoutError)
@@ -76,18 +78,66 @@ class Dask:
         try:
             self._provide(client, recognition.source)
             suspects: list[tuple[Group, int]] = []
-            for group, result in _completed(client, recognition.source.key, groups):
+            for group, result in self._completed(client, recognition.source.key, groups):
                 if isinstance(result, Died):
                     suspects.append((group, result.deaths))
                 else:
                     yield group, result
             # Dask suspects whatever waited on a worker that died. Alone, only the culprit dies again.
             for group, deaths in suspects:
-                for _, result in _completed(client, recognition.source.key, [group]):
+                for _, result in self._completed(client, recognition.source.key, [group]):
                     yield group, Died(deaths + result.deaths) if isinstance(result, Died) else result
         except LOST as error:
             where = self._scheduler or "the local cluster"
             raise InputError(f"{where}: lost: {error}; the search continues with --resume") from None
+
+    def _threads(self, client: Client) -> int:
+        """Of the workers that take tasks; one that has joined and still loads the model does not."""
+        if self._cluster is not None and len(self._cluster.workers) < (self._number or 0):
+            self._cluster.scale(self._number)  # Dask gives a worker up for good that dies before it has joined
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(worker["nthreads"] for worker in workers if worker["status"] == "running")
+
+    def _completed(
+        self, client: Client, key: str, groups: Sequence[Group]
+    ) -> Iterator[tuple[Group, Recognised | Died]]:
+        """No more tasks at once than workers have threads: with a result in the memory of a worker, that worker gets no
+        other task, so that its death loses one of the two at most.
+
+        A task that Dask forgets to run again after a death, all workers being idle, is submitted anew.
+        """
+        waiting = deque(groups)
+        futures: dict[Future, Group] = {}
+        idle = 0
+        try:
+            while waiting or futures:
+                free = max(1, self._threads(client)) - len(futures)
+                for _ in range(min(free, len(waiting))):
+                    group = waiting.popleft()
+                    futures[client.submit(_evaluate, key, group, pure=False)] = group
+                try:
+                    done = wait(list(futures), timeout=LOOK_S, return_when="FIRST_COMPLETED").done
+                except TimeoutError:
+                    idle = 0 if not self._threads(client) or any(client.processing().values()) else idle + 1
+                    if idle == IDLE_LOOKS:
+                        client.cancel(list(futures))
+                        waiting.extendleft(futures.values())
+                        futures.clear()
+                        idle = 0
+                    continue
+                idle = 0
+                for future in done:
+                    result: Recognised | Died
+                    try:
+                        result = future.result()
+                    except KilledWorker as error:
+                        result = Died(error.allowed_failures + 1)
+                    group = futures.pop(future)
+                    future.release()
+                    yield group, result
+        finally:
+            if futures:  # the caller gave up
+                client.cancel(list(futures))
 
     def _connected(self) -> Client:
         if self._client is None:
@@ -156,41 +206,3 @@ _users: dict[str, list[Source]] = {}
 def _evaluate(key: str, group: Group) -> Recognised:
     """In a worker."""
     return recognise(_users[key][0], group)
-
-
-def _threads(client: Client) -> int:
-    """Of the workers that take tasks; one that has joined and still loads the model does not."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    return sum(worker["nthreads"] for worker in workers if worker["status"] == "running")
-
-
-def _completed(client: Client, key: str, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
-    """No more tasks at once than workers have threads: with a result in the memory of a worker, that worker gets no
-    other task, so that its death loses one of the two at most."""
-    waiting = deque(groups)
-    futures: dict[Future, Group] = {}
-    running = as_completed()
-
-    def submit() -> None:
-        free = max(1, _threads(client)) - len(futures)
-        for _ in range(min(free, len(waiting))):
-            group = waiting.popleft()
-            future = client.submit(_evaluate, key, group, pure=False)
-            futures[future] = group
-            running.add(future)
-
-    try:
-        submit()
-        for future in running:
-            result: Recognised | Died
-            try:
-                result = future.result()
-            except KilledWorker as error:
-                result = Died(error.allowed_failures + 1)
-            group = futures.pop(future)
-            future.release()
-            submit()
-            yield group, result
-    finally:
-        if futures:  # the caller gave up
-            client.cancel(list(futures))

@@ -77,6 +77,7 @@ def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> No
         for number in range(KILLS):
             # After the search went on by a few evaluations; at first in the middle of a retraining.
             wanted = len(rows_of(folder)) + moments.randint(1, 4)
+            cluster.scale(2)  # for Dask gives a worker up for good that dies before it has joined
             wait(process, lambda wanted=wanted: len(rows_of(folder)) >= wanted)  # type: ignore[misc]
             if number == 0:
                 wait(process, retraining)
@@ -89,10 +90,10 @@ def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> No
                 dead["search"] += 1
             else:
                 snapshots.append((time.monotonic(), rows_of(folder)))
-                # Dask gives a worker up for good that dies before it has joined.
                 wait(process, lambda: bool(running(cluster)))
                 os.kill(moments.choice(running(cluster)), signal.SIGKILL)
                 dead["worker"] += 1
+        cluster.scale(2)
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, errors.decode()
     assert sum(dead.values()) == KILLS
