@@ -28,6 +28,8 @@ REFIT_EVERY = 5
 INNER_POPULATION, INNER_GENERATIONS = 50, 10
 OPTIMISM = 1.0
 """Standard deviations below its mean at which a prediction is taken: what is not known well is worth a look."""
+LEAST_ERROR = 0.01
+"""Percent; an easy task may have errors of 0, which have no logarithm."""
 _START = np.log([1.0, 0.3, 1.0, 2.0, 0.01])
 _BOUNDS = [(np.log(a), np.log(b)) for a, b in ((0.01, 100), (0.001, 100), (0.3, 10), (0.5, 20), (1e-4, 1))]
 
@@ -45,7 +47,7 @@ class ErrorModel:
 
     def fit(self, x: Floats, error: Floats, tune: bool) -> None:
         """Learn from gene vectors (N, genes) and errors (N,) in percent; `tune` the kernel by maximum likelihood."""
-        y = np.log(error)
+        y = np.log(np.maximum(error, LEAST_ERROR))
         self._mean, self._scale = float(y.mean()), float(y.std()) or 1.0
         self._x, self._y = x, (y - self._mean) / self._scale
         if tune:

@@ -89,3 +89,13 @@ def test_the_error_model_predicts_an_additive_error_it_has_not_seen() -> None:
     assert np.mean(np.abs(mean - np.log(error[100:])) < 3 * deviation + 0.01) > 0.9
     at_known, _ = model.predict(x[:100])
     assert np.abs(at_known - np.log(error[:100])).max() < np.log(error).std()
+
+
+def test_errors_of_nothing_are_learnt_too() -> None:
+    x = np.arange(12.0)[:, None] % 4
+    error = np.where(x[:, 0] < 2, 5.0, 0.0)
+    model = ErrorModel.begin()
+    model.fit(x, error, tune=True)
+    mean, _ = model.predict(np.array([[0.0], [3.0]]))
+    assert np.exp(mean[0]) == pytest.approx(5.0, rel=0.2)
+    assert np.exp(mean[1]) < 0.1
