@@ -13,6 +13,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+import dask
 from distributed import Client, Future, LocalCluster, WorkerPlugin, wait
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
@@ -27,6 +28,7 @@ LOOK_S, IDLE_LOOKS = 2.0, 4
 """Seconds between looks at the workers while none has finished, and looks at idle ones before tasks count as lost."""
 ATTEMPTS = 5
 """At having all workers load a model, while workers die."""
+LOST_WORKER = "distributed.deploy.lost-worker-timeout"
 LOST = (CommClosedError, CancelledError, TimeoutError)
 
 
@@ -45,6 +47,7 @@ class Dask:
         self._scheduler = scheduler
         self._cluster: LocalCluster | None = None
         self._client: Client | None = None
+        self._settings: Any = None
         self._provided: set[str] = set()
         self._names: list[str] = []
         """Of plugins."""
@@ -67,6 +70,7 @@ class Dask:
             self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+            self._settings.__exit__(None, None, None)
         self._client, self._cluster = None, None
         self._provided, self._names = set(), []
 
@@ -148,6 +152,8 @@ class Dask:
         return self._client
 
     def _started(self) -> LocalCluster:
+        # Dask closes a worker for good that is down so long after a death, be it of another death.
+        self._settings = dask.config.set({LOST_WORKER: "1000h"})
         # No limit on memory: like a pool of processes, and the system's to say. A death makes a task a suspect at once.
         self._cluster = LocalCluster(
             n_workers=self._number, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=":0",

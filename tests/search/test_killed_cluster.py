@@ -19,6 +19,7 @@ from distributed import LocalCluster
 from slow_stand_in import SlowModel, experiment, notes_of
 
 from search import run
+from search.cluster import LOST_WORKER
 from search.ledger import Ledger
 from simulators import InputError
 
@@ -67,7 +68,7 @@ def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> No
 
     # A scheduler tries for 30 s by default to reach a worker that has just died.
     with (
-        dask.config.set({"distributed.comm.timeouts.connect": "3s"}),
+        dask.config.set({"distributed.comm.timeouts.connect": "3s", LOST_WORKER: "1000h"}),
         LocalCluster(
             n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=logging.CRITICAL
         ) as cluster,
@@ -77,7 +78,6 @@ def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> No
         for number in range(KILLS):
             # After the search went on by a few evaluations; at first in the middle of a retraining.
             wanted = len(rows_of(folder)) + moments.randint(1, 4)
-            cluster.scale(2)  # for Dask gives a worker up for good that dies before it has joined
             wait(process, lambda wanted=wanted: len(rows_of(folder)) >= wanted)  # type: ignore[misc]
             if number == 0:
                 wait(process, retraining)
@@ -93,7 +93,6 @@ def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> No
                 wait(process, lambda: bool(running(cluster)))
                 os.kill(moments.choice(running(cluster)), signal.SIGKILL)
                 dead["worker"] += 1
-        cluster.scale(2)
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, errors.decode()
     assert sum(dead.values()) == KILLS
