@@ -39,7 +39,9 @@ class SearchDisplay:
     def __init__(self, console: Console | None = None):
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         remaining = (TextColumn("left"), TimeRemainingColumn())
-        self._bar = Progress(*columns, *remaining, console=console or Console(stderr=True))
+        console = console or Console(stderr=True)
+        # A log has a line a generation instead.
+        self._bar = Progress(*columns, *remaining, console=console, disable=not console.is_terminal)
         self._task: TaskID | None = None
         self._seen: set[str] = set()
         self._best = float("inf")
