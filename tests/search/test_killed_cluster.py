@@ -16,10 +16,10 @@ from pathlib import Path
 import dask
 import pytest
 from distributed import LocalCluster
-from search.cluster import LOST_WORKER
 from slow_stand_in import SlowModel, experiment, notes_of
 
 from search import run
+from search.executors.cluster import LOST_WORKER
 from search.ledger import Ledger
 from simulators import InputError
 
