@@ -84,6 +84,8 @@
     const third = goals.find((m) => m !== x && m !== y);
     options($("axis-x"), known.map((m) => [m, names[m]]), x);
     options($("axis-y"), known.map((m) => [m, names[m]]), y);
+    const values = runs.flatMap((run) => [...run.visited[x] || [], ...run.baselines.map((s) => s[x])]).filter((v) => v > 0);
+    $("log-x").checked = values.reduce((a, b) => Math.max(a, b), 0) > 10 * values.reduce((a, b) => Math.min(a, b), Infinity);
     options($("axis-colour"), [["run", "run"], ...known.map((m) => [m, names[m]])], runs.length === 1 && third ? third : "run");
     for (const id of ["axis-x", "axis-y", "axis-colour", "log-x", "log-y", "show-front", "show-feasible", "show-infeasible", "show-baselines"])
       $(id).addEventListener("change", () => drawFront());

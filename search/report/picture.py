@@ -47,6 +47,9 @@ def _draw_front(axis: Axes, runs: Sequence[ReportedRun], cost: str) -> None:
         axis.scatter(*points([d.row for d in run.front]), s=26, color=_colour(i), linewidths=0, label=run.label)
         axis.scatter(*points([d.row for d in run.baselines]), s=40, marker="D", facecolors="none",
                      edgecolors=_colour(i), linewidths=1.1)  # fmt: skip
+    limits = [run.error_limit for run in runs]
+    if None not in limits:  # a baseline far over the limit would leave the fronts no room
+        axis.set_ylim(top=1.02 * max(limit for limit in limits if limit is not None))
     axis.set(xlabel=METRICS[cost], ylabel=METRICS["error"], xscale="log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
