@@ -21,7 +21,8 @@ from simulators.errors import InputError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
-# Counts errors, clicks the last solution on the first run's front with the mouse, and writes down what is shown then.
+# Counts errors, clicks that solution of the first run's front with the mouse that is farthest from all other points, and
+# writes down what is shown then.
 PROBE = """
 <script>
 const faults = [];
@@ -35,7 +36,13 @@ const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 (async () => {
   await pause(500);
   const plot = document.getElementById("front"), { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect();
-  const data = JSON.parse(document.getElementById("data").textContent), wanted = data.runs[0].front.at(-1);
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const points = data.runs.flatMap(({ visited: v, baselines }) => [...v.bits.map((bits, i) => [bits, v.latency_ms[i], v.error[i]]),
+    ...baselines.map((s) => [s.bits, s.latency_ms, s.error])]).map(([bits, x, y]) => [bits, xaxis.d2p(x), yaxis.d2p(y)]);
+  const alone = (s) => points.filter(([bits]) => bits !== s.bits).reduce((least, [, x, y]) =>
+    Math.min(least, Math.hypot(x - xaxis.d2p(s.latency_ms), y - yaxis.d2p(s.error))), Infinity);
+  const shown = document.getElementById("solution").dataset.bits;
+  const wanted = data.runs[0].front.filter((s) => s.bits !== shown).reduce((a, b) => alone(a) > alone(b) ? a : b);
   const at = { clientX: box.left + xaxis._offset + xaxis.d2p(wanted.latency_ms), bubbles: true, view: window,
                clientY: box.top + yaxis._offset + yaxis.d2p(wanted.error) };
   const area = plot.querySelector(".nsewdrag");
