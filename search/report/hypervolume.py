@@ -36,6 +36,14 @@ class Bounds:
         return self.best + REFERENCE * (self.worst - self.best)
 
 
+@dataclass(frozen=True)
+class Growth:
+    """A run's hypervolume: a share of the box between the ideal and the reference point, by evaluations."""
+
+    evaluations: list[int]
+    shares: list[float]
+
+
 def growth(points: np.ndarray, counted: Sequence[bool], bounds: Bounds) -> tuple[list[int], list[float]]:
     """Number of evaluations and share of volume, at the first evaluation, at each that adds volume, and at the last.
 

@@ -21,7 +21,7 @@ from search.evaluation import Model
 from search.outputs import COLUMNS
 from search.report.closed_form import Disagreement, disagreement
 from search.report.data import MAXIMISED, METRIC_OF, METRICS, Detail, ReportedRun, beacon_file, evaluate_of, gather
-from search.report.hypervolume import REFERENCE, Bounds, growth
+from search.report.hypervolume import REFERENCE, Bounds, Growth, growth
 from search.report.picture import draw_report
 from simulators.errors import InputError
 from simulators.files import write_whole
@@ -29,14 +29,6 @@ from simulators.plot import COLOUR_OF, COMPUTE_COLOUR
 
 OWN_FILES = ("pareto.csv", "pareto.json", "pareto.png", "run.yaml", "state.json", "ledger.sqlite")
 """Names in a run's folder that no report may take."""
-
-
-@dataclass(frozen=True)
-class Growth:
-    """A run's hypervolume: a share of the box between the ideal and the reference point, by evaluations."""
-
-    evaluations: list[int]
-    shares: list[float]
 
 
 @dataclass(frozen=True)

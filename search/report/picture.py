@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -10,15 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from search.report.data import METRIC_OF, METRICS, ReportedRun
-
-if TYPE_CHECKING:
-    from search.report.page import Growth
+from search.report.hypervolume import Growth
 
 # Okabe and Ito's palette, as in `page.js`.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
 
 
-def draw_report(runs: Sequence[ReportedRun], growth: Sequence["Growth"], objectives: Sequence[str]) -> bytes:
+def draw_report(runs: Sequence[ReportedRun], growth: Sequence[Growth], objectives: Sequence[str]) -> bytes:
     """PNG: error against each cost among the first run's objectives, or latency; then hypervolume by evaluations."""
     costs = [o for o in runs[0].experiment.objectives if o != "error"] or ["latency"]
     with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
