@@ -67,6 +67,10 @@ def run(
     InputError if the folder holds another run, or this one and `resume` is false.
     """
     arch = load_arch(experiment.arch, experiment.set)
+    if experiment.published not in (None, "memory", arch.platform):
+        raise InputError(
+            f"{experiment.name}: published: {experiment.published}: its claims are of another platform than {arch.name}"
+        )
     if model is None:
         factory = ExperimentModel.of(experiment)
         model = factory()

@@ -75,7 +75,8 @@ class RunFolder:
     def _claim(self, resume: bool) -> dict[str, str]:
         # Hidden files are the lock, and what a kill left of a file that was being written. A new run may begin with
         # the ledger of another.
-        if all(path.name.startswith((".", LEDGER_FILE)) for path in self.folder.iterdir()):
+        empty = all(path.name.startswith((".", LEDGER_FILE)) for path in self.folder.iterdir())
+        if empty or (not resume and self._nothing_done()):
             self._generations = {}
             self._write([])
             self.is_new = True
@@ -94,6 +95,14 @@ class RunFolder:
             if different:
                 raise InputError(f"{self.folder}: the run to resume has another {', '.join(different)} ({part})")
         return generations
+
+    def _nothing_done(self) -> bool:
+        """Whether a run began here that did not come to its first generation: what it evaluated is in the ledger."""
+        names = {path.name for path in self.folder.iterdir() if not path.name.startswith((".", LEDGER_FILE))}
+        try:
+            return names == {self._state.name} and not json.loads(self._state.read_text())["generations"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _write(self, population: list[dict[str, Any]]) -> None:
         content = {"identity": self._identity, "generations": self._generations, "population": population}

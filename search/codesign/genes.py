@@ -139,7 +139,7 @@ def search_hardware(
 ) -> CoDesign:  # fmt: skip
     """Search variants and bits together; results in `folder`, as of a sweep. Raises InputError as `search.run` does."""
     if experiment.candidates is not None:
-        raise InputError("candidates: they are a sweep's; a search finds its own")
+        raise InputError("candidates: they are a sweep's (mohaq sweep); a search finds its own")
     hardware = hardware_of(experiment)
     factory = ExperimentModel.of(experiment) if model is None else None
     model = factory() if factory else model

@@ -248,3 +248,20 @@ def test_a_search_may_begin_with_anothers_ledger(tmp_path: Path) -> None:
     second = run(experiment(), tmp_path / "second", model=model)
     assert model.evaluations == []
     assert front_of(second) == front_of(first)
+
+
+def test_a_run_that_came_to_nothing_does_not_block_its_folder(tmp_path: Path) -> None:
+    class NoWorkers(Inline):
+        def map(self, recognition: Any, groups: Any) -> Any:
+            raise InputError("no scheduler answers")
+
+    with pytest.raises(InputError, match="no scheduler answers"):
+        run(experiment(), tmp_path / "run", model=StandInModel(), executor=NoWorkers())
+    assert run(experiment(seed=2), tmp_path / "run", model=StandInModel()).front
+    with pytest.raises(InputError, match="not empty"):
+        run(experiment(), tmp_path / "run", model=StandInModel())
+
+
+def test_claims_are_of_their_platform(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="published: silago: its claims are of another platform than bitfusion"):
+        run(experiment(published="silago"), tmp_path / "run", model=StandInModel())
