@@ -1,9 +1,9 @@
 """MOHAQ's experiments with the paper's objectives and with simulated ones: its claims, with error bars over seeds.
 
-    python benchmarks/published_experiments.py FOLDER [--every 4] [--generations N] [--seeds 3] [--beacons]
+    python benchmarks/published_experiments.py FOLDER [--every 4] [--generations N] [--seeds 3] [--only NAME …]
 
-Runs are kept in the folder, and continued if they were stopped. `--beacons` adds those that retrain, which takes
-minutes a beacon. Ends with one line of JSON: mean and standard deviation of each figure by experiment.
+Runs are kept in the folder, and continued if they were stopped. Those with beacons retrain: minutes a beacon. Ends
+with one line of JSON: mean and standard deviation of each figure by experiment.
 """
 
 import argparse
@@ -17,10 +17,11 @@ from quant import load_model
 from search import Experiment, run
 from search.claims import claims_of
 from search.ledger import LEDGER_FILE
+from search.state import BEACON_FOLDER
 
 EXPERIMENTS = ["mohaq-1-memory", "mohaq-2-silago", "mohaq-2-silago-simulated", "mohaq-3-bitfusion",
-               "mohaq-3-bitfusion-simulated"]  # fmt: skip
-WITH_BEACONS = ["mohaq-3-bitfusion-beacons", "mohaq-3-bitfusion-beacons-simulated"]
+               "mohaq-3-bitfusion-simulated", "mohaq-3-bitfusion-beacons",
+               "mohaq-3-bitfusion-beacons-simulated"]  # fmt: skip
 
 
 def main() -> None:
@@ -29,22 +30,24 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--generations", type=int, default=None, help="instead of the paper's 60 or 15")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--beacons", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=EXPERIMENTS, metavar="NAME")
     options = parser.parse_args()
     model = load_model("sru", every=options.every)
     figures: dict[str, dict[str, list[float]]] = {}
-    ledger = None
+    before: Path | None = None
     for seed in range(1, options.seeds + 1):
-        for name in EXPERIMENTS + (WITH_BEACONS if options.beacons else []):
+        for name in options.only:
             changes = {"seed": seed, "every": options.every}
             if options.generations is not None:
                 changes["generations"] = options.generations
             folder = options.folder / f"{name}-{seed}"
-            if ledger is not None and not folder.exists():  # what another run evaluated need not be evaluated again
+            if before is not None and not folder.exists():  # what another run computed need not be computed again
                 folder.mkdir(parents=True)
-                shutil.copy(ledger, folder / LEDGER_FILE)
+                shutil.copy(before / LEDGER_FILE, folder)
+                if (before / BEACON_FOLDER).is_dir():
+                    shutil.copytree(before / BEACON_FOLDER, folder / BEACON_FOLDER)
             result = run(Experiment.load(name, changes), folder, resume=True, model=model)
-            ledger = folder / LEDGER_FILE
+            before = folder
             for claim in claims_of(result):
                 print(f"{name} {seed}: {claim.claim}: {claim.measured}", flush=True)
                 for figure, value in claim.figures.items():

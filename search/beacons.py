@@ -6,8 +6,9 @@ lower error. The distance of two candidates is Σ |log2(weight_bits) difference|
 model counts as a beacon at 16 bits. A candidate becomes a beacon itself if it is farther than a threshold from all of
 them and worth it: its error so many points above the base, few beacons yet, the memory limit kept.
 
-Beacons lie in a folder beside the ledger, one each: the state of a retraining that is under way, and what it led to.
-Decisions follow from the candidates in their order, so a search that is resumed comes to the same beacons.
+Beacons lie in a folder beside the ledger, one each, named after all that it comes from: the state of a retraining
+that is under way, and what it led to. Decisions follow from the candidates in their order, so a search that is resumed
+comes to the same beacons.
 """
 
 import hashlib
@@ -26,12 +27,14 @@ from search.executors.executor import Executor
 from search.executors.worker import RetrainedBefore, Source
 from search.genome import Bits
 from search.ledger import Ledger
+from search.state import BEACON_FOLDER
 from simulators import Arch
 from simulators.errors import InputError
 from simulators.files import write_whole
 
-FOLDER = "beacons"
 DESCRIPTION = "beacon.json"
+TRAINING = ("epochs", "learning_rate")
+"""The settings that decide what a retraining comes to."""
 BASE_BITS = 16
 
 
@@ -72,10 +75,23 @@ class Beacon:
 
 def _descriptions(run: Path) -> list[Path]:
     """Of another run's beacons."""
-    found = sorted((run / FOLDER).glob(f"*/{DESCRIPTION}"))
+    found = sorted((run / BEACON_FOLDER).glob(f"*/{DESCRIPTION}"))
     if not found:
         raise InputError(f"{run}: beacons.carry: it holds no beacons")
     return found
+
+
+def beacon_file(run: Path, settings: BeaconSettings, beacon: str) -> Path:
+    """The parameters of a run's beacon, its own or a carried one, by its candidate."""
+    from quant.retrain import RESULT  # brings torch with it, which a search need not load
+
+    for folder in (run, *map(Path, settings.carry)):
+        for path in sorted((folder / BEACON_FOLDER).glob(f"*/{DESCRIPTION}")):
+            content = json.loads(path.read_text())
+            trained = folder != run or all(content[key] == getattr(settings, key) for key in TRAINING)
+            if trained and name_of(content["bits"]) == beacon:
+                return path.parent / RESULT
+    raise InputError(f"{run / BEACON_FOLDER}: the beacon {beacon} is lost")
 
 
 def digest_of_carried(settings: BeaconSettings) -> str:
@@ -106,7 +122,7 @@ class BeaconEvaluator(Evaluator):
         self.settings = settings
         self._model: Any = model
         self.beacons: list[Beacon] = []
-        self._folder = folder / FOLDER
+        self._folder = folder / BEACON_FOLDER
         self._training = training
         self._base_error: float | None = None
         self._scored: dict[str, Quality | None] = {}
@@ -186,15 +202,13 @@ class BeaconEvaluator(Evaluator):
 
     def _made(self, bits: Bits) -> Beacon:
         """Retrained now, or before a kill."""
-        name = name_of(bits)
-        folder = self._folder / hashlib.sha256(name.encode()).hexdigest()[:12]
-        training = self._training
+        settings, training = {key: getattr(self.settings, key) for key in TRAINING}, self._training
+        comes_from = {"bits": {site: list(pair) for site, pair in bits.items()}, "of": self.model.digest, **settings}
+        folder = self._folder / hashlib.sha256(json.dumps(comes_from).encode()).hexdigest()[:12]
         model = self._model.retrained(
-            bits, folder, epochs=self.settings.epochs, learning_rate=self.settings.learning_rate,
-            on_step=(lambda step: training(bits, step)) if training else None,
-        )  # fmt: skip
-        content = {"bits": {site: list(pair) for site, pair in bits.items()}, "of": self.model.digest,
-                   "digest": model.digest, "folder": folder.name}  # fmt: skip
+            bits, folder, **settings, on_step=(lambda step: training(bits, step)) if training else None
+        )
+        content = {**comes_from, "digest": model.digest, "folder": folder.name}
         write_whole(folder / DESCRIPTION, (json.dumps(content, indent=1) + "\n").encode())
         return Beacon(bits, model, folder)
 

@@ -15,6 +15,9 @@ from simulators.files import write_whole
 STATE_FILE = "state.json"
 CODESIGN_STATE_FILE = "sweep-state.json"
 LOCK_FILE = ".lock"
+BEACON_FOLDER = "beacons"
+COMPUTED_BEFORE = (LEDGER_FILE, BEACON_FOLDER)
+"""What a new run may begin with: evaluations and retrainings, which say themselves what they are of."""
 
 
 def make_folder(folder: Path) -> None:
@@ -73,9 +76,8 @@ class RunFolder:
         self._write([{"genes": [int(g) for g in i.X], "F": [float(v) for v in i.F]} for i in population])
 
     def _claim(self, resume: bool) -> dict[str, str]:
-        # Hidden files are the lock, and what a kill left of a file that was being written. A new run may begin with
-        # the ledger of another.
-        empty = all(path.name.startswith((".", LEDGER_FILE)) for path in self.folder.iterdir())
+        # Hidden files are the lock, and what a kill left of a file that was being written.
+        empty = all(path.name.startswith((".", *COMPUTED_BEFORE)) for path in self.folder.iterdir())
         if empty or (not resume and self._nothing_done()):
             self._generations = {}
             self._write([])
@@ -98,7 +100,7 @@ class RunFolder:
 
     def _nothing_done(self) -> bool:
         """Whether a run began here that did not come to its first generation: what it evaluated is in the ledger."""
-        names = {path.name for path in self.folder.iterdir() if not path.name.startswith((".", LEDGER_FILE))}
+        names = {path.name for path in self.folder.iterdir() if not path.name.startswith((".", *COMPUTED_BEFORE))}
         try:
             return names == {self._state.name} and not json.loads(self._state.read_text())["generations"]
         except (OSError, ValueError, KeyError, TypeError):

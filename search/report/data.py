@@ -2,7 +2,6 @@
 by layer.
 """
 
-import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,7 @@ from math import isclose
 from pathlib import Path
 from typing import Any
 
-from quant.retrain import RESULT
-from search.beacons import FOLDER as BEACONS
+from search.beacons import beacon_file
 from search.evaluation import Model
 from search.experiment import Experiment, ExperimentModel
 from search.outputs import RESULTS_FILE
@@ -104,7 +102,7 @@ def _run(folder: Path, label: str, model: Model | None) -> ReportedRun:
 
     def detail(row: dict[str, Any], trace: Trace, file: str, made: tuple[str, ...]) -> Detail:
         report = _simulate(folder, row, trace, arch)
-        with_beacon = evaluate_of(evaluated, beacon_file(folder, experiment, row["beacon"]))
+        with_beacon = evaluate_of(evaluated, folder, experiment, row["beacon"])
         errs = [f"{with_beacon} --bits {row['bits']}"] if evaluated and row["error"] is not None else []
         costs = [*made, f"mohaq simulate {shlex.quote(file)} {simulated}"] if traced or not made else []
         return Detail(row, report, (*errs, *costs))
@@ -127,21 +125,11 @@ def _run(folder: Path, label: str, model: Model | None) -> ReportedRun:
     )  # fmt: skip
 
 
-def beacon_file(folder: Path, experiment: Experiment, beacon: str) -> Path | None:
-    """The parameters of a beacon, by its candidate: the run's own or another run's; None of no beacon."""
-    if not beacon:
-        return None
-    carried = experiment.beacons.carry if experiment.beacons else ()
-    name = hashlib.sha256(beacon.encode()).hexdigest()[:12]
-    files = [place / BEACONS / name / RESULT for place in (folder, *map(Path, carried))]
-    return next((file for file in files if file.is_file()), files[0])
-
-
-def evaluate_of(command: str, beacon: Path | None) -> str:
-    """An evaluate command with a beacon's parameters in the model's place."""
+def evaluate_of(command: str, folder: Path, experiment: Experiment, beacon: str) -> str:
+    """An evaluate command of a run, with a beacon's parameters in the model's place if one is named."""
     words = shlex.split(command)
-    if beacon is not None:
-        words[words.index("--model") + 1] = str(beacon)
+    if words and beacon and experiment.beacons:
+        words[words.index("--model") + 1] = str(beacon_file(folder, experiment.beacons, beacon))
     return shlex.join(words)
 
 

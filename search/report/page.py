@@ -20,7 +20,7 @@ import numpy as np
 from search.evaluation import Model
 from search.outputs import COLUMNS
 from search.report.closed_form import Disagreement, disagreement
-from search.report.data import MAXIMISED, METRIC_OF, METRICS, Detail, ReportedRun, beacon_file, evaluate_of, gather
+from search.report.data import MAXIMISED, METRIC_OF, METRICS, Detail, ReportedRun, evaluate_of, gather
 from search.report.hypervolume import REFERENCE, Bounds, Growth, growth
 from search.report.picture import draw_report
 from simulators.errors import InputError
@@ -138,7 +138,7 @@ def _run_data(
     e = run.experiment
     columns = {name: [row[name] for row in run.visited] for name in (*METRICS, "cycles", "bits", "beacon", "feasible")}
     beacons = sorted({row["beacon"] for row in run.visited} | {d.row["beacon"] for d in run.baselines})
-    commands = {b: evaluate_of(run.evaluate_command, beacon_file(run.folder, e, b)) for b in beacons}
+    commands = {b: evaluate_of(run.evaluate_command, run.folder, e, b) for b in beacons}
     return {
         "label": run.label,
         "folder": str(run.folder),
