@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-# Padded lengths are multiples of this, so that few distinct block sizes are ever allocated and freed blocks fit again.
-TIME_MULTIPLE = 64
+# Padded lengths in training are multiples of this, so that few distinct block sizes are ever allocated and freed blocks
+# fit again; an evaluation has the same few batches again and again.
+TRAINING_MULTIPLE = 64
 IGNORED_LABEL = -100  # what torch's cross entropy skips
 
 
@@ -23,10 +24,11 @@ class Batch:
 
 
 def pack(features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, positions: Sequence[int]) -> Batch:
-    """Pad the utterances at `positions` to one array. Features are (T, F), labels (T,)."""
+    """Pad the utterances at `positions` to one array: to the longest, with labels to a multiple of TRAINING_MULTIPLE.
+    Features are (T, F), labels (T,)."""
     chosen = [features[i] for i in positions]
     longest = max(len(x) for x in chosen)
-    steps = -(-longest // TIME_MULTIPLE) * TIME_MULTIPLE
+    steps = longest if labels is None else _padded(longest)
     x = np.zeros((steps, len(chosen), chosen[0].shape[1]), dtype=np.float32)
     y = np.full((steps, len(chosen)), IGNORED_LABEL, dtype=np.int64)
     for column, (i, utterance) in enumerate(zip(positions, chosen, strict=True)):
@@ -47,8 +49,10 @@ def plan(
     """Positions of the utterances of each batch: similar lengths together, at most `frames_per_batch` padded frames
     each (or one utterance).
 
-    With a generator, lengths are jittered by 10 % before sorting and the batches shuffled: a new plan for every epoch.
+    With a generator, lengths are jittered by 10 % before sorting and the batches shuffled: a new plan for each epoch of
+    a training.
     """
+    padded = _padded if generator is not None else int
     keys = np.asarray(lengths, dtype=np.float64)
     if generator is not None:
         keys = keys * generator.uniform(0.9, 1.1, len(keys))
@@ -56,12 +60,16 @@ def plan(
     batches: list[list[int]] = [[]]
     longest = 0
     for i in order.tolist():
-        longest = max(longest, -(-lengths[i] // TIME_MULTIPLE) * TIME_MULTIPLE)
+        longest = max(longest, padded(lengths[i]))
         if batches[-1] and longest * (len(batches[-1]) + 1) > frames_per_batch:
             batches.append([])
-            longest = -(-lengths[i] // TIME_MULTIPLE) * TIME_MULTIPLE
+            longest = padded(lengths[i])
         batches[-1].append(i)
     batches = [b for b in batches if b]
     if generator is not None:
         generator.shuffle(batches)
     return batches
+
+
+def _padded(length: int) -> int:
+    return -(-length // TRAINING_MULTIPLE) * TRAINING_MULTIPLE

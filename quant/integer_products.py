@@ -176,9 +176,9 @@ def _faster(rows: int, inputs: int, outputs: int, beyond_float32: bool) -> bool:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """The shorter of two runs, after one that makes things ready."""
+    """The shortest of four runs, after one that makes things ready."""
     times = []
-    for _ in range(3):
+    for _ in range(5):
         started = time.perf_counter()
         work()
         times.append(time.perf_counter() - started)

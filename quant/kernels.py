@@ -50,9 +50,47 @@ def fast_sigmoid(x):
 
 
 @_inline
+def to_code(x):
+    """Round to the nearest whole number (ties to even), saturating as a signed 16-bit word does."""
+    return min(max(np.rint(x), np.float32(INT16_MIN)), np.float32(INT16_MAX))
+
+
+@_inline
 def to_fixed(x, step, reciprocal):
     """Round to the nearest multiple of `step` (ties to even), saturating as a signed 16-bit word does."""
-    return min(max(np.rint(x * reciprocal), np.float32(INT16_MIN)), np.float32(INT16_MAX)) * step
+    return to_code(x * reciprocal) * step
+
+
+# tanh(y) ≈ y·(N0 + N1 y² + N2 y⁴ + N3 y⁶)/(1 + D1 y² + D2 y⁴ + D3 y⁶): the fit of least absolute error, 1.5e-7, up to
+# 5.6, where the nearest multiple of 2^-14 is 1 already. Cheaper than `tanh_of_twice`, which training wants smooth.
+_TANH_END = 5.6
+_N = (9.99999261e-01, 1.24727843e-01, 2.43535599e-03, 4.75061652e-06)
+_D = (4.58058204e-01, 2.17915842e-02, 1.60256326e-04)
+_N0, _N1, _N2, _N3 = (np.float32(n / GATE_STEP) for n in _N)
+_D1, _D2, _D3 = (np.float32(d) for d in _D)
+
+
+@_inline
+def tanh_code(y):
+    """tanh(y) in gate steps, rounded to the nearest (or to the other of the two, where they are as near to 1e-2)."""
+    y = min(max(y, np.float32(-_TANH_END)), np.float32(_TANH_END))
+    s = y * y
+    n = y * (_N0 + s * (_N1 + s * (_N2 + s * _N3)))
+    return np.rint(n / (np.float32(1.0) + s * (_D1 + s * (_D2 + s * _D3))))
+
+
+# sigmoid(x) = 1/2 + tanh(x/2)/2: the same fit with the halves in its coefficients.
+_P0, _P1, _P2, _P3 = (np.float32(n / GATE_STEP / 4.0 / 4.0**k) for k, n in enumerate(_N))
+_Q1, _Q2, _Q3 = (np.float32(d / 4.0**k) for k, d in enumerate(_D, 1))
+
+
+@_inline
+def sigmoid_code(x):
+    """As `tanh_code` for sigmoid(x)."""
+    x = min(max(x, np.float32(-2.0 * _TANH_END)), np.float32(2.0 * _TANH_END))
+    s = x * x
+    p = x * (_P0 + s * (_P1 + s * (_P2 + s * _P3)))
+    return np.rint(np.float32(0.5 / GATE_STEP) + p / (np.float32(1.0) + s * (_Q1 + s * (_Q2 + s * _Q3))))
 
 
 @_kernel
@@ -121,31 +159,34 @@ def sru_backward(u, vectors, lengths, c, grad_h, grad_u, grad_vectors):
 @_kernel
 def sru_forward_fixed(sums, scale, vectors, lengths, h, u_step, state_step):
     """As `sru_forward` with u = sums · scale, (T, B, 2, 3, C) and (2, 3, C), where u, the state, the gates and the
-    output are held as 16-bit fixed point (`vectors` are so already)."""
+    output are held as 16-bit fixed point (`vectors` are so already).
+
+    Values are counted in their steps, which are powers of two: that they are is a matter of constants, not of time."""
     steps, batch = sums.shape[0], sums.shape[1]
     cells = sums.shape[4]
-    gate_step, per_gate_step = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
-    per_u_step, per_state_step = np.float32(1.0 / u_step), np.float32(1.0 / state_step)
+    gate_step = np.float32(GATE_STEP)
     u_step, state_step = np.float32(u_step), np.float32(state_step)  # float64 would halve the speed
+    per_u_step = np.float32(1.0) / u_step
+    state_in_u, u_in_state = state_step * per_u_step, u_step / state_step
     for lane in numba.prange(batch * 2):
         b, d = lane // 2, lane % 2
         state = np.zeros(cells, dtype=np.float32)
+        scale_x, scale_f, scale_r = scale[d, 0] * per_u_step, scale[d, 1] * per_u_step, scale[d, 2] * per_u_step
+        v_f, v_r = vectors[d, 0] * state_in_u, vectors[d, 1] * state_in_u
+        b_f, b_r = vectors[d, 2] * per_u_step, vectors[d, 3] * per_u_step
         n = lengths[b]
         for i in range(n):
             t = i if d == 0 else n - 1 - i
             for j in range(cells):
                 previous = state[j]
-                x = to_fixed(np.float32(sums[t, b, d, 0, j]) * scale[d, 0, j], u_step, per_u_step)
-                a_f = to_fixed(np.float32(sums[t, b, d, 1, j]) * scale[d, 1, j], u_step, per_u_step)
-                a_r = to_fixed(np.float32(sums[t, b, d, 2, j]) * scale[d, 2, j], u_step, per_u_step)
-                a_f = to_fixed(a_f + vectors[d, 0, j] * previous + vectors[d, 2, j], u_step, per_u_step)
-                a_r = to_fixed(a_r + vectors[d, 1, j] * previous + vectors[d, 3, j], u_step, per_u_step)
-                f = to_fixed(fast_sigmoid(a_f), gate_step, per_gate_step)
-                r = to_fixed(fast_sigmoid(a_r), gate_step, per_gate_step)
-                new = to_fixed(x + f * (previous - x), state_step, per_state_step)
+                x = to_code(np.float32(sums[t, b, d, 0, j]) * scale_x[j]) * u_in_state
+                a_f = to_code(np.float32(sums[t, b, d, 1, j]) * scale_f[j])
+                a_r = to_code(np.float32(sums[t, b, d, 2, j]) * scale_r[j])
+                f = sigmoid_code(to_code(a_f + v_f[j] * previous + b_f[j]) * u_step)
+                r = sigmoid_code(to_code(a_r + v_r[j] * previous + b_r[j]) * u_step)
+                new = to_code(x + f * gate_step * (previous - x))
                 state[j] = new
-                squashed = to_fixed(fast_tanh(new), gate_step, per_gate_step)
-                h[t, b, d, j] = to_fixed(r * squashed, gate_step, per_gate_step)
+                h[t, b, d, j] = np.rint(r * gate_step * tanh_code(new * state_step)) * gate_step
         for t in range(n, steps):
             for j in range(cells):
                 h[t, b, d, j] = 0.0
@@ -227,13 +268,13 @@ def lstm_step(sums, scale, u, bias, h, c, sum_step, state_step):
             a_f = _fixed_sum(sums[d, b, j_f], scale[d, j_f], sum_step, per_sum) + u[d, b, j_f]
             a_g = _fixed_sum(sums[d, b, j_g], scale[d, j_g], sum_step, per_sum) + u[d, b, j_g]
             a_o = _fixed_sum(sums[d, b, j_o], scale[d, j_o], sum_step, per_sum) + u[d, b, j_o]
-            i = to_fixed(fast_sigmoid(to_fixed(a_i, sum_step, per_sum)), gate, per_gate)
-            f = to_fixed(fast_sigmoid(to_fixed(a_f, sum_step, per_sum)), gate, per_gate)
-            g = to_fixed(fast_tanh(to_fixed(a_g, sum_step, per_sum)), gate, per_gate)
-            o = to_fixed(fast_sigmoid(to_fixed(a_o, sum_step, per_sum)), gate, per_gate)
+            i = sigmoid_code(to_fixed(a_i, sum_step, per_sum)) * gate
+            f = sigmoid_code(to_fixed(a_f, sum_step, per_sum)) * gate
+            g = tanh_code(to_fixed(a_g, sum_step, per_sum)) * gate
+            o = sigmoid_code(to_fixed(a_o, sum_step, per_sum)) * gate
             new = to_fixed(f * c[d, b, j] + to_fixed(i * g, state_step, per_state), state_step, per_state)
             c[d, b, j] = new
-            h[d, b, j] = to_fixed(o * to_fixed(fast_tanh(new), gate, per_gate), gate, per_gate)
+            h[d, b, j] = to_fixed(o * tanh_code(new) * gate, gate, per_gate)
 
 
 @_kernel
@@ -251,10 +292,10 @@ def gru_step(sums, scale, u, bias, h, c, sum_step, state_step):
             a_r = _fixed_sum(sums[d, b, j], scale[d, j], sum_step, per_sum) + u[d, b, j]
             a_z = _fixed_sum(sums[d, b, j_z], scale[d, j_z], sum_step, per_sum) + u[d, b, j_z]
             inner = _fixed_sum(sums[d, b, j_n], scale[d, j_n], sum_step, per_sum) + bias[d, j]
-            r = to_fixed(fast_sigmoid(to_fixed(a_r, sum_step, per_sum)), gate, per_gate)
-            z = to_fixed(fast_sigmoid(to_fixed(a_z, sum_step, per_sum)), gate, per_gate)
+            r = sigmoid_code(to_fixed(a_r, sum_step, per_sum)) * gate
+            z = sigmoid_code(to_fixed(a_z, sum_step, per_sum)) * gate
             inner = to_fixed(r * to_fixed(inner, sum_step, per_sum), sum_step, per_sum)
-            new = to_fixed(fast_tanh(to_fixed(u[d, b, j_n] + inner, sum_step, per_sum)), gate, per_gate)
+            new = tanh_code(to_fixed(u[d, b, j_n] + inner, sum_step, per_sum)) * gate
             h[d, b, j] = to_fixed(to_fixed((one - z) * new, gate, per_gate) + z * h[d, b, j], gate, per_gate)
 
 
@@ -262,7 +303,7 @@ def gru_step(sums, scale, u, bias, h, c, sum_step, state_step):
 def ligru_step(sums, scale, u, bias, h, c, sum_step, state_step):
     """As `lstm_step` for Li-GRU: gates z, n; neither bias nor c is used. See `quant.models.cells.LiGru.step`."""
     n, cells = sums.shape[1], h.shape[2]
-    gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
+    gate = np.float32(GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
     one = np.float32(1.0)
     for lane in numba.prange(2 * n):
@@ -271,7 +312,7 @@ def ligru_step(sums, scale, u, bias, h, c, sum_step, state_step):
             j_n = cells + j
             a_z = _fixed_sum(sums[d, b, j], scale[d, j], sum_step, per_sum) + u[d, b, j]
             a_n = _fixed_sum(sums[d, b, j_n], scale[d, j_n], sum_step, per_sum) + u[d, b, j_n]
-            z = to_fixed(fast_sigmoid(to_fixed(a_z, sum_step, per_sum)), gate, per_gate)
+            z = sigmoid_code(to_fixed(a_z, sum_step, per_sum)) * gate
             new = to_fixed(max(to_fixed(a_n, sum_step, per_sum), np.float32(0.0)), state_step, per_state)
             kept = to_fixed((one - z) * new, state_step, per_state)
             h[d, b, j] = to_fixed(kept + z * h[d, b, j], state_step, per_state)

@@ -8,7 +8,6 @@ model.trace(bits) → simulators.Trace
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -191,21 +190,26 @@ class Recogniser:
 
     @torch.inference_mode()
     def evaluate_population(self, candidates: Sequence[Bits], split: str = "dev") -> list[ErrorRate]:
-        """Phone error rates of several candidates: as `evaluate` gives, what they share being computed once. Batches
-        are decoded beside the products of the next."""
+        """Phone error rates of several candidates: as `evaluate` gives, what they share being computed once."""
         for bits in candidates:
             check_candidate(bits, self.sites)
         prepared = self._split(split)
         decoded: list[dict[int, list[int]]] = [{} for _ in candidates]
+        threads = torch.get_num_threads()
 
-        def decode(candidate: int, logits: torch.Tensor, batch: Batch) -> None:
-            hypotheses = self.checkpoint.decoder.decode(_log_posteriors(logits, batch))
-            decoded[candidate] |= dict(zip(batch.positions, hypotheses, strict=True))
+        def decode(part: tuple[dict[int, list[int]], Sequence[int], list[np.ndarray]]) -> None:
+            found, positions, posteriors = part
+            found |= zip(positions, self.checkpoint.decoder.decode(posteriors), strict=True)
 
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             for number, batch in enumerate(prepared.batches):
                 logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
-                list(pool.map(decode, range(len(candidates)), logits, repeat(batch)))
+                parts = []
+                for found, of_candidate in zip(decoded, logits, strict=True):
+                    posteriors = _log_posteriors(of_candidate, batch)
+                    for i in range(min(threads, len(posteriors))):
+                        parts.append((found, batch.positions[i::threads], posteriors[i::threads]))
+                list(pool.map(decode, parts))
         return [self.error_rate([h[i] for i in range(len(h))], split) for h in decoded]
 
     @torch.inference_mode()

@@ -1,11 +1,13 @@
 """The fused recurrence against the equations written out in torch."""
 
+import numba
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quant import kernels
 from quant.models.recurrence import sru_recurrence, sru_recurrence_fixed, sru_states
 
 
@@ -103,3 +105,21 @@ def test_fixed_point_saturates() -> None:
     u[..., 1, :] = -1e6  # forget everything: the state becomes the input
     h = sru_recurrence_fixed(u, unit(u), torch.zeros(2, 4, 4), torch.tensor([3]), 2.0**-10, 2.0**-10)
     assert torch.all(h == 1.0)  # both gates open and tanh saturated; u itself is clipped to 32 - 2^-10
+
+
+@pytest.mark.parametrize("function", ["tanh", "sigmoid"])
+def test_gates_are_the_nearest_codes(function: str) -> None:
+    """Over the whole range of a 16-bit argument: no further from the function than rounding is, and a hundredth."""
+    x = np.arange(-(2**15), 2**15, dtype=np.float32) * np.float32(2.0**-10)
+    codes = gates(function, x)
+    exact = np.tanh(x.astype(np.float64)) if function == "tanh" else 1.0 / (1.0 + np.exp(-x.astype(np.float64)))
+    assert np.abs(codes - exact * 2**14).max() <= 0.51
+    assert (np.diff(codes) >= 0).all()
+
+
+@numba.njit(fastmath=True, error_model="numpy")
+def gates(function: str, x: np.ndarray) -> np.ndarray:
+    result = np.empty_like(x)
+    for i in range(len(x)):
+        result[i] = kernels.tanh_code(x[i]) if function == "tanh" else kernels.sigmoid_code(x[i])
+    return result
