@@ -1,13 +1,13 @@
 """Matrix products of integer codes, exact whatever the operands and the machine.
 
 Operands of 9 to 16 bits are two bytes each, so that every product is one of bytes: an 8 by 16 bit product is two of
-them, 16 by 16 bits four, added in float64. A product of bytes is computed in the fastest exact way of this machine,
-found by measurement for each shape: int8 operands with int32 sums (`torch._int_mm`), or float32 with bfloat16 operands
-where no sum can reach 2^24, or float64.
+them, 16 by 16 bits four, added in float64 and rounded once. A product of bytes is computed in the fastest exact way of
+this machine, found by measurement for each shape: int8 operands with int32 sums (`torch._int_mm`), or float32 with
+bfloat16 operands where no sum can reach 2^24, or float64.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -21,6 +21,8 @@ from quant.quantizer import Grid
 
 EXACT_IN_FLOAT32 = 2.0**24
 """Integers below it, and so sums that cannot reach it, are exact in float32."""
+ROWS = 1024
+"""Of a product that is added from several: their sums stay in the caches."""
 _LARGEST_BYTE = 128
 _LARGEST_SPLIT = 2**15 - 129  # 256 · 127 + 127: beyond it the upper signed byte overflows
 
@@ -97,27 +99,22 @@ class Weights:
         if self.parts is None:
             codes = high.double() if low is None else 256.0 * high.double() + low.double() + 128.0
             return (codes @ self.doubles.T).float().view(shape)
-        upper = self._added([part.multiply(high) for part in self.parts], 256.0, None)
-        if low is None:
-            return upper.view(shape) if len(self.parts) == 1 else upper.float().view(shape)
-        lower = self._added([part.multiply(low) for part in self.parts], 256.0, None)
-        return self._added([upper, lower], 256.0, self.offset, torch.float32).view(shape)
+        if len(self.parts) == 1 and low is None:
+            return self.parts[0].multiply(high).view(shape)
+        result = torch.empty(len(high), len(self.codes))
+        for start in range(0, len(high), ROWS):
+            rows = slice(start, start + ROWS)
+            self._combined(high[rows], None if low is None else low[rows], result[rows])
+        return result.view(shape)
 
-    def _added(
-        self,
-        sums: Sequence[torch.Tensor],
-        factor: float,
-        offset: np.ndarray | None,
-        dtype: torch.dtype = torch.float64,
-    ) -> torch.Tensor:
-        if len(sums) == 1:
-            return sums[0]
-        upper, lower = sums
-        result = torch.empty(upper.shape, dtype=dtype)
+    def _combined(self, high: torch.Tensor, low: torch.Tensor | None, result: torch.Tensor) -> None:
+        assert self.parts is not None
+        operands = [high] if low is None else [high, low]
+        sums = [part.multiply(x).to(torch.int32).numpy() for x in operands for part in self.parts]
         use_torch_threads()
-        zeros = np.zeros(upper.shape[1]) if offset is None else offset
-        kernels.combine(upper.numpy(), factor, lower.numpy(), 1.0, zeros, result.numpy())
-        return result
+        offset = np.zeros(len(self.codes)) if low is None else self.offset
+        combine = kernels.combine_two if len(sums) == 2 else kernels.combine_four
+        combine(*sums, offset, result.numpy())
 
 
 class _Bytes:

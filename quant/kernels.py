@@ -5,10 +5,15 @@ Lanes (utterance and direction, or rows of a matrix) run in parallel and none de
 depends on the number of threads. Cells are innermost: contiguous, so that the loops vectorise.
 """
 
+import os
 from typing import Any
 
 import numba
 import numpy as np
+
+# A limit that the user set for OpenMP is meant for Numba too, whose idle threads would wait busily beside torch's.
+if os.environ.get("OMP_NUM_THREADS", "").isdigit() and "NUMBA_NUM_THREADS" not in os.environ:
+    numba.config.NUMBA_NUM_THREADS = max(1, int(os.environ["OMP_NUM_THREADS"]))  # type: ignore[attr-defined]
 
 # 16-bit fixed point of gates and outputs, which lie in [-1, 1]: 14 fractional bits (MOHAQ; reference code of Rezk et
 # al. 2022).
@@ -211,12 +216,20 @@ def encode16(x, reciprocal, high, low):
 
 
 @_kernel
-def combine(upper, upper_factor, lower, lower_factor, offset, result):
-    """upper · upper_factor + lower · lower_factor + offset[j], exact in float64 before it is rounded to the type of the
-    result; (N, M)."""
+def combine_two(upper, lower, offset, result):
+    """256 · upper + lower + offset[j] of int32 sums (N, M), exact in float64 before it is rounded to float32."""
     for i in numba.prange(upper.shape[0]):
         for j in range(upper.shape[1]):
-            result[i, j] = upper[i, j] * upper_factor + lower[i, j] * lower_factor + offset[j]
+            result[i, j] = np.float32(256.0 * upper[i, j] + lower[i, j] + offset[j])
+
+
+@_kernel
+def combine_four(upper, middle, other, lower, offset, result):
+    """As `combine_two`: 256² · upper + 256 · (middle + other) + lower + offset[j]."""
+    for i in numba.prange(upper.shape[0]):
+        for j in range(upper.shape[1]):
+            both = np.float64(middle[i, j]) + np.float64(other[i, j])
+            result[i, j] = np.float32(65536.0 * upper[i, j] + 256.0 * both + lower[i, j] + offset[j])
 
 
 @_kernel
