@@ -6,7 +6,6 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -212,11 +211,12 @@ def compare(
 def arch_list() -> None:
     """Shipped architecture specs."""
     from simulators import arch_names, load_arch
+    from simulators.specs import precisions_shown
 
     table = Table("name", "bits (weights x activations)", "description", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in arch_names():
         spec = load_arch(name)
-        table.add_row(name, _precisions(spec.precisions), spec.description)
+        table.add_row(name, precisions_shown(spec.precisions), spec.description)
     out.print(table)
 
 
@@ -634,13 +634,6 @@ def _corpus_root(corpus: str, root: Path | None) -> Path | None:
         + (f" --root {root}" if root else "")
         + ": it must be `--corpus embedded`, or `--corpus timit` or `fsdd` with --root FOLDER"
     )
-
-
-def _precisions(pairs: Sequence[tuple[int, int]]) -> str:
-    weights, activations = sorted({w for w, _ in pairs}), sorted({a for _, a in pairs})
-    if len(pairs) == len(weights) * len(activations):
-        return f"{'/'.join(map(str, weights))} x {'/'.join(map(str, activations))}"
-    return ", ".join(f"{w}x{a}" for w, a in pairs)
 
 
 def _write(target: str, text: str, protect: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from quant.models.site import Site
 from simulators.documents import read_document
 from simulators.errors import InputError
+from simulators.places import KeyedError, shown, under
 
 Bits = Mapping[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
 
@@ -44,29 +45,33 @@ def parse_bits(text: str, sites: Sequence[Site]) -> dict[str, tuple[int, int]]:
         if "=" in first:
             parts = [first, *parts]
         else:
-            bits = homogeneous(sites, *_pair(first.strip()))
+            bits = homogeneous(sites, *_word(first.strip()))
         named: dict[str, str] = {}
         for part in parts:
             site, _, word = part.partition("=")
             if site.strip() in named:
                 raise InputError(f"bits: {part!r}: site {site.strip()} is named twice")
             named[site.strip()] = word.strip()
-        bits |= fixed_bits(named, [site.name for site in sites])
+        try:
+            bits |= fixed_bits(named, [site.name for site in sites])
+        except KeyedError as error:
+            raise InputError(f"bits: {error}") from None
     else:
-        bits = homogeneous(sites, *_pair(text))
+        bits = homogeneous(sites, *_word(text))
     check_candidate(bits, sites)
     return bits
 
 
 def fixed_bits(named: Mapping[str, str], sites: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Bits of sites named by themselves or by patterns (`U*`), later names before earlier ones. Raises InputError for a
-    pattern that fits no site, or for no pair of widths."""
+    """Bits of sites named by themselves or by patterns (`U*`), later names before earlier ones. Raises KeyedError for
+    a pattern that fits no site, or for no pair of widths."""
     bits: dict[str, tuple[int, int]] = {}
     for pattern, word in named.items():
         fitting = [site for site in sites if fnmatchcase(site, pattern)]
         if not fitting:
-            raise InputError(f"bits: unknown site {pattern}: the sites are {', '.join(sites)}")
-        bits |= dict.fromkeys(fitting, _pair(word))
+            raise KeyedError((pattern,), f"no such site: the sites are {', '.join(sites)}")
+        with under(pattern):
+            bits |= dict.fromkeys(fitting, _pair(word))
     return bits
 
 
@@ -94,6 +99,13 @@ def check_candidate(bits: Bits, sites: Sequence[Site]) -> None:
         check_bits(activation_bits, f"activations of {site}")
 
 
+def _word(text: str) -> tuple[int, int]:
+    try:
+        return _pair(text)
+    except InputError as error:
+        raise InputError(f"bits: {error}") from None
+
+
 def _pair(value: object) -> tuple[int, int]:
     if isinstance(value, str) and (match := _PAIR.fullmatch(value)):
         return int(match[1]), int(match[2] or match[1])
@@ -101,4 +113,4 @@ def _pair(value: object) -> tuple[int, int]:
     match numbers:
         case [int(weight_bits), int(activation_bits)] if bool not in map(type, numbers):
             return weight_bits, activation_bits
-    raise InputError(f"bits {value!r}: it must be a width such as 8, or a pair of weights x activations such as 4x8")
+    raise InputError(f"{shown(value)}: it must be a width such as 8, or a pair of weights x activations such as 4x8")

@@ -31,6 +31,7 @@ from search.state import BEACON_FOLDER
 from simulators import Arch
 from simulators.errors import InputError
 from simulators.files import write_whole
+from simulators.places import KeyedError, under
 
 DESCRIPTION = "beacon.json"
 TRAINING = ("epochs", "learning_rate")
@@ -77,7 +78,7 @@ def _descriptions(run: Path) -> list[Path]:
     """Of another run's beacons."""
     found = sorted((run / BEACON_FOLDER).glob(f"*/{DESCRIPTION}"))
     if not found:
-        raise InputError(f"{run}: beacons.carry: it holds no beacons")
+        raise InputError(f"{run}: it holds no beacons")
     return found
 
 
@@ -97,8 +98,11 @@ def beacon_file(run: Path, settings: BeaconSettings, beacon: str) -> Path:
 def digest_of_carried(settings: BeaconSettings) -> str:
     """sha256 over what describes the beacons that a search begins with: bits and digests of parameters."""
     digest = hashlib.sha256()
-    for path in (path for run in settings.carry for path in _descriptions(Path(run))):
-        digest.update(path.read_bytes())
+    for i, run in enumerate(settings.carry):
+        with under("beacons", "carry", i):
+            paths = _descriptions(Path(run))
+        for path in paths:
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -118,7 +122,7 @@ class BeaconEvaluator(Evaluator):
                  training: Callable[[Bits, Any], None] | None = None, source: Source | None = None):  # fmt: skip
         super().__init__(model, arch, steps, ledger, executor, source)
         if not hasattr(model, "retrained"):
-            raise InputError("beacons: this model cannot be retrained")
+            raise KeyedError(("beacons",), "this model cannot be retrained")
         self.settings = settings
         self._model: Any = model
         self.beacons: list[Beacon] = []
@@ -127,8 +131,9 @@ class BeaconEvaluator(Evaluator):
         self._base_error: float | None = None
         self._scored: dict[str, Quality | None] = {}
         self._evaluators: dict[str, Evaluator] = {}
-        for run in settings.carry:
-            self._carry(Path(run))
+        for i, run in enumerate(settings.carry):
+            with under("beacons", "carry", i):
+                self._carry(Path(run))
 
     def begin(self, base_error: float) -> None:
         """From now on candidates may become beacons."""

@@ -16,21 +16,24 @@ import numpy as np
 from pymoo.core.evaluator import Evaluator as PymooEvaluator
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from quant.candidate import fixed_bits, name_of
+from quant.candidate import name_of
 from search.beacons import BeaconEvaluator, digest_of_carried
 from search.evaluation import Evaluator, Quality
 from search.executors.executor import Executor, Inline
 from search.executors.worker import Source
 from search.experiment import Experiment, ExperimentModel
 from search.genome import Bits, Genome
+from search.hardware import experiment_arch, spec_changes
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
 from search.methods import method_of
+from search.origin import located
 from search.outputs import write_outputs
-from search.problem import BitWidthProblem
+from search.problem import PLATFORMS_OF, BitWidthProblem
 from search.results import Run, Solution
 from search.state import RunFolder, make_folder
-from simulators import load_arch
+from simulators import Arch
 from simulators.errors import InputError
+from simulators.places import KeyedError, under
 
 BASELINE_BITS = 16
 
@@ -51,6 +54,7 @@ class Progress(Protocol):
         """A generation is complete; so many candidates were asked for in all, so many are on the front."""
 
 
+@located
 def run(
     experiment: Experiment,
     folder: Path,
@@ -66,24 +70,26 @@ def run(
     process by default; other processes come by a given model through `factory`, or else it is pickled. Raises
     InputError if the folder holds another run, or this one and `resume` is false.
     """
-    arch = load_arch(experiment.arch, experiment.set)
+    arch = experiment_arch(experiment.arch, spec_changes(experiment.set))
     if experiment.published not in (None, "memory", arch.platform):
-        raise InputError(
-            f"{experiment.name}: published: {experiment.published}: its claims are of another platform than {arch.name}"
-        )
+        rule = f"{experiment.published}: its claims are of another platform than {arch.name}"
+        raise KeyedError(("published",), rule)
     if model is None:
         factory = ExperimentModel.of(experiment)
         model = factory()
+    genome_of(experiment, model, arch)
+    carried = {}
+    if experiment.beacons is not None and experiment.beacons.carry:
+        carried = {"carried beacons": digest_of_carried(experiment.beacons)}
     make_folder(folder)  # before the data are read or synthesised: a folder that cannot be costs nothing
     digests = {
         "model": model.digest,
-        "data": model.data_digest,
+        "data": data_digest(experiment, model),
         "arch": arch.digest,
         "code of quant": error_code(),
         "code of simulators": cost_code(),
+        **carried,
     }
-    if experiment.beacons is not None and experiment.beacons.carry:
-        digests["carried beacons"] = digest_of_carried(experiment.beacons)
     identity = {"experiment": experiment.to_dict(), "digests": digests}
     with RunFolder(folder, identity, resume) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
         if state.is_new:
@@ -100,6 +106,31 @@ def run(
     return result
 
 
+def data_digest(experiment: Experiment, model: Any) -> str:
+    """Of the model's data, which are read or synthesised now."""
+    if experiment.corpus_root is None:
+        return str(model.data_digest)
+    with under("corpus_root"):
+        return str(model.data_digest)
+
+
+def genome_of(experiment: Experiment, model: Any, arch: Arch) -> Genome:
+    """Of a search on one architecture. Raises KeyedError for settings that do not go with the model or with that."""
+    platform = arch.platform
+    for i, objective in enumerate(experiment.objectives):
+        if platform not in PLATFORMS_OF.get(objective, (platform,)):
+            raise KeyedError(("objectives", i), f"{objective}: MOHAQ has no closed form of it for platform {platform}")
+    # A model whose sites are not products, such as `quant.operator_gru`, has widths of its own.
+    precisions = getattr(model, "precisions", arch.precisions)
+    genome = Genome.of([site.name for site in model.sites], precisions, experiment)
+    relative = experiment.constraints.error_increase is not None
+    if (relative or experiment.beacons is not None) and BASELINE_BITS not in genome.homogeneous():
+        key = ("constraints", "error_increase") if relative else ("beacons",)
+        rule = f"it needs a {BASELINE_BITS}-bit baseline, which {arch.name} does not offer"
+        raise KeyedError(key, f"{rule}: give constraints.error instead" if relative else rule)
+    return genome
+
+
 class Recorder(Protocol):
     """Where a search notes how far it came; `RunFolder` is one."""
 
@@ -111,13 +142,7 @@ class Recorder(Protocol):
 
 def search_with(experiment: Experiment, state: Recorder, evaluator: Evaluator, progress: Progress | None) -> Run:
     """Search with an evaluator at hand, and write nothing but what `state` and the ledger do."""
-    genome = Genome(
-        tuple(site.name for site in evaluator.model.sites),
-        # A model whose sites are not products, such as `quant.operator_gru`, has widths of its own.
-        getattr(evaluator.model, "precisions", evaluator.arch.precisions),
-        experiment.minimum_activation_bits,
-        fixed_bits(experiment.fixed, [site.name for site in evaluator.model.sites]),
-    )
+    genome = genome_of(experiment, evaluator.model, evaluator.arch)
     homogeneous = genome.homogeneous()
     done = reporter(progress)
     if progress:
@@ -219,11 +244,6 @@ def _error_limit(experiment: Experiment, baselines: dict[int, Solution]) -> floa
 
 def _base(experiment: Experiment, baselines: dict[int, Solution]) -> Quality:
     """What the search's increases of error are counted from."""
-    if BASELINE_BITS not in baselines:
-        raise InputError(
-            f"{experiment.name}: constraints.error_increase and beacons need a {BASELINE_BITS}-bit baseline, which "
-            f"{experiment.arch} does not offer: give constraints.error instead"
-        )
     quality = baselines[BASELINE_BITS].quality
     if quality is None:
         raise InputError(

@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from search.beacons import BeaconSettings
 from search.hardware import HardwareBlock
-from simulators.documents import Document, read_document, validate
+from search.origin import Origin, with_options
+from simulators.documents import read_document, validate
 from simulators.errors import InputError
+from simulators.places import Document, KeyedError, under
 
 Objective = Literal["error", "latency", "energy", "memory", "mohaq_speedup", "mohaq_energy", "area"]
 Method = Literal["nsga2", "nsga3", "age-moea", "surrogate", "random", "greedy"]
+
+
+AREA_OF_ONE = "one hardware has one area: name several to choose from (hardware), or leave the objective out"
 
 
 class Constraints(BaseModel):
@@ -119,6 +124,15 @@ class Experiment(BaseModel):
     published: Literal["memory", "silago", "bitfusion"] | None = None
     """Which of MOHAQ's experiments this is: its claims are set beside what was found (`search.claims`)."""
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @field_validator("fixed", mode="before")
+    @classmethod
+    def _words(cls, data: Any) -> Any:
+        """`U*: 16` is a number in YAML."""
+        if not isinstance(data, dict):
+            return data
+        return {site: str(bits) if type(bits) is int else bits for site, bits in data.items()}
 
     @field_validator("hardware", mode="before")
     @classmethod
@@ -127,11 +141,11 @@ class Experiment(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if "area" in self.objectives and not self.hardware:
-            raise ValueError("objectives: area: all candidates on one hardware have the same: name variants (hardware)")
-        for objective in self.objectives:
+        for i, objective in enumerate(self.objectives):
+            if objective == "area" and not self.hardware:
+                raise ValueError(f"objectives.{i}: {AREA_OF_ONE}")
             if self.hardware and objective.startswith("mohaq_"):
-                raise ValueError(f"objectives: {objective}: a closed form knows no variants of hardware")
+                raise ValueError(f"objectives.{i}: a closed form knows no variants of hardware")
         if self.hardware and self.beacons is not None:
             raise ValueError("beacons: a co-design (hardware) is inference-only")
         if len({*self.objectives}) < len(self.objectives):
@@ -152,12 +166,15 @@ class Experiment(BaseModel):
             inside = {path[1:]: place for path, place in document.places.items() if path[:1] == ("experiment",)}
             document = Document(document.source, document.data["experiment"], inside)
         if changes and isinstance(document.data, dict):
-            places = {
-                path: place for path, place in document.places.items() if path[:1] not in {(key,) for key in changes}
-            }
-            places |= {(key,): ("command line", 0, 0) for key in changes}
-            document = Document(document.source, {**document.data, **changes}, places)
-        return validate(document, cls)
+            document = with_options(document, changes)
+        experiment = validate(document, cls)
+        experiment._origin = Origin(document)
+        return experiment
+
+    def placed(self, error: KeyedError) -> InputError:
+        """An error under one of its keys, with file, line and column if it came from a file."""
+        document = self._origin.document
+        return error if document is None else document.placed(error)
 
     def to_yaml(self) -> str:
         """The experiment with every default written out."""
@@ -189,7 +206,8 @@ class ExperimentModel:
         """Raises InputError if there is no such model or corpus."""
         from quant import Scheme, load_model
 
-        return load_model(self.model, self.corpus_root, Scheme(**self.clipping.model_dump()), every=self.every)
+        with under("model"):
+            return load_model(self.model, self.corpus_root, Scheme(**self.clipping.model_dump()), every=self.every)
 
 
 def find_experiment(name: str) -> Path:

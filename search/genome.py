@@ -7,12 +7,25 @@ two genes, as in MOHAQ; where they are not (SiLago ties both), it has one, which
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Protocol, Self
 
 import numpy as np
 
+from quant.candidate import fixed_bits
 from simulators.errors import InputError
+from simulators.places import KeyedError, under
+from simulators.specs import precisions_shown
 
 Bits = dict[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
+
+
+class Restrictions(Protocol):
+    """Settings of an experiment that leave less to search."""
+
+    @property
+    def minimum_activation_bits(self) -> Mapping[str, int]: ...
+    @property
+    def fixed(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -29,20 +42,28 @@ class Genome:
     def __post_init__(self) -> None:
         if not self.precisions:
             raise InputError("precisions: the architecture offers none")
+        sites = ", ".join(self.sites)
         for site, least in self.minimum_activation_bits.items():
+            key = ("minimum_activation_bits", site)
             if site not in self.sites:
-                raise InputError(f"minimum_activation_bits: unknown site {site}: the sites are {', '.join(self.sites)}")
+                raise KeyedError(key, f"no such site: the sites are {sites}")
             if not any(activation >= least for _, activation in self.precisions):
-                raise InputError(
-                    f"minimum_activation_bits: {site}: {least}: the architecture has no activations so wide"
-                )
+                raise KeyedError(key, f"{least}: the architecture has no activations so wide")
         for site, (w, a) in self.fixed.items():
             if site not in self.sites:
-                raise InputError(f"fixed: unknown site {site}: the sites are {', '.join(self.sites)}")
+                raise KeyedError(("fixed", site), f"no such site: the sites are {sites}")
             if (w, a) not in self.precisions:
-                raise InputError(f"fixed: {site}: {w}x{a}: the architecture offers {sorted(self.precisions)}")
+                offered = precisions_shown(self.precisions)
+                raise KeyedError(("fixed", site), f"{w}x{a}: the architecture offers {offered} (weights x activations)")
         if not self.free:
-            raise InputError("fixed: every site is: nothing is left to search")
+            raise KeyedError(("fixed",), "every site is: nothing is left to search")
+
+    @classmethod
+    def of(cls, sites: Sequence[str], precisions: Sequence[tuple[int, int]], settings: Restrictions) -> Self:
+        """What an experiment's settings leave free. Raises KeyedError for a site or a width that there is not."""
+        with under("fixed"):
+            fixed = fixed_bits(settings.fixed, sites)
+        return cls(tuple(sites), tuple(precisions), settings.minimum_activation_bits, fixed)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -85,7 +106,9 @@ class Genome:
         genes: list[int] = []
         for site in self.free:
             if bits[site] not in self.precisions:
-                raise InputError(f"bits of {site}: {bits[site]}: the architecture offers {sorted(self.precisions)}")
+                w, a = bits[site]
+                offered = precisions_shown(self.precisions)
+                raise InputError(f"bits of {site}: {w}x{a}: the architecture offers {offered} (weights x activations)")
             if self.apart:
                 genes += [self.weight_widths.index(bits[site][0]), self.activation_widths.index(bits[site][1])]
             else:

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulators import Arch, load_arch
-from simulators.area import area_mm2
+from simulators.arch import Change
 from simulators.errors import InputError
+from simulators.places import Elsewhere, KeyedError, KeyPath, shown
 
 MOST_VARIANTS = 100_000
 
@@ -40,11 +41,17 @@ class HardwareBlock(BaseModel):
         """How many there are of each position."""
         return (max(1, len(self.archs)), max(1, len(self.list)), *(len(values) for values in self.grid.values()))
 
-    def changes(self, choice: Choice) -> dict[str, Any]:
-        """Key → value of a variant."""
+    def changes(self, choice: Choice, key: KeyPath) -> Sequence[Change]:
+        """Of a variant; `key` is the block's in the experiment."""
         _, entry, *of_grid = choice
-        changed = dict(self.list[entry]) if self.list else {}
-        return changed | {key: self.grid[key][i] for key, i in zip(self.grid, of_grid, strict=True)}
+        changed: dict[str, Change] = {}
+        for name, value in self.list[entry].items() if self.list else ():
+            at = (*key, "list", entry, name)
+            changed[name] = Change(name, value, Elsewhere(at, at))
+        for name, i in zip(self.grid, of_grid, strict=True):
+            at = (*key, "grid", name)
+            changed[name] = Change(name, self.grid[name][i], Elsewhere(at, (*at, i)))
+        return [*changed.values()]
 
 
 @dataclass(frozen=True)
@@ -65,16 +72,18 @@ class Hardware:
 
     def __init__(self, blocks: Sequence[HardwareBlock], arch: str, changes: Sequence[str], needs_area: bool):
         self.blocks = tuple(blocks) or (HardwareBlock(),)
-        self._arch, self._changes, self._needs_area = arch, tuple(changes), needs_area
+        self._arch, self._needs_area = arch, needs_area
+        self._changes = spec_changes(changes)
+        self._sound: set[str] = set()
         count = sum(prod(block.lengths()) for block in self.blocks)
         if not 1 <= count <= MOST_VARIANTS:
-            raise InputError(f"hardware: {count} variants: there may be 1 to {MOST_VARIANTS}")
+            raise KeyedError(("hardware",), f"{count} variants: there may be 1 to {MOST_VARIANTS}")
         self.variants: list[Variant] = []
         self._numbers: dict[tuple[int, Choice], int] = {}
         by_digest: dict[str, int] = {}
         for b, block in enumerate(self.blocks):
             for choice in product(*(range(n) for n in block.lengths())):
-                variant = self._make(block, choice)
+                variant = self._make(b, choice)
                 # A list's entry may repeat what a grid has.
                 number = by_digest.setdefault(variant.arch.digest, len(self.variants))
                 if number == len(self.variants):
@@ -96,25 +105,53 @@ class Hardware:
         """What any of them offers, in order."""
         return tuple(sorted({pair for variant in self.variants for pair in variant.arch.precisions}))
 
-    def _make(self, block: HardwareBlock, choice: Choice) -> Variant:
+    def _make(self, number: int, choice: Choice) -> Variant:
+        block, key = self.blocks[number], ("hardware", number)
         base = block.archs[choice[0]] if block.archs else self._arch
-        changes = block.changes(choice)
-        words = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-        name = ",".join([base, *(f"{key}={_word(value)}" for key, value in changes.items())])
+        named_by = (*key, "archs", choice[0]) if block.archs else ("arch",)
+        if base not in self._sound:  # so that what is wrong without changes is not blamed on them
+            self._with_area(experiment_arch(base, self._changes, named_by), named_by)
+            self._sound.add(base)
+        changes = block.changes(choice, key)
+        name = ",".join([base, *(f"{change.key}={_word(change.value)}" for change in changes)])
         try:
-            arch = load_arch(base, [*self._changes, *words])
-            area = self._area(arch)
+            arch = load_arch(base, [*self._changes, *changes])
+            area = self._with_area(arch, key)
+        except KeyedError:
+            raise
         except InputError as error:
-            raise InputError(f"hardware: {name}: {error}") from None
-        return Variant(len(self.variants), name, arch, area, changes)
+            raise KeyedError(key, f"{name}: {error}") from None
+        return Variant(len(self.variants), name, arch, area, {change.key: change.value for change in changes})
 
-    def _area(self, arch: Arch) -> float | None:
+    def _with_area(self, arch: Arch, key: KeyPath) -> float | None:
         try:
-            return sum(area_mm2(arch).values())
-        except InputError:
+            parts = arch.spec.area_parts_mm2()
+        except InputError as error:
             if self._needs_area:
-                raise
+                raise KeyedError(key, f"{arch.name}: {error}") from None
             return None
+        if parts is None and self._needs_area:
+            raise KeyedError(key, f"{arch.name}: its spec has no key `area`, whose figures the objective `area` needs")
+        return None if parts is None else sum(parts.values())
+
+
+def spec_changes(texts: Sequence[str]) -> list[Change]:
+    """An experiment's `set`. Raises KeyedError for what is no change."""
+    changes = []
+    for i, text in enumerate(texts):
+        at = ("set", i)
+        changes.append(Change.parse(text, Elsewhere(at, at, shown(text)[1:-1])))
+    return changes
+
+
+def experiment_arch(name: str, changes: Sequence[Change], key: KeyPath = ("arch",)) -> Arch:
+    """An architecture that an experiment names under a key. Raises KeyedError."""
+    try:
+        return load_arch(name, changes)
+    except KeyedError:
+        raise
+    except InputError as error:
+        raise KeyedError(key, str(error)) from None
 
 
 def _word(value: Any) -> str:

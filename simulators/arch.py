@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
 from simulators.bitfusion_spec import BitFusionSpec
-from simulators.documents import Document, KeyPath, dotted, parse_scalar, read_document, shown, validate
+from simulators.documents import parse_scalar, read_document, validate
 from simulators.errors import InputError
+from simulators.places import Document, KeyPath, Place, dotted, shown
 from simulators.shipped import SUFFIXES, find, names
 from simulators.silago_spec import SilagoSpec
 from simulators.specs import PlatformSpec
@@ -26,6 +27,32 @@ PLATFORMS: dict[str, type[PlatformSpec]] = {"bitfusion": BitFusionSpec, "silago"
 """Platform name → its spec. `simulate` finds the platform's lowering by the same name."""
 
 MAX_EXTENDS = 16
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value put in place of a spec's, and who asks for it: what is wrong with it is said of that place."""
+
+    key: str
+    """Of the spec: `array.rows`."""
+    value: Any
+    place: Place
+
+    @classmethod
+    def parse(cls, text: str, place: Place | None = None) -> Self:
+        """Of `array.rows=64`, by default an option's. Raises InputError."""
+        key, equals, value = text.partition("=")
+        change = cls(key.strip(), None, place or (f"--set {shown(text)[1:-1]}", 0, 0))
+        if not equals or not all(change.key.split(".")):
+            raise change.error("expected key.path=value, as in array.rows=64")
+        try:
+            return replace(change, value=parse_scalar(value))
+        except InputError as error:
+            raise change.error(str(error)) from None
+
+    def error(self, text: str) -> InputError:
+        """What is wrong with it as a whole."""
+        return Document("", None, {(): self.place}).error((), text)
 
 
 @dataclass(frozen=True)
@@ -76,13 +103,13 @@ def arch_names() -> list[str]:
     return names("arch_specs")
 
 
-def load_arch(name: str | Path, overrides: Sequence[str] = ()) -> Arch:
-    """Read a spec by path or shipped name; `overrides` are `key.path=value`. Raises InputError with place, key and
-    rule.
+def load_arch(name: str | Path, overrides: Sequence[str | Change] = ()) -> Arch:
+    """Read a spec by path or shipped name; `overrides` are changes, or texts `key.path=value`. Raises InputError with
+    place, key and rule.
     """
     document = _resolve(find("arch_specs", str(name)), ())
-    for text in overrides:
-        _override(document, text)
+    for change in overrides:
+        _put(document, Change.parse(change) if isinstance(change, str) else change)
     if not isinstance(document.data, dict):
         raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
     if "platform" not in document.data:
@@ -140,28 +167,21 @@ def _merge(
     return merged
 
 
-def _override(document: Document, text: str) -> None:
-    """Put `key.path=value` into the document. Unknown keys are found when the whole is validated."""
-    key, equals, value_text = text.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise InputError(f"--set {shown(text)}: expected key.path=value, as in array.rows=64")
-    try:
-        value = parse_scalar(value_text)
-    except InputError as error:
-        raise InputError(f"--set {shown(text)}: {error}") from None
+def _put(document: Document, change: Change) -> None:
+    """Put a change into the document. Unknown keys are found when the whole is validated."""
     if not isinstance(document.data, dict):
         raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
+    path = tuple(change.key.split("."))
     data = document.data
-    for depth, part in enumerate(parts[:-1]):
+    for depth, part in enumerate(path[:-1]):
         inner = data.get(part)
         if inner is not None and not isinstance(inner, dict):
-            here = dotted(tuple(parts[: depth + 1]))
-            raise InputError(f"--set {shown(text)}: {here} is {shown(inner)}, which has no keys")
+            raise change.error(f"{dotted(path[: depth + 1])} is {shown(inner)}, which has no keys")
         data[part] = dict(inner) if inner else {}  # a copy: an alias may share the mapping with another key
         data = data[part]
-    data[parts[-1]] = value
-    path = tuple(parts)
+    data[path[-1]] = change.value
+    for inside in [p for p in document.places if p[: len(path)] == path]:
+        del document.places[inside]
     for end in range(1, len(path) + 1):
         if end == len(path) or path[:end] not in document.places:
-            document.places[path[:end]] = (f"--set {shown(text)[1:-1]}", 0, 0)
+            document.places[path[:end]] = change.place

@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -19,9 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from simulators.errors import InputError
-
-KeyPath = tuple[str | int, ...]
-"""Keys and list indices from the document's root to a value."""
+from simulators.places import Document, Elsewhere, KeyPath, Position, dotted, shown
 
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 32
@@ -31,46 +28,19 @@ _INTEGER = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 _SPECIAL = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
+_MAPPING = "expected a mapping of keys to values"
+_PLAIN = dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), _MAPPING) | {
+    "tuple_type": "expected a list",
+    "string_type": "expected a text",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+    "bool_type": "expected true or false",
+}
+"""What pydantic says in words of Python, in words of a file."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Document:
-    """A parsed file: plain data, and where each value stands."""
-
-    source: str
-    """The file as the user named it; the first part of every message."""
-    data: Any
-    """Dictionaries, lists, strings, numbers, booleans and None."""
-    places: dict[KeyPath, tuple[str, int, int]] = field(default_factory=dict)
-    """Key path → (file, line, column), the latter two from 1. A value set from the command line has line 0."""
-
-    def error(self, path: KeyPath, text: str) -> InputError:
-        """The error for the value at `path`, or at its nearest enclosing value that has a place."""
-        for end in range(len(path), -1, -1):
-            if path[:end] in self.places:
-                source, line, column = self.places[path[:end]]
-                where = f"{source}:{line}:{column}" if line else source
-                break
-        else:
-            where = self.source
-        key = dotted(path)
-        return InputError(f"{where}: {key}: {text}" if key else f"{where}: {text}")
-
-
-def dotted(path: KeyPath) -> str:
-    """`("layers", 3, "name")` → `layers[3].name`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def shown(value: Any) -> str:
-    """A value for a message: short, on one line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def read_document(path: Path) -> Document:
@@ -86,7 +56,10 @@ def read_document(path: Path) -> Document:
         raise InputError(f"{path}: byte {error.start}: not UTF-8 text") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
-    return parse_document(text, str(path))
+    document = parse_document(text, str(path))
+    if document.data is None:
+        raise InputError(f"{path}: the file is empty: expected a mapping of keys to values")
+    return document
 
 
 def parse_document(text: str, source: str) -> Document:
@@ -100,7 +73,7 @@ class _Builder:
     def __init__(self, text: str, source: str) -> None:
         self.source = source
         self.events = self._events(text)
-        self.places: dict[KeyPath, tuple[str, int, int]] = {}
+        self.places: dict[KeyPath, Position] = {}
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.values = 0
 
@@ -114,8 +87,11 @@ class _Builder:
         except (yaml.YAMLError, ValueError) as error:
             raise InputError(f"{self.source}: {' '.join(str(error).split())}") from None
 
+    def position(self, event: Any) -> Position:
+        return self.source, event.start_mark.line + 1, event.start_mark.column + 1
+
     def fail(self, event: Any, text: str) -> InputError:
-        return InputError(f"{self.source}:{event.start_mark.line + 1}:{event.start_mark.column + 1}: {text}")
+        return Document(self.source, None, {(): self.position(event)}).error((), text)
 
     def build(self) -> Document:
         data: Any = None
@@ -126,14 +102,14 @@ class _Builder:
                 if documents > 1:
                     raise self.fail(event, "a file holds one document")
                 data = self.value(next(self.events), ())
-        return Document(self.source, data, self.places)
+        return Document(self.source, data, {**self.places})
 
     def value(self, event: Any, path: KeyPath) -> Any:
         self.values += 1
         self.check_size(event)
         if len(path) > MAX_DEPTH:
             raise self.fail(event, f"nested deeper than {MAX_DEPTH}")
-        self.places[path] = (self.source, event.start_mark.line + 1, event.start_mark.column + 1)
+        self.places[path] = self.position(event)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
                 raise self.fail(event, f"alias *{event.anchor} stands before the end of what it names")
@@ -167,7 +143,10 @@ class _Builder:
                 line = self.places[(*path, event.value)][1]
                 raise self.fail(event, f"{dotted((*path, event.value))}: duplicate key, first given in line {line}")
             mapping[event.value] = None
-            mapping[event.value] = self.value(next(self.events), (*path, event.value))
+            value = next(self.events)
+            mapping[event.value] = self.value(value, (*path, event.value))
+            if self.position(value)[1] > self.position(event)[1]:  # a block is found by the key above it
+                self.places[*path, event.value] = self.position(event)
         return mapping
 
     def scalar(self, event: Any) -> Any:
@@ -201,7 +180,7 @@ def validate(document: Document, model: type[_Model]) -> _Model:
     one.
     """
     if not isinstance(document.data, dict):
-        raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
+        raise document.error((), f"{shown(document.data)}: {_MAPPING}")
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
@@ -217,20 +196,21 @@ def validate(document: Document, model: type[_Model]) -> _Model:
     if first["type"] == "extra_forbidden":
         names = _field_names(model, path[:-1], document.data)
         near = difflib.get_close_matches(str(path[-1]), names, 1, 0.5)
-        hint = f"did you mean {near[0]}?" if near else f"the keys here are {', '.join(sorted(names))}"
-        raise document.error(path, f"unknown key; {hint}") from None
+        place = document.places.get(path)
+        # Where one word names the whole key, as in `--set array.rowz=3`, so does the hint.
+        above = path[:-1] if isinstance(place, Elsewhere) or (place and place[1] == 0) else ()
+        hint = f"did you mean {dotted((*above, near[0]))}?" if near else f"the keys here are {', '.join(sorted(names))}"
+        raise document.error(path, f"unknown key; {hint}", of_key=True) from None
     if first["type"] == "missing":
         raise document.error((*path, first["loc"][-1]), "missing, and there is no default") from None
-    rule = first["msg"].removeprefix("Value error, ")
+    rule = _PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     # A rule about several keys is checked above them; it begins with the one to change.
     key, colon, rest = rule.partition(": ")
-    inner = tuple(key.split("."))
+    inner = tuple(int(part) if part.isdigit() else part for part in key.split("."))
     if colon and all(isinstance(part, str) for part in path) and (*path, *inner) in document.places:
         for part in inner:
             data = data[part]
         path, rule = (*path, *inner), rest.removeprefix(f"{data}: ")
-    if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
-        rule = "expected a mapping of keys to values"
     raise document.error(path, f"{shown(data)}: {rule[0].lower()}{rule[1:]}" if rule else shown(data)) from None
 
 

@@ -7,6 +7,7 @@ source in a comment. Only switches of the model have defaults.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated
 
@@ -35,6 +36,14 @@ def _pairs(value: object) -> object:
     if isinstance(value, list):
         return tuple(tuple(x) if isinstance(x, list) else x for x in value)
     return value
+
+
+def precisions_shown(pairs: Sequence[Pair]) -> str:
+    """`2/4 x 2/4/8` (weights x activations), or `4x4, 8x8` where not every combination is there."""
+    weights, activations = sorted({w for w, _ in pairs}), sorted({a for _, a in pairs})
+    if len(pairs) == len(weights) * len(activations):
+        return f"{'/'.join(map(str, weights))} x {'/'.join(map(str, activations))}"
+    return ", ".join(f"{w}x{a}" for w, a in pairs)
 
 
 class PlatformSpec(SpecPart):

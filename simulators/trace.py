@@ -23,9 +23,10 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from simulators.documents import Document, read_document, validate
+from simulators.documents import read_document, validate
 from simulators.errors import InputError
 from simulators.files import write_whole
+from simulators.places import Document
 from simulators.shipped import find
 
 FRAME_MS = 10.0

@@ -31,9 +31,11 @@ from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger
 from search.methods import method_of
+from search.origin import located
 from search.problem import NOT_EVALUATED
 from search.state import CODESIGN_STATE_FILE, RunFolder, make_folder
 from simulators.errors import InputError
+from simulators.places import KeyedError
 
 
 @dataclass(frozen=True)
@@ -133,19 +135,20 @@ class CoDesignProblem(Problem):
         out["F"], out["G"] = np.array(values, float), np.array(bounds)
 
 
+@located
 def search_hardware(
     experiment: Experiment, folder: Path, resume: bool = False, progress: Progress | None = None, model: Any = None,
     executor: Executor | None = None,
 ) -> CoDesign:  # fmt: skip
     """Search variants and bits together; results in `folder`, as of a sweep. Raises InputError as `search.run` does."""
     if experiment.candidates is not None:
-        raise InputError("candidates: they are a sweep's (mohaq sweep); a search finds its own")
+        raise KeyedError(("candidates",), "they are a sweep's (mohaq sweep); a search finds its own")
     hardware = hardware_of(experiment)
     factory = ExperimentModel.of(experiment) if model is None else None
     model = factory() if factory else model
+    genome = CoGenome(genome_of(experiment, hardware, model), hardware)
     make_folder(folder)
     identity = identity_of(experiment, hardware, model)
-    genome = CoGenome(genome_of(experiment, hardware, model), hardware)
     with (
         RunFolder(folder, identity, resume, CODESIGN_STATE_FILE) as state,
         closing(Ledger(folder / LEDGER_FILE)) as ledger,
@@ -233,7 +236,7 @@ def _result(
             sizes.append(cost.memory_mib)
         points.append((variant.number, number, cost.cycles, cost.energy_uj))
     if not points:
-        raise InputError(f"{experiment.name}: nothing that the search looked at is within the limits (constraints)")
+        raise KeyedError(("constraints",), "nothing that the search looked at is within these limits")
     points.sort(key=lambda point: point[:2])
     variants, numbers, cycles, energies = zip(*points, strict=True)
     return CoDesign(

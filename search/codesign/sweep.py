@@ -19,10 +19,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from quant.candidate import fixed_bits, name_of, parse_bits
+from quant.candidate import name_of, parse_bits
 from search.codesign.outputs import write_sweep
 from search.codesign.points import NOT_OFFERED, OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign
-from search.driver import BASELINE_BITS, reporter, search_with
+from search.driver import BASELINE_BITS, data_digest, reporter, search_with
 from search.evaluation import Evaluator, Quality
 from search.executors.executor import Executor, Inline
 from search.executors.worker import Source
@@ -30,10 +30,12 @@ from search.experiment import Candidates, Experiment, ExperimentModel
 from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
+from search.origin import located
 from search.state import CODESIGN_STATE_FILE, RunFolder, make_folder
 from search.stored import load_run
 from simulators.errors import InputError
 from simulators.mohaq_closed_form import memory_mib
+from simulators.places import KeyedError, under
 from simulators.population import Figures, Population
 from simulators.processes import on_all
 
@@ -59,6 +61,7 @@ class SweepProgress(Protocol):
         """So many variants are simulated."""
 
 
+@located
 def sweep(
     experiment: Experiment,
     folder: Path,
@@ -74,13 +77,14 @@ def sweep(
     Raises InputError as `search.run` does.
     """
     if not experiment.hardware:
-        raise InputError(f"{experiment.name}: hardware: missing: a sweep needs variants")
+        raise KeyedError(("hardware",), "missing: a sweep needs variants of the hardware")
     hardware = hardware_of(experiment)
     factory = ExperimentModel.of(experiment) if model is None else None
     model = factory() if factory else model
-    make_folder(folder)
+    genome_of(experiment, hardware, model)
     source = experiment.candidates
     given = None if source is None else _given(source, experiment, hardware, model)
+    make_folder(folder)
     identity = identity_of(experiment, hardware, model)
     if given is not None:
         identity["digests"]["candidates"] = _digest(name_of(bits) for bits in given)
@@ -116,7 +120,7 @@ def identity_of(experiment: Experiment, hardware: Hardware, model: Any) -> dict[
     """All that a co-design's results depend on."""
     digests = {
         "model": model.digest,
-        "data": model.data_digest,
+        "data": data_digest(experiment, model),
         "hardware": _digest(variant.arch.digest for variant in hardware),
         "code of quant": error_code(),
         "code of simulators": cost_code(),
@@ -126,9 +130,8 @@ def identity_of(experiment: Experiment, hardware: Hardware, model: Any) -> dict[
 
 def genome_of(experiment: Experiment, hardware: Hardware, model: Any) -> Genome:
     """Of what any variant offers."""
-    names = tuple(site.name for site in model.sites)
     precisions = getattr(model, "precisions", hardware.precisions)
-    return Genome(names, precisions, experiment.minimum_activation_bits, fixed_bits(experiment.fixed, names))
+    return Genome.of([site.name for site in model.sites], precisions, experiment)
 
 
 def offered(bits: Bits, variant: Variant, model: Any) -> bool:
@@ -150,7 +153,7 @@ def error_limit(experiment: Experiment, evaluator: Evaluator) -> float | None:
     base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in evaluator.model.sites}
     quality = evaluator.qualities([base])[0]
     if quality is None:
-        raise InputError(f"{experiment.name}: constraints.error_increase: the 16-bit baseline was {SET_ASIDE}")
+        raise KeyedError(("constraints", "error_increase"), f"the 16-bit baseline was {SET_ASIDE}")
     return quality.error + experiment.constraints.error_increase
 
 
@@ -170,11 +173,13 @@ def _given(source: Candidates, experiment: Experiment, hardware: Hardware, model
             drawn.setdefault(name_of(bits), bits)
             if len(drawn) == source.random:
                 return list(drawn.values())
-        raise InputError(f"candidates.random: {source.random}: there are hardly more than {len(drawn)} distinct ones")
+        rule = f"{source.random}: there are hardly more than {len(drawn)} distinct ones"
+        raise KeyedError(("candidates", "random"), rule)
     if source.run is not None:
-        run = load_run(Path(source.run))
-        if run.results is None:
-            raise InputError(f"candidates.run: {source.run}: the search is not finished")
+        with under("candidates", "run"):
+            run = load_run(Path(source.run))
+            if run.results is None:
+                raise InputError(f"{source.run}: the search is not finished")
         if source.take == "front":
             texts = [row["bits"] for row in run.results["front"]]
         else:
@@ -183,15 +188,16 @@ def _given(source: Candidates, experiment: Experiment, hardware: Hardware, model
     else:
         texts = list(source.bits)
     found: dict[str, Bits] = {}
-    for text in texts:
+    for i, text in enumerate(texts):
         try:
             bits = parse_bits(text, model.sites)
         except InputError as error:
-            raise InputError(f"candidates: {text}: {error}") from None
+            key = ("candidates", "bits", i) if source.bits else ("candidates", "run")
+            raise KeyedError(key, f"{text}: {error}") from None
         bits = {name: bits[name] for name in names}
         found.setdefault(name_of(bits), bits)
     if not found:
-        raise InputError(f"candidates: {source.run}: none of this model and these data")
+        raise KeyedError(("candidates", "run"), f"{source.run}: it has none of this model and these data")
     return list(found.values())
 
 
@@ -226,7 +232,7 @@ def _searched(
     found: dict[str, Bits] = {}
     objectives = tuple(name for name in experiment.objectives if name != "area")
     if not objectives:
-        raise InputError("objectives: area: a search on each variant needs another beside it")
+        raise KeyedError(("objectives",), "area: a search on each variant needs another beside it")
     single = experiment.model_copy(update={"objectives": objectives, "hardware": (), "published": None})
     for variant, evaluator in zip(hardware, evaluators, strict=True):
         if progress:
@@ -258,7 +264,7 @@ def _screened(
         kept = [bits for bits, quality in within if limit is None or quality.error <= limit]
         out[OVER_ERROR] = len(within) - len(kept)
     if not kept:
-        raise InputError(f"candidates: none of {len(found)} is within the limits (constraints)")
+        raise KeyedError(("constraints",), f"none of {len(found)} candidates is within these limits")
     return kept, {reason: count for reason, count in out.items() if count}, limit
 
 

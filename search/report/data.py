@@ -12,9 +12,11 @@ from typing import Any
 from search.beacons import beacon_file
 from search.evaluation import Model
 from search.experiment import Experiment, ExperimentModel
+from search.hardware import experiment_arch, spec_changes
+from search.origin import located
 from search.outputs import RESULTS_FILE
 from search.stored import load_run
-from simulators import Arch, Report, Trace, load_arch, load_trace, simulate
+from simulators import Arch, Report, Trace, load_trace, simulate
 from simulators.documents import read_document
 from simulators.errors import InputError
 
@@ -82,6 +84,12 @@ def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) 
     return [_run(folder, label, (models or {}).get(folder)) for folder, label in zip(folders, labels, strict=True)]
 
 
+@located
+def _searched_on(experiment: Experiment, model: Model | None) -> tuple[Arch, Model]:
+    arch = experiment_arch(experiment.arch, spec_changes(experiment.set))
+    return arch, model or ExperimentModel.of(experiment)()
+
+
 def _run(folder: Path, label: str, model: Model | None) -> ReportedRun:
     stored = load_run(folder)
     again = f"`mohaq search … --out {folder} --resume`"
@@ -91,8 +99,8 @@ def _run(folder: Path, label: str, model: Model | None) -> ReportedRun:
         raise InputError(f"{folder}: the search is not finished: {again} continues it")
     results = stored.results
     experiment = Experiment.load(folder / "run.yaml")
-    arch = load_arch(experiment.arch, experiment.set)
-    given, model = model is not None, model or ExperimentModel.of(experiment)()
+    given = model is not None
+    arch, model = _searched_on(experiment, model)
     _check_digests(folder, {"model": model.digest, "arch": arch.digest}, experiment)
     evaluated = "" if given else _evaluate_command(experiment)
     traced = (

@@ -127,7 +127,7 @@ def test_beacons_are_carried_into_another_search(tmp_path: Path) -> None:
     description.write_text(description.read_text() + " ")
     with pytest.raises(InputError, match=r"another carried beacons \(digests\)"):
         run(carried, tmp_path / "second", resume=True, model=Retrainable())
-    with pytest.raises(InputError, match=r"beacons\.carry: it holds no beacons"):
+    with pytest.raises(InputError, match=r"beacons\.carry\[0\]: .*nowhere: it holds no beacons"):
         run(experiment(beacons={"carry": [str(tmp_path / "nowhere")]}), tmp_path / "fourth", model=Retrainable())
 
 

@@ -199,12 +199,65 @@ def test_shipped_experiments_load(name: str) -> None:
         ("name: x\ngeneration: 5\n", r"x.yaml:2:\d+: generation: unknown key; did you mean generations"),
         ("name: x\nconstraints: {memory_mib: -1}\n", r"constraints.memory_mib: -1"),
         ("objectives: [error]\n", r"name: missing"),
+        ("name: x\nobjectives: error\n", r"objectives: 'error': expected a list"),
+        ("name: x\npopulation: many\n", r"population: 'many': expected a whole number"),
+        ("name: x\nbeacons:\n  carries: []\n", r"x.yaml:3:\d+: beacons.carries: unknown key; did you mean carry"),
+        ("name: x\nconstraint:\n  error: 3\n", r"x.yaml:2:1: constraint: unknown key; did you mean constraints"),
+        ("", r"x.yaml: the file is empty"),
     ],
 )
 def test_bad_experiments(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(InputError, match=message):
         Experiment.load(tmp_path / "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("arch: bitfusio", r"x.yaml:2:7: arch: bitfusio: no such architecture spec"),
+        (
+            "set: [array.rows=8, array.rowz=3]",
+            r"x.yaml:2:21: set\[1\]: array.rowz=3: unknown key; did you mean array.rows\?$",
+        ),
+        ("set: [array.rows]", r"x.yaml:2:7: set\[0\]: array.rows: expected key.path=value"),
+        ("published: silago", r"x.yaml:2:12: published: silago: its claims are of another platform"),
+        ("fixed: {'Z*': 16}", r"x.yaml:2:15: fixed.Z\*: no such site: the sites are L0"),
+        ("fixed: {FC: 3}", r"x.yaml:2:13: fixed.FC: 3x3: the architecture offers 2/4/8/16 x 2/4/8/16"),
+        ("fixed: {FC: wide}", r"x.yaml:2:13: fixed.FC: 'wide': it must be a width"),
+        ("fixed: {'*': 8}", r"x.yaml:2:8: fixed: every site is"),
+        ("minimum_activation_bits: {FC: 32}", r"x.yaml:2:31: minimum_activation_bits.FC: 32: "),
+        ("objectives: [error, mohaq_energy]", r"x.yaml:2:21: objectives\[1\]: mohaq_energy: MOHAQ has no closed form"),
+        ("beacons:\n  carry: [nowhere]", r"x.yaml:3:11: beacons.carry\[0\]: nowhere: it holds no beacons"),
+        ("set: ['precisions=[[4, 4]]']", r"x.yaml:1:1: constraints.error_increase: it needs a 16-bit baseline"),
+    ],
+)
+def test_what_is_met_later_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.yaml").write_text(f"name: x\n{text}\n")
+    with pytest.raises(InputError, match=message) as caught:
+        run(Experiment.load(tmp_path / "x.yaml"), tmp_path / "run", model=StandInModel())
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_comes_from_an_option_is_named_by_it(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("name: x\n")
+    for options, message in [
+        ({"set": ["array.rowz=3"]}, r"^--set: array.rowz=3: unknown key; did you mean array.rows\?$"),
+        ({"arch": "nowhere"}, r"^--arch: nowhere: no such architecture"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            run(Experiment.load(tmp_path / "x.yaml", options), tmp_path / "run", model=StandInModel())
+    with pytest.raises(InputError, match=r"^--seed: -1: "):
+        Experiment.load(tmp_path / "x.yaml", {"seed": -1})
+    with pytest.raises(InputError, match=r"^arch: nowhere: no such architecture"):
+        run(experiment(arch="nowhere"), tmp_path / "run", model=StandInModel())
+
+
+def test_the_models_file_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("name: x\nmodel: nowhere\n")
+    with pytest.raises(InputError, match=r"x.yaml:2:8: model: nowhere: no such model"):
+        run(Experiment.load(tmp_path / "x.yaml"), tmp_path / "run")
 
 
 def test_unknown_experiment() -> None:

@@ -230,22 +230,40 @@ def test_limits_of_memory_and_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("hardware: {grid: {array.row: [8]}}", r"hardware: bitfusion,array.row=8: --set array.row=8: array.row: unknown key; did you mean rows"),
-        ("hardware: {grid: {array.rows: [8, 0]}}", r"hardware: bitfusion,array.rows=0: .*array.rows: 0"),
-        ("objectives: [error]", r"x: hardware: missing"),
-        ("hardware: {archs: [nowhere]}", r"hardware: nowhere: "),
+        ("hardware: {grid: {array.row: [8]}}", r"x.yaml:2:\d+: hardware.grid.array.row: unknown key; did you mean array.rows\?$"),
+        ("hardware: {grid: {array.rows: [8, 0]}}", r"x.yaml:2:35: hardware.grid.array.rows\[1\]: 0: "),
+        ("hardware:\n  - archs: [bitfusion]\n  - list:\n      - {array.rows: 8, array.colums: 8}", r"x.yaml:5:\d+: hardware\[1\].list\[0\].array.colums: unknown key; did you mean array.columns"),
+        ("hardware: {grid: {mapping: [null, {outer: sideways, out_tile: 1, in_tile: 1, vector_tile: 1}]}}", r"x.yaml:2:\d+: hardware.grid.mapping\[1\].outer: 'sideways'"),
+        ("hardware: {grid: {buffers.input_kib: [0.001]}}", r"x.yaml:2:\d+: hardware.grid.buffers.input_kib\[0\]: 0.001: the CACTI table begins"),
+        ("hardware: {grid: {array.rows: [8, 9, 9.5]}}", r"hardware.grid.array.rows\[2\]: 9.5: expected a whole number"),
+        ("hardware: {grid: {array.rows: [8, .nan]}}", r"hardware.grid.array.rows\[1\]: nan: "),
+        ("objectives: [error]", r"x.yaml:1:1: hardware: missing"),
+        ("hardware: {archs: [nowhere]}", r"x.yaml:2:20: hardware.archs\[0\]: nowhere: no such architecture"),
         ("hardware: {grids: {}}", r"x.yaml:2:\d+: hardware.grids: unknown key; did you mean grid"),
         ("hardware: {grid: {array.rows: 8}}", r"x.yaml:2:\d+: hardware.grid.array.rows: 8: "),
-        ("objectives: [error, area]", r"x.yaml:.*objectives.*area"),
+        ("objectives: [error, area]", r"x.yaml:2:21: objectives\[1\]: 'area': one hardware has one area"),
         ("hardware: {archs: [bitfusion]}\ncandidates: {run: a, random: 3}", r"candidates: .*expected one of"),
-        ("hardware: {archs: [bitfusion]}\nset: ['area=null']\nobjectives: [area]", r"bitfusion: area: the spec gives no figures"),
-        ("hardware: {archs: [bitfusion]}\ncandidates: ['8,X=4']", r"candidates: 8,X=4: bits: unknown site X"),
+        ("hardware: {archs: [bitfusion]}\nset: ['area=null']\nobjectives: [area]", r"x.yaml:2:20: hardware.archs\[0\]: bitfusion: its spec has no key `area`"),
+        ("hardware: {archs: [bitfusion]}\ncandidates: ['8,X=4']", r"x.yaml:3:14: candidates\[0\]: 8,X=4: bits: X: no such site"),
+        ("hardware: {archs: [bitfusion]}\ncandidates: nowhere", r"x.yaml:3:13: candidates: nowhere: no run of a search"),
+        ("hardware: {archs: [bitfusion]}\nobjectives: [error, mohaq_speedup]", r"x.yaml:3:21: objectives\[1\]: 'mohaq_speedup': a closed form knows"),
     ],
 )  # fmt: skip
 def test_bad_sweeps(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.yaml").write_text(f"name: x\n{text}\n")
     with pytest.raises(InputError, match=message):
         sweep(Experiment.load(tmp_path / "x.yaml"), tmp_path / "run", model=StandInModel(), workers=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_wrong_without_a_file_is_named_by_its_key(tmp_path: Path) -> None:
+    settings = experiment(hardware={"grid": {"array.rowz": [8]}})
+    with pytest.raises(InputError, match=r"^hardware\[0\]\.grid\.array\.rowz: unknown key; did you mean array\.rows"):
+        sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
+    (tmp_path / "x.yaml").write_text("name: x\nhardware: {archs: [bitfusion]}\n")
+    settings = Experiment.load(tmp_path / "x.yaml", {"candidates": "nowhere"})
+    with pytest.raises(InputError, match=r"^--candidates: nowhere: no run of a search"):
+        sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
 
 
 def test_a_grid_a_list_and_files_that_extend(tmp_path: Path) -> None:

@@ -98,7 +98,12 @@ def test_variants_extend_and_override(tmp_path: Path) -> None:
         ("name: a\n", r"platform: missing"),
         ("platform: gpu\n", r"a.yaml:1:11: platform: 'gpu'"),
         ("- 1\n", r"expected a mapping"),
-        ("", r"expected a mapping"),
+        ("", r"a.yaml: the file is empty: expected a mapping"),
+        ("# nothing\n", r"a.yaml: the file is empty"),
+        (
+            "extends: bitfusion.yaml\nbuffer:\n  input_kib: 3\n",
+            r"a.yaml:2:1: buffer: unknown key; did you mean buffers",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_spec_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
@@ -109,7 +114,15 @@ def test_what_is_wrong_in_a_spec_is_named_with_its_place(tmp_path: Path, text: s
 
 @pytest.mark.parametrize(
     ("override", "message"),
-    [("array.rows", "="), ("array.rowz=3", "did you mean rows"), ("array.rows=x", "array.rows: 'x'"), ("a.b.c=1", "a")],
+    [
+        ("array.rows", "^--set array.rows: expected key.path=value"),
+        ("array.rowz=3", r"^--set array.rowz=3: unknown key; did you mean array.rows\?$"),
+        ("array.rows=x", "^--set array.rows=x: 'x': expected a whole number$"),
+        ("array={rows: x}", r"^--set array={rows: x}: array.rows: 'x': expected a whole number$"),
+        ("array.rows=[", r"^--set array.rows=\["),
+        ("name.x=1", "^--set name.x=1: name is 'bitfusion', which has no keys$"),
+        ("a.b.c=1", "^--set a.b.c=1: unknown key; the keys here are area, array, "),
+    ],
 )
 def test_bad_overrides(override: str, message: str) -> None:
     with pytest.raises(InputError, match=message):

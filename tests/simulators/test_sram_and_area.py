@@ -65,7 +65,7 @@ def test_figures_follow_the_buffers_only_where_they_are_asked_to() -> None:
 
 
 def test_sizes_that_the_table_lacks_are_refused_with_the_key() -> None:
-    with pytest.raises(InputError, match=r"buffers\.input_kib: 0\.01: the CACTI table begins at 128 bytes"):
+    with pytest.raises(InputError, match=r"buffers\.input_kib=0\.01: 0\.01: the CACTI table begins at 128 bytes"):
         load_arch("bitfusion", ["buffers.input_kib=0.01"])
 
 
