@@ -130,6 +130,7 @@ def simulate(
     from simulators import simulate as run_simulation
     from simulators.display import mappings_of, print_mappings, print_report
     from simulators.published_trace import published_report
+    from simulators.unlisted import unlisted_precisions
     from simulators.workload import load_workload
 
     workload, spec = load_workload(trace, bits, steps), load_arch(arch, overrides or [])
@@ -144,6 +145,7 @@ def simulate(
     else:
         raise InputError(f"--model {model}: it must be simulated or published")
     tilings = mappings_of(workload, spec) if mapping else []
+    _note(unlisted_precisions(workload, [spec], model == "published"))
     if plot_file is not None:
         from simulators.plot import plot
 
@@ -187,15 +189,19 @@ def compare(
 ) -> None:
     """Put architectures side by side on one trace, with ratios to the first."""
     from simulators import comparison, load_arch
+    from simulators.arch import Change
     from simulators.display import print_comparison, print_layers
+    from simulators.unlisted import unlisted_precisions
     from simulators.workload import load_workload
 
     workload = load_workload(trace, bits, steps)
     variants = []
     for text in archs:
-        name, *changes = text.split(",")
+        name, *words = text.split(",")
+        changes = [Change.parse(word, (f"--arch {name}: {word}", 0, 0)) for word in words]
         variants.append((text, load_arch(name, [*(overrides or []), *changes])))
     compared = comparison.compare(workload, variants)
+    _note(unlisted_precisions(workload, [arch for _, arch in variants]))
     if json_file is not None:
         rows = [variant.to_dict() for variant in compared]
         _write(json_file, json.dumps(rows, indent=1) + "\n", protect=trace)
@@ -634,6 +640,12 @@ def _corpus_root(corpus: str, root: Path | None) -> Path | None:
         + (f" --root {root}" if root else "")
         + ": it must be `--corpus embedded`, or `--corpus timit` or `fsdd` with --root FOLDER"
     )
+
+
+def _note(lines: list[str]) -> None:
+    """What a user should know beside the results, which may go to a program."""
+    for line in lines:
+        err.print(f"mohaq: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _write(target: str, text: str, protect: str) -> None:

@@ -119,12 +119,17 @@ class Precision:
     """Passes of one product: more than one for operands wider than the unit's."""
 
 
+def operand_width(bits: int) -> int:
+    """What an operand is multiplied as: the next of 2, 4, 8, 16 bits, which bit-bricks of 2 × 2 bits form."""
+    return max(2, 1 << (bits - 1).bit_length())
+
+
 @lru_cache(maxsize=1024)
 def precision(weight_bits: int, activation_bits: int, unit_operand_bits: int) -> Precision:
-    """Sharma et al., ISCA 2018, section 3: 16 bit-bricks of 2 × 2 bits. Odd widths run as the next of 2, 4, 8, 16."""
+    """Sharma et al., ISCA 2018, section 3: 16 bit-bricks of 2 × 2 bits."""
     products = passes = 1
     for bits in (weight_bits, activation_bits):
-        width = max(2, 1 << (bits - 1).bit_length())
+        width = operand_width(bits)
         products *= unit_operand_bits // min(width, unit_operand_bits)
         passes *= max(width // unit_operand_bits, 1)
     return Precision(products, passes)

@@ -49,6 +49,20 @@ def test_the_example_of_a_platform_runs_and_is_short() -> None:
     assert "cycles" in result.stdout
 
 
+def test_every_example_has_a_folder_of_its_own() -> None:
+    """Who follows the documentation from top to bottom meets no folder that an earlier example filled."""
+    pages = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+    folders: dict[str, str] = {}
+    for name, text in pages.items():
+        # Benchmarks continue what they find.
+        written = re.sub(r"python benchmarks/\S+ .*?`", "", text)
+        for folder in re.findall(r"--out\s+(runs/[\w/-]+)(?![\w.])|, Path\(\"(runs/[\w/-]+)\"\)", written):
+            path = folder[0] or folder[1]
+            assert path not in folders, f"{path} in {folders[path]} and in {name}"
+            folders[path] = name
+    assert len(folders) > 15
+
+
 @pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
 def test_links_within_the_documentation_lead_somewhere(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()

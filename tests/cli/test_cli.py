@@ -79,6 +79,16 @@ def test_compare_puts_variants_side_by_side(tmp_path: Path) -> None:
     assert len(list(csv.DictReader((tmp_path / "c.csv").open()))) == 3
 
 
+def test_bits_that_no_search_offers_are_simulated_and_said() -> None:
+    line = "mohaq: bitfusion: 3x3 bits (weights x activations): stored as they are, multiplied as 4x4; not among"
+    for command in (("simulate", "lenet-5"), ("compare", "lenet-5")):
+        result = mohaq(*command, "--arch", "bitfusion", "--bits", "3", "--json")
+        assert result.returncode == 0
+        assert json.loads(result.stdout)
+        assert result.stderr.startswith(line)
+        assert result.stderr.strip().count("\n") == 0
+
+
 def test_set_changes_the_hardware() -> None:
     cycles = [
         json.loads(mohaq("simulate", "lstm-128-8bit", "--arch", "bitfusion", *extra, "--json").stdout)["cycles"]
