@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simulators.errors import InputError
-from simulators.files import write_whole
+from simulators.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from quant import Recogniser
@@ -458,6 +458,7 @@ def retrain(
 
     recogniser = _load(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
+    make_folder(output)  # before anything is evaluated: a folder that cannot be costs nothing
     before = recogniser.evaluate(candidate)
     training = recogniser.utterances("train")
     with training_progress(epochs, err) as (_, on_step):

@@ -29,7 +29,7 @@ from quant.speech.features import Statistics
 from quant.speech.scoring import Decoder
 from quant.speech.units import UNITS
 from simulators.errors import InputError
-from simulators.files import write_whole
+from simulators.files import make_folder, write_whole
 
 FORMAT = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
@@ -86,8 +86,8 @@ def export(model: Recogniser, bits: Bits, folder: Path) -> None:
     }
     data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()})
     description["tensors_sha256"] = hashlib.sha256(data).hexdigest()
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / TENSORS, data)
         write_whole(folder / DESCRIPTION, (json.dumps(description, indent=1) + "\n").encode())
     except OSError as error:

@@ -22,6 +22,7 @@ from quant.models.site import DIRECTIONS
 from quant.quantizer import Grid
 from quant.speech.features import Features
 from quant.train import Examples, Recipe, Start, Step, train
+from simulators.files import make_folder
 
 REFRESH = 25
 """Passes after which the grids of the weights are chosen again."""
@@ -154,7 +155,7 @@ def retrain(
         f"{checkpoint.digest}:{name}:{scheme.name}",
         lambda network: StraightThrough(network, bits, checkpoint.calibration, scheme),
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     examples = Examples(training.mats, training.labels, training.digest)
     network = train(recipe, examples, folder, resume, start, on_step)
     for parameter in network.parameters():  # what is calibrated and measured is what is stored: float16

@@ -26,7 +26,7 @@ from quant.speech.scoring import Decoder, tune_decoder
 from quant.speech.utterances import SPLITS
 from quant.train import BFloat16Arithmetic, Examples, Recipe, Start, Step, train
 from simulators.errors import InputError
-from simulators.files import write_whole
+from simulators.files import make_folder, write_whole
 
 LEARNING_RATE_FROM = 1e-3
 """Peak for a network that starts from a trained one."""
@@ -84,7 +84,7 @@ def run_training(
             raise InputError(f"{start}: a network to start from has its own cell and sizes")
         recipe = replace(recipe_of(begun.network.cell, False, None, None), seed=seed, learning_rate=LEARNING_RATE_FROM)
         recipe = replace(recipe, geometry=begun.network.geometry)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
     corpus_size = None if corpus_root else "small" if small else "full"
     root = corpus_root or embedded_corpus(size=str(corpus_size))

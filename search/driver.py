@@ -30,9 +30,10 @@ from search.origin import located
 from search.outputs import write_outputs
 from search.problem import PLATFORMS_OF, BitWidthProblem
 from search.results import Run, Solution
-from search.state import RunFolder, make_folder
+from search.state import RunFolder
 from simulators import Arch
 from simulators.errors import InputError
+from simulators.files import make_folder
 from simulators.places import KeyedError, under
 
 BASELINE_BITS = 16

@@ -10,7 +10,7 @@ import numpy as np
 
 from search.ledger import LEDGER_FILE
 from simulators.errors import InputError
-from simulators.files import write_whole
+from simulators.files import make_folder, write_whole
 
 STATE_FILE = "state.json"
 CODESIGN_STATE_FILE = "sweep-state.json"
@@ -18,14 +18,6 @@ LOCK_FILE = ".lock"
 BEACON_FOLDER = "beacons"
 COMPUTED_BEFORE = (LEDGER_FILE, BEACON_FOLDER)
 """What a new run may begin with: evaluations and retrainings, which say themselves what they are of."""
-
-
-def make_folder(folder: Path) -> None:
-    """Make a run's folder if there is none. Raises InputError where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be used as the run's folder: {error.strerror}") from None
 
 
 class RunFolder:

@@ -1,8 +1,22 @@
-"""Files that are whole or absent."""
+"""Files that are whole or absent, and the folders that they lie in."""
 
 import os
 import tempfile
 from pathlib import Path
+
+from simulators.errors import InputError
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, if there is none. Raises InputError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        file = next((p for p in (folder, *folder.parents) if os.path.exists(p) and not os.path.isdir(p)), None)
+        if file is None:
+            raise InputError(f"{folder}: this folder cannot be made: {error.strerror}") from None
+        is_one = "it is a file" if file == folder else f"{file} is a file"
+        raise InputError(f"{folder}: {is_one}, and a folder is wanted") from None
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -33,8 +33,9 @@ from search.ledger import LEDGER_FILE, Ledger
 from search.methods import method_of
 from search.origin import located
 from search.problem import NOT_EVALUATED
-from search.state import CODESIGN_STATE_FILE, RunFolder, make_folder
+from search.state import CODESIGN_STATE_FILE, RunFolder
 from simulators.errors import InputError
+from simulators.files import make_folder
 from simulators.places import KeyedError
 
 

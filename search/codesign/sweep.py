@@ -31,9 +31,10 @@ from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
 from search.origin import located
-from search.state import CODESIGN_STATE_FILE, RunFolder, make_folder
+from search.state import CODESIGN_STATE_FILE, RunFolder
 from search.stored import load_run
 from simulators.errors import InputError
+from simulators.files import make_folder
 from simulators.mohaq_closed_form import memory_mib
 from simulators.places import KeyedError, under
 from simulators.population import Figures, Population

@@ -141,7 +141,7 @@ def test_a_full_database_is_one_line(tmp_path: Path) -> None:
 
 def test_folders_and_ledgers_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be used as the run's folder: Not a directory"):
+    with pytest.raises(InputError, match="is a file, and a folder is wanted"):
         run(experiment(), tmp_path / "file" / "run", model=SlowModel())
     (tmp_path / "old").mkdir()
     Ledger(tmp_path / "old/ledger.sqlite").close()
