@@ -133,6 +133,8 @@ def simulate(
     from simulators.unlisted import unlisted_precisions
     from simulators.workload import load_workload
 
+    for target in (plot_file, timeline_file, json_file, csv_file):
+        _check_target(target, protect=trace)
     workload, spec = load_workload(trace, bits, steps), load_arch(arch, overrides or [])
     left_out: tuple[str, ...] = ()
     if model == "published":
@@ -194,11 +196,13 @@ def compare(
     from simulators.unlisted import unlisted_precisions
     from simulators.workload import load_workload
 
+    for target in (json_file, csv_file):
+        _check_target(target, protect=trace)
     workload = load_workload(trace, bits, steps)
     variants = []
     for text in archs:
         name, *words = text.split(",")
-        changes = [Change.parse(word, (f"--arch {name}: {word}", 0, 0)) for word in words]
+        changes = [Change.parse(word, (f"--arch {name},{word}", 0, 0)) for word in words]
         variants.append((text, load_arch(name, [*(overrides or []), *changes])))
     compared = comparison.compare(workload, variants)
     _note(unlisted_precisions(workload, [arch for _, arch in variants]))
@@ -282,7 +286,10 @@ def evaluate(
 ) -> None:
     """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model. An exported model's
     folder needs no bits."""
-    if (Path(model) / "model.json").is_file():
+    exported = (Path(model) / "model.json").is_file()
+    if not (bits or exported):
+        raise InputError("--bits: missing: a width such as 8, weights x activations such as 4x8, or float")
+    if exported:
         from quant.export import load_export
 
         candidate: dict[str, tuple[int, int]] | None
@@ -343,6 +350,9 @@ def delta(
         values = [int(word) for word in thresholds.split(",")]
     except ValueError:
         raise InputError(f"--thresholds {thresholds}: they must be whole numbers, as in 0,1,2") from None
+    if min(values) < 0:
+        raise InputError(f"--thresholds {thresholds}: they must be at least 0")
+    recogniser.utterances(split)
     with Progress(console=err, transient=True) as progress:
         swept = sweep(recogniser, candidate, values, fc, split)
         points = list(progress.track(swept, len(combinations(recogniser, values)), description="delta"))
@@ -453,12 +463,14 @@ def retrain(
 ) -> None:
     """Retrain a model for given bit-widths, full-precision weights under quantized ones."""
     from quant import load_model
+    from quant.retrain import recipe_of
     from quant.retrain import retrain as run_retraining
     from quant.training_run import training_progress
 
     recogniser = _load(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
-    make_folder(output)  # before anything is evaluated: a folder that cannot be costs nothing
+    recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes
+    make_folder(output)
     before = recogniser.evaluate(candidate)
     training = recogniser.utterances("train")
     with training_progress(epochs, err) as (_, on_step):
@@ -649,14 +661,24 @@ def _note(lines: list[str]) -> None:
         err.print(f"mohaq: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
+def _check_target(target: str | None, protect: str) -> None:
+    """Before anything is computed: one file that cannot be written leaves none of the others."""
+    if target is None or target == "-":
+        return
+    path = Path(target)
+    if os.path.isdir(path):
+        raise InputError(f"{target}: it is a folder, and a file is wanted")
+    if os.path.exists(path) and path.resolve() == Path(protect).resolve():
+        raise InputError(f"{target}: the report would overwrite the trace")
+    if not os.path.isdir(path.parent):
+        raise InputError(f"{target}: cannot be written: there is no folder {path.parent}")
+
+
 def _write(target: str, text: str, protect: str) -> None:
     if target == "-":
         sys.stdout.write(text)
         return
-    if Path(target).exists() and Path(target).resolve() == Path(protect).resolve():
-        raise InputError(f"{target}: the report would overwrite the trace")
-    if not Path(target).parent.is_dir():
-        raise InputError(f"{target}: cannot be written: there is no folder {Path(target).parent}")
+    _check_target(target, protect)
     try:
         write_whole(Path(target), text.encode())
     except OSError as error:

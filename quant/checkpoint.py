@@ -8,7 +8,8 @@ geometry, calibration, decoder weights and the record of the training.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,27 @@ def save_checkpoint(
     write_whole(path, safetensors.torch.save(tensors, {"mohaq": json.dumps(content, sort_keys=True)}))
 
 
+@contextmanager
+def as_written(path: Path) -> Iterator[None]:
+    """A file whose parts are not all there, or not of their kind, was not written by mohaq: InputError says so."""
+    try:
+        yield
+    except InputError as error:
+        raise error if str(error).startswith(f"{path}: ") else InputError(f"{path}: {error}") from None
+    except KeyError as error:
+        raise InputError(f"{path}: not as mohaq writes it: no key {error}") from None
+    except (TypeError, ValueError, AttributeError, IndexError, RuntimeError, safetensors.SafetensorError) as error:
+        raise InputError(f"{path}: not as mohaq writes it: {' '.join(str(error).split())[:200]}") from None
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read and check a checkpoint. InputError if it is not one, or if a tensor is missing, misshapen or not finite."""
     content, tensors, digest = _read(path)
+    with as_written(path):
+        return _checkpoint(path, content, tensors, digest)
+
+
+def _checkpoint(path: Path, content: Mapping[str, Any], tensors: dict[str, torch.Tensor], digest: str) -> Checkpoint:
     if content.get("format") != FORMAT or content.get("cell") not in networks.NAMES:
         raise InputError(
             f"{path}: format {content.get('format')}, cell {content.get('cell')!r}: "

@@ -17,7 +17,7 @@ import torch
 
 from quant.calibration import Calibration
 from quant.candidate import FIXED_POINT_BITS, Bits, check_candidate
-from quant.checkpoint import DECODER_WEIGHTS, Checkpoint
+from quant.checkpoint import DECODER_WEIGHTS, Checkpoint, as_written
 from quant.clipping import Scheme
 from quant.integer_products import Weights
 from quant.integer_reference import Multiplier
@@ -108,8 +108,15 @@ def load_export(folder: Path, corpus_root: Path | None = None) -> tuple[Recognis
         raise InputError(f"{folder / DESCRIPTION}: not JSON") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"{folder / DESCRIPTION}: not an exported model of format {FORMAT}")
-    if hashlib.sha256(data).hexdigest() != description["tensors_sha256"]:
+    if hashlib.sha256(data).hexdigest() != description.get("tensors_sha256"):
         raise InputError(f"{folder / TENSORS}: not the file that {DESCRIPTION} describes: its sha256 differs")
+    with as_written(folder / DESCRIPTION):
+        return _exported(description, data, corpus_root)
+
+
+def _exported(
+    description: dict[str, Any], data: bytes, corpus_root: Path | None
+) -> tuple[Recogniser, dict[str, tuple[int, int]]]:
     tensors = safetensors.torch.load(data)
     network = networks.network(networks.geometry(description["cell"], _sizes(description["geometry"])))
     kept, bits = {}, {}

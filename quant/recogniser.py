@@ -33,6 +33,7 @@ from quant.speech.features import Features, load_features
 from quant.speech.scoring import Score, score, speaker_subsets
 from simulators import Matmul, Trace
 from simulators.errors import InputError
+from simulators.places import KeyedError
 
 SUBSETS = 4
 MAX_STEPS = 1 << 20
@@ -333,8 +334,19 @@ class Recogniser:
             # Fewer speakers than groups: a group is of utterances then.
             of = features.speakers if len(set(features.speakers)) >= SUBSETS else features.ids
             subset_of = speaker_subsets(of, [len(p) for p in features.phones], SUBSETS)
+            self._check_groups(split, features, subset_of)
             self._splits[split] = _Split(features, batches, subset_of)
         return self._splits[split]
+
+    def _check_groups(self, split: str, features: Features, subset_of: np.ndarray) -> None:
+        """An error rate is over phones, so each group needs some."""
+        phones = np.array([len(features.units.scored(p)) for p in features.phones])
+        if min(np.bincount(subset_of, phones, SUBSETS)) == 0:
+            count = f"{len(features)} utterance{'s' * (len(features) != 1)}"
+            few = f"{count} of {split}, too few for {SUBSETS} groups with something said in each"
+            if self._every > 1 and split != "train":
+                raise KeyedError(("every",), f"{self._every}: it leaves {few}")
+            raise InputError(few)
 
     def _embedded_root(self, split: str) -> Path:
         size = self.checkpoint.record["corpus_size"]

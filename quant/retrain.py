@@ -119,6 +119,19 @@ class StraightThrough(FloatArithmetic):
         self._passes += 1
 
 
+def recipe_of(checkpoint: Checkpoint, epochs: int = 1, learning_rate: float = LEARNING_RATE, seed: int = 1) -> Recipe:
+    """Of a retraining. Raises InputError for what is out of bounds."""
+    return Recipe(
+        geometry=checkpoint.network.geometry,
+        epochs=epochs,
+        frames_per_batch=checkpoint.record["recipe"]["frames_per_batch"],
+        learning_rate=learning_rate,
+        weight_decay=0.0,
+        dropout=checkpoint.record["recipe"]["dropout"],
+        seed=seed,
+    )
+
+
 def retrain(
     checkpoint: Checkpoint,
     bits: Bits,
@@ -140,15 +153,7 @@ def retrain(
     """
     scheme = scheme or Scheme()
     check_candidate(bits, checkpoint.network.sites)
-    recipe = Recipe(
-        geometry=checkpoint.network.geometry,
-        epochs=epochs,
-        frames_per_batch=checkpoint.record["recipe"]["frames_per_batch"],
-        learning_rate=learning_rate,
-        weight_decay=0.0,
-        dropout=checkpoint.record["recipe"]["dropout"],
-        seed=seed,
-    )
+    recipe = recipe_of(checkpoint, epochs, learning_rate, seed)
     name = name_of(bits)
     start = Start(
         checkpoint.network,

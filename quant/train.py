@@ -50,8 +50,10 @@ class Recipe:
                 raise InputError(f"training recipe: {name} is {getattr(self, name)}: it must be at least 1")
         if not 0.0 <= self.dropout < 1.0:
             raise InputError(f"training recipe: dropout is {self.dropout}: it must lie in [0, 1)")
-        if not self.learning_rate > 0.0:
-            raise InputError(f"training recipe: learning_rate is {self.learning_rate}: it must be positive")
+        if not 0.0 < self.learning_rate < float("inf"):
+            raise InputError(f"training recipe: learning_rate is {self.learning_rate}: it must be positive and finite")
+        if not 0 <= self.seed < 1 << 32:
+            raise InputError(f"training recipe: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,9 @@ class Candidates(BaseModel):
     def _short(cls, data: Any) -> Any:
         if isinstance(data, str):
             return {"run": data}
-        return {"bits": data} if isinstance(data, list | tuple) else data
+        if isinstance(data, list | tuple):  # `8` is a number in YAML
+            return {"bits": [str(bits) if type(bits) is int else bits for bits in data]}
+        return data
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -99,7 +101,7 @@ class Experiment(BaseModel):
     candidates: Candidates | None = None
     """Of a sweep; null: what a search on each variant looks at."""
     constraints: Constraints = Constraints(error_increase=8.0)
-    minimum_activation_bits: dict[str, int] = {}
+    minimum_activation_bits: dict[str, Annotated[int, Field(ge=1)]] = {}
     """Sites whose activations are lifted to at least this width (MOHAQ: the output layer, 4)."""
     fixed: dict[str, str] = {}
     """Sites that are not searched, or patterns of them, and their bits: `U*: 16` skips the recurrent paths (Shrink and
@@ -150,6 +152,8 @@ class Experiment(BaseModel):
             raise ValueError("beacons: a co-design (hardware) is inference-only")
         if len({*self.objectives}) < len(self.objectives):
             raise ValueError(f"objectives: one is named twice in {', '.join(self.objectives)}")
+        if self.method == "nsga3" and self.population < len(self.objectives):
+            raise ValueError(f"population: {self.population}: nsga3 needs one for each of its objectives, at least")
         if self.constraints.error is not None and self.constraints.error_increase is not None:
             raise ValueError("constraints: error and error_increase exclude each other")
         return self

@@ -32,6 +32,8 @@ class StoredRun:
 
 def load_run(folder: Path) -> StoredRun:
     """Read a run's folder. Raises InputError if it is none."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: {'it is a file, and a run is a folder' if folder.exists() else 'no such folder'}")
     state_file = next((name for name in KINDS if (folder / name).is_file()), STATE_FILE)
     results_file, key = KINDS[state_file]
     try:
@@ -40,7 +42,8 @@ def load_run(folder: Path) -> StoredRun:
         path = folder / results_file
         results = json.loads(path.read_text()) if path.is_file() else None
     except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{folder}: no run of a search: it holds no {STATE_FILE} of one") from None
+        has = f"its {state_file} is not of one" if (folder / state_file).exists() else f"it holds no {STATE_FILE}"
+        raise InputError(f"{folder}: no run of a search: {has}") from None
     foreign = results is not None and key not in results
     return StoredRun(
         folder, experiment, generations, None if foreign else results, foreign, state_file == CODESIGN_STATE_FILE
@@ -50,5 +53,5 @@ def load_run(folder: Path) -> StoredRun:
 def find_runs(folder: Path) -> list[StoredRun]:
     """The runs in a folder and in the folders below it, by path. Raises InputError if there is no such folder."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        raise InputError(f"{folder}: {'it is a file, and a folder is wanted' if folder.exists() else 'no such folder'}")
     return [load_run(path) for path in sorted({path.parent for name in KINDS for path in folder.rglob(name)})]

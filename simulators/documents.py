@@ -203,6 +203,9 @@ def validate(document: Document, model: type[_Model]) -> _Model:
         raise document.error(path, f"unknown key; {hint}", of_key=True) from None
     if first["type"] == "missing":
         raise document.error((*path, first["loc"][-1]), "missing, and there is no default") from None
+    if first["type"] == "too_short":
+        least = first["ctx"]["min_length"]
+        first = {**first, "msg": f"expected at least {least} {'entry' if least == 1 else 'entries'}"}
     rule = _PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     # A rule about several keys is checked above them; it begins with the one to change.
     key, colon, rest = rule.partition(": ")

@@ -39,7 +39,7 @@ def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "
     """
     splits = tuple(splits)
     if unknown := set(splits) - set(SPLITS):
-        raise InputError(f"splits: value {min(unknown)!r}: must be among {', '.join(SPLITS)}")
+        raise InputError(f"split: {min(unknown)!r}: it must be one of {', '.join(SPLITS)}")
     if size not in SIZES:
         raise InputError(f"size: value {size!r}: must be one of {', '.join(SIZES)}")
     root = cache_dir() / "corpora" / f"embedded-{size}-seed{seed}-{recipe()[:12]}"

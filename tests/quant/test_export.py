@@ -41,8 +41,17 @@ def test_what_was_changed_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({**text, "tensors_sha256": "0"}))
     with pytest.raises(InputError, match="its sha256 differs"):
         load_export(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps({"format": 1}))
+    with pytest.raises(InputError, match="its sha256 differs"):
+        load_export(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps({**text, "sites": {}}))
+    with pytest.raises(InputError, match=r"model.json: not as mohaq writes it: no key 'W0'"):
+        load_export(tmp_path)
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(InputError, match="not JSON"):
         load_export(tmp_path)
     with pytest.raises(InputError, match="not an exported model"):
         load_export(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: it is a file, and a folder is wanted"):
+        export(model, parse_bits("2", model.sites), tmp_path / "file")

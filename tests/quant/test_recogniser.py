@@ -124,3 +124,8 @@ def test_the_shipped_model() -> None:
     assert 10.0 < card["float"] < 25.0
     assert rate.error < card["float"] + 0.5
     assert card["2x2"] > card["float"] + 10.0
+
+
+def test_too_few_utterances_for_the_groups_are_refused(small_model: Path) -> None:
+    with pytest.raises(InputError, match=r"^every: 9999: it leaves 1 utterance of dev, too few for 4 groups"):
+        _ = load_model(small_model, every=9999).data_digest

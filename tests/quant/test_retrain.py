@@ -15,7 +15,7 @@ from quant.models.networks import geometry, network
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
 from quant.quantizer import integer_grid
 from quant.recogniser import Recogniser
-from quant.retrain import StraightThrough, retrain
+from quant.retrain import StraightThrough, recipe_of, retrain
 from quant.training_run import run_training
 from search import Experiment, run
 from simulators import InputError
@@ -114,3 +114,9 @@ def test_a_search_retrains_its_beacons(small: Recogniser, tmp_path: Path) -> Non
     again = run(experiment, tmp_path / "run", resume=True, model=small)
     assert again.evaluated == 0
     assert [(s.name, s.quality) for s in again.front] == [(s.name, s.quality) for s in result.front]
+
+
+@pytest.mark.parametrize(("setting", "value"), [("learning_rate", float("nan")), ("seed", -1), ("epochs", 0)])
+def test_a_recipe_out_of_bounds_is_refused(setting: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"training recipe: {setting} is {value}"):
+        recipe_of(load_model("sru").checkpoint, **{setting: value})

@@ -204,6 +204,9 @@ def test_shipped_experiments_load(name: str) -> None:
         ("name: x\nbeacons:\n  carries: []\n", r"x.yaml:3:\d+: beacons.carries: unknown key; did you mean carry"),
         ("name: x\nconstraint:\n  error: 3\n", r"x.yaml:2:1: constraint: unknown key; did you mean constraints"),
         ("", r"x.yaml: the file is empty"),
+        ("name: x\nmethod: nsga3\npopulation: 2\n", r"x.yaml:3:13: population: 2: nsga3 needs one for each"),
+        ("name: x\nminimum_activation_bits: {FC: -3}\n", r"x.yaml:2:31: minimum_activation_bits.FC: -3: "),
+        ("name: x\nobjectives: []\n", r"x.yaml:2:13: objectives: \[\]: expected at least 1 entry"),
     ],
 )
 def test_bad_experiments(tmp_path: Path, text: str, message: str) -> None:

@@ -245,7 +245,7 @@ def test_limits_of_memory_and_error(tmp_path: Path) -> None:
         ("hardware: {archs: [bitfusion]}\ncandidates: {run: a, random: 3}", r"candidates: .*expected one of"),
         ("hardware: {archs: [bitfusion]}\nset: ['area=null']\nobjectives: [area]", r"x.yaml:2:20: hardware.archs\[0\]: bitfusion: its spec has no key `area`"),
         ("hardware: {archs: [bitfusion]}\ncandidates: ['8,X=4']", r"x.yaml:3:14: candidates\[0\]: 8,X=4: bits: X: no such site"),
-        ("hardware: {archs: [bitfusion]}\ncandidates: nowhere", r"x.yaml:3:13: candidates: nowhere: no run of a search"),
+        ("hardware: {archs: [bitfusion]}\ncandidates: nowhere", r"x.yaml:3:13: candidates: nowhere: no such folder"),
         ("hardware: {archs: [bitfusion]}\nobjectives: [error, mohaq_speedup]", r"x.yaml:3:21: objectives\[1\]: 'mohaq_speedup': a closed form knows"),
     ],
 )  # fmt: skip
@@ -262,7 +262,7 @@ def test_what_is_wrong_without_a_file_is_named_by_its_key(tmp_path: Path) -> Non
         sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
     (tmp_path / "x.yaml").write_text("name: x\nhardware: {archs: [bitfusion]}\n")
     settings = Experiment.load(tmp_path / "x.yaml", {"candidates": "nowhere"})
-    with pytest.raises(InputError, match=r"^--candidates: nowhere: no run of a search"):
+    with pytest.raises(InputError, match=r"^--candidates: nowhere: no such folder"):
         sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
 
 
