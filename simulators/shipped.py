@@ -51,7 +51,7 @@ def find(kind: str, name: str) -> Path:
     other = next(other for other in KINDS if other != kind)
     if name in names(other):
         was = "a trace" if kind == "arch_specs" else "an architecture spec"
-        raise InputError(f"{name or repr(name)}: no such {what}: it is the name of {was}")
+        raise InputError(f"{name}: no such {what}: it is the name of {was}")
     near = difflib.get_close_matches(path.stem, names(kind), 1, 0.5)
     hint = f"did you mean {near[0]}?" if near else f"shipped ones are {', '.join(names(kind))}"
-    raise InputError(f"{name}: no such {what}: neither a file nor a shipped name; {hint}")
+    raise InputError(f"{name or repr(name)}: no such {what}: neither a file nor a shipped name; {hint}")
