@@ -9,7 +9,7 @@ its inputs lie expanded in memory. Not modelled: bank conflicts, DRAM rows and r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -33,7 +33,7 @@ from simulators.bitfusion_spec import BitFusionSpec, Buffers, Corrections
 from simulators.engine import Ahead, run_segment
 from simulators.errors import InputError
 from simulators.lowering import Platform, Shared
-from simulators.machine import COMPUTE
+from simulators.machine import COMPUTE, Ints
 from simulators.segment_builder import SegmentBuilder
 from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Run, Segment, Step, lookahead, with_lookahead
 from simulators.tiling import (
@@ -43,15 +43,12 @@ from simulators.tiling import (
     Window,
     check_recurrent,
     fixed,
-    least,
     precision,
     promising,
     resident,
 )
+from simulators.tiling_bounds import Results, cheapest, cheapest_bounded, least
 from simulators.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
-
-NEARLY = 0.01
-"""Tilings within so much of the fewest cycles are chosen from by energy: a few cycles are not worth a fifth of it."""
 
 KEYS = 16
 """For how many keys (see `key`) and specs what was found is kept."""
@@ -163,70 +160,33 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
         return cycles, energy + leakage * cycles / spec.frequency_mhz * 1e3
 
     if not isinstance(layer, Matmul) or recurrent or spec.skips_inactive_inputs or spec.corrections != Corrections():
-        return _cheapest({tiling: cost(tiling) for tiling in candidates})
-    at_least = _at_least(key(spec)).setdefault((layer, fused), {})
-    bounds = {}
-    for tiling in candidates:
-        if tiling not in at_least:
-            at_least[tiling] = _least(layer, fused, hardware, product, tiling)
-        cycles, works = at_least[tiling]
-        energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
-        bounds[tiling] = cycles, (energy + leakage * cycles / spec.frequency_mhz * 1e3) * (1 - 1e-9)
-    return _cheapest_bounded(bounds, cost)
-
-
-def _cheapest(costs: Mapping[Tiling, tuple[float, float]]) -> Tiling:
-    """The least energy among the nearly fewest cycles, of (cycles, energy)."""
-    limit = min(cycles for cycles, _ in costs.values()) * (1 + NEARLY)
-    return min((t for t in costs if costs[t][0] <= limit), key=lambda t: (costs[t][1], costs[t][0]))
-
-
-def _cheapest_bounded(
-    bounds: Mapping[Tiling, tuple[float, float]], cost: Callable[[Tiling], tuple[float, float]]
-) -> Tiling:
-    """The `_cheapest`, without the cost of all: `bounds` are never above it.
-
-    What cannot be nearly as fast as one that is known is left out; and so is what takes more energy than the cheapest
-    that is known, as long as that one is nearly as fast as the bound of any that is left out.
-    """
-    tilings, least_of = list(bounds), np.array(list(bounds.values()))
-    order = np.lexsort(least_of.T[::-1])
-    cycles, energy = least_of[order].T
-    unknown = np.ones(len(order), bool)
-    costs: dict[Tiling, tuple[float, float]] = {}
-    fewest = float("inf")
-    while True:
-        left = unknown & (cycles <= fewest * (1 + NEARLY))
-        first = int(left.argmax())
-        if not left[first]:
-            break
-        sure = min(fewest, cycles[first]) * (1 + NEARLY)
-        lowest = min([energy for cycles, energy in costs.values() if cycles <= sure], default=float("inf"))
-        wanted = left & (energy <= lowest)
-        chosen = int(wanted.argmax())
-        if not wanted[chosen]:
-            if costs[_cheapest(costs)][0] <= sure:
-                break
-            chosen = first
-        tiling = tilings[order[chosen]]
-        unknown[chosen] = False
-        costs[tiling] = cost(tiling)
-        fewest = min(fewest, costs[tiling][0])
-    # Ties go to the first, as among all.
-    return _cheapest({tiling: costs[tiling] for tiling in tilings if tiling in costs})
+        return cheapest({tiling: cost(tiling) for tiling in candidates})
+    at_least = _at_least(key(spec))
+    if (layer, fused, spec.buffers) not in at_least:
+        at_least[layer, fused, spec.buffers] = _least(layer, fused, hardware, product, candidates, spec)
+    cycles, works = at_least[layer, fused, spec.buffers]
+    energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
+    energy = (energy + leakage * cycles / spec.frequency_mhz * 1e3) * (1 - 1e-9)
+    return cheapest_bounded(dict(zip(candidates, zip(cycles.tolist(), energy.tolist()))), cost)
 
 
 def _least(
-    layer: Matmul, fused: Elementwise | None, hardware: Hardware, product: Product, tiling: Tiling
-) -> tuple[float, tuple[LayerWork, ...]]:
-    """Cycles that a tiling of independent vectors takes at least, with all corrections, and what it moves at least."""
+    layer: Matmul, fused: Elementwise | None, hardware: Hardware, product: Product, tilings: Sequence[Tiling],
+    spec: BitFusionSpec,
+) -> tuple[Ints, tuple[LayerWork, ...]]:  # fmt: skip
+    """Cycles that T tilings of independent vectors take at least, with all corrections, (T,), and the layers' work with
+    an array of what each tiling moves in place of a number."""
+    rows = np.array([(t.outer == "vectors", t.m, t.k, t.n) for t in tilings], np.int64)
     steps, outputs = product.vectors, product.outputs
-    results = steps * outputs * layer.output_bits
+    results = Results(outputs, layer.output_bits)
     if fused is not None:
-        results = steps * (fused.outputs * fused.output_bits + (fused.inputs - outputs) * fused.activation_bits)
-    found = least(hardware, product, tiling, results)
+        results = Results(
+            fused.outputs, fused.output_bits, fused.inputs - outputs, fused.activation_bits, op_cycles(fused, spec),
+            spec.post_processing.lanes,
+        )  # fmt: skip
+    found = least(hardware, product, rows, results)
     sums = outputs * steps * found.parts * hardware.buffers.partial_sum_bits
-    bits = {
+    bits: dict[str, Any] = {
         "dram_read": found.weight_bits + found.input_bits,
         "weight_buffer_write": found.weight_bits,
         "input_buffer_write": found.input_bits,
@@ -235,25 +195,24 @@ def _least(
         "output_buffer_write": sums,
         "output_buffer_read": sums,
     }
-    work = LayerWork(0, 1.0, COMPUTE, found.array_cycles, bits)
+    array_cycles: Any = found.array_cycles
+    work = LayerWork(0, 1.0, COMPUTE, array_cycles, bits)
     if fused is None:
-        bits["dram_write"] = results
+        bits["dram_write"] = found.stored_bits
         return found.cycles, (work,)
-    vectors = fused.vector_parameters * VECTOR_BITS
-    behind = {
-        "dram_read": vectors,
-        "dram_write": results,
-        "output_buffer_write": results,
-        "output_buffer_read": results,
+    buffered: Any = found.extra_bits + found.stored_bits
+    behind: dict[str, Any] = {
+        "dram_read": fused.vector_parameters * VECTOR_BITS + found.extra_bits,
+        "dram_write": found.stored_bits,
+        "output_buffer_write": buffered,
+        "output_buffer_read": buffered,
     }
     return found.cycles, (work, LayerWork(0, 1.0, PROCESSING, bits=behind))
 
 
 @lru_cache(maxsize=KEYS)
-def _at_least(
-    _: Hashable,
-) -> dict[tuple[Matmul, Elementwise | None], dict[Tiling, tuple[float, tuple[LayerWork, ...]]]]:
-    """Of architectures with the same key, what `_least` found."""
+def _at_least(_: Hashable) -> dict[tuple[Matmul, Elementwise | None, Buffers], tuple[Ints, tuple[LayerWork, ...]]]:
+    """Of architectures with the same key, what `_least` found for the tilings that are tried."""
     return {}
 
 

@@ -311,51 +311,6 @@ def _cost(hardware: Hardware, product: Product, tiling: Tiling) -> tuple[float, 
     return (max(array, dram_bits / bandwidth, drains), float(dram_bits), array, first / bandwidth + tiles)
 
 
-@dataclass(frozen=True)
-class Least:
-    """What a tiling of a matrix product takes at least, or exactly where it says so."""
-
-    array_cycles: int
-    """Exactly."""
-    weight_bits: int
-    """From DRAM, exactly, as the next."""
-    input_bits: int
-    column_reads: int
-    """How often an input leaves its buffer: for each column group of each output tile, exactly."""
-    parts: int
-    """Of the reduction, exactly."""
-    cycles: float
-    """Behind another product of its kind, but for what comes behind the last tile."""
-
-
-def least(hardware: Hardware, product: Product, tiling: Tiling, results_bits: float) -> Least:
-    """Not of a convolution. `results_bits` go to DRAM, whatever the tiling.
-
-    The array waits for the first inputs, and a tile of results leaves through the pipeline. DRAM moves everything but
-    the two tiles of weights that may have come before. Both are rounded down by a billionth, more than floating point
-    errs by.
-    """
-    m, k, n = tiling.m, tiling.k, tiling.n
-    fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
-    lanes, columns, bandwidth = (
-        hardware.array.rows * fused.products,
-        hardware.array.columns,
-        hardware.dram_bits_per_cycle,
-    )
-    column_reads = product.outputs // m * -(-m // columns) + -(-(product.outputs % m) // columns)
-    along = product.inputs // k * -(-k // lanes) + -(-(product.inputs % k) // lanes)
-    array = fused.passes * product.vectors * column_reads * along
-    weight_loads, input_loads = loads(product, tiling)
-    weights = product.outputs * product.inputs * product.weight_bits * weight_loads
-    inputs = product.vectors * product.inputs * product.activation_bits * input_loads
-    first = min(n, product.vectors) * min(k, product.inputs) * product.activation_bits / bandwidth
-    ahead = 2 * (m * k * product.weight_bits / bandwidth + 1)
-    drains = ceil(product.outputs / m) * ceil(product.vectors / n) * hardware.pipeline_cycles
-    moved = (weights + inputs + results_bits) / bandwidth - ahead
-    cycles = max(first + array + hardware.pipeline_cycles, drains, moved) * (1 - 1e-9)
-    return Least(array, weights, inputs, column_reads, ceil(product.inputs / k), cycles)
-
-
 def _parts(whole: int, tile: int) -> list[tuple[int, int]]:
     """Sizes of the tiles of a dimension, with how many there are of each."""
     full, edge = divmod(whole, tile)

@@ -55,7 +55,7 @@ def test_bounds_lie_below_and_the_choice_is_the_same(
         name="M", out_features=m, in_features=k, steps=n, weight_bits=bits[0], activation_bits=bits[1], output_bits=16
     )
     fused = Elementwise(name="E", ops={"add": 3 * m}, inputs=m + 5, outputs=m, steps=n, vector_parameters=parameters)
-    original = bitfusion._cheapest_bounded
+    original = bitfusion.cheapest_bounded
 
     def check(bounds: Any, cost: Any) -> Any:
         costs = {t: cost(t) for t in bounds}
@@ -63,12 +63,12 @@ def test_bounds_lie_below_and_the_choice_is_the_same(
             assert cycles <= costs[t][0]
             assert energy <= costs[t][1]
         chosen = original(bounds, cost)
-        assert chosen == bitfusion._cheapest(costs)
+        assert chosen == bitfusion.cheapest(costs)
         return chosen
 
     bitfusion.forget_mappings()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bitfusion, "_cheapest_bounded", check)
+        patch.setattr(bitfusion, "cheapest_bounded", check)
         try:
             bitfusion.mapping(layer, fused if behind else None, arch.spec)
         except InputError:
