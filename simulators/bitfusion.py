@@ -10,6 +10,7 @@ its inputs lie expanded in memory. Not modelled: bank conflicts, DRAM rows and r
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -138,36 +139,56 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
     product, recurrent = as_product(layer, spec)
     if spec.mapping is not None:
         return fixed(hardware, product)
-    if recurrent:
-        product = Product(product.outputs, product.inputs, 1, product.weight_bits, product.activation_bits)
-    stays = recurrent and _stays(product, spec)
-    candidates = resident(hardware, product) if stays else promising(hardware, product, TRIED)
-    if len(candidates) == 1:
-        return candidates[0]
+    known = _known(key(spec))
+    tried = known.tried.get((layer, fused, spec.buffers))
+    if tried is None:
+        tried = known.tried[layer, fused, spec.buffers] = _to_try(layer, fused, spec)
+    if len(tried.tilings) == 1:
+        return tried.tilings[0]
     layers: list[AnyLayer] = [layer] if fused is None else [layer, fused]
-    known = _trials(key(spec)).setdefault((layer, fused, spec.buffers if recurrent else None), {})
+    trials = known.trials.setdefault((layer, fused, spec.buffers if recurrent else None), {})
     leakage = leakage_mw(spec)
 
     def cost(tiling: Tiling) -> tuple[float, float]:
-        if tiling not in known:
+        if tiling not in trials:
             tiled = _tiled(layer, fused, [_work(x, spec) for x in layers], tiling, spec)
             program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
             own = len(tiled.program.repeat)
             passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
-            known[tiling] = passage.cycles, tiled.works
-        cycles, works = known[tiling]
+            trials[tiling] = passage.cycles, tiled.works
+        cycles, works = trials[tiling]
         energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
         return cycles, energy + leakage * cycles / spec.frequency_mhz * 1e3
 
-    if not isinstance(layer, Matmul) or recurrent or spec.skips_inactive_inputs or spec.corrections != Corrections():
-        return cheapest({tiling: cost(tiling) for tiling in candidates})
-    at_least = _at_least(key(spec))
-    if (layer, fused, spec.buffers) not in at_least:
-        at_least[layer, fused, spec.buffers] = _least(layer, fused, hardware, product, candidates, spec)
-    cycles, works = at_least[layer, fused, spec.buffers]
-    energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
+    if tried.least is None:
+        return cheapest({tiling: cost(tiling) for tiling in tried.tilings})
+    cycles, works = tried.least
+    energy: Any = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
     energy = (energy + leakage * cycles / spec.frequency_mhz * 1e3) * (1 - 1e-9)
-    return cheapest_bounded(dict(zip(candidates, zip(cycles.tolist(), energy.tolist()))), cost)
+    bounds = zip(cycles.tolist(), energy.tolist(), strict=True)
+    return cheapest_bounded(dict(zip(tried.tilings, bounds, strict=True)), cost)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """T tilings of a product, of which the cheapest is taken."""
+
+    tilings: list[Tiling]
+    least: tuple[Ints, tuple[LayerWork, ...]] | None
+    """See `_least`; None where no bounds are known."""
+
+
+def _to_try(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSpec) -> _Tried:
+    hardware = Hardware.of(spec)
+    product, recurrent = as_product(layer, spec)
+    if recurrent:
+        product = Product(product.outputs, product.inputs, 1, product.weight_bits, product.activation_bits)
+    stays = recurrent and _stays(product, spec)
+    tilings = resident(hardware, product) if stays else promising(hardware, product, TRIED)
+    bounded = not recurrent and not spec.skips_inactive_inputs and spec.corrections == Corrections()
+    if len(tilings) > 1 and bounded and isinstance(layer, Matmul):
+        return _Tried(tilings, _least(layer, fused, hardware, product, tilings, spec))
+    return _Tried(tilings, None)
 
 
 def _least(
@@ -210,20 +231,21 @@ def _least(
     return found.cycles, (work, LayerWork(0, 1.0, PROCESSING, bits=behind))
 
 
+@dataclass
+class _Known:
+    """What was found for architectures with the same key."""
+
+    tried: dict[tuple[Matmul | Conv2d, Elementwise | None, Buffers], _Tried] = field(default_factory=dict)
+    """By product, what runs behind it, and buffers."""
+    trials: dict[
+        tuple[Matmul | Conv2d, Elementwise | None, Buffers | None], dict[Tiling, tuple[int, tuple[LayerWork, ...]]]
+    ] = field(default_factory=dict)
+    """The same, and buffers where they matter → tiling → cycles, and the layers' work."""
+
+
 @lru_cache(maxsize=KEYS)
-def _at_least(_: Hashable) -> dict[tuple[Matmul, Elementwise | None, Buffers], tuple[Ints, tuple[LayerWork, ...]]]:
-    """Of architectures with the same key, what `_least` found for the tilings that are tried."""
-    return {}
-
-
-_Trials = dict[Tiling, tuple[int, tuple[LayerWork, ...]]]
-
-
-@lru_cache(maxsize=KEYS)
-def _trials(_: Hashable) -> dict[tuple[Matmul | Conv2d, Elementwise | None, Buffers | None], _Trials]:
-    """Of architectures with the same key: product, what runs behind it, and buffers where they matter → tiling →
-    cycles, and the layers' work."""
-    return {}
+def _known(_: Hashable) -> _Known:
+    return _Known()
 
 
 def mappings(layers: Sequence[AnyLayer], spec: BitFusionSpec) -> list[tuple[str, Tiling]]:
@@ -242,8 +264,7 @@ def mappings(layers: Sequence[AnyLayer], spec: BitFusionSpec) -> list[tuple[str,
 def forget_mappings() -> None:
     """Choose anew from now on."""
     _mapping.cache_clear()
-    _trials.cache_clear()
-    _at_least.cache_clear()
+    _known.cache_clear()
 
 
 def _stays(product: Product, spec: BitFusionSpec) -> bool:

@@ -482,87 +482,105 @@ def _leave_out(run: Run, tasks: Tasks, b: int, now: int, cycles: int) -> None:
 
 
 @compiled
-def count_tilings(limits: _Ints, cuts: _Ints, shape: _Ints) -> int:
-    """How many rows `fill_tilings` writes."""
-    return fill_tilings(limits, cuts, shape, np.zeros((0, 4), np.int64), np.zeros((0, 4)))
-
-
-@compiled
-def fill_tilings(limits: _Ints, cuts: _Ints, shape: _Ints, tilings: _Ints, costs: NDArray[np.float64]) -> int:
-    """Tilings of a matrix product that fit, with lower bounds of their costs; `tiling.py` says which and why.
+def rank_tilings(
+    limits: _Ints, cuts: _Ints, shape: _Ints, first: _Ints, costs: NDArray[np.float64], of_cut: _Ints,
+    costs_of_cut: NDArray[np.float64],
+) -> int:  # fmt: skip
+    """Of the tilings of a matrix product that fit, those with the least lower bounds of their costs, in order, of
+    equals the first first; `tiling.py` says which there are and why.
 
     limits (7,): bits of weights, inputs and sums that fit; partial sums' bits; columns; DRAM bits a cycle; pipeline
-    cycles. cuts: lengths of a tile's reduction. shape (7,): outputs, inputs, vectors, weight bits, activation bits,
-    lanes of a column, passes. tilings (T, 4) takes outer (0 outputs, 1 vectors), m, k, n; costs (T, 4) the bounds; with
-    no rows nothing is written. The result is how many there are.
+    cycles. cuts (C,): lengths of a tile's reduction. shape (7,): outputs, inputs, vectors, weight bits, activation
+    bits, lanes of a column, passes. first (T, 4) takes outer (0 outputs, 1 vectors), m, k, n of as many as there are,
+    costs (T, 4) their bounds; of_cut (C, 4), costs_of_cut (C, 4) those of the least one of each cut, m 0 if there is
+    none. The result is how many there are, all of T or fewer.
     """
     weights, inputs_fit, sums, sum_bits, columns = limits[0], limits[1], limits[2], limits[3], limits[4]
-    outputs, _, vectors, weight_bits, activation_bits = shape[0], shape[1], shape[2], shape[3], shape[4]
+    bandwidth, pipeline = limits[5], limits[6]
+    outputs, inputs, vectors, weight_bits, activation_bits = shape[0], shape[1], shape[2], shape[3], shape[4]
+    lanes, passes = shape[5], shape[6]
     sizes_m, sizes_n = np.empty(80, np.int64), np.empty(80, np.int64)
+    cost = np.empty(4)
     count = 0
-    for k in cuts:
+    of_cut[:] = 0
+    for c in range(len(cuts)):
+        k = cuts[c]
+        parts_k = -(-inputs // k)
+        along = inputs // k * -(-k // lanes) + -(-(inputs % k) // lanes)
         limit_m = min(weights // (k * weight_bits), sums // sum_bits, outputs)
         for i in range(_sizes(limit_m, outputs, columns, sizes_m)):
             m = sizes_m[i]
+            parts_m = -(-outputs // m)
+            # Full tiles and the edge of each dimension: the array's cycles are a product of what each contributes.
+            array = passes * vectors * (outputs // m * -(-m // columns) + -(-(outputs % m) // columns)) * along
             limit_n = min(sums // (m * sum_bits), vectors, inputs_fit // (k * activation_bits))
             for j in range(_sizes(limit_n, vectors, 1, sizes_n)):
                 n = sizes_n[j]
-                if n * k * activation_bits > inputs_fit:
-                    continue
+                parts_n = -(-vectors // n)
                 for outer in range(2 if n < vectors and m < outputs else 1):
-                    if len(tilings):
-                        tilings[count, 0], tilings[count, 1], tilings[count, 2], tilings[count, 3] = outer, m, k, n
-                        _bounds(limits, shape, outer, m, k, n, costs[count])
-                    count += 1
+                    if outer == 0:
+                        weight_loads = 1 if parts_k == 1 else parts_n
+                        input_loads = 1 if parts_k == 1 and parts_n == 1 else parts_m
+                    else:
+                        weight_loads = 1 if parts_k == 1 and parts_m == 1 else parts_n
+                        input_loads = 1 if parts_k == 1 else parts_m
+                    moved = (
+                        outputs * inputs * weight_bits * weight_loads + vectors * inputs * activation_bits * input_loads
+                    )
+                    cost[0] = max(float(array), moved / bandwidth, float(parts_m * parts_n * pipeline))
+                    if of_cut[c, 1] and cost[0] > costs_of_cut[c, 0] and count == len(first) and cost[0] > costs[-1, 0]:
+                        continue
+                    cost[1], cost[2] = moved, array
+                    loads = m * k * weight_bits + n * k * activation_bits
+                    cost[3] = loads / bandwidth + parts_m * parts_k * parts_n
+                    if of_cut[c, 1] == 0 or _less(cost, costs_of_cut[c]):
+                        of_cut[c, 0], of_cut[c, 1], of_cut[c, 2], of_cut[c, 3] = outer, m, k, n
+                        costs_of_cut[c] = cost
+                    at = count
+                    while at > 0 and _less(cost, costs[at - 1]):
+                        at -= 1
+                    if at == len(first):
+                        continue
+                    count = min(count + 1, len(first))
+                    for moving in range(count - 1, at, -1):
+                        first[moving], costs[moving] = first[moving - 1], costs[moving - 1]
+                    first[at, 0], first[at, 1], first[at, 2], first[at, 3] = outer, m, k, n
+                    costs[at] = cost
     return count
 
 
 @compiled
+def _less(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """In lexicographic order."""
+    for i in range(len(one)):
+        if one[i] != other[i]:
+            return bool(one[i] < other[i])
+    return False
+
+
+@compiled
 def _sizes(limit: int, whole: int, unit: int, sizes: _Ints) -> int:
-    """Tile sizes up to `limit`, the largest first: the whole, the limit itself, and unit · 2^i; how many they are."""
+    """Tile sizes up to `limit`, at most the whole, the largest first: the whole, multiples of the unit up to the limit,
+    and unit · 2^i; below a unit the limit. The result is how many they are."""
     if limit < 1:
         return 0
     if limit < unit:
         sizes[0] = limit
         return 1
-    count = 1
-    sizes[0] = limit // unit * unit
+    count = 0
     if limit >= whole:
-        sizes[count] = whole
-        count += 1
-    size = unit
-    while size <= limit:
+        sizes[0] = whole
+        count = 1
+    size = limit // unit * unit
+    if count == 0 or size < sizes[0]:
         sizes[count] = size
         count += 1
-        size *= 2
-    ordered = np.unique(sizes[:count])[::-1]
-    for i in range(len(ordered)):
-        sizes[i] = ordered[i]
-    return len(ordered)
-
-
-@compiled
-def _bounds(limits: _Ints, shape: _Ints, outer: int, m: int, k: int, n: int, cost: NDArray[np.float64]) -> None:
-    """Cycles, DRAM bits, cycles of the array, and what nothing overlaps with."""
-    columns, bandwidth, pipeline = limits[4], limits[5], limits[6]
-    outputs, inputs, vectors, weight_bits, activation_bits = shape[0], shape[1], shape[2], shape[3], shape[4]
-    lanes, passes = shape[5], shape[6]
-    parts_m, parts_k, parts_n = -(-outputs // m), -(-inputs // k), -(-vectors // n)
-    if outer == 0:
-        weight_loads = 1 if parts_k == 1 else parts_n
-        input_loads = 1 if parts_k == 1 and parts_n == 1 else parts_m
-    else:
-        weight_loads = 1 if parts_k == 1 and parts_m == 1 else parts_n
-        input_loads = 1 if parts_k == 1 else parts_m
-    dram_bits = outputs * inputs * weight_bits * weight_loads + vectors * inputs * activation_bits * input_loads
-    # Full tiles and the edge of each dimension: the array's cycles are a product of what each contributes.
-    array = (
-        passes * vectors
-        * (outputs // m * -(-m // columns) + -(-(outputs % m) // columns))
-        * (inputs // k * -(-k // lanes) + -(-(inputs % k) // lanes))
-    )  # fmt: skip
-    drains = parts_m * parts_n * pipeline
-    cost[0] = max(float(array), dram_bits / bandwidth, float(drains))
-    cost[1] = dram_bits
-    cost[2] = array
-    cost[3] = (m * k * weight_bits + n * k * activation_bits) / bandwidth + parts_m * parts_k * parts_n
+    power = unit
+    while power * 2 < size:
+        power *= 2
+    while power >= unit:
+        if power < size:
+            sizes[count] = power
+            count += 1
+        power //= 2
+    return count

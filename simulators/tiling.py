@@ -18,7 +18,6 @@ import numpy as np
 from simulators import kernels
 from simulators.bitfusion_spec import Array, BitFusionSpec, Buffers, FixedMapping
 from simulators.errors import InputError
-from simulators.machine import Ints
 
 Outer = Literal["outputs", "vectors"]
 
@@ -144,30 +143,28 @@ def tile_cycles(hardware: Hardware, product: Product, m: int, k: int, n: int) ->
     return fused.passes * n * ceil(m / hardware.array.columns) * reduction
 
 
-@lru_cache(maxsize=65_536)
-def ranked(hardware: Hardware, product: Product) -> tuple[Tiling, ...]:
-    """Tilings that fit, by lower bounds: the largest of array, DRAM and pipeline cycles; then DRAM bits; then array
-    cycles; then few tiles with a small first one.
+def promising(hardware: Hardware, product: Product, count: int) -> list[Tiling]:
+    """Of the tilings that fit the first `count`, and the first ones of as many different cuts of the reduction.
+
+    They are ranked by lower bounds: the largest of array, DRAM and pipeline cycles; then DRAM bits; then array cycles;
+    then few tiles with a small first one.
 
     Raises InputError that says which buffer is too small and by how much if not even the smallest tile fits.
     """
     if product.window is None:
-        tilings = [_tiling(row) for row in _ranked_matrix(hardware, product).tolist()]
+        tilings, others = _promising_matrix(hardware, product, count)
     else:
         tilings = sorted(_candidates(hardware, product), key=lambda tiling: _cost(hardware, product, tiling))
+        by_cut = {tiling.k: tiling for tiling in reversed(tilings)}
+        others = [tiling for tiling in tilings if by_cut[tiling.k] is tiling]
     if not tilings:
         _check_fit(hardware, product, Tiling("outputs", 1, product.positions, 1))
         raise AssertionError("the smallest tile fits and was not tried")
-    return tuple(tilings)
+    return list(dict.fromkeys([*tilings[:count], *others[:count]]))
 
 
-def _tiling(row: list[int]) -> Tiling:
-    outer, m, k, n = row
-    return Tiling("vectors" if outer else "outputs", m, k, n)
-
-
-def _ranked_matrix(hardware: Hardware, product: Product) -> Ints:
-    """The same of a product that is no convolution, compiled: rows of outer (1: vectors), m, k, n."""
+def _promising_matrix(hardware: Hardware, product: Product, count: int) -> tuple[list[Tiling], list[Tiling]]:
+    """The same of a product that is no convolution, compiled: the first ones, and the first of each cut."""
     buffers = hardware.buffers
     fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
     capacities = [hardware.capacity_bits(kib) for kib in (buffers.weight_kib, buffers.input_kib, buffers.output_kib)]
@@ -180,23 +177,17 @@ def _ranked_matrix(hardware: Hardware, product: Product) -> Ints:
          hardware.array.rows * fused.products, fused.passes], np.int64,
     )  # fmt: skip
     cuts = np.array(_cuts(product), np.int64)
-    count = kernels.count_tilings(limits, cuts, shape)
-    tilings, costs = np.empty((count, 4), np.int64), np.empty((count, 4))
-    kernels.fill_tilings(limits, cuts, shape, tilings, costs)
-    return tilings[np.lexsort(costs.T[::-1])]  # stable, as `sorted` is
+    first, of_cut = np.empty((count, 4), np.int64), np.empty((len(cuts), 4), np.int64)
+    costs, costs_of_cut = np.empty((count, 4)), np.empty((len(cuts), 4))
+    found = kernels.rank_tilings(limits, cuts, shape, first, costs, of_cut, costs_of_cut)
+    there = of_cut[:, 1] > 0
+    of_cut = of_cut[there][np.lexsort(costs_of_cut[there].T[::-1])]  # stable, as `sorted` is
+    return [_tiling(row) for row in first[:found].tolist()], [_tiling(row) for row in of_cut.tolist()]
 
 
-def promising(hardware: Hardware, product: Product, count: int) -> list[Tiling]:
-    """The first `count` of `ranked`, and the first ones of as many different cuts of the reduction."""
-    if product.window is None:
-        rows = _ranked_matrix(hardware, product)
-        if len(rows):
-            first = np.sort(np.unique(rows[:, 2], return_index=True)[1])
-            return list(dict.fromkeys(map(_tiling, [*rows[:count].tolist(), *rows[first[:count]].tolist()])))
-    tilings = ranked(hardware, product)
-    by_cut = {tiling.k: tiling for tiling in reversed(tilings)}
-    others = [tiling for tiling in tilings if by_cut[tiling.k] is tiling]
-    return list(dict.fromkeys([*tilings[:count], *others[:count]]))
+def _tiling(row: list[int]) -> Tiling:
+    outer, m, k, n = row
+    return Tiling("vectors" if outer else "outputs", m, k, n)
 
 
 def fixed(hardware: Hardware, product: Product) -> Tiling:

@@ -1,6 +1,7 @@
 """What tilings of a matrix product take at least, many at once: a tiling that cannot win need not be simulated.
 
-A segment takes no less than any of its servers is busy, and what no server can overlap with. Service times are those of
+A segment takes no less than any of its servers is busy, than its tiles hold parts of the output buffer, and what
+nothing can overlap with. Service times are those of
 `bitfusion_products.py`, tile by tile, so that only what the servers wait for each other is missing.
 """
 
@@ -93,19 +94,24 @@ def least(hardware: Hardware, product: Product, tilings: Ints, results: Results)
     column_reads = (count_m * -(-sizes_m // columns)).sum(0)
     along = (count_k * -(-sizes_k // lanes)).sum(0)
     array = fused.passes * product.vectors * column_reads * along
+    multiplied = fused.passes * -(-sizes_m[:, None] // columns) * sizes_n * along
+    pipeline = hardware.pipeline_cycles
     # The first inputs, and the first tile on the array; the last tile, of the edges, on its way to DRAM.
     inputs = input_cycles[0, 0]
-    begin = inputs + fused.passes * sizes_n[0] * -(-sizes_m[0] // columns) * along
+    begin = inputs + multiplied[0, 0]
     at = np.arange(len(tilings))
     edge_m, edge_n = count_m[1], count_n[1]
     end = store_cycles[edge_m, edge_n, at]
     last = processing[edge_m, edge_n, at] + end
-    pipeline = hardware.pipeline_cycles
+    # A tile needs a part of the output buffer from its first product to DRAM.
+    held = (tiles * (multiplied + pipeline + processing + store_cycles)).sum((0, 1))
+    parts_of_buffer = 2 if hardware.buffers.double_buffered else 1
     cycles = np.maximum.reduce(
         [
             inputs + array + pipeline + last,
             begin + parts_m * parts_n * pipeline + last,
             begin + pipeline + (tiles * processing).sum((0, 1)) + end,
+            inputs + -(-held // parts_of_buffer),
             dram - PREFETCHED * weight_cycles[0, 0],
         ]
     )
