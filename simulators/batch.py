@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simulators.arch import Arch
-from simulators.engine import Ahead, Passage
+from simulators.engine import Ahead
 from simulators.errors import InputError
 from simulators.machine import Ints
 from simulators.simulation import NOTHING, Simulator, Store, simulator
@@ -153,13 +153,10 @@ def figures(known: Simulator, numbers: Ints) -> Batch:
 def _energies_uj(known: Simulator, column: _Column) -> Floats:
     """(P, layers of the segment)"""
     distinct, where = np.unique(column.number, return_inverse=True)
-    works = [known.made(int(number)).works for number in distinct]
-    most = max((len(work.energy_pj) for of_segment in works for work in of_segment), default=0)
-    components = np.zeros((len(distinct), column.of_layers.shape[1], most))
-    for s, of_segment in enumerate(works):
-        for layer, work in enumerate(of_segment):
-            components[s, layer, : len(work.energy_pj)] = list(work.energy_pj.values())
-    components *= 1e-6
+    energies = [[list(of.values()) for of in known.energies_pj(number)] for number in distinct.tolist()]
+    most = max((len(of_layer) for of_segment in energies for of_layer in of_segment), default=0)
+    filled = [[of_layer + [0.0] * (most - len(of_layer)) for of_layer in of_segment] for of_segment in energies]
+    components = np.array(filled).reshape(len(distinct), column.of_layers.shape[1], most) * 1e-6
     total = np.zeros(column.of_layers.shape)
     for c in range(most):
         total += components[where, :, c]
@@ -180,44 +177,56 @@ def _walk(store: Store, numbers: Ints) -> list[_Column]:
             return store.lookahead(int(numbers[row, g]), int(behind[row]))
 
         behind = _distinct([numbers[:, g], behind], look)
-    states: dict[Ahead, int] = {Ahead(): 0}
-    state = np.zeros(n, np.int64)
+    state = np.full(n, store.state(Ahead()), np.int64)
     columns = []
     for g in range(count if n else 0):
-        passed: list[tuple[int, Passage]] = []
-        before = list(states)
-
-        def run(
-            row: int, g: int = g, state: Ints = state, passed: list[tuple[int, Passage]] = passed,
-            before: list[Ahead] = before,
-        ) -> int:  # fmt: skip
-            number = int(numbers[row, g])
-            passage = store.passage(number, int(aheads[row, g]), before[state[row]])
-            passed.append((number, passage))
-            return states.setdefault(passage.ahead, len(states))
-
-        order: list[Ints] = []
-        state = _distinct([numbers[:, g], aheads[:, g], state], run, order)
+        which, first = _combined([numbers[:, g], aheads[:, g], state])
+        met = numbers[first, g]
+        crossed = [
+            store.crossing(*key)
+            for key in zip(*(x[first].tolist() for x in (numbers[:, g], aheads[:, g], state)), strict=True)
+        ]
+        state = np.array([crossing.state for crossing in crossed], np.int64)[which]
         columns.append(
             _Column(
-                order[0],
-                np.array([number for number, _ in passed]),
-                np.array([passage.cycles for _, passage in passed], np.int64),
-                np.array([store.layer_cycles(number, passage) for number, passage in passed], np.int64),
+                which,
+                met,
+                np.array([crossing.cycles for crossing in crossed], np.int64),
+                np.array([crossing.of_layers for crossing in crossed], np.int64),
             )
         )
     return columns
 
 
-def _distinct(columns: Sequence[Ints], make: Callable[[int], int], order: list[Ints] | None = None) -> Ints:
-    """make(row) of the first row with each combination of the columns' values, for every row; `order` takes which
-    combination each row has, counted as they are made."""
-    code = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        code = code * (int(column.max(initial=0)) + 1) + column
-        _, code = np.unique(code, return_inverse=True)  # small numbers again: no overflow with many columns
-    _, first = np.unique(code, return_index=True)
+def _distinct(columns: Sequence[Ints], make: Callable[[int], int]) -> Ints:
+    """make(row) of the first row with each combination of the columns' values, for every row."""
+    code, first = _combined(columns)
     values = np.array([make(row) for row in first.tolist()], np.int64)
-    if order is not None:
-        order.append(code)
     return values[code] if len(values) else code
+
+
+def _combined(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Which combination of the columns' values each row has, counted from 0, and the first row that has each."""
+    code = np.zeros(len(columns[0]), np.int64)
+    first = code[:0]
+    for column in columns:
+        code, first = dense(code * (int(column.max(initial=0)) + 1) + column)  # small numbers: they do not overflow
+    return code, first
+
+
+DENSE = 1 << 20
+"""Values up to which a table is quicker than sorting."""
+
+
+def dense(values: Ints) -> tuple[Ints, Ints]:
+    """(N,) values, not negative, as numbers from 0 in the same order, and the first row that has each."""
+    size = int(values.max(initial=0)) + 1
+    if size > DENSE:
+        _, first, code = np.unique(values, return_index=True, return_inverse=True)
+        return code, first
+    there = np.zeros(size, np.int64)
+    there[values] = 1
+    code = (np.cumsum(there) - 1)[values]
+    first = np.empty(int(there.sum()), np.int64)
+    first[code[::-1]] = np.arange(len(values) - 1, -1, -1)  # the last that is written stays
+    return code, first

@@ -128,9 +128,14 @@ def mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSp
     """Tile sizes and loop order of a product: the spec's, or those of least energy among the nearly fewest cycles,
     behind another layer of its kind. Results are counted at 16 bits, so that the choice depends on this layer alone.
     """
-    update: dict[str, Any] = {"name": "mapping", "output_bits": VECTOR_BITS}
-    active = {"active": layer.mean_active} if isinstance(layer, Matmul) else {}
-    return _mapping(layer.but(**update, **active), fused and fused.but(**update), spec)
+    return _mapping(_alone(layer), fused and _alone(fused), spec)
+
+
+@lru_cache(maxsize=4096)
+def _alone(layer: AnyLayer) -> Any:
+    """The layer as a mapping sees it, whatever its name and what reads its results."""
+    active: dict[str, Any] = {"active": layer.mean_active} if isinstance(layer, Matmul) else {}
+    return layer.but(name="mapping", output_bits=VECTOR_BITS, **active)
 
 
 @lru_cache(maxsize=65_536)

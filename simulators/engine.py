@@ -6,6 +6,7 @@ It agrees with `reference.py` on the start and end cycle of every task and on wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,7 @@ MAX_TASKS = 1 << 26
 """Tasks that a run may hold at a time (32 bytes each) when a block does not recur."""
 
 
-@dataclass(frozen=True)
-class Ahead:
+class Ahead(NamedTuple):
     """Where the queue that runs ahead stands when all before is complete."""
 
     started: int = 0

@@ -152,6 +152,7 @@ def run_program(
     free, last_on, last_own = run.free, run.last_on, run.last_own
     head_block, head_period, head_task = run.heads[BLOCK], run.heads[PERIOD], run.heads[TASK]
     head_index, head_ready = run.heads[INDEX], run.heads[READY]
+    saved_at = saved.scalars
     covered, started = 0, 0
     oldest, completion = 0, 0  # the first block that has tasks left, and the latest end before it
     completed = np.full(segment[-1] + 1, NOT_STARTED, np.int64)  # by segment, when all before it are complete
@@ -195,17 +196,19 @@ def run_program(
 
         b, j = head_block[best], head_task[best]
         if forward and j == first_task[b] and head_period[best] > 0 and repeat[b] > 4 and left[b] == repeat[b]:
-            times = _recurrences(run, saved, tasks, server_of, best, best_time, covered)
+            times = 0
+            if saved_at[SAVED_BLOCK] == b and best_time - covered == saved_at[SAVED_TIME] - saved_at[SAVED_COVERED]:
+                times = _recurrences(run, saved, tasks, server_of, best, best_time, covered)
             if times > 0:
-                left[b] -= times * (head_period[best] - saved.scalars[SAVED_PERIOD])
+                left[b] -= times * (head_period[best] - saved_at[SAVED_PERIOD])
                 if left[b] > length[b]:
                     return TOO_SMALL
-                cycles = times * (best_time - saved.scalars[SAVED_TIME])
+                cycles = times * (best_time - saved_at[SAVED_TIME])
                 result[SKIPPED] += cycles
                 for k in range(len(charged)):
                     charged[k] += times * (charged[k] - saved.charged[k])
                 _leave_out(run, tasks, b, best_time, cycles)
-            elif saved.scalars[SAVED_BLOCK] != b or head_period[best] >= 2 * saved.scalars[SAVED_PERIOD]:
+            elif saved_at[SAVED_BLOCK] != b or head_period[best] >= 2 * saved_at[SAVED_PERIOD]:
                 _save(run, saved, b, best, best_time, covered, charged)
         if left[b] > length[b] and head_period[best] >= length[b] - max(margin[b], 1):
             return TOO_SMALL
@@ -348,10 +351,14 @@ def _save(run: Run, saved: Saved, b: int, queue: int, time: int, covered: int, c
     """Remember the state at the start of a block's period."""
     saved.scalars[SAVED_BLOCK], saved.scalars[SAVED_PERIOD] = b, run.heads[PERIOD, queue]
     saved.scalars[SAVED_TIME], saved.scalars[SAVED_COVERED] = time, covered
-    saved.heads[:] = run.heads
-    saved.free[:] = run.free
-    saved.last_on[:] = run.last_on
-    saved.charged[:] = charged
+    # Element by element: a few numbers are copied faster so than as arrays.
+    for row in range(saved.heads.shape[0]):
+        for q in range(saved.heads.shape[1]):
+            saved.heads[row, q] = run.heads[row, q]
+    for s in range(len(saved.free)):
+        saved.free[s], saved.last_on[s] = run.free[s], run.last_on[s]
+    for kind in range(len(charged)):
+        saved.charged[kind] = charged[kind]
 
 
 @compiled
@@ -371,15 +378,13 @@ def _in_flight(run: Run, server_of: _Ints, saved: Saved, b: int, s: int, now: in
 @compiled
 def _recurrences(run: Run, saved: Saved, tasks: Tasks, server_of: _Ints, best: int, now: int, covered: int) -> int:
     """How many times the periods since the saved state can be left out of the block whose first task is to start; 0 if
-    the state is not the saved one.
+    the state is not the saved one, which must be of the same block and as far from what is covered.
 
     Compared, relative to the time: heads of queues, when servers are free, when recent tasks end, and what an
     attribution could still look at.
     """
     b = run.heads[BLOCK, best]
-    then, then_covered = saved.scalars[SAVED_TIME], saved.scalars[SAVED_COVERED]
-    if saved.scalars[SAVED_BLOCK] != b or now - covered != then - then_covered:
-        return 0
+    then = saved.scalars[SAVED_TIME]
     blocks, servers = len(tasks.repeat), len(run.free)
     period = tasks.first_task[b + 1] - tasks.first_task[b]
     shift = run.heads[PERIOD, best] - saved.scalars[SAVED_PERIOD]

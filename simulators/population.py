@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulators.arch import Arch
-from simulators.batch import Floats, figures
+from simulators.batch import Floats, dense, figures
 from simulators.errors import InputError
 from simulators.machine import Ints
 from simulators.simulation import PLATFORMS, Simulator
@@ -72,9 +72,9 @@ class Population:
         numbers = np.zeros_like(grouped.code)
         for g, first in enumerate(grouped.firsts):
             key = grouped.code[:, g] * 2 + placed[:, first]
-            distinct, where = np.unique(key, return_inverse=True)
-            made, failed = np.zeros(len(distinct), np.int64), np.full(len(distinct), -1, np.int64)
-            for i, value in enumerate(distinct.tolist()):
+            where, rows = dense(key)
+            made, failed = np.zeros(len(rows), np.int64), np.full(len(rows), -1, np.int64)
+            for i, value in enumerate(key[rows].tolist()):
                 try:
                     made[i] = known.segment(grouped.segments[value // 2], value % 2)
                 except InputError as error:

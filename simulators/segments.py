@@ -13,7 +13,8 @@ layer's first tile and in its hundredth.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +29,7 @@ KEPT = 32
 """Steps of each role that what comes later can refer to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A task with its names: what it is, when it may start, and what it moves."""
 
     roles: tuple[str, ...]
@@ -64,8 +64,7 @@ class LayerWork:
     """By component, without what depends on time."""
 
 
-@dataclass(frozen=True)
-class AheadTask:
+class AheadTask(NamedTuple):
     """A task that may start before the segments before its own are complete."""
 
     service: int
@@ -152,7 +151,7 @@ def lookahead(segment: Segment, behind: tuple[AheadTask, ...] = ()) -> tuple[Ahe
         if any(back <= n for (_, back), n in zip(task.after, passed, strict=True)):
             break  # it waits for this segment
         after = tuple((role, back - n) for (role, back), n in zip(task.after, passed, strict=True))
-        tasks.append(replace(task, after=after))
+        tasks.append(task._replace(after=after))
     return tuple(tasks)
 
 

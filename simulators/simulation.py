@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulators import arch, bitfusion, reference, silago
 from simulators.arch import Arch
@@ -40,6 +40,16 @@ def register_platform(name: str, spec: type[PlatformSpec], platform: Platform) -
     arch.PLATFORMS[name], PLATFORMS[name] = spec, platform
 
 
+class Crossing(NamedTuple):
+    """What a batch wants to know of a passage."""
+
+    cycles: int
+    of_layers: list[int]
+    """Cycles that are charged to each layer of the segment."""
+    state: int
+    """At the end, the number of where the queue that runs ahead stands."""
+
+
 class Store:
     """Segments and passages that architectures share whose tasks do not differ."""
 
@@ -52,7 +62,9 @@ class Store:
         self._contents: dict[tuple[AheadTask, ...], int] = {(): NOTHING}
         self._ahead_tasks: list[tuple[AheadTask, ...]] = [()]
         self._passages: dict[tuple[int, int, Ahead], Passage] = {}
-        self._cycles: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+        self._states: list[Ahead] = []
+        self._state_numbers: dict[Ahead, int] = {}
+        self._crossings: dict[tuple[int, int, int], Crossing] = {}
         self.walks: dict[tuple[tuple[int, ...], bytes], Any] = {}
         """What `batch.py` found of populations."""
 
@@ -97,17 +109,27 @@ class Store:
             self._passages[key] = passage
         return passage
 
-    def layer_cycles(self, number: int, passage: Passage) -> list[int]:
-        """What a passage of a segment charges to each of its layers."""
-        key = number, passage.charged
-        cycles = self._cycles.get(key)
-        if cycles is None:
-            cycles = self._cycles[key] = layer_cycles(self._by_number[number].works, passage.charged)
-        return cycles
+    def state(self, ahead: Ahead) -> int:
+        """A number for where the queue that runs ahead stands."""
+        number = self._state_numbers.setdefault(ahead, len(self._states))
+        if number == len(self._states):
+            self._states.append(ahead)
+        return number
+
+    def crossing(self, number: int, ahead_of: int, state: int) -> Crossing:
+        """The passage of a segment from a numbered state."""
+        key = (number, ahead_of, state)
+        known = self._crossings.get(key)
+        if known is None:
+            passage = self.passage(number, ahead_of, self._states[state])
+            of_layers = layer_cycles(self._by_number[number].works, passage.charged)
+            known = self._crossings[key] = Crossing(passage.cycles, of_layers, self.state(passage.ahead))
+        return known
 
     def forget_passages(self) -> None:
         """Keep the segments only."""
         self._passages.clear()
+        self._crossings.clear()
         self.walks.clear()
 
 
@@ -164,12 +186,17 @@ class Simulator:
         made = self._made.get(number)
         if made is None:
             made = self.store.made(number)
-            if self.platform.shared is not None:
-                energies = self.platform.shared.energies_pj(self.store.layers(number), made.works, self.arch.spec)
-                works = zip(made.works, energies, strict=True)
-                made = replace(made, works=tuple(replace(work, energy_pj=energy) for work, energy in works))
+            works = zip(made.works, self.energies_pj(number), strict=True)
+            made = replace(made, works=tuple(replace(work, energy_pj=energy) for work, energy in works))
             self._made[number] = made
         return made
+
+    def energies_pj(self, number: int) -> list[dict[str, float]]:
+        """Of a segment, by layer and component, without what depends on time."""
+        works = self.store.made(number).works
+        if self.platform.shared is None:
+            return [work.energy_pj for work in works]
+        return self.platform.shared.energies_pj(self.store.layers(number), works, self.arch.spec)
 
     @cached_property
     def leakage_mw(self) -> float:

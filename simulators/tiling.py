@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, floor
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -75,8 +75,7 @@ class Product:
         return elements * self.activation_bits
 
 
-@dataclass(frozen=True)
-class Tiling:
+class Tiling(NamedTuple):
     """Tile sizes and loop order. Counts are ceilings; edge tiles are smaller."""
 
     outer: Outer
