@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -64,12 +63,13 @@ class SegmentBuilder:
 
     def _count(self, runs: Sequence[Run], times: int) -> None:
         """Add the traffic of so many periods."""
+        bits_of = [work.bits for work in self.works]
         for count, steps in runs:
-            same = {id(step): step for step in steps}
-            for step, often in Counter(map(id, steps)).items():
-                for owner, level, bits in same[step].moved:
-                    traffic = self.works[owner].bits
-                    traffic[level] = traffic.get(level, 0) + bits * often * count * times
+            often = count * times
+            for step in steps:
+                for owner, level, bits in step.moved:
+                    traffic = bits_of[owner]
+                    traffic[level] = traffic.get(level, 0) + bits * often
 
 
 def _nonempty(runs: Iterable[Run]) -> list[Run]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simulators import reference
+from simulators import reference, segment_builder
 from simulators.attribution import charge
 from simulators.engine import Ahead, Passage, run_segment, run_tasks
 from simulators.machine import Machine, Queue, unroll
@@ -114,3 +114,19 @@ def test_a_last_period_of_another_form_is_a_defect() -> None:
     one = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,))
     with pytest.raises(ValueError, match="last period"):
         builder.emit(3, [(1, [one])], [(2, [one])])
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_long_runs_as_blocks_of_their_own_change_nothing(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def segments(seed: int) -> list[Segment]:
+        rng = np.random.default_rng([3, part, seed])
+        return [random_segment(rng, int(rng.choice([2, 9, 300])), 6) for _ in range(int(rng.integers(1, 4)))]
+
+    for seed in range(40):
+        whole = segments(seed)
+        monkeypatch.setattr(segment_builder, "_apart", lambda periods, runs: True)
+        apart = segments(seed)
+        monkeypatch.undo()
+        link(apart).check(MACHINE)
+        assert [s.works for s in apart] == [s.works for s in whole], (part, seed)
+        assert in_turn(apart) == in_turn(whole), (part, seed)
