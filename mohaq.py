@@ -90,6 +90,15 @@ AllBits = Annotated[
     typer.Option("--bits", help="`8` or `4x8` (weights x activations) for all products, instead of the trace's own."),
 ]
 Steps = Annotated[int | None, typer.Option("--steps", help="Frames of 10 ms, instead of the trace's own.")]
+UseDask = Annotated[
+    bool, typer.Option("--dask", help="Have Dask run the processes that evaluate; as many as cores by default.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", metavar="ADDRESS", help="Evaluate on the Dask cluster of this scheduler: `tcp://host:8786`."
+    ),
+]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="[FILE]", help="Write JSON; without a FILE, or with `-`, to standard output."),
@@ -498,13 +507,8 @@ def search(
     workers: Annotated[
         int | None, typer.Option(help="Evaluate in so many processes, one thread each, instead of in this one.")
     ] = None,
-    dask: Annotated[
-        bool, typer.Option("--dask", help="Have Dask run these processes; as many as cores by default.")
-    ] = False,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Evaluate on the Dask cluster of this scheduler: `tcp://host:8786`."),
-    ] = None,
+    dask: UseDask = False,
+    scheduler: Scheduler = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: error from the model, latency and energy from the simulator."""
@@ -535,8 +539,14 @@ def sweep(
         str | None, typer.Option("--candidates", help="Folder of a search whose front takes the place of the file's.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes that simulate; default: one a core.")
+        int | None,
+        typer.Option(
+            help="Processes, of two kinds, one after the other: so many evaluate errors, a thread each (default: this "
+            "one alone), then so many simulate variants (default: one a core)."
+        ),
     ] = None,
+    dask: UseDask = False,
+    scheduler: Scheduler = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the sweep in the folder.")] = False,
 ) -> None:
     """Put bit-widths on many variants of hardware: the joint front over error, latency, energy and area."""
@@ -545,8 +555,8 @@ def sweep(
     from search.codesign.sweep import sweep as run_sweep
 
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
-    with SweepDisplay() as display:
-        result = run_sweep(settings, output, resume=resume, progress=display, workers=workers)
+    with _executor(workers, dask, scheduler) as executor, SweepDisplay() as display:
+        result = run_sweep(settings, output, resume=resume, progress=display, executor=executor, workers=workers)
     print_sweep(result)
 
 
@@ -591,7 +601,7 @@ def report(
 
 
 def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline | Pool | Dask":
-    """Where a search evaluates."""
+    """Where a search or a sweep evaluates candidates."""
     if scheduler is not None or dask:
         from search.executors.cluster import Dask
 

@@ -134,6 +134,18 @@ def test_train_evaluate_trace_simulate_and_search(small_model: Path, tmp_path: P
     assert "(0 of them now)" in mohaq("search", "e.yaml", "--out", "run", "--resume", cwd=tmp_path).stdout
 
 
+def test_a_sweep_in_processes_leaves_the_files_of_one_without(small_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        f"name: tiny\nmodel: {small_model}\nsteps: 20\nconstraints: {{}}\ncandidates: ['8', '4']\n"
+        "hardware: {grid: {array.rows: [4, 8, 16]}}\n"
+    )
+    for folder, *options in (["alone"], ["pool", "--workers", "2"], ["dask", "--workers", "2", "--dask"]):
+        swept = mohaq("sweep", "s.yaml", "--out", folder, *options, cwd=tmp_path)
+        assert swept.returncode == 0, swept.stderr
+        assert "2 errors evaluated now" in swept.stdout
+        assert (tmp_path / folder / "sweep.json").read_bytes() == (tmp_path / "alone/sweep.json").read_bytes()
+
+
 def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Path) -> None:
     again = mohaq("train", "--out", str(small_model.parent), "--small", "--resume")
     assert again.returncode == 0, again.stderr
@@ -169,6 +181,9 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("trace", "--bits", "8", "--out", "x.txt"), "saved as .yaml or .json"),
         (("search", "nothing", "--out", "run"), "no such experiment"),
         (("search", "demo", "--out", "run", "--generations", "-1"), "--generations: -1"),
+        (("search", "demo", "--out", "run", "--workers", "0"), "mohaq: --workers 0: it must be at least 1"),
+        (("sweep", "sweep-bitfusion", "--out", "run", "--workers", "0"), "mohaq: --workers 0: it must be at least 1"),
+        (("sweep", "sweep-bitfusion", "--out", "run", "--scheduler", "tcp://a:1", "--workers", "2"), "leave out"),
         (("train", "--out", "/dev/null/x", "--small"), "/dev/null"),
         (("search", "demo", "--out", "/dev/null/x"), "/dev/null/x"),
         (("trace", "--bits", "8", "--steps", "100000000"), "steps: 100000000: it must lie between"),

@@ -17,6 +17,7 @@ from slow_stand_in import Deadly, Factory, SlowModel, experiment, notes_of
 
 from quant.candidate import name_of
 from search import Experiment, run
+from search.codesign.sweep import sweep
 from search.executors.cluster import Dask
 from search.executors.pool import Pool
 from search.ledger import Ledger
@@ -71,6 +72,21 @@ def test_all_workers_are_busy(tmp_path: Path, executor: Any) -> None:
     assert os.getpid() not in work
     assert len(work) == 2
     assert min(work.values()) >= 4  # of 4 baselines and 8 others at most
+
+
+def test_a_sweep_evaluates_elsewhere_and_finds_the_same(tmp_path: Path, executor: Any) -> None:
+    settings = experiment(
+        beacons=False, objectives=["error", "latency", "area"], hardware=[{"grid": {"array.rows": [4, 8]}}],
+        candidates={"random": 12},
+    )  # fmt: skip
+    notes = tmp_path / "notes"
+    model = SlowModel(digest="swept", notes=str(notes), seconds=0.1)
+    sweep(settings, tmp_path / "others", model=model, executor=executor, workers=2)
+    sweep(settings, tmp_path / "inline", model=SlowModel(), workers=1)
+    assert (tmp_path / "others/sweep.json").read_bytes() == (tmp_path / "inline/sweep.json").read_bytes()
+    work = Counter(pid for _, pid, _ in notes_of(notes))
+    assert os.getpid() not in work
+    assert len(work) == 2
 
 
 def test_a_killed_worker_loses_its_running_candidate_at_most(tmp_path: Path, executor: Any) -> None:
