@@ -584,20 +584,21 @@ def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished s
     (codesign_display if found.is_codesign else display).print_results(found.results, folder)
 
 
-@app.command(epilog="Example: `mohaq report runs/demo --out report.html`")
+@app.command(epilog="Example: `mohaq report runs/demo --out report.html`; `mohaq report runs/sweep --out sweep.html`")
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished searches.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished searches and sweeps.")],
     output: Annotated[Path, typer.Option("--out", help="The page: one HTML file that needs no network.")],
     png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw fronts and hypervolume.")] = None,
-    table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every candidate.")] = None,
+    table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every point.")] = None,
 ) -> None:
-    """Make a page of one or several searches: fronts to filter and click, hypervolume, closed form and simulation."""
+    """Make a page of searches and sweeps: fronts to filter and click, variants of hardware, hypervolume, closed form
+    and simulation."""
     from search.report.page import write_report
 
     made = write_report(folders, output, png, table)
-    candidates = sum(len(run.visited) for run in made.runs)
+    points = sum(len(run.points) for run in made.runs)
     names = ", ".join(run.label for run in made.runs)
-    out.print(f"{output}: {names}; {candidates:,} candidates", highlight=False, soft_wrap=True)
+    out.print(f"{output}: {names}; {points:,} points", highlight=False, soft_wrap=True)
 
 
 def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline | Pool | Dask":

@@ -65,6 +65,8 @@ class Variant:
     area_mm2: float | None
     """None: the spec has no figures."""
     changes: Mapping[str, Any]
+    options: tuple[str, ...]
+    """`--arch` and every `--set` of `mohaq simulate`, those that all variants have in common included."""
 
 
 class Hardware:
@@ -121,7 +123,10 @@ class Hardware:
             raise
         except InputError as error:
             raise KeyedError(key, f"{name}: {error}") from None
-        return Variant(len(self.variants), name, arch, area, {change.key: change.value for change in changes})
+        words = (f"{change.key}={json.dumps(change.value)}" for change in (*self._changes, *changes))
+        options = ("--arch", base, *(word for change in words for word in ("--set", change)))
+        changed = {change.key: change.value for change in changes}
+        return Variant(len(self.variants), name, arch, area, changed, options)
 
     def _with_area(self, arch: Arch, key: KeyPath) -> float | None:
         try:

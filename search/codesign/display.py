@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def print_results(
     experiment, rows = content["experiment"], content["front"]
     shown = rows if len(rows) <= MOST_ROWS else [rows[i * len(rows) // MOST_ROWS] for i in range(MOST_ROWS)]
     sites = " ".join(part.split("=")[0] for part in rows[0]["bits"].split(",")) if rows else ""
-    names = _short(content["hardware"])
+    names = short_names(content["hardware"])
     title = f"Joint Pareto front of {experiment['name']}: {', '.join(experiment['objectives'])}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for column in ("", "error %", "ms", "µJ", "mm²"):
@@ -96,7 +97,7 @@ def print_results(
     )  # fmt: skip
 
 
-def _short(variants: list[dict[str, Any]]) -> list[str]:
+def short_names(variants: Sequence[Mapping[str, Any]]) -> list[str]:
     """By variant, what it does not have in common with all others, keys by their last part where that is clear."""
     keys = dict.fromkeys(key for variant in variants for key in variant["changes"])
     last = Counter(key.split(".")[-1] for key in keys)

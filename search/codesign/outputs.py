@@ -25,11 +25,12 @@ from search.outputs import LIBRARIES
 from simulators.files import write_whole
 
 RESULTS_FILE = "sweep.json"
+POINTS_FILE = "points.npz"
 
 ARRAYS = (
     "variant", "candidate", "cycles", "latency_ms", "energy_uj",  # by point
     "variants", "area_mm2",  # by variant
-    "candidates", "error", "memory_mib",  # by candidate
+    "candidates", "error", "error_plain", "memory_mib",  # by candidate
     "front",  # positions of the joint front's points
 )  # fmt: skip
 
@@ -53,7 +54,7 @@ def write_sweep(result: CoDesign, identity: dict[str, Any], command: str = "swee
     content = results_of(result)
     folder = result.folder
     fronts = [result.describe(int(row)) for rows in result.fronts for row in rows]
-    write_whole(folder / "points.npz", _points(result))
+    write_whole(folder / POINTS_FILE, _points(result))
     write_whole(folder / "fronts.csv", _csv(fronts).encode())
     write_whole(folder / "variants.csv", _csv([_flat(row) for row in content["hardware"]]).encode())
     write_whole(folder / "sweep.png", draw_sweep(result))
@@ -105,6 +106,7 @@ def _points(result: CoDesign) -> bytes:
         "area_mm2": result.area_mm2,
         "candidates": np.array([name_of(bits) for bits in result.candidates]),
         "error": result.error,
+        "error_plain": np.array([np.nan if q is None else q.error_plain for q in result.qualities]),
         "memory_mib": result.memory_mib,
         "front": result.front,
     }

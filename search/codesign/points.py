@@ -32,6 +32,17 @@ SET_ASIDE = "set aside: evaluating its error killed workers"
 _KEY = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)+\b")
 
 
+def front_of_each(values: Floats, variant: Ints, variants: int, feasible: NDArray[np.bool_]) -> list[Ints]:
+    """By variant, positions, rising, of the feasible points that no other feasible one of it dominates. `values`
+    (P, objectives) are minimised; `variant` (P,) is sorted."""
+    bounds = np.searchsorted(variant, np.arange(variants + 1))
+    fronts = []
+    for first, last in pairwise(bounds.tolist()):
+        rows = first + np.flatnonzero(feasible[first:last])
+        fronts.append(rows[non_dominated(values[rows])])
+    return fronts
+
+
 def kind_of(message: str) -> str:
     """What reasons are counted by: the key of the spec that a simulator's message names, or the message."""
     key = _KEY.search(message)
@@ -100,12 +111,8 @@ class CoDesign:
         feasible = np.ones(len(self.variant), bool)
         if self.error_limit is not None:
             feasible &= self.error[self.candidate] <= self.error_limit
-        bounds = np.searchsorted(self.variant, np.arange(len(self.hardware) + 1))
-        fronts = []
-        for first, last in pairwise(bounds.tolist()):
-            rows = first + np.flatnonzero(feasible[first:last])
-            fronts.append(self._ordered(rows[non_dominated(self.values[rows])]))
-        return fronts
+        fronts = front_of_each(self.values, self.variant, len(self.hardware), feasible)
+        return [self._ordered(rows) for rows in fronts]
 
     @cached_property
     def front(self) -> Ints:

@@ -122,11 +122,16 @@ def identity_of(experiment: Experiment, hardware: Hardware, model: Any) -> dict[
     digests = {
         "model": model.digest,
         "data": data_digest(experiment, model),
-        "hardware": _digest(variant.arch.digest for variant in hardware),
+        "hardware": digest_of(hardware),
         "code of quant": error_code(),
         "code of simulators": cost_code(),
     }
     return {"experiment": experiment.to_dict(), "digests": digests}
+
+
+def digest_of(hardware: Hardware) -> str:
+    """sha256 of all variants' specs."""
+    return _digest(variant.arch.digest for variant in hardware)
 
 
 def genome_of(experiment: Experiment, hardware: Hardware, model: Any) -> Genome:

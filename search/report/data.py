@@ -1,43 +1,32 @@
-"""What a report tells of finished searches: their rows, checked against model and hardware, and simulated again layer
-by layer.
+"""What a report tells of finished searches and sweeps: their points, checked against model and hardware, and the
+solutions simulated again layer by layer.
 """
 
-import shlex
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
 from typing import Any
 
-from search.beacons import beacon_file
+import numpy as np
+
+from search.codesign.outputs import POINTS_FILE
+from search.codesign.sweep import digest_of, hardware_of
 from search.evaluation import Model
 from search.experiment import Experiment, ExperimentModel
-from search.hardware import experiment_arch, spec_changes
+from search.genome import Bits
+from search.hardware import Hardware
 from search.origin import located
-from search.outputs import RESULTS_FILE
-from search.stored import load_run
+from search.report.commands import Commands
+from search.report.points import Points
+from search.stored import StoredRun, load_run
 from simulators import Arch, Report, Trace, load_trace, simulate
 from simulators.documents import read_document
 from simulators.errors import InputError
 
-METRICS = {
-    "error": "error rate, worst of 4 subsets (%)",
-    "error_plain": "error rate, all (%)",
-    "latency_ms": "latency of one utterance (ms)",
-    "energy_uj": "energy of one utterance (µJ)",
-    "memory_mib": "memory of the model (MiB)",
-    "mohaq_speedup": "speedup by MOHAQ's closed form",
-    "mohaq_energy_uj": "energy of a frame by MOHAQ's closed form (µJ)",
-}
-"""Figures of a row, and what an axis is called."""
-
-METRIC_OF = {
-    "error": "error", "latency": "latency_ms", "energy": "energy_uj", "memory": "memory_mib",
-    "mohaq_speedup": "mohaq_speedup", "mohaq_energy": "mohaq_energy_uj",
-}  # fmt: skip
-"""Objective → the figure of a row."""
-
-MAXIMISED = ("mohaq_speedup",)
+MOST_DETAILS = 2_000
+"""Solutions of a front that are simulated layer by layer; of a larger one so many, evenly drawn."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +41,42 @@ class Detail:
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """A finished search, its figures checked."""
+    """A finished search or sweep, its figures checked. A search's hardware is one variant."""
 
     label: str
     folder: Path
     experiment: Experiment
+    hardware: Hardware
     error_limit: float | None
-    visited: tuple[dict[str, Any], ...]
-    """All distinct candidates in order of evaluation, with `feasible`."""
-    front: tuple[Detail, ...]
+    points: Points
+    """A search's in order of evaluation, a co-design's by variant."""
+    details: Mapping[int, Detail]
+    """Of the front, by position in it: of all, or of MOST_DETAILS."""
     baselines: tuple[Detail, ...]
-    evaluate_command: str
-    """`mohaq evaluate` up to the bits; empty of a model that is no checkpoint, as `trace_command` is."""
-    trace_command: str
-    simulate_options: str
-    """Of `mohaq simulate`, behind the trace."""
+    """A search's."""
+    commands: Commands
+
+    @property
+    def is_codesign(self) -> bool:
+        """Whether hardware was varied: then points have no order of evaluation."""
+        return bool(self.experiment.hardware)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A run's folder, while it is read."""
+
+    label: str
+    stored: StoredRun
+    results: dict[str, Any]
+    experiment: Experiment
+    hardware: Hardware
+    model: Model
+    commands: Commands
+
+    @property
+    def folder(self) -> Path:
+        return self.stored.folder
 
 
 def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) -> list[ReportedRun]:
@@ -85,77 +95,109 @@ def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) 
 
 
 @located
-def _searched_on(experiment: Experiment, model: Model | None) -> tuple[Arch, Model]:
-    arch = experiment_arch(experiment.arch, spec_changes(experiment.set))
-    return arch, model or ExperimentModel.of(experiment)()
+def _made_of(experiment: Experiment, model: Model | None) -> tuple[Hardware, Model]:
+    return hardware_of(experiment), model or ExperimentModel.of(experiment)()
 
 
-def _run(folder: Path, label: str, model: Model | None) -> ReportedRun:
+def _run(folder: Path, label: str, given: Model | None) -> ReportedRun:
     stored = load_run(folder)
-    again = f"`mohaq search … --out {folder} --resume`"
-    if stored.foreign or (stored.results is not None and "visited" not in stored.results):
-        raise InputError(f"{folder}: another version of mohaq wrote its {RESULTS_FILE}; {again} writes it anew")
-    if stored.results is None:
-        raise InputError(f"{folder}: the search is not finished: {again} continues it")
+    again = f"its command with `--out {folder} --resume`"
     results = stored.results
+    if stored.foreign or (results is not None and not stored.is_codesign and "visited" not in results):
+        raise InputError(f"{folder}: another version of mohaq wrote its results; {again} writes them anew")
+    if results is None:
+        raise InputError(f"{folder}: the run is not finished: {again} continues it")
     experiment = Experiment.load(folder / "run.yaml")
-    given = model is not None
-    arch, model = _searched_on(experiment, model)
-    _check_digests(folder, {"model": model.digest, "arch": arch.digest}, experiment)
-    evaluated = "" if given else _evaluate_command(experiment)
-    traced = (
-        "" if given else shlex.join(["mohaq", "trace", "--model", experiment.model, "--steps", str(experiment.steps)])
-    )
-    simulated = shlex.join(["--arch", experiment.arch, *(x for change in experiment.set for x in ("--set", change))])
+    hardware, model = _made_of(experiment, given)
+    _check_digests(folder, experiment, hardware, model)
+    commands = Commands.of(folder, experiment, hardware, checkpoint=given is None)
+    reading = Reading(label, stored, results, experiment, hardware, model, commands)
+    return _sweep(reading) if stored.is_codesign else _search(reading)
 
-    def detail(row: dict[str, Any], trace: Trace, file: str, made: tuple[str, ...]) -> Detail:
-        report = _simulate(folder, row, trace, arch)
-        with_beacon = evaluate_of(evaluated, folder, experiment, row["beacon"])
-        errs = [f"{with_beacon} --bits {row['bits']}"] if evaluated and row["error"] is not None else []
-        costs = [*made, f"mohaq simulate {shlex.quote(file)} {simulated}"] if traced or not made else []
-        return Detail(row, report, (*errs, *costs))
 
-    front = []
-    for row in results["front"]:
-        path = folder / "solutions" / f"{row['solution']}.yaml"
+def _search(reading: Reading) -> ReportedRun:
+    results, commands, steps = reading.results, reading.commands, reading.experiment.steps
+    variant = reading.hardware.variants[0]
+
+    def errors(row: dict[str, Any]) -> list[str]:
+        return [] if row["error"] is None else commands.error_of(row["bits"], row["beacon"])
+
+    details = {}
+    for i in _evenly(len(results["front"])):
+        row = results["front"][i]
+        path = reading.folder / "solutions" / f"{row['solution']}.yaml"
         trace = load_trace(path)
-        if trace.digest != model.trace(_bits(row), experiment.steps).digest:
-            raise InputError(f"{path}: not the trace that {experiment.model} has at these bits: its digest differs")
-        front.append(detail(row, trace, str(path), ()))
+        if trace.digest != reading.model.trace(_bits(row), steps).digest:
+            raise InputError(
+                f"{path}: not the trace that {reading.experiment.model} has at these bits: its digest differs"
+            )
+        reproduce = (*errors(row), *commands.cost_of_trace(str(path), 0))
+        details[i] = Detail(row, _simulate(reading.folder, row, trace, variant.arch), reproduce)
     baselines = []
-    for row in results["baselines"]:
-        file = f"{row['solution']}.yaml"
-        made = (f"{traced} --bits {row['bits']} --out {file}",)
-        baselines.append(detail(row, model.trace(_bits(row), experiment.steps), file, made))
+    for found in results["baselines"]:
+        row = found | {"area_mm2": variant.area_mm2}
+        reproduce = (*errors(row), *commands.cost_of(row["bits"], 0, f"{row['solution']}.yaml"))
+        report = _simulate(reading.folder, row, reading.model.trace(_bits(row), steps), variant.arch)
+        baselines.append(Detail(row, report, reproduce))
+    front = [row["bits"] for row in results["front"]]
+    points = Points.of_rows(results["visited"], front, variant.area_mm2)
+    return _reported(reading, points, details, tuple(baselines))
+
+
+def _sweep(reading: Reading) -> ReportedRun:
+    rows, commands = reading.results["front"], reading.commands
+    path = reading.folder / POINTS_FILE
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            points = Points.of_arrays(arrays)
+    except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile):
+        raise InputError(f"{path}: it does not hold the sweep's points as this version of mohaq writes them") from None
+    named = [(int(points.variant[i]), points.bits[points.candidate[i]]) for i in points.front]
+    if len(points) != reading.results["points"] or named != [(row["variant"], row["bits"]) for row in rows]:
+        raise InputError(f"{path}: not the points that {reading.folder / 'sweep.json'} tells of")
+    details = {}
+    for i in _evenly(len(rows)):
+        row, file = rows[i], f"{reading.label}-{rows[i]['solution']}.yaml".replace("/", "-")
+        errors = [] if row["error"] is None else commands.error_of(row["bits"])
+        trace = reading.model.trace(_bits(row), reading.experiment.steps)
+        report = _simulate(reading.folder, row, trace, reading.hardware.variants[row["variant"]].arch)
+        details[i] = Detail(row, report, (*errors, *commands.cost_of(row["bits"], row["variant"], file)))
+    return _reported(reading, points, details, ())
+
+
+def _reported(
+    reading: Reading, points: Points, details: Mapping[int, Detail], baselines: tuple[Detail, ...]
+) -> ReportedRun:
     return ReportedRun(
-        label, folder, experiment, results["error_limit"], tuple(results["visited"]), tuple(front), tuple(baselines),
-        evaluated, traced, simulated,
+        reading.label, reading.folder, reading.experiment, reading.hardware, reading.results["error_limit"], points,
+        details, baselines, reading.commands,
     )  # fmt: skip
 
 
-def evaluate_of(command: str, folder: Path, experiment: Experiment, beacon: str) -> str:
-    """An evaluate command of a run, with a beacon's parameters in the model's place if one is named."""
-    words = shlex.split(command)
-    if words and beacon and experiment.beacons:
-        words[words.index("--model") + 1] = str(beacon_file(folder, experiment.beacons, beacon))
-    return shlex.join(words)
+def _evenly(count: int) -> Iterator[int]:
+    taken = min(count, MOST_DETAILS)
+    return (i * count // taken for i in range(taken))
 
 
-def _bits(row: dict[str, Any]) -> dict[str, tuple[int, int]]:
+def _bits(row: dict[str, Any]) -> Bits:
     pairs = (part.split("=") for part in row["bits"].split(","))
     return {site: (int(words[0]), int(words[1])) for site, pair in pairs for words in [pair.split("x")]}
 
 
-def _check_digests(folder: Path, present: dict[str, str], experiment: Experiment) -> None:
+def _check_digests(folder: Path, experiment: Experiment, hardware: Hardware, model: Model) -> None:
     document = read_document(folder / "run.yaml")
     recorded = document.data.get("digests") if isinstance(document.data, dict) else None
     if not isinstance(recorded, dict):
         raise document.error(("digests",), "missing: this is no record of a run")
-    names = {"model": experiment.model, "arch": " ".join([experiment.arch, *experiment.set])}
-    for part, digest in present.items():
+    parts = {"model": (experiment.model, model.digest)}
+    if experiment.hardware:
+        parts["hardware"] = f"{len(hardware)} variants", digest_of(hardware)
+    else:
+        parts["arch"] = " ".join([experiment.arch, *experiment.set]), hardware.variants[0].arch.digest
+    for part, (name, digest) in parts.items():
         if recorded.get(part) != digest:
             raise InputError(
-                f"{folder / 'run.yaml'}: digests.{part}: {names[part]} is not what was searched: its digest is "
+                f"{folder / 'run.yaml'}: digests.{part}: {name} is not what was searched: its digest is "
                 f"{digest[:12]}…, the run's {str(recorded.get(part))[:12]}…"
             )
 
@@ -169,18 +211,3 @@ def _simulate(folder: Path, row: dict[str, Any], trace: Trace, arch: Arch) -> Re
                 "simulators have changed since"
             )
     return report
-
-
-def _evaluate_command(experiment: Experiment) -> str:
-    words = ["mohaq", "evaluate", "--model", experiment.model]
-    if experiment.corpus_root is not None:
-        from quant.speech.digits import is_digits
-
-        root = Path(experiment.corpus_root)
-        words += ["--corpus", "fsdd" if is_digits(root) else "timit", "--root", str(root)]
-    clipping = experiment.clipping
-    words += ["--clipping", clipping.weights] if clipping.weights != "mse" else []
-    words += ["--activation-clipping", clipping.activations] if clipping.activations != "mse" else []
-    words += ["--per-channel"] if clipping.per_channel else []
-    words += ["--every", str(experiment.every)] if experiment.every > 1 else []
-    return shlex.join(words)

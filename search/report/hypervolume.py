@@ -41,7 +41,16 @@ class Growth:
     """A run's hypervolume: a share of the box between the ideal and the reference point, by evaluations."""
 
     evaluations: list[int]
+    """Empty where points have no order of evaluation: then there is one share, of all."""
     shares: list[float]
+
+
+def share(points: np.ndarray, bounds: Bounds) -> float:
+    """Of points (n, d), minimised: the share of the box that they dominate."""
+    if not len(points):
+        return 0.0
+    indicator = HV(ref_point=np.full(points.shape[1], REFERENCE))
+    return float(indicator(bounds.normalised(points))) / REFERENCE ** points.shape[1]
 
 
 def growth(points: np.ndarray, counted: Sequence[bool], bounds: Bounds) -> tuple[list[int], list[float]]:

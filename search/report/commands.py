@@ -1,0 +1,65 @@
+"""The commands that reproduce a point of a report."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.beacons import beacon_file
+from search.experiment import Experiment
+from search.hardware import Hardware
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Parts of them; `evaluate` and `trace` are empty for a model that is no checkpoint."""
+
+    folder: Path
+    experiment: Experiment
+    evaluate: str
+    """`mohaq evaluate` up to the bits."""
+    trace: str
+    """`mohaq trace` up to the bits."""
+    simulate: tuple[str, ...]
+    """By variant, the options of `mohaq simulate` behind the trace."""
+
+    @classmethod
+    def of(cls, folder: Path, experiment: Experiment, hardware: Hardware, checkpoint: bool) -> "Commands":
+        trace = shlex.join(["mohaq", "trace", "--model", experiment.model, "--steps", str(experiment.steps)])
+        simulate = tuple(shlex.join(variant.options) for variant in hardware)
+        parts = (_evaluate(experiment), trace) if checkpoint else ("", "")
+        return cls(folder, experiment, *parts, simulate)
+
+    def evaluate_with(self, beacon: str) -> str:
+        """`evaluate`, with a beacon's parameters in the model's place if one is named."""
+        words = shlex.split(self.evaluate)
+        if words and beacon and self.experiment.beacons:
+            words[words.index("--model") + 1] = str(beacon_file(self.folder, self.experiment.beacons, beacon))
+        return shlex.join(words)
+
+    def error_of(self, bits: str, beacon: str = "") -> list[str]:
+        """What evaluates a candidate."""
+        return [f"{self.evaluate_with(beacon)} --bits {bits}"] if self.evaluate else []
+
+    def cost_of(self, bits: str, variant: int, file: str) -> list[str]:
+        """What makes a candidate's trace and simulates it."""
+        made = f"{self.trace} --bits {bits} --out {file}"
+        return [made, *self.cost_of_trace(file, variant)] if self.trace else []
+
+    def cost_of_trace(self, file: str, variant: int) -> list[str]:
+        """What simulates a trace that there is."""
+        return [f"mohaq simulate {shlex.quote(file)} {self.simulate[variant]}"]
+
+
+def _evaluate(experiment: Experiment) -> str:
+    words = ["mohaq", "evaluate", "--model", experiment.model]
+    if experiment.corpus_root is not None:
+        from quant.speech.digits import is_digits
+
+        root = Path(experiment.corpus_root)
+        words += ["--corpus", "fsdd" if is_digits(root) else "timit", "--root", str(root)]
+    clipping = experiment.clipping
+    words += ["--clipping", clipping.weights] if clipping.weights != "mse" else []
+    words += ["--activation-clipping", clipping.activations] if clipping.activations != "mse" else []
+    words += ["--per-channel"] if clipping.per_channel else []
+    words += ["--every", str(experiment.every)] if experiment.every > 1 else []
+    return shlex.join(words)

@@ -1,0 +1,15 @@
+// --- from top to bottom ----------------------------------------------------------------------------------------------
+drawRuns();
+makeControls();
+makeChoice();
+const first = runs.findIndex((run) => run.front.length || run.baselines.length);
+if (first >= 0) {
+  const run = runs[first];
+  select(first, ...(run.front.length ? [VISITED, run.front[0].at] : [BASELINE, 0]));
+} else $("solution").hidden = true;
+drawFront();
+$("front").on("plotly_click", (event) => { if (event.points[0].customdata) select(...event.points[0].customdata); });
+makeVariants();
+makeFrontBits();
+drawHypervolume();
+drawClosedForm();
