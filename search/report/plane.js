@@ -117,8 +117,6 @@ const drawFront = () => {
   // The legend's marks have no value, hence no place on a scale of colours.
   runs.forEach((run, r) => traces.push({ type: "scatter", mode: "markers", name: safe(run.label), legendgroup: `${r}`, showlegend: true, x: [null], y: [null],
     hoverinfo: "skip", marker: { size: 11, symbol: symbol(r), color: hue === "run" ? colour(r) : "#5d6b7a" } }));
-  traces.push({ type: "scatter", mode: "markers", ...ring(), hoverinfo: "skip", showlegend: false,
-    marker: { size: 21, symbol: "circle-open", color: "#c0392b", line: { width: 2.5 } } });
   const limits = (metric, line) => metric !== "error" ? [] : runs.filter((run) => run.errorLimit !== null).map((run) => ({
     type: "line", line: { color: colour(runs.indexOf(run)), width: 1, dash: "dot" }, ...line(run.errorLimit) }));
   const kind = (axis) => $(`log-${axis}`).checked ? "log" : "linear";
@@ -132,15 +130,13 @@ const drawFront = () => {
   $("shown").textContent = `${shown.toLocaleString("en")} of ${all.toLocaleString("en")} points shown`;
 };
 
-// Around the selected point.
-const ring = () => {
-  if (!selected) return { x: [], y: [] };
-  const [r, of, i] = selected, at = [$("axis-x").value, $("axis-y").value].map((metric) => value(runs[r], of, i, metric));
-  return at.includes(null) ? { x: [], y: [] } : { x: [at[0]], y: [at[1]] };
-};
+// Around the selected point lies an element of the page: a trace would have all points drawn anew at each click.
 const moveRing = () => {
-  const { x, y } = ring();
-  Plotly.restyle($("front"), { x: [x], y: [y] }, [$("front").data.length - 1]);
+  const { xaxis, yaxis } = $("front")._fullLayout, ring = $("ring");
+  const [x, y] = ["axis-x", "axis-y"].map((id) => selected && value(runs[selected[0]], selected[1], selected[2], $(id).value));
+  const [left, top] = x === null || y === null ? [NaN, NaN] : [xaxis.d2p(x), yaxis.d2p(y)];
+  ring.hidden = !(left >= 0 && left <= xaxis._length && top >= 0 && top <= yaxis._length);
+  if (!ring.hidden) Object.assign(ring.style, { left: `${xaxis._offset + left}px`, top: `${yaxis._offset + top}px` });
 };
 
 const titleOf = (r, of, i) => {

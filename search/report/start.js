@@ -8,6 +8,8 @@ if (first >= 0) {
   select(first, ...(run.front.length ? [VISITED, run.front[0].at] : [BASELINE, 0]));
 } else $("solution").hidden = true;
 drawFront();
+moveRing();
+for (const event of ["plotly_afterplot", "plotly_relayouting"]) $("front").on(event, moveRing);
 $("front").on("plotly_click", (event) => { if (event.points[0].customdata) select(...event.points[0].customdata); });
 makeVariants();
 makeFrontBits();

@@ -3,14 +3,13 @@
 import csv
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import browser, clicked, data_of, with_points
 from stand_in import StandInModel
 
 from search import Experiment, run
@@ -18,48 +17,6 @@ from search.report.closed_form import disagreement
 from search.report.hypervolume import Bounds, growth
 from search.report.page import make_report, write_report
 from simulators.errors import InputError
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-# Counts errors, clicks that solution of the first run's front with the mouse that is farthest from all other points, and
-# writes down what is shown then.
-PROBE = """
-<script>
-const faults = [];
-window.addEventListener("error", (event) => faults.push(event.message));
-console.error = (...words) => faults.push(words.join(" "));
-</script>
-"""
-CLICK = """
-<script>
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-(async () => {
-  await pause(500);
-  const plot = document.getElementById("front"), { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect();
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const points = data.runs.flatMap(({ visited: v, baselines }) => [...v.bits.map((bits, i) => [bits, v.latency_ms[i], v.error[i]]),
-    ...baselines.map((s) => [s.bits, s.latency_ms, s.error])]).map(([bits, x, y]) => [bits, xaxis.d2p(x), yaxis.d2p(y)]);
-  const alone = (s) => points.filter(([bits]) => bits !== s.bits).reduce((least, [, x, y]) =>
-    Math.min(least, Math.hypot(x - xaxis.d2p(s.latency_ms), y - yaxis.d2p(s.error))), Infinity);
-  const shown = document.getElementById("solution").dataset.bits;
-  const wanted = data.runs[0].front.filter((s) => s.bits !== shown).reduce((a, b) => alone(a) > alone(b) ? a : b);
-  const at = { clientX: box.left + xaxis._offset + xaxis.d2p(wanted.latency_ms), bubbles: true, view: window,
-               clientY: box.top + yaxis._offset + yaxis.d2p(wanted.error) };
-  const area = plot.querySelector(".nsewdrag");
-  const before = document.getElementById("solution").dataset.bits;
-  for (const kind of ["mousemove", "mousedown", "mouseup"]) {
-    (kind === "mouseup" ? document : area).dispatchEvent(new MouseEvent(kind, at));
-    await pause(400);
-  }
-  const cell = (id) => document.querySelectorAll(`#${id} .heatmaplayer`).length;
-  const seen = { before, after: document.getElementById("solution").dataset.bits, wanted: wanted.bits, faults,
-    heat: cell("bits"), layers: document.querySelectorAll("#layers tbody tr").length,
-    commands: [...document.querySelectorAll("#commands code")].map((x) => x.textContent),
-    shown: document.getElementById("shown").textContent };
-  document.body.replaceChildren(Object.assign(document.createElement("pre"), { id: "seen", textContent: JSON.stringify(seen) }));
-})();
-</script>
-"""
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +38,11 @@ def test_the_page_the_picture_and_the_table_tell_of_every_candidate(folders: lis
     text = page.read_text()
     assert "http-equiv" in text
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"http", text)
-    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
+    data = data_of(text)
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     for folder, of_page, of_report in zip(folders, data["runs"], report.runs, strict=True):
         found = json.loads((folder / "pareto.json").read_text())
-        assert of_page["visited"]["bits"] == [row["bits"] for row in found["visited"]]
+        assert of_page["candidates"]["bits"] == [row["bits"] for row in found["visited"]]
         assert [d["bits"] for d in of_page["front"]] == [row["bits"] for row in found["front"]]
         assert sum(row["run"] == of_report.label for row in rows) == found["candidates"]
         for detail in of_page["front"]:
@@ -130,35 +87,17 @@ def test_a_run_that_is_not_what_it_was_is_refused(folders: list[Path], tmp_path:
     assert json.loads((folders[0] / "pareto.json").read_text())
 
 
-def browser() -> str | None:
-    return os.environ.get("MOHAQ_CHROMIUM") or next((path for name in BROWSERS if (path := shutil.which(name))), None)
-
-
 @pytest.mark.skipif(browser() is None, reason="no Chromium here (MOHAQ_CHROMIUM may name one)")
-@pytest.mark.parametrize("candidates", [None, 10_000])
-def test_a_click_selects_a_solution_in_a_browser(folders: list[Path], tmp_path: Path, candidates: int | None) -> None:
+@pytest.mark.parametrize("count", [None, 10_000])
+def test_a_click_selects_a_solution_in_a_browser(folders: list[Path], tmp_path: Path, count: int | None) -> None:
     page = tmp_path / "r.html"
     write_report(folders, page, models=models(folders))
     text = page.read_text()
-    if candidates:  # the first run looked at many more, worse than any
-        match = re.search(r'(<script type="application/json" id="data">)(.*?)(</script>)', text, re.S)
-        assert match is not None
-        data = json.loads(match[2])
-        visited = data["runs"][0]["visited"]
-        for name, values in visited.items():
-            more = candidates - len(values)
-            worse = [x * (1.0 + 0.3 * i / more) if isinstance(x, float) else x for i in range(more) for x in values[:1]]
-            visited[name] = values + ([f"L0={i}" for i in range(more)] if name == "bits" else worse)
-        text = text[: match.start(2)] + json.dumps(data) + text[match.end(2) :]
-    page.write_text(text.replace("<head>", "<head>" + PROBE, 1).replace("</body>", CLICK + "</body>"))
-    command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
-               "--window-size=1400,1000", "--virtual-time-budget=20000", "--dump-dom", page.as_uri()]  # fmt: skip
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment).stdout
-    seen = json.loads(re.search(r'<pre id="seen">(.*?)</pre>', shown, re.S)[1].replace("&gt;", ">"))  # type: ignore[index]
+    seen = clicked(with_points(text, count) if count else text, tmp_path)
     assert seen["faults"] == []
     assert seen["after"] == seen["wanted"] != seen["before"]
     assert (seen["heat"], seen["layers"]) == (1, 4)
     assert any(command.startswith("mohaq simulate") for command in seen["commands"])
-    if candidates:
+    assert (seen["hardware"], seen["variants"]) == ("", [])
+    if count:
         assert "10,0" in seen["shown"]

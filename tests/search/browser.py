@@ -1,0 +1,100 @@
+"""A report's page in a headless browser, where there is one: what a click on a solution shows."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+# Notes errors, clicks that solution of the first run's front with the mouse that is farthest from all other points, and
+# writes down what is shown then.
+PROBE = """
+<script>
+const faults = [];
+window.addEventListener("error", (event) => faults.push(event.message));
+console.error = (...words) => faults.push(words.join(" "));
+</script>
+"""
+CLICK = """
+<script>
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+(async () => {
+  await pause(500);
+  const across = document.getElementById("axis-x");  // hardware may differ in nothing but energy and area
+  across.value = "energy_uj";
+  across.dispatchEvent(new Event("change"));
+  await pause(500);
+  const plot = document.getElementById("front"), { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect();
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const points = data.runs.flatMap(({ points: p, candidates, baselines }, r) => [
+    ...p.variant.map((_, i) => [`${r} ${i}`, p.energy_uj[i], candidates.error[p.candidate[i]]]),
+    ...baselines.map((s) => ["baseline", s.energy_uj, s.error])]).map(([key, x, y]) => [key, xaxis.d2p(x), yaxis.d2p(y)]);
+  const alone = (s) => points.filter(([key]) => key !== `0 ${s.at}`).reduce((least, [, x, y]) =>
+    Math.min(least, Math.hypot(x - xaxis.d2p(s.energy_uj), y - yaxis.d2p(s.error))), Infinity);
+  const keyOf = (variant, bits) => `${variant} ${bits}`, { dataset } = document.getElementById("solution");
+  const of = (s) => keyOf(data.runs[0].points.variant[s.at], s.bits), before = keyOf(dataset.variant, dataset.bits);
+  const wanted = data.runs[0].front.filter((s) => s.layers && of(s) !== before).reduce((a, b) => alone(a) > alone(b) ? a : b);
+  const at = { clientX: box.left + xaxis._offset + xaxis.d2p(wanted.energy_uj), bubbles: true, view: window,
+               clientY: box.top + yaxis._offset + yaxis.d2p(wanted.error) };
+  const area = plot.querySelector(".nsewdrag");
+  for (const kind of ["mousemove", "mousedown", "mouseup"]) {
+    (kind === "mouseup" ? document : area).dispatchEvent(new MouseEvent(kind, at));
+    await pause(400);
+  }
+  const cell = (id) => document.querySelectorAll(`#${id} .heatmaplayer`).length;
+  const text = (selector) => [...document.querySelectorAll(selector)].map((x) => x.textContent);
+  const seen = { before, after: keyOf(dataset.variant, dataset.bits), wanted: of(wanted), faults,
+    heat: cell("bits"), layers: document.querySelectorAll("#layers tbody tr").length, commands: text("#commands code"),
+    hardware: text("#solution-hardware")[0], shown: text("#shown")[0], sample: text("#sample")[0], variants: text("#variants tbody tr") };
+  const first = document.querySelector("#variants tbody tr");
+  if (first) {  // a click on it leaves its points alone
+    first.click();
+    await pause(300);
+    seen.only = [...document.getElementById("hardware").value.split(" ").map(Number), text("#shown")[0]];
+  }
+  document.body.replaceChildren(Object.assign(document.createElement("pre"), { id: "seen", textContent: JSON.stringify(seen) }));
+})();
+</script>
+"""
+
+
+def browser() -> str | None:
+    return os.environ.get("MOHAQ_CHROMIUM") or next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def data_of(page: str) -> Any:
+    """What the page's scripts draw."""
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert match is not None
+    return json.loads(match[1])
+
+
+def with_points(page: str, count: int) -> str:
+    """The page, its first run with so many points, the others no better than its first."""
+    data = data_of(page)
+    points = data["runs"][0]["points"]
+    for name, values in points.items():
+        more = count - len(values)
+        points[name] = values + [
+            values[0] * (1.0 + 0.3 * i / more) if isinstance(values[0], float) else values[0] for i in range(more)
+        ]
+    points["own"] = [0] * count
+    start = page.index('id="data">') + len('id="data">')
+    return page[:start] + json.dumps(data) + page[page.index("</script>", start) :]
+
+
+def clicked(page: str, folder: Path) -> Any:
+    """What the page shows after the click, and the errors until then."""
+    file = folder / "clicked.html"
+    file.write_text(page.replace("<head>", "<head>" + PROBE, 1).replace("</body>", CLICK + "</body>"))
+    command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
+               "--window-size=1400,1000", "--virtual-time-budget=20000", "--dump-dom", file.as_uri()]  # fmt: skip
+    environment = {**os.environ, "HOME": str(folder)}
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment).stdout
+    match = re.search(r'<pre id="seen">(.*?)</pre>', shown, re.DOTALL)
+    assert match is not None
+    return json.loads(match[1].replace("&gt;", ">"))
