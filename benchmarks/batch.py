@@ -12,7 +12,8 @@ import numpy as np
 from timing import seconds
 
 from simulators import Elementwise, load_arch, load_trace, simulate, simulate_batch
-from simulators.simulation import simulator
+from simulators.bitfusion import forget_mappings
+from simulators.simulation import simulator, store
 
 CANDIDATES = 10_000
 
@@ -27,6 +28,8 @@ def main() -> None:
         draw = np.random.default_rng(1).integers
         simulate_batch(trace, arch, pairs[draw(0, len(pairs), (1, products))])  # compiles
         simulator.cache_clear()
+        store.cache_clear()
+        forget_mappings()
         bits = pairs[draw(0, len(pairs), (CANDIDATES, products))]
         began = time.perf_counter()
         simulate_batch(trace, arch, bits)

@@ -33,20 +33,20 @@ def main() -> None:
 
             def anew(trace: Trace = trace, arch: Arch = arch) -> int:
                 forget_mappings()
-                return evaluate(Simulator(arch), trace, arch)
+                return evaluate(Simulator(arch, alone=True), trace, arch)
 
-            known = Simulator(arch)
+            known = Simulator(arch, alone=True)
 
             def run_again(known: Simulator = known, trace: Trace = trace, arch: Arch = arch) -> int:
                 known.store.forget_passages()
                 return evaluate(known, trace, arch)
 
             all_new = seconds(anew, 3)
-            mapped = seconds(lambda trace=trace, arch=arch: evaluate(Simulator(arch), trace, arch), 10)
+            mapped = seconds(lambda trace=trace, arch=arch: evaluate(Simulator(arch, alone=True), trace, arch), 10)
             run_again()
             layers_known = seconds(run_again, 20)
             warm = seconds(lambda known=known, trace=trace, arch=arch: evaluate(known, trace, arch), 200)
-            three = Simulator(arch)
+            three = Simulator(arch, alone=True)
             evaluate(three, short, arch)
             shorter = seconds(lambda: run_again(three, short), 20)  # noqa: B023
             print(

@@ -75,7 +75,7 @@ def fake_once(model: Recogniser, arithmetic: FakeQuantization) -> float:
 
 def main() -> None:
     figures = {}
-    peak = peak_multiplications_per_s()
+    peak = max(peak_multiplications_per_s() for _ in range(3))  # on a shared machine, the best moment's
     print(f"highest rate of products: {2e-9 * peak:,.0f} GOP/s on {torch.get_num_threads()} threads")
     for name in sys.argv[1:] or ["sru"]:
         model = load_model(name)

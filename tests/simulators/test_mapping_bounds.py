@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simulators import Arch, Elementwise, InputError, Matmul, Trace, bitfusion, load_arch, simulate, tiling
 from simulators.population import Population
 from simulators.processes import on_all
-from simulators.simulation import Simulator, shared_key, simulator
+from simulators.simulation import Simulator, shared_key, simulator, store
 from simulators.tiling import Hardware, Product
 
 KEYS = {
@@ -119,6 +119,7 @@ def test_variants_that_share_have_the_figures_of_each_alone(workers: int) -> Non
     assert len({shared_key(arch) for arch in archs}) == 3
     for i, arch in enumerate(archs):
         simulator.cache_clear()
+        store.cache_clear()
         for row, trace in enumerate(population.traces):
             if found[i].reason[row] >= 0:
                 with pytest.raises(InputError):
