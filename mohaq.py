@@ -302,9 +302,11 @@ def evaluate(
         from quant.export import load_export
 
         candidate: dict[str, tuple[int, int]] | None
-        recogniser, candidate = load_export(Path(model), _corpus_root(corpus, root))
         if bits:
             raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
+        if per_channel or (clipping, activation_clipping) != ("mse", "mse"):
+            raise InputError(f"--clipping: {model} is an exported model: what it clips is in its model.json")
+        recogniser, candidate = load_export(Path(model), _corpus_root(corpus, root), skip_bad=skip_bad, every=every)
     else:
         recogniser = _load(model, corpus, root, clipping, activation_clipping, per_channel, skip_bad, every)
         candidate = None if bits == "float" else recogniser.parse_bits(bits)
@@ -562,7 +564,7 @@ def sweep(
 
 @app.command(epilog="Example: `mohaq runs`")
 def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders below included.")] = Path("runs")) -> None:
-    """List the searches in a folder: how far they came, and what they found."""
+    """List the searches and sweeps in a folder: how far they came, and what they found."""
     from search.display import print_runs
     from search.stored import find_runs
 
@@ -570,8 +572,8 @@ def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders bel
 
 
 @app.command(epilog="Example: `mohaq show runs/demo`")
-def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished search.")]) -> None:
-    """Print the front of a search again."""
+def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished search or sweep.")]) -> None:
+    """Print the front of a search or a sweep again."""
     from search import display
     from search.codesign import display as codesign_display
     from search.stored import load_run
@@ -580,7 +582,7 @@ def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished s
     if found.foreign:
         raise InputError(f"{folder}: another version of mohaq wrote its results")
     if found.results is None:
-        raise InputError(f"{folder}: the search is not finished: its command with --resume continues it")
+        raise InputError(f"{folder}: the run is not finished: its command with --resume continues it")
     (codesign_display if found.is_codesign else display).print_results(found.results, folder)
 
 
@@ -710,10 +712,15 @@ def _with_optional_files(arguments: list[str]) -> list[str]:
     return completed
 
 
+INTERRUPTED = 130
+
+
 def main() -> None:
     """Entry point: whatever a user can mend is one line on standard error and exit code 2."""
     try:
         code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt
     except InputError as error:
         code = _complain(str(error))
     except BrokenPipeError:  # the reader of our output has gone: `mohaq arch show … | head`
@@ -726,7 +733,7 @@ def main() -> None:
             raise
         code = _complain(f"this command needs {error.name}: pip install 'mohaq[{EXTRAS[error.name]}]'")
     except (KeyboardInterrupt, typer.Abort):
-        code = _complain("interrupted; a search or a training continues with --resume", 130)
+        code = _complain("interrupted; a search or a training continues with --resume", INTERRUPTED)
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises for arguments that it cannot use
             raise

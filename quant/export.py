@@ -94,8 +94,11 @@ def export(model: Recogniser, bits: Bits, folder: Path) -> None:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-def load_export(folder: Path, corpus_root: Path | None = None) -> tuple[Recogniser, dict[str, tuple[int, int]]]:
+def load_export(
+    folder: Path, corpus_root: Path | None = None, skip_bad: bool = False, every: int = 1
+) -> tuple[Recogniser, dict[str, tuple[int, int]]]:
     """The recogniser that was exported, from its integers, and its candidate: the only one that it can evaluate.
+    `skip_bad` and `every` are a `Recogniser`'s.
 
     Raises InputError where a file is missing, is not what `export` wrote, or was changed.
     """
@@ -111,12 +114,13 @@ def load_export(folder: Path, corpus_root: Path | None = None) -> tuple[Recognis
     if hashlib.sha256(data).hexdigest() != description.get("tensors_sha256"):
         raise InputError(f"{folder / TENSORS}: not the file that {DESCRIPTION} describes: its sha256 differs")
     with as_written(folder / DESCRIPTION):
-        return _exported(description, data, corpus_root)
+        checkpoint, weights, bits = _exported(description, data)
+    return Recogniser(checkpoint, corpus_root, weights=weights, skip_bad=skip_bad, every=every), bits
 
 
 def _exported(
-    description: dict[str, Any], data: bytes, corpus_root: Path | None
-) -> tuple[Recogniser, dict[str, tuple[int, int]]]:
+    description: dict[str, Any], data: bytes
+) -> tuple[Checkpoint, QuantizedWeights, dict[str, tuple[int, int]]]:
     tensors = safetensors.torch.load(data)
     network = networks.network(networks.geometry(description["cell"], _sizes(description["geometry"])))
     kept, bits = {}, {}
@@ -153,7 +157,7 @@ def _exported(
     )
     clipping = description["clipping"]
     weights = QuantizedWeights(network, Scheme(clipping["weights"], "mse", clipping["per_channel"]), kept)
-    return Recogniser(checkpoint, corpus_root, weights=weights), bits
+    return checkpoint, weights, bits
 
 
 def _vector_grid(name: str, parameter: torch.Tensor, calibration: Calibration) -> Grid:

@@ -110,6 +110,7 @@ class Weights:
     def _combined(self, high: torch.Tensor, low: torch.Tensor | None, result: torch.Tensor) -> None:
         assert self.parts is not None
         operands = [high] if low is None else [high, low]
+        # upper · high, lower · high, upper · low, lower · low, of those that there are
         sums = [part.multiply(x).to(torch.int32).numpy() for x in operands for part in self.parts]
         use_torch_threads()
         offset = np.zeros(len(self.codes)) if low is None else self.offset

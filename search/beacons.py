@@ -26,7 +26,7 @@ from search.evaluation import Evaluator, Quality
 from search.executors.executor import Executor
 from search.executors.worker import RetrainedBefore, Source
 from search.genome import Bits
-from search.ledger import Ledger
+from search.ledger import Ledger, error_code
 from search.state import BEACON_FOLDER
 from simulators import Arch
 from simulators.errors import InputError
@@ -82,17 +82,28 @@ def _descriptions(run: Path) -> list[Path]:
     return found
 
 
-def beacon_file(run: Path, settings: BeaconSettings, beacon: str) -> Path:
-    """The parameters of a run's beacon, its own or a carried one, by its candidate."""
+def beacon_file(run: Path, settings: BeaconSettings, model_digest: str, beacon: str) -> Path:
+    """The parameters of a run's beacon, its own or a carried one, by its candidate. Raises InputError if it is lost."""
     from quant.retrain import RESULT  # brings torch with it, which a search need not load
 
     for folder in (run, *map(Path, settings.carry)):
         for path in sorted((folder / BEACON_FOLDER).glob(f"*/{DESCRIPTION}")):
-            content = json.loads(path.read_text())
-            trained = folder != run or all(content[key] == getattr(settings, key) for key in TRAINING)
-            if trained and name_of(content["bits"]) == beacon:
+            content = _described(path)
+            as_here = folder != run or all(content[key] == getattr(settings, key) for key in TRAINING)
+            if as_here and content["of"] == model_digest and name_of(content["bits"]) == beacon:
                 return path.parent / RESULT
     raise InputError(f"{run / BEACON_FOLDER}: the beacon {beacon} is lost")
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """What a beacon's description says."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        if {"bits", "of", "digest", *TRAINING} <= content.keys():
+            return content
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise InputError(f"{path}: not as this version of mohaq describes a beacon: a search made anew writes it")
 
 
 def digest_of_carried(settings: BeaconSettings) -> str:
@@ -208,7 +219,10 @@ class BeaconEvaluator(Evaluator):
     def _made(self, bits: Bits) -> Beacon:
         """Retrained now, or before a kill."""
         settings, training = {key: getattr(self.settings, key) for key in TRAINING}, self._training
-        comes_from = {"bits": {site: list(pair) for site, pair in bits.items()}, "of": self.model.digest, **settings}
+        comes_from = {
+            "bits": {site: list(pair) for site, pair in bits.items()}, "of": self.model.digest,
+            "data": self.model.data_digest, "code": error_code(), **settings,
+        }  # fmt: skip
         folder = self._folder / hashlib.sha256(json.dumps(comes_from).encode()).hexdigest()[:12]
         model = self._model.retrained(
             bits, folder, **settings, on_step=(lambda step: training(bits, step)) if training else None
@@ -219,7 +233,7 @@ class BeaconEvaluator(Evaluator):
 
     def _carry(self, run: Path) -> None:
         for path in _descriptions(run):
-            content = json.loads(path.read_text())
+            content = _described(path)
             if content["of"] != self.model.digest:
                 raise InputError(f"{path}: a beacon of another model")
             bits = {site: (int(pair[0]), int(pair[1])) for site, pair in content["bits"].items()}

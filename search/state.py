@@ -16,7 +16,7 @@ STATE_FILE = "state.json"
 CODESIGN_STATE_FILE = "sweep-state.json"
 LOCK_FILE = ".lock"
 BEACON_FOLDER = "beacons"
-COMPUTED_BEFORE = (LEDGER_FILE, BEACON_FOLDER)
+COMPUTED_BEFORE = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", BEACON_FOLDER)
 """What a new run may begin with: evaluations and retrainings, which say themselves what they are of."""
 
 
@@ -69,8 +69,7 @@ class RunFolder:
 
     def _claim(self, resume: bool) -> dict[str, str]:
         # Hidden files are the lock, and what a kill left of a file that was being written.
-        empty = all(path.name.startswith((".", *COMPUTED_BEFORE)) for path in self.folder.iterdir())
-        if empty or (not resume and self._nothing_done()):
+        if not self._names() or (not resume and self._nothing_done()):
             self._generations = {}
             self._write([])
             self.is_new = True
@@ -87,14 +86,18 @@ class RunFolder:
         for part, ours in self._identity.items():
             different = sorted(key for key in {*ours, *found[part]} if ours.get(key) != found[part].get(key))
             if different:
-                raise InputError(f"{self.folder}: the run to resume has another {', '.join(different)} ({part})")
+                raise InputError(f"{self.folder}: the run to resume differs in {', '.join(different)} ({part})")
         return generations
+
+    def _names(self) -> set[str]:
+        """Of what lies in the folder and a run may not begin with."""
+        names = {path.name for path in self.folder.iterdir()}
+        return {name for name in names if not name.startswith(".")} - {*COMPUTED_BEFORE}
 
     def _nothing_done(self) -> bool:
         """Whether a run began here that did not come to its first generation: what it evaluated is in the ledger."""
-        names = {path.name for path in self.folder.iterdir() if not path.name.startswith((".", *COMPUTED_BEFORE))}
         try:
-            return names == {self._state.name} and not json.loads(self._state.read_text())["generations"]
+            return self._names() == {self._state.name} and not json.loads(self._state.read_text())["generations"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
 

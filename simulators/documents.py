@@ -209,7 +209,7 @@ def validate(document: Document, model: type[_Model]) -> _Model:
     rule = _PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     # A rule about several keys is checked above them; it begins with the one to change.
     key, colon, rest = rule.partition(": ")
-    inner = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+    inner = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
     if colon and all(isinstance(part, str) for part in path) and (*path, *inner) in document.places:
         for part in inner:
             data = data[part]

@@ -136,8 +136,9 @@ class Program:
         """The same tasks with other service times and kinds, (T,) each."""
         made = object.__new__(Program)  # `replace` sets each field by itself, which takes longer than the rest
         made.__dict__.update(self.__dict__, lengths=self.lengths, service=service, kind=kind)
-        for of_service in ("cycles", "arrays"):
-            made.__dict__.pop(of_service, None)
+        for name, kept in vars(Program).items():
+            if isinstance(kept, cached_property) and name != "lengths":  # what was computed of the times there were
+                made.__dict__.pop(name, None)
         return made
 
     @cached_property

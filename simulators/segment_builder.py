@@ -16,6 +16,9 @@ LONG = 24
 RECURS = 11
 """Periods that it takes, about, until one is like one before."""
 
+BLOCK_COST = 64
+"""What a block costs, in tasks: 2 µs or so, measured over the trials of `benchmarks/sweep.py`."""
+
 
 class SegmentBuilder:
     """Collects a segment's blocks.
@@ -38,7 +41,7 @@ class SegmentBuilder:
         alike = periods - (ending is not None)
         self._count(steady, alike)
         self._count(ending or [], 1)
-        if _apart(periods, steady):
+        if _blocks_of_their_own(periods, steady):
             self._order += self._add([Part(count, [(1, steps)]) for count, steps in steady]) * alike
             self._order += self._add([Part(count, [(1, steps)]) for count, steps in ending or []])
         else:
@@ -76,8 +79,8 @@ def _nonempty(runs: Iterable[Run]) -> list[Run]:
     return [(count, steps) for count, steps in runs if count > 0]
 
 
-def _apart(periods: int, runs: Sequence[Run]) -> bool:
+def _blocks_of_their_own(periods: int, runs: Sequence[Run]) -> bool:
     """Whether a period's runs had better be blocks of their own, which recur each by itself: a few long periods hardly
     recur before they end, and a block costs more than its tasks."""
     counts = [count for count, _ in runs]
-    return max(counts, default=0) >= LONG and 64 * periods < min(periods, RECURS) * sum(counts)
+    return max(counts, default=0) >= LONG and BLOCK_COST * periods < min(periods, RECURS) * sum(counts)

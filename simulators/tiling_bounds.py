@@ -1,8 +1,8 @@
 """What tilings of a matrix product take at least, many at once: a tiling that cannot win need not be simulated.
 
 A segment takes no less than any of its servers is busy, than its tiles hold parts of the output buffer, and what
-nothing can overlap with. Service times are those of
-`bitfusion_products.py`, tile by tile, so that only what the servers wait for each other is missing.
+nothing can overlap with. Service times are those of `bitfusion_products.py`, tile by tile, so that only what the
+servers wait for each other is missing.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def least(hardware: Hardware, product: Product, tilings: Ints, results: Results)
     tiles = count_m[:, None] * count_n
     stored = sizes_m[:, None] * sizes_n * results.bits
     if results.op_cycles:
-        stored = _bits(results.values * share * results.bits)
-    extra = _bits(results.extra * share * results.extra_bits)
-    processing = np.maximum(results.op_cycles > 0, _bits(results.op_cycles * share / results.lanes))
+        stored = _rounded_up(results.values * share * results.bits)
+    extra = _rounded_up(results.extra * share * results.extra_bits)
+    processing = np.maximum(results.op_cycles > 0, _rounded_up(results.op_cycles * share / results.lanes))
     store_cycles = channel(stored)
     dram = (
         weight_loads * (count_m[:, None] * count_k * weight_cycles).sum((0, 1))
@@ -133,7 +133,7 @@ def _cut(whole: int, tile: Ints) -> tuple[Ints, Ints]:
     return np.stack([tile, rest]), np.stack([full, np.minimum(rest, 1)])
 
 
-def _bits(values: np.ndarray) -> Ints:
+def _rounded_up(values: np.ndarray) -> Ints:
     return np.ceil(values).astype(np.int64)
 
 

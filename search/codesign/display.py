@@ -86,7 +86,7 @@ def print_results(
     console.print(
         f"{content['variants']} variants x {content['candidates']} candidates: {content['points']:,} points, "
         f"{len(rows)} on the joint front, of {with_points} variants"
-        + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now"),
+        + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now (with the 16-bit baseline)"),
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     for reason, count in content["left_out"].items():

@@ -199,7 +199,7 @@ def _given(source: Candidates, experiment: Experiment, hardware: Hardware, model
             bits = parse_bits(text, model.sites)
         except InputError as error:
             key = ("candidates", "bits", i) if source.bits else ("candidates", "run")
-            raise KeyedError(key, f"{text}: {error}") from None
+            raise KeyedError(key, str(error).removeprefix("bits: ")) from None
         bits = {name: bits[name] for name in names}
         found.setdefault(name_of(bits), bits)
     if not found:

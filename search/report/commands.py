@@ -15,25 +15,29 @@ class Commands:
 
     folder: Path
     experiment: Experiment
-    evaluate: str
-    """`mohaq evaluate` up to the bits."""
+    model_digest: str
+    evaluate: tuple[str, ...]
+    """Words of `mohaq evaluate` up to the bits."""
     trace: str
     """`mohaq trace` up to the bits."""
     simulate: tuple[str, ...]
     """By variant, the options of `mohaq simulate` behind the trace."""
 
     @classmethod
-    def of(cls, folder: Path, experiment: Experiment, hardware: Hardware, checkpoint: bool) -> "Commands":
+    def of(
+        cls, folder: Path, experiment: Experiment, hardware: Hardware, model_digest: str, checkpoint: bool
+    ) -> "Commands":
         trace = shlex.join(["mohaq", "trace", "--model", experiment.model, "--steps", str(experiment.steps)])
         simulate = tuple(shlex.join(variant.options) for variant in hardware)
-        parts = (_evaluate(experiment), trace) if checkpoint else ("", "")
-        return cls(folder, experiment, *parts, simulate)
+        evaluate = _evaluate(experiment) if checkpoint else ()
+        return cls(folder, experiment, model_digest, evaluate, trace if checkpoint else "", simulate)
 
     def evaluate_with(self, beacon: str) -> str:
         """`evaluate`, with a beacon's parameters in the model's place if one is named."""
-        words = shlex.split(self.evaluate)
-        if words and beacon and self.experiment.beacons:
-            words[words.index("--model") + 1] = str(beacon_file(self.folder, self.experiment.beacons, beacon))
+        words, settings = list(self.evaluate), self.experiment.beacons
+        if words and beacon and settings:
+            file = beacon_file(self.folder, settings, self.model_digest, beacon)
+            words[words.index("--model") + 1] = str(file)
         return shlex.join(words)
 
     def error_of(self, bits: str, beacon: str = "") -> list[str]:
@@ -42,7 +46,7 @@ class Commands:
 
     def cost_of(self, bits: str, variant: int, file: str) -> list[str]:
         """What makes a candidate's trace and simulates it."""
-        made = f"{self.trace} --bits {bits} --out {file}"
+        made = f"{self.trace} --bits {bits} --out {shlex.quote(file)}"
         return [made, *self.cost_of_trace(file, variant)] if self.trace else []
 
     def cost_of_trace(self, file: str, variant: int) -> list[str]:
@@ -50,7 +54,7 @@ class Commands:
         return [f"mohaq simulate {shlex.quote(file)} {self.simulate[variant]}"]
 
 
-def _evaluate(experiment: Experiment) -> str:
+def _evaluate(experiment: Experiment) -> tuple[str, ...]:
     words = ["mohaq", "evaluate", "--model", experiment.model]
     if experiment.corpus_root is not None:
         from quant.speech.digits import is_digits
@@ -62,4 +66,4 @@ def _evaluate(experiment: Experiment) -> str:
     words += ["--activation-clipping", clipping.activations] if clipping.activations != "mse" else []
     words += ["--per-channel"] if clipping.per_channel else []
     words += ["--every", str(experiment.every)] if experiment.every > 1 else []
-    return shlex.join(words)
+    return tuple(words)

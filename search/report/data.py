@@ -110,7 +110,7 @@ def _run(folder: Path, label: str, given: Model | None) -> ReportedRun:
     experiment = Experiment.load(folder / "run.yaml")
     hardware, model = _made_of(experiment, given)
     _check_digests(folder, experiment, hardware, model)
-    commands = Commands.of(folder, experiment, hardware, checkpoint=given is None)
+    commands = Commands.of(folder, experiment, hardware, model.digest, checkpoint=given is None)
     reading = Reading(label, stored, results, experiment, hardware, model, commands)
     return _sweep(reading) if stored.is_codesign else _search(reading)
 
@@ -151,7 +151,10 @@ def _sweep(reading: Reading) -> ReportedRun:
         with np.load(path, allow_pickle=False) as arrays:
             points = Points.of_arrays(arrays)
     except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile):
-        raise InputError(f"{path}: it does not hold the sweep's points as this version of mohaq writes them") from None
+        raise InputError(
+            f"{path}: it does not hold the sweep's points as this version of mohaq writes them; its command with "
+            f"`--out {reading.folder} --resume` writes them anew"
+        ) from None
     named = [(int(points.variant[i]), points.bits[points.candidate[i]]) for i in points.front]
     if len(points) != reading.results["points"] or named != [(row["variant"], row["bits"]) for row in rows]:
         raise InputError(f"{path}: not the points that {reading.folder / 'sweep.json'} tells of")

@@ -94,7 +94,7 @@ def _points_data(shown: Shown) -> dict[str, Any]:
             "candidate": candidate.tolist(),
             "cycles": points.cycles[rows].tolist(),
             "feasible": points.feasible[rows].astype(int).tolist(),
-            "own": shown.on_a_front[rows].astype(int).tolist(),
+            "onAFront": shown.on_a_front[rows].astype(int).tolist(),
             **{name: _numbers(points.figures[name][rows]) for name in BY_POINT},
         },
     }

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from search.report.analysis import Analysis
 from search.report.figures import METRIC_OF, METRICS
 
-# Okabe and Ito's palette, as in `page.js`.
+# Okabe and Ito's palette, as in `basics.js`.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
 
 
@@ -54,11 +54,10 @@ def _draw_front(axis: Axes, report: Analysis, cost: str) -> None:
         rows = [detail.row for detail in run.baselines]
         x, y = (np.array([row.get(name) for row in rows], float) for name in (cost, "error"))
         axis.scatter(x, y, s=40, marker="D", facecolors="none", edgecolors=_colour(i), linewidths=1.1)
-    limits = [run.error_limit for run in runs]
-    if None not in limits and any(
-        run.baselines for run in runs
-    ):  # a baseline far over the limit would leave the fronts no room
-        axis.set_ylim(top=1.02 * max(limit for limit in limits if limit is not None))
+    limits = [run.error_limit for run in runs if run.error_limit is not None]
+    # A baseline far over the limit would leave the fronts no room; without fronts there is nothing to leave it to.
+    if len(limits) == len(runs) and any(run.baselines for run in runs) and any(len(run.points.front) for run in runs):
+        axis.set_ylim(top=1.02 * max(limits))
     axis.set(xlabel=METRICS[cost], ylabel=METRICS["error"], xscale="log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))

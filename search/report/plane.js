@@ -81,7 +81,7 @@ const filterOf = (run, r) => {
 };
 
 const groupOf = (run, i) => run.onFront.has(i) ? "front" : !run.points.feasible[i] ? "infeasible"
-  : run.isCodesign && run.points.own[i] ? "own" : "feasible";
+  : run.isCodesign && run.points.onAFront[i] ? "own" : "feasible";
 const GROUPS = { feasible: "other points", infeasible: "over a limit", own: "fronts of single variants", front: "front", baselines: "one width" };
 
 const drawFront = () => {

@@ -41,7 +41,7 @@ const select = (r, of, i) => {
 const hardwareFigures = (run, variant) => {
   const { name, changes } = run.variants[variant];
   const word = (x) => typeof x === "object" ? JSON.stringify(x) : `${x}`;
-  return [shownFigure(variant, `hardware variant: ${name.split(",")[0]} with`), ...Object.entries(changes).map(([key, x]) => shownFigure(word(x), key)),
+  return [shownFigure(variant, `hardware variant: ${name.split(",")[0]}${Object.keys(changes).length ? " with" : ""}`), ...Object.entries(changes).map(([key, x]) => shownFigure(word(x), key)),
     element("button", { textContent: "only this hardware above", onclick: () => showOnly(runs.indexOf(run), variant) })];
 };
 

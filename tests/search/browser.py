@@ -82,7 +82,7 @@ def with_points(page: str, count: int) -> str:
         points[name] = values + [
             values[0] * (1.0 + 0.3 * i / more) if isinstance(values[0], float) else values[0] for i in range(more)
         ]
-    points["own"] = [0] * count
+    points["onAFront"] = [0] * count
     start = page.index('id="data">') + len('id="data">')
     return page[:start] + json.dumps(data) + page[page.index("</script>", start) :]
 

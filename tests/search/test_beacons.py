@@ -11,7 +11,7 @@ from stand_in import StandInError, StandInModel
 
 from quant.candidate import name_of
 from search import Experiment, run
-from search.beacons import BeaconSettings, distance
+from search.beacons import BeaconSettings, beacon_file, distance
 from simulators import InputError
 
 BITS = Mapping[str, tuple[int, int]]
@@ -125,7 +125,7 @@ def test_beacons_are_carried_into_another_search(tmp_path: Path) -> None:
         run(carried, tmp_path / "third", model=Retrainable(digest="other"))
     description = next((tmp_path / "first").glob("beacons/*/beacon.json"))
     description.write_text(description.read_text() + " ")
-    with pytest.raises(InputError, match=r"another carried beacons \(digests\)"):
+    with pytest.raises(InputError, match=r"differs in carried beacons \(digests\)"):
         run(carried, tmp_path / "second", resume=True, model=Retrainable())
     with pytest.raises(InputError, match=r"beacons\.carry\[0\]: .*nowhere: it holds no beacons"):
         run(experiment(beacons={"carry": [str(tmp_path / "nowhere")]}), tmp_path / "fourth", model=Retrainable())
@@ -140,3 +140,12 @@ def test_distance_counts_weights_only() -> None:
     a, b = {"L0": (16, 2), "FC": (2, 16)}, {"L0": (2, 16), "FC": (4, 2)}
     assert distance(a, b) == 4.0
     assert BeaconSettings().threshold == 5.0
+
+
+def test_a_description_of_another_version_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "beacons" / "0123" / "beacon.json"
+    path.parent.mkdir(parents=True)
+    for text in ('{"bits": {}, "of": "x", "digest": "y"}', "{", "[]"):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"beacon\.json: not as this version"):
+            beacon_file(tmp_path, BeaconSettings(), "x", "L0=8x8")

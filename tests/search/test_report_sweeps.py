@@ -60,7 +60,7 @@ def test_page_picture_and_table_tell_of_every_point(folders: dict[str, Path], tm
         of = told[name]
         own = list(csv.DictReader((folders[name] / "fronts.csv").open()))
         assert len(of["points"]["variant"]) == sum(row["run"] == name for row in rows) == found["points"]
-        assert sum(of["points"]["own"]) == len(own)  # what is on the joint front is on its variant's
+        assert sum(of["points"]["onAFront"]) == len(own)  # what is on the joint front is on its variant's
         assert [(d["variant"], d["bits"]) for d in of["front"]] == [(d["variant"], d["bits"]) for d in found["front"]]
         for d in of["front"]:
             assert of["points"]["variant"][d["at"]] == d["variant"]

@@ -126,9 +126,9 @@ def test_a_folder_holds_one_run(tmp_path: Path) -> None:
     run(experiment(), folder, model=StandInModel())
     with pytest.raises(InputError, match="not empty: --resume continues"):
         run(experiment(), folder, model=StandInModel())
-    with pytest.raises(InputError, match=r"another generations \(experiment\)"):
+    with pytest.raises(InputError, match=r"differs in generations \(experiment\)"):
         run(experiment(generations=7), folder, resume=True, model=StandInModel())
-    with pytest.raises(InputError, match=r"another data \(digests\)"):
+    with pytest.raises(InputError, match=r"differs in data \(digests\)"):
         run(experiment(), folder, resume=True, model=StandInModel(data_digest="other"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other/notes.txt").write_text("mine")

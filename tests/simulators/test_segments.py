@@ -124,7 +124,7 @@ def test_long_runs_as_blocks_of_their_own_change_nothing(part: int, monkeypatch:
 
     for seed in range(40):
         whole = segments(seed)
-        monkeypatch.setattr(segment_builder, "_apart", lambda periods, runs: True)
+        monkeypatch.setattr(segment_builder, "_blocks_of_their_own", lambda periods, runs: True)
         apart = segments(seed)
         monkeypatch.undo()
         link(apart).check(MACHINE)
