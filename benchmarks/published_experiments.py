@@ -53,8 +53,9 @@ def draw(curves: dict[str, list[np.ndarray]], path: Path) -> None:
         text = ("with beacons" if "beacons" in name else "inference-only") + (
             ", searched by simulated latency" if name.endswith("simulated") else ", searched by closed-form speedup"
         )
-        axes.plot(SPEEDUPS, values.mean(0), color=colour, label=text, linestyle="--" if "simul" in name else "-")
-        axes.fill_between(SPEEDUPS, values.min(0), values.max(0), color=colour, alpha=0.12, linewidth=0)
+        axes.plot(SPEEDUPS, values.mean(0), color=colour, label=text, linestyle="--" if "simul" in name else "-",
+                  drawstyle="steps-pre")  # fmt: skip
+        axes.fill_between(SPEEDUPS, values.min(0), values.max(0), color=colour, alpha=0.12, linewidth=0, step="pre")
     axes.set(xlabel="speedup by MOHAQ's closed form, at least", ylabel="lowest error over 16 bits (points)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)

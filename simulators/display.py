@@ -83,9 +83,10 @@ def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
     report = comparisons[0].report
     title = f"{report.trace}, {report.steps} frames; ratios to the first"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("architecture", overflow="fold", min_width=17)
-    for column in ("latency ms", "x", "energy µJ", "x", "EDP x", "mm²", "bound"):
+    table.add_column("architecture", overflow="fold", min_width=12)
+    for column in ("latency ms", "x", "energy µJ", "x", "EDP x", "mm²"):
         table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("bound", overflow="fold", min_width=6)
     for variant in comparisons:
         report = variant.report
         table.add_row(
