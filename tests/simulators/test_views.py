@@ -6,9 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from simulators import InputError, load_arch, load_trace, simulate
 from simulators.comparison import compare, to_csv
+from simulators.display import print_comparison
 from simulators.plot import plot
 from simulators.published_trace import published_report
 from simulators.roofline import layer_roofline, roofline
@@ -100,6 +102,17 @@ def test_variants_are_compared_to_the_first() -> None:
         compare(load_trace("mohaq-sru-2bit"), [("bitfusion", load_arch("bitfusion")), ("silago", load_arch("silago"))])
     with pytest.raises(InputError, match="twice"):
         compare(trace, [("silago", load_arch("silago"))] * 2)
+
+
+def test_a_comparison_is_whole_at_80_columns() -> None:
+    variants = [
+        (name, load_arch("bitfusion", name.split(",")[1:])) for name in ("bitfusion", "bitfusion,array.rows=32")
+    ]
+    out = Console(width=80, file=io.StringIO())
+    print_comparison(compare(load_trace("mohaq-sru-4bit"), variants), out)
+    lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[2].split()[-1] == "bound"
+    assert lines[4].split()[-1] == "dram"
 
 
 def test_the_published_model_on_a_trace_is_its_tables() -> None:
