@@ -150,7 +150,7 @@ def test_the_embedded_corpus_is_made_once_and_reused(own_cache: Path, monkeypatc
 
 
 def test_bad_requests_are_named() -> None:
-    with pytest.raises(InputError, match="splits: value 'eval'"):
+    with pytest.raises(InputError, match="split: 'eval': it must be one of"):
         embedded.embedded_corpus(("eval",))
     with pytest.raises(InputError, match="size: value 'huge'"):
         embedded.embedded_corpus(size="huge")
