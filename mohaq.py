@@ -363,7 +363,7 @@ def delta(
         raise InputError(f"--thresholds {thresholds}: they must be whole numbers, as in 0,1,2") from None
     if min(values) < 0:
         raise InputError(f"--thresholds {thresholds}: they must be at least 0")
-    recogniser.utterances(split)
+    recogniser.utterances(split)  # a corpus that cannot be read is said before the bar begins
     with Progress(console=err, transient=True) as progress:
         swept = sweep(recogniser, candidate, values, fc, split)
         points = list(progress.track(swept, len(combinations(recogniser, values)), description="delta"))

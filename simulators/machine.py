@@ -136,9 +136,8 @@ class Program:
         """The same tasks with other service times and kinds, (T,) each."""
         made = object.__new__(Program)  # `replace` sets each field by itself, which takes longer than the rest
         made.__dict__.update(self.__dict__, lengths=self.lengths, service=service, kind=kind)
-        for name, kept in vars(Program).items():
-            if isinstance(kept, cached_property) and name != "lengths":  # what was computed of the times there were
-                made.__dict__.pop(name, None)
+        for name in _OF_SERVICE:
+            made.__dict__.pop(name, None)
         return made
 
     @cached_property
@@ -194,6 +193,12 @@ class Program:
                         not 0 <= block < b or not 1 <= offset <= self.repeat[block] * lengths[block]
                     ):
                         raise ValueError(f"block {b}, task {j}: no task {offset} before the end of block {block}")
+
+
+_OF_SERVICE = tuple(
+    name for name, kept in vars(Program).items() if isinstance(kept, cached_property) and name != "lengths"
+)
+"""What a program keeps that was computed from its service times and kinds."""
 
 
 def program(blocks: Sequence[tuple[int, int, Sequence[Task]]]) -> Program:

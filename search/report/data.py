@@ -94,6 +94,11 @@ def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) 
     return [_run(folder, label, (models or {}).get(folder)) for folder, label in zip(folders, labels, strict=True)]
 
 
+def _again(folder: Path) -> str:
+    """What a message tells to run."""
+    return f"its command with `--out {folder} --resume`"
+
+
 @located
 def _made_of(experiment: Experiment, model: Model | None) -> tuple[Hardware, Model]:
     return hardware_of(experiment), model or ExperimentModel.of(experiment)()
@@ -101,7 +106,7 @@ def _made_of(experiment: Experiment, model: Model | None) -> tuple[Hardware, Mod
 
 def _run(folder: Path, label: str, given: Model | None) -> ReportedRun:
     stored = load_run(folder)
-    again = f"its command with `--out {folder} --resume`"
+    again = _again(folder)
     results = stored.results
     if stored.foreign or (results is not None and not stored.is_codesign and "visited" not in results):
         raise InputError(f"{folder}: another version of mohaq wrote its results; {again} writes them anew")
@@ -152,8 +157,8 @@ def _sweep(reading: Reading) -> ReportedRun:
             points = Points.of_arrays(arrays)
     except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile):
         raise InputError(
-            f"{path}: it does not hold the sweep's points as this version of mohaq writes them; its command with "
-            f"`--out {reading.folder} --resume` writes them anew"
+            f"{path}: it does not hold the sweep's points as this version of mohaq writes them; "
+            f"{_again(reading.folder)} writes them anew"
         ) from None
     named = [(int(points.variant[i]), points.bits[points.candidate[i]]) for i in points.front]
     if len(points) != reading.results["points"] or named != [(row["variant"], row["bits"]) for row in rows]:
