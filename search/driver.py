@@ -34,7 +34,7 @@ from search.state import RunFolder
 from simulators import Arch
 from simulators.errors import InputError
 from simulators.files import make_folder
-from simulators.places import KeyedError
+from simulators.places import KeyedError, or_else_under
 
 BASELINE_BITS = 16
 
@@ -109,12 +109,8 @@ def run(
 
 def data_digest(experiment: Experiment, model: Any) -> str:
     """Of the model's data, which are read or synthesised now."""
-    try:
+    with or_else_under("model" if experiment.corpus_root is None else "corpus_root"):
         return str(model.data_digest)
-    except KeyedError:
-        raise
-    except InputError as error:
-        raise KeyedError(("model" if experiment.corpus_root is None else "corpus_root",), str(error)) from None
 
 
 def genome_of(experiment: Experiment, model: Any, arch: Arch) -> Genome:

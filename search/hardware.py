@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulators import Arch, load_arch
 from simulators.arch import Change
 from simulators.errors import InputError
-from simulators.places import Elsewhere, KeyedError, KeyPath, shown
+from simulators.places import Elsewhere, KeyedError, KeyPath, or_else_under, shown
 
 MOST_VARIANTS = 100_000
 
@@ -116,13 +116,9 @@ class Hardware:
             self._sound.add(base)
         changes = block.changes(choice, key)
         name = ",".join([base, *(f"{change.key}={_word(change.value)}" for change in changes)])
-        try:
+        with or_else_under(*key, about=f"{name}: "):
             arch = load_arch(base, [*self._changes, *changes])
             area = self._with_area(arch, key)
-        except KeyedError:
-            raise
-        except InputError as error:
-            raise KeyedError(key, f"{name}: {error}") from None
         words = (f"{change.key}={json.dumps(change.value)}" for change in (*self._changes, *changes))
         options = ("--arch", base, *(word for change in words for word in ("--set", change)))
         changed = {change.key: change.value for change in changes}
@@ -151,12 +147,8 @@ def spec_changes(texts: Sequence[str]) -> list[Change]:
 
 def experiment_arch(name: str, changes: Sequence[Change], key: KeyPath = ("arch",)) -> Arch:
     """An architecture that an experiment names under a key. Raises KeyedError."""
-    try:
+    with or_else_under(*key):
         return load_arch(name, changes)
-    except KeyedError:
-        raise
-    except InputError as error:
-        raise KeyedError(key, str(error)) from None
 
 
 def _word(value: Any) -> str:

@@ -59,6 +59,18 @@ def under(*key: str | int) -> Iterator[None]:
         raise KeyedError(key, str(error)) from None
 
 
+@contextmanager
+def or_else_under(*key: str | int, about: str = "") -> Iterator[None]:
+    """What is found to be wrong inside, and names no key itself, is so under this one; `about`: what the rule begins
+    with."""
+    try:
+        yield
+    except KeyedError:
+        raise
+    except InputError as error:
+        raise KeyedError(key, f"{about}{error}") from None
+
+
 @dataclass(frozen=True)
 class Document:
     """A parsed file: plain data, and where each value stands."""
