@@ -72,7 +72,7 @@ class Decoder:
         transitions = np.float32(self.bigram_scale) * self.log_bigram + np.float32(self.insertion)
         phones = np.empty(offsets[-1], np.int16)
         counts = np.empty(len(lengths), np.int64)
-        _decode_all(emissions, np.ascontiguousarray(transitions.T), offsets, phones, counts)
+        _decode_all(emissions, transitions, offsets, phones, counts)
         return [
             self.units.merged(phones[start : start + n].tolist()) for start, n in zip(offsets[:-1], counts, strict=True)
         ]
@@ -146,8 +146,8 @@ def tune_decoder(decoder: Decoder, log_posteriors: Sequence[np.ndarray], referen
 
 @_compiled
 def _viterbi(emissions, transitions, out):
-    """Best phone sequence into `out`; returns its length. transitions[to, from]; the last row and column are the
-    boundary.
+    """Best phone sequence into `out`; returns its length. transitions[from, to]; the last row and column are the
+    boundary. Phones are innermost, so that the loops over them vectorise.
 
     An utterance too short for one phone (fewer frames than a phone has states) decodes to nothing.
     """
@@ -158,42 +158,41 @@ def _viterbi(emissions, transitions, out):
     if steps < states:
         return 0
     lowest = np.float32(-1e30)
-    scores = np.full((count, states), lowest, np.float32)
-    moved = np.zeros((steps, count, states), np.int8)  # 1: came from the state before, or from another phone
-    came_from = np.zeros((steps, count), np.int8)
+    scores = np.full((states, count), lowest, np.float32)
+    moved = np.zeros((steps, states, count), np.bool_)  # came from the state before, or from another phone
+    came_from = np.zeros((steps, count), np.int32)
+    best, heard = np.empty(count, np.float32), np.empty((states, count), np.float32)
     for q in range(count):
-        scores[q, 0] = transitions[q, count] + emissions[0, q * states]
+        scores[0, q] = transitions[count, q] + emissions[0, q * states]
         came_from[0, q] = -1
-        moved[0, q, 0] = 1
-    exits = np.empty(count, np.float32)
+        moved[0, 0, q] = True
     for t in range(1, steps):
+        origin = came_from[t]
+        best[:] = lowest
         for p in range(count):
-            exits[p] = scores[p, last]
+            leaving = scores[last, p]
+            for q in range(count):
+                value = leaving + transitions[p, q]
+                better = value > best[q]
+                best[q] = value if better else best[q]
+                origin[q] = p if better else origin[q]
         for q in range(count):
-            for s in range(last, 0, -1):
-                stay, advance = scores[q, s], scores[q, s - 1]
-                if advance > stay:
-                    moved[t, q, s] = 1
-                    stay = advance
-                scores[q, s] = stay + emissions[t, q * states + s]
-            best, origin = lowest, 0
-            for p in range(count):
-                value = exits[p] + transitions[q, p]
-                if value > best:
-                    best, origin = value, p
-            if best > scores[q, 0]:
-                moved[t, q, 0] = 1
-                came_from[t, q] = origin
-                scores[q, 0] = best
-            scores[q, 0] += emissions[t, q * states]
-    phone, best = 0, lowest * 2
+            for s in range(states):
+                heard[s, q] = emissions[t, q * states + s]
+        for s in range(last, -1, -1):
+            entering = scores[s - 1] if s else best
+            for q in range(count):
+                moves = entering[q] > scores[s, q]
+                moved[t, s, q] = moves
+                scores[s, q] = (entering[q] if moves else scores[s, q]) + heard[s, q]
+    phone, highest = 0, lowest * 2
     for q in range(count):
-        value = scores[q, last] + transitions[count, q]
-        if value > best:
-            best, phone = value, q
+        value = scores[last, q] + transitions[q, count]
+        if value > highest:
+            highest, phone = value, q
     length, state = 0, last
     for t in range(steps - 1, -1, -1):
-        if moved[t, phone, state]:
+        if moved[t, state, phone]:
             if state > 0:
                 state -= 1
             else:

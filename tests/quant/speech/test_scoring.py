@@ -56,18 +56,18 @@ def exhaustive(emissions: np.ndarray, transitions: np.ndarray, phones: int, stat
     for path in product(everything, repeat=len(emissions)):
         if path[0][1] != 0 or path[-1][1] != states - 1:
             continue
-        total, sequence = float(transitions[path[0][0], phones]), [path[0][0]]
+        total, sequence = float(transitions[phones, path[0][0]]), [path[0][0]]
         for (p, s), (q, r) in pairwise(path):
             if (q, r) in ((p, s), (p, s + 1)):
                 continue
             if s == states - 1 and r == 0:
-                total += float(transitions[q, p])
+                total += float(transitions[p, q])
                 sequence.append(q)
             else:
                 break
         else:
             total += sum(float(emissions[t, p * states + s]) for t, (p, s) in enumerate(path))
-            total += float(transitions[phones, path[-1][0]])
+            total += float(transitions[path[-1][0], phones])
             if total > best:
                 best, best_path = total, sequence
     assert best_path is not None
