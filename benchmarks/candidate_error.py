@@ -15,7 +15,7 @@ import torch
 from timing import seconds
 
 from quant import Recogniser, homogeneous, load_model
-from quant.models.arithmetic import FloatArithmetic
+from quant.models.arithmetic import FloatArithmetic, by_gate
 from quant.models.recurrence import sru_recurrence_fixed
 from quant.quantizer import Grid, fixed_point_grid
 
@@ -36,7 +36,8 @@ class FakeQuantization(FloatArithmetic):
         y = torch.nn.functional.linear(fake(x, self.calibration.activations[site][self.bits]), self.weights[site], bias)
         return fake(y, self.calibration.results[site])
 
-    def sru(self, site, u, vectors, lengths):  # type: ignore[no-untyped-def]
+    def sru(self, site, x, weight, vectors, lengths):  # type: ignore[no-untyped-def]
+        u = by_gate(self.product(site, x, weight), vectors)
         vectors = fixed_point_grid(float(vectors.abs().max())).round(vectors)
         one = torch.ones(u.shape[2:])
         steps = self.calibration.results[site].step, self.calibration.states[site].step

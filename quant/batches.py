@@ -1,10 +1,15 @@
-"""Utterances of different lengths as a few padded, time-major arrays."""
+"""Utterances of different lengths as padded, time-major arrays, and work on several of them at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
+
+Result = TypeVar("Result")
 
 # Padded lengths in training are multiples of this, so that few distinct block sizes are ever allocated and freed blocks
 # fit again; an evaluation has the same few batches again and again.
@@ -73,3 +78,23 @@ def plan(
 
 def _padded(length: int) -> int:
     return -(-length // TRAINING_MULTIPLE) * TRAINING_MULTIPLE
+
+
+def in_threads(work: Callable[[int, Batch], Result], batches: Sequence[Batch]) -> list[Result]:
+    """What `work` makes of each batch and its number, without a graph for differentiation. As many at a time as torch
+    has threads, each on one thread, so that none waits for another before the end; the largest are begun first."""
+    threads = torch.get_num_threads()
+
+    @torch.inference_mode()
+    def one(number: int) -> Result:
+        return work(number, batches[number])
+
+    if min(threads, len(batches)) < 2:
+        return [one(number) for number in range(len(batches))]
+    order = sorted(range(len(batches)), key=lambda number: -batches[number].features.numel())
+    try:
+        with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+            results = dict(zip(order, pool.map(one, order), strict=True))
+    finally:
+        torch.set_num_threads(threads)  # what threads begun later start with is the last number that was set anywhere
+    return [results[number] for number in range(len(batches))]

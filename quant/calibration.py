@@ -10,7 +10,7 @@ import torch
 from quant.batches import Batch, pack
 from quant.candidate import FIXED_POINT_BITS, INTEGER_BITS
 from quant.clipping import PERCENTILE
-from quant.models.arithmetic import FloatArithmetic, in_time, side_by_side
+from quant.models.arithmetic import FloatArithmetic, by_gate, in_time, side_by_side
 from quant.models.cells import Cell, before
 from quant.models.networks import Network
 from quant.models.recurrence import sru_states
@@ -89,8 +89,10 @@ class _Observer(FloatArithmetic):
         self.results[site] = float(y[self._true(y)].abs().max())
         return y
 
-    def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        h, c = sru_states(u, vectors, lengths)
+    def sru(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        h, c = sru_states(by_gate(self.product(site, x, weight), vectors), vectors, lengths)
         self.states[site] = float(c.abs().max())
         return h
 

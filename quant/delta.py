@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from quant import kernels
-from quant.integer_products import Operand, split
-from quant.models.recurrence import use_torch_threads
+from quant.integer_products import Operand, split, values
 from quant.models.site import Site
 from quant.quantizer import Grid
 
@@ -39,9 +38,8 @@ class Delta:
 
     def held(self, site: str, x: torch.Tensor, grid: Grid) -> Operand:
         """The codes of x (T, B, K) with what is not transmitted as it was last."""
-        codes = grid.encode(x).to(torch.int32)
+        codes = grid.encode(values(x)).to(torch.int32)
         counts = np.zeros(x.shape[:2], np.int32)
-        use_torch_threads()
         kernels.hold(codes.numpy(), self.lengths.numpy(), self.thresholds[site], counts)
         self.record(site, counts[:, None], x.shape[2])
         return split(codes, grid)

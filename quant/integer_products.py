@@ -16,7 +16,6 @@ import torch
 
 from quant import kernels
 from quant.candidate import FIXED_POINT_BITS
-from quant.models.recurrence import use_torch_threads
 from quant.quantizer import Grid
 
 EXACT_IN_FLOAT32 = 2.0**24
@@ -36,11 +35,10 @@ class Operand:
 
 
 def encode(x: torch.Tensor, grid: Grid) -> Operand:
-    """The nearest codes of a float32 tensor (…, K) on a grid, as bytes."""
+    """The nearest codes of a tensor (…, K) on a grid, as bytes: float32, or int16 in gate steps."""
     rows = x.contiguous().reshape(-1, x.shape[-1])
     high = torch.empty(x.shape, dtype=torch.int8)
-    use_torch_threads()
-    reciprocal = np.float32(1.0 / grid.step)
+    reciprocal = np.float32((kernels.GATE_STEP if x.dtype is torch.int16 else 1.0) / grid.step)
     if grid.bits < FIXED_POINT_BITS:
         lowest, highest = np.float32(grid.lowest), np.float32(grid.highest)
         kernels.encode8(rows.numpy(), reciprocal, lowest, highest, high.view(rows.shape).numpy())
@@ -48,6 +46,11 @@ def encode(x: torch.Tensor, grid: Grid) -> Operand:
     low = torch.empty_like(high)
     kernels.encode16(rows.numpy(), reciprocal, high.view(rows.shape).numpy(), low.view(rows.shape).numpy())
     return Operand(high, low)
+
+
+def values(x: torch.Tensor) -> torch.Tensor:
+    """What `encode` takes, as float32."""
+    return x * kernels.GATE_STEP if x.dtype is torch.int16 else x
 
 
 def split(codes: torch.Tensor, grid: Grid) -> Operand:
@@ -112,7 +115,6 @@ class Weights:
         operands = [high] if low is None else [high, low]
         # upper · high, lower · high, upper · low, lower · low, of those that there are
         sums = [part.multiply(x).to(torch.int32).numpy() for x in operands for part in self.parts]
-        use_torch_threads()
         offset = np.zeros(len(self.codes)) if low is None else self.offset
         combine = kernels.combine_two if len(sums) == 2 else kernels.combine_four
         combine(*sums, offset, result.numpy())

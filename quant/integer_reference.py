@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from quant.calibration import Calibration
 from quant.candidate import FIXED_POINT_BITS, Bits
-from quant.models.arithmetic import in_time, side_by_side
+from quant.models.arithmetic import by_gate, in_time, side_by_side
 from quant.models.cells import Cell
 from quant.models.site import DIRECTIONS
 from quant.ptq import QuantizedWeights
@@ -157,7 +157,10 @@ class IntegerArithmetic:
             y = y + np.rint(bias.double().numpy() / result.step).astype(np.int64)
         return _carried(saturated(y), result)
 
-    def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def sru(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        u = by_gate(self.product(site, x, weight), vectors)
         w = self._weights(site, self._bits[site][0])
         result, memory = self._calibration.results[site], self._calibration.states[site]
         fixed = fixed_point_grid(float(vectors.abs().max()))
@@ -170,11 +173,11 @@ class IntegerArithmetic:
             for d in range(DIRECTIONS):
                 c = np.zeros(u.shape[4], np.int64)
                 for t in range(length) if d == 0 else range(length - 1, -1, -1):
-                    x, a_f, a_r = whole[t, b, d]
+                    u_x, a_f, a_r = whole[t, b, d]
                     f = sigmoid(_sum((a_f, fu), (v[d, 0] * c, fv + fc), (v[d, 2], fv), to=fu), fu)
                     r = sigmoid(_sum((a_r, fu), (v[d, 1] * c, fv + fc), (v[d, 3], fv), to=fu), fu)
-                    change, fine = exact_sum((c, fc), (-x, fu))
-                    c = _sum((x, fu), (f * change, GATE_FRACTION + fine), to=fc)
+                    change, fine = exact_sum((c, fc), (-u_x, fu))
+                    c = _sum((u_x, fu), (f * change, GATE_FRACTION + fine), to=fc)
                     out[t, b, d] = _sum((r * tanh(c, fc), 2 * GATE_FRACTION), to=GATE_FRACTION)
         return torch.from_numpy((out * 2.0**-GATE_FRACTION).astype(np.float32))
 

@@ -1,19 +1,13 @@
 """Numba kernels of inference and training: encoding, rescaling, and everything of a recurrence that is not a matrix
 product. All in one module, because a cached kernel does not notice an edit in another.
 
-Lanes (utterance and direction, or rows of a matrix) run in parallel and none depends on another, so that a result never
-depends on the number of threads. Cells are innermost: contiguous, so that the loops vectorise.
+Kernels of training run on all threads, those of inference on one, beside which others run (`quant.batches.in_threads`).
+Lanes (utterance and direction, or rows of a matrix) do not depend on each other, so that a result never depends on the
+number of threads. Cells are innermost: contiguous, so that the loops vectorise.
 """
-
-import os
-from typing import Any
 
 import numba
 import numpy as np
-
-# A limit that the user set for OpenMP is meant for Numba too, whose idle threads would wait busily beside torch's.
-if os.environ.get("OMP_NUM_THREADS", "").isdigit() and "NUMBA_NUM_THREADS" not in os.environ:
-    numba.config.NUMBA_NUM_THREADS = max(1, int(os.environ["OMP_NUM_THREADS"]))  # type: ignore[attr-defined]
 
 # 16-bit fixed point of gates and outputs, which lie in [-1, 1]: 14 fractional bits (MOHAQ; reference code of Rezk et
 # al. 2022).
@@ -21,13 +15,23 @@ GATE_STEP = 2.0**-14
 INT16_MIN, INT16_MAX = -32768.0, 32767.0
 
 
-def _kernel(function):
+def _compiled(function, **options):
     """Compiled on first use, cached where there is a writable place for it."""
-    options: dict[str, Any] = {"parallel": True, "fastmath": True, "error_model": "numpy"}
+    options = {"fastmath": True, "error_model": "numpy", **options}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # "no locator available": a read-only installation and no writable home
         return numba.njit(**options)(function)
+
+
+def _parallel(function):
+    """On all threads that Numba has."""
+    return _compiled(function, parallel=True)
+
+
+def _serial(function):
+    """On one thread, beside which others run."""
+    return _compiled(function, nogil=True)
 
 
 _inline = numba.njit(fastmath=True, inline="always", error_model="numpy")
@@ -90,15 +94,21 @@ _Q1, _Q2, _Q3 = (np.float32(d / 4.0**k) for k, d in enumerate(_D, 1))
 
 
 @_inline
+def _sigmoid_of(x, coefficients):
+    p0, p1, p2, p3, q1, q2, q3 = coefficients
+    s = x * x
+    p = x * (p0 + s * (p1 + s * (p2 + s * p3)))
+    return np.rint(np.float32(0.5 / GATE_STEP) + p / (np.float32(1.0) + s * (q1 + s * (q2 + s * q3))))
+
+
+@_inline
 def sigmoid_code(x):
     """As `tanh_code` for sigmoid(x)."""
     x = min(max(x, np.float32(-2.0 * _TANH_END)), np.float32(2.0 * _TANH_END))
-    s = x * x
-    p = x * (_P0 + s * (_P1 + s * (_P2 + s * _P3)))
-    return np.rint(np.float32(0.5 / GATE_STEP) + p / (np.float32(1.0) + s * (_Q1 + s * (_Q2 + s * _Q3))))
+    return _sigmoid_of(x, (_P0, _P1, _P2, _P3, _Q1, _Q2, _Q3))
 
 
-@_kernel
+@_parallel
 def sru_forward(u, vectors, lengths, h, c):
     steps, batch = u.shape[0], u.shape[1]
     cells = u.shape[4]
@@ -123,7 +133,11 @@ def sru_forward(u, vectors, lengths, h, c):
                 h[t, b, d, j] = 0.0
 
 
-@_kernel
+# Several threads may each run one of these, which not every threading layer of Numba allows for parallel kernels.
+sru_forward_alone = _serial(sru_forward.py_func)
+
+
+@_parallel
 def sru_backward(u, vectors, lengths, c, grad_h, grad_u, grad_vectors):
     """grad_vectors is (B, 2, 4, C): summed over B by the caller, in a fixed order."""
     steps, batch = u.shape[0], u.shape[1]
@@ -161,94 +175,108 @@ def sru_backward(u, vectors, lengths, c, grad_h, grad_u, grad_vectors):
             grad_u[t, b, d] = 0.0
 
 
-@_kernel
-def sru_forward_fixed(sums, scale, vectors, lengths, h, u_step, state_step):
-    """As `sru_forward` with u = sums · scale, (T, B, 2, 3, C) and (2, 3, C), where u, the state, the gates and the
-    output are held as 16-bit fixed point (`vectors` are so already).
+@_serial
+def sru_forward_fixed(sums, scale, vectors, lengths, h, direction, first, u_step, state_step):
+    """As `sru_forward` for one direction and its cells from `first` on, with u = sums · scale, where u, the state, the
+    gates and the output are held as 16-bit fixed point (`vectors` (2, 4, C) are so already): h (T, B, 2, C) int16 in
+    gate steps.
 
+    sums (T, B, 3, W) and scale (3, W) may be wider than there are cells left, so that W can fill whole machine words.
     Values are counted in their steps, which are powers of two: that they are is a matter of constants, not of time."""
-    steps, batch = sums.shape[0], sums.shape[1]
-    cells = sums.shape[4]
+    width = sums.shape[3]
+    cells = min(width, h.shape[3] - first)
     gate_step = np.float32(GATE_STEP)
     u_step, state_step = np.float32(u_step), np.float32(state_step)  # float64 would halve the speed
     per_u_step = np.float32(1.0) / u_step
     state_in_u, u_in_state = state_step * per_u_step, u_step / state_step
-    for lane in numba.prange(batch * 2):
-        b, d = lane // 2, lane % 2
-        state = np.zeros(cells, dtype=np.float32)
-        scale_x, scale_f, scale_r = scale[d, 0] * per_u_step, scale[d, 1] * per_u_step, scale[d, 2] * per_u_step
-        v_f, v_r = vectors[d, 0] * state_in_u, vectors[d, 1] * state_in_u
-        b_f, b_r = vectors[d, 2] * per_u_step, vectors[d, 3] * per_u_step
+    scale_x, scale_f, scale_r = scale[0] * per_u_step, scale[1] * per_u_step, scale[2] * per_u_step
+    own = np.zeros((4, width), np.float32)
+    own[:, :cells] = vectors[direction, :, first : first + cells]
+    v_f, v_r = own[0] * state_in_u, own[1] * state_in_u
+    b_f, b_r = own[2] * per_u_step, own[3] * per_u_step
+    # A gate's sum is held in 16 bits and then cut off where the sigmoid ends: one cut, and its step in coefficients.
+    end, square = np.float32(2.0 * _TANH_END) * per_u_step, u_step * u_step
+    low, high = max(np.float32(INT16_MIN), -end), min(np.float32(INT16_MAX), end)
+    p1, p2, p3 = _P1 * square, _P2 * square**2, _P3 * square**3
+    sigmoid = (_P0 * u_step, p1 * u_step, p2 * u_step, p3 * u_step, _Q1 * square, _Q2 * square**2, _Q3 * square**3)
+    state, output = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    forget, reset = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    for b in range(sums.shape[1]):
+        state[:] = np.float32(0.0)
         n = lengths[b]
         for i in range(n):
-            t = i if d == 0 else n - 1 - i
-            for j in range(cells):
-                previous = state[j]
-                x = to_code(np.float32(sums[t, b, d, 0, j]) * scale_x[j]) * u_in_state
-                a_f = to_code(np.float32(sums[t, b, d, 1, j]) * scale_f[j])
-                a_r = to_code(np.float32(sums[t, b, d, 2, j]) * scale_r[j])
-                f = sigmoid_code(to_code(a_f + v_f[j] * previous + b_f[j]) * u_step)
-                r = sigmoid_code(to_code(a_r + v_r[j] * previous + b_r[j]) * u_step)
-                new = to_code(x + f * gate_step * (previous - x))
+            t = i if direction == 0 else n - 1 - i
+            for j in range(width):
+                a_f = to_code(np.float32(sums[t, b, 1, j]) * scale_f[j])
+                a_r = to_code(np.float32(sums[t, b, 2, j]) * scale_r[j])
+                a_f = min(max(np.rint(a_f + v_f[j] * state[j] + b_f[j]), low), high)
+                a_r = min(max(np.rint(a_r + v_r[j] * state[j] + b_r[j]), low), high)
+                forget[j] = _sigmoid_of(a_f, sigmoid) * gate_step
+                reset[j] = _sigmoid_of(a_r, sigmoid) * gate_step
+            for j in range(width):  # a loop of its own: in a shorter one, more of its steps are under way at a time
+                x = to_code(np.float32(sums[t, b, 0, j]) * scale_x[j]) * u_in_state
+                new = to_code(x + forget[j] * (state[j] - x))
                 state[j] = new
-                h[t, b, d, j] = np.rint(r * gate_step * tanh_code(new * state_step)) * gate_step
-        for t in range(n, steps):
+                output[j] = np.rint(reset[j] * tanh_code(new * state_step))
             for j in range(cells):
-                h[t, b, d, j] = 0.0
+                h[t, b, direction, first + j] = np.int16(output[j])
+        for t in range(n, sums.shape[0]):
+            for j in range(cells):
+                h[t, b, direction, first + j] = 0
 
 
-@_kernel
+@_serial
 def encode8(x, reciprocal, lowest, highest, codes):
-    """Codes of at most 8 bits of x (N, K) float32: round(x · reciprocal), ties to even, saturated."""
-    for i in numba.prange(x.shape[0]):
+    """Codes of at most 8 bits of x (N, K), float32 or int16: round(x · reciprocal), ties to even, saturated."""
+    for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            codes[i, j] = np.int8(min(max(np.rint(x[i, j] * reciprocal), lowest), highest))
+            codes[i, j] = np.int8(min(max(np.rint(np.float32(x[i, j]) * reciprocal), lowest), highest))
 
 
-@_kernel
+@_serial
 def encode16(x, reciprocal, high, low):
-    """16-bit codes k of x (N, K) float32 as two bytes: k = 256 · high + low + 128, each in [-128, 127]."""
-    for i in numba.prange(x.shape[0]):
+    """16-bit codes k of x (N, K), float32 or int16, as two bytes: k = 256 · high + low + 128, each in [-128, 127]."""
+    for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            code = np.int32(min(max(np.rint(x[i, j] * reciprocal), np.float32(INT16_MIN)), np.float32(INT16_MAX)))
+            code = np.int32(to_code(np.float32(x[i, j]) * reciprocal))
             high[i, j] = np.int8(code >> 8)
             low[i, j] = np.int8((code & 255) - 128)
 
 
-@_kernel
+@_serial
 def combine_two(upper, lower, offset, result):
     """256 · upper + lower + offset[j] of int32 sums (N, M), exact in float64 before it is rounded to float32."""
-    for i in numba.prange(upper.shape[0]):
+    for i in range(upper.shape[0]):
         for j in range(upper.shape[1]):
             result[i, j] = np.float32(256.0 * upper[i, j] + lower[i, j] + offset[j])
 
 
-@_kernel
+@_serial
 def combine_four(upper, middle, other, lower, offset, result):
     """As `combine_two`: 256² · upper + 256 · (middle + other) + lower + offset[j]."""
-    for i in numba.prange(upper.shape[0]):
+    for i in range(upper.shape[0]):
         for j in range(upper.shape[1]):
             both = np.float64(middle[i, j]) + np.float64(other[i, j])
             result[i, j] = np.float32(65536.0 * upper[i, j] + 256.0 * both + lower[i, j] + offset[j])
 
 
-@_kernel
+@_serial
 def requantize(sums, scale, bias, step, result):
     """16-bit fixed point of sums (N, M) · scale (M,) + bias (M,), the bias a multiple of the step already."""
     reciprocal = np.float32(1.0 / step)
     step = np.float32(step)
-    for i in numba.prange(sums.shape[0]):
+    for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             result[i, j] = to_fixed(np.float32(sums[i, j]) * scale[j] + bias[j], step, reciprocal)
 
 
-@_kernel
+@_serial
 def hold(codes, lengths, threshold, active):
     """Delta networks (Neil et al. 2017): replace, in place, each code of (T, B, K) by the last one transmitted where it
     is no further than `threshold` from it (zero before the first frame); count in active (T, B) those that were
     transmitted."""
     cells = codes.shape[2]
-    for b in numba.prange(codes.shape[1]):
+    for b in range(codes.shape[1]):
         held = np.zeros(cells, np.int32)
         for t in range(lengths[b]):
             count = 0
@@ -266,78 +294,89 @@ def _fixed_sum(sums, scale, step, reciprocal):
     return to_fixed(np.float32(sums) * scale, step, reciprocal)
 
 
-@_kernel
-def lstm_step(sums, scale, u, bias, h, c, sum_step, state_step):
-    """One step of LSTM for the first n utterances: sums (2, n, 4·C) of the recurrent product, scale (2, 4·C),
-    u (2, B, 4·C), h and c (2, B, C) of the step before, replaced. See `quant.models.cells.Lstm.step`."""
-    n, cells = sums.shape[1], h.shape[2]
+@_serial
+def lstm_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_step):
+    """Step t of LSTM for the first n utterances: sums (n, 4·C) of each direction's recurrent product, scale (2, 4·C),
+    u (T, 2, B, 4·C), h and c (2, B, C) of the step before, replaced, and out (T, 2, B, C), which gets h. See
+    `quant.models.cells.Lstm.step`."""
+    n, cells = len(forward), h.shape[2]
     gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
-    for lane in numba.prange(2 * n):
+    for lane in range(2 * n):
         d, b = lane // n, lane % n
+        sums = forward if d == 0 else backward
         for j in range(cells):
-            a_i = _fixed_sum(sums[d, b, j], scale[d, j], sum_step, per_sum) + u[d, b, j]
+            a_i = _fixed_sum(sums[b, j], scale[d, j], sum_step, per_sum) + u[t, d, b, j]
             j_f, j_g, j_o = cells + j, 2 * cells + j, 3 * cells + j
-            a_f = _fixed_sum(sums[d, b, j_f], scale[d, j_f], sum_step, per_sum) + u[d, b, j_f]
-            a_g = _fixed_sum(sums[d, b, j_g], scale[d, j_g], sum_step, per_sum) + u[d, b, j_g]
-            a_o = _fixed_sum(sums[d, b, j_o], scale[d, j_o], sum_step, per_sum) + u[d, b, j_o]
+            a_f = _fixed_sum(sums[b, j_f], scale[d, j_f], sum_step, per_sum) + u[t, d, b, j_f]
+            a_g = _fixed_sum(sums[b, j_g], scale[d, j_g], sum_step, per_sum) + u[t, d, b, j_g]
+            a_o = _fixed_sum(sums[b, j_o], scale[d, j_o], sum_step, per_sum) + u[t, d, b, j_o]
             i = sigmoid_code(to_fixed(a_i, sum_step, per_sum)) * gate
             f = sigmoid_code(to_fixed(a_f, sum_step, per_sum)) * gate
             g = tanh_code(to_fixed(a_g, sum_step, per_sum)) * gate
             o = sigmoid_code(to_fixed(a_o, sum_step, per_sum)) * gate
             new = to_fixed(f * c[d, b, j] + to_fixed(i * g, state_step, per_state), state_step, per_state)
             c[d, b, j] = new
-            h[d, b, j] = to_fixed(o * tanh_code(new) * gate, gate, per_gate)
+            new_h = to_fixed(o * tanh_code(new) * gate, gate, per_gate)
+            h[d, b, j] = new_h
+            out[t, d, b, j] = new_h
 
 
-@_kernel
-def gru_step(sums, scale, u, bias, h, c, sum_step, state_step):
+@_serial
+def gru_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_step):
     """As `lstm_step` for GRU: gates r, z, n; bias (2, C) of the recurrent product of n; c is not used. See
     `quant.models.cells.Gru.step`."""
-    n, cells = sums.shape[1], h.shape[2]
+    n, cells = len(forward), h.shape[2]
     gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
     per_sum = np.float32(1.0 / sum_step)
     one = np.float32(1.0)
-    for lane in numba.prange(2 * n):
+    for lane in range(2 * n):
         d, b = lane // n, lane % n
+        sums = forward if d == 0 else backward
         for j in range(cells):
             j_z, j_n = cells + j, 2 * cells + j
-            a_r = _fixed_sum(sums[d, b, j], scale[d, j], sum_step, per_sum) + u[d, b, j]
-            a_z = _fixed_sum(sums[d, b, j_z], scale[d, j_z], sum_step, per_sum) + u[d, b, j_z]
-            inner = _fixed_sum(sums[d, b, j_n], scale[d, j_n], sum_step, per_sum) + bias[d, j]
+            a_r = _fixed_sum(sums[b, j], scale[d, j], sum_step, per_sum) + u[t, d, b, j]
+            a_z = _fixed_sum(sums[b, j_z], scale[d, j_z], sum_step, per_sum) + u[t, d, b, j_z]
+            inner = _fixed_sum(sums[b, j_n], scale[d, j_n], sum_step, per_sum) + bias[d, j]
             r = sigmoid_code(to_fixed(a_r, sum_step, per_sum)) * gate
             z = sigmoid_code(to_fixed(a_z, sum_step, per_sum)) * gate
             inner = to_fixed(r * to_fixed(inner, sum_step, per_sum), sum_step, per_sum)
-            new = tanh_code(to_fixed(u[d, b, j_n] + inner, sum_step, per_sum)) * gate
-            h[d, b, j] = to_fixed(to_fixed((one - z) * new, gate, per_gate) + z * h[d, b, j], gate, per_gate)
+            new = tanh_code(to_fixed(u[t, d, b, j_n] + inner, sum_step, per_sum)) * gate
+            new_h = to_fixed(to_fixed((one - z) * new, gate, per_gate) + z * h[d, b, j], gate, per_gate)
+            h[d, b, j] = new_h
+            out[t, d, b, j] = new_h
 
 
-@_kernel
-def ligru_step(sums, scale, u, bias, h, c, sum_step, state_step):
+@_serial
+def ligru_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_step):
     """As `lstm_step` for Li-GRU: gates z, n; neither bias nor c is used. See `quant.models.cells.LiGru.step`."""
-    n, cells = sums.shape[1], h.shape[2]
+    n, cells = len(forward), h.shape[2]
     gate = np.float32(GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
     one = np.float32(1.0)
-    for lane in numba.prange(2 * n):
+    for lane in range(2 * n):
         d, b = lane // n, lane % n
+        sums = forward if d == 0 else backward
         for j in range(cells):
             j_n = cells + j
-            a_z = _fixed_sum(sums[d, b, j], scale[d, j], sum_step, per_sum) + u[d, b, j]
-            a_n = _fixed_sum(sums[d, b, j_n], scale[d, j_n], sum_step, per_sum) + u[d, b, j_n]
+            a_z = _fixed_sum(sums[b, j], scale[d, j], sum_step, per_sum) + u[t, d, b, j]
+            a_n = _fixed_sum(sums[b, j_n], scale[d, j_n], sum_step, per_sum) + u[t, d, b, j_n]
             z = sigmoid_code(to_fixed(a_z, sum_step, per_sum)) * gate
             new = to_fixed(max(to_fixed(a_n, sum_step, per_sum), np.float32(0.0)), state_step, per_state)
             kept = to_fixed((one - z) * new, state_step, per_state)
-            h[d, b, j] = to_fixed(kept + z * h[d, b, j], state_step, per_state)
+            new_h = to_fixed(kept + z * h[d, b, j], state_step, per_state)
+            h[d, b, j] = new_h
+            out[t, d, b, j] = new_h
 
 
-@_kernel
-def transmit(h, reciprocal, lowest, highest, threshold, held, high, low, wide, active):
-    """Encode h (2, n of B, C) to the codes that the next step multiplies: those no further than `threshold` from what
-    was transmitted last (held, (2, B, C) int32, replaced) stay as they are. Codes of at most 8 bits go to high (2, n,
-    C); of 16, if `wide`, to high and low as in `encode16`. active (2, B): how many were transmitted."""
-    n, cells = high.shape[1], high.shape[2]
-    for lane in numba.prange(2 * n):
+@_serial
+def transmit(h, n, t, reciprocal, lowest, highest, threshold, held, high, low, wide, active):
+    """Encode h (2, B, C) of the first n utterances to the codes that step t multiplies: those no further than
+    `threshold` from what was transmitted last (held, (2, B, C) int32, replaced) stay as they are. Codes of at most 8
+    bits go to high (2, B, C); of 16, if `wide`, to high and low as in `encode16`. active (T, 2, B): how many were
+    transmitted."""
+    cells = high.shape[2]
+    for lane in range(2 * n):
         d, b = lane // n, lane % n
         count = 0
         for j in range(cells):
@@ -351,4 +390,4 @@ def transmit(h, reciprocal, lowest, highest, threshold, held, high, low, wide, a
                 low[d, b, j] = np.int8((code & 255) - 128)
             else:
                 high[d, b, j] = np.int8(code)
-        active[d, b] = count
+        active[t, d, b] = count

@@ -40,7 +40,6 @@ class Recurrent(nn.Module):
         lengths = torch.full((x.shape[1],), len(x))
         arithmetic = FloatArithmetic()
         if self.U is None:
-            u = arithmetic.product("W", x, self.W).unflatten(-1, (DIRECTIONS, GATES, self.cells))
-            return arithmetic.sru("W", u, self.V, lengths).flatten(2)
+            return arithmetic.sru("W", x, self.W, self.V, lengths).flatten(2)
         u = arithmetic.product("W", x, self.W, self.B)
         return arithmetic.recurrence("U", self.rule, u, self.U, self.R, lengths).flatten(2)

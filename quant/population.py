@@ -7,6 +7,7 @@ generation has much in common with this one.
 
 import time
 from collections.abc import Callable, Hashable, Sequence
+from threading import Lock
 
 import torch
 
@@ -20,7 +21,7 @@ CACHE_BYTES = 1 << 28
 
 class PrefixCache:
     """A bounded store of results, the seconds that each saves per byte deciding what stays; an entry loses weight as
-    others are used and it is not (GreedyDual-Size, Cao and Irani 1997)."""
+    others are used and it is not (GreedyDual-Size, Cao and Irani 1997). Several threads may use it."""
 
     def __init__(self, capacity_bytes: int = CACHE_BYTES):
         self.capacity_bytes = capacity_bytes
@@ -28,6 +29,7 @@ class PrefixCache:
         self._entries: dict[Hashable, tuple[torch.Tensor, float]] = {}
         self._worth: dict[Hashable, float] = {}
         self._clock = 0.0
+        self._lock = Lock()
 
     def clear(self) -> None:
         """Forget everything."""
@@ -35,23 +37,25 @@ class PrefixCache:
 
     def get(self, key: Hashable) -> tuple[torch.Tensor, float] | None:
         """The result and the seconds that it took from the start, or None."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            self._worth[key] = self._clock + entry[1] / entry[0].nbytes
-        return entry
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._worth[key] = self._clock + entry[1] / entry[0].nbytes
+            return entry
 
     def put(self, key: Hashable, value: torch.Tensor, seconds: float) -> None:
-        if key in self._entries or value.nbytes > self.capacity_bytes:
-            return
-        worth = self._clock + seconds / value.nbytes
-        while self.bytes + value.nbytes > self.capacity_bytes:
-            least = min(self._worth, key=self._worth.__getitem__)
-            if self._worth[least] > worth:
+        with self._lock:
+            if key in self._entries or value.nbytes > self.capacity_bytes:
                 return
-            self._clock = self._worth.pop(least)
-            self.bytes -= self._entries.pop(least)[0].nbytes
-        self._entries[key], self._worth[key] = (value, seconds), worth
-        self.bytes += value.nbytes
+            worth = self._clock + seconds / value.nbytes
+            while self.bytes + value.nbytes > self.capacity_bytes:
+                least = min(self._worth, key=self._worth.__getitem__)
+                if self._worth[least] > worth:
+                    return
+                self._clock = self._worth.pop(least)
+                self.bytes -= self._entries.pop(least)[0].nbytes
+            self._entries[key], self._worth[key] = (value, seconds), worth
+            self.bytes += value.nbytes
 
 
 def logits_of(
@@ -65,7 +69,7 @@ def logits_of(
     """The network's results (T, B, outputs) for each candidate, in their order. `batch_key` tells the batch apart from
     others in the cache."""
     results: list[torch.Tensor] = [torch.empty(0)] * len(candidates)
-    parts = [sites for sites, _ in network.stages(batch.lengths, arithmetic(candidates[0]))]
+    parts = network.stages(batch.lengths, arithmetic(candidates[0]))
 
     def descend(depth: int, members: list[int], so_far: "_Deferred", key: tuple[Hashable, ...]) -> None:
         if depth == len(parts):
@@ -74,11 +78,10 @@ def logits_of(
             return
         branches: dict[tuple, list[int]] = {}
         for i in members:
-            branches.setdefault(tuple(candidates[i][site] for site in parts[depth]), []).append(i)
+            branches.setdefault(tuple(candidates[i][site] for site in parts[depth].sites), []).append(i)
         for pairs, branch in branches.items():
-            stage = network.stages(batch.lengths, arithmetic(candidates[branch[0]]))[depth][1]
-            last = depth == len(parts) - 1
-            following = _Deferred(so_far, stage, (*key, pairs), None if last else cache)
+            stage = network.stages(batch.lengths, arithmetic(candidates[branch[0]]))[depth]
+            following = _Deferred(so_far, stage.compute, (*key, pairs), cache if stage.kept else None)
             descend(depth + 1, branch, following, (*key, pairs))
 
     descend(0, list(range(len(candidates))), _Deferred.of(batch.features), (batch_key,))

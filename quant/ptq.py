@@ -5,8 +5,11 @@ gates, states and vectors are 16-bit fixed point throughout (MOHAQ, Rezk et al. 
 `quant.integer_reference` computes the same with whole numbers alone.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from torch.nn.functional import pad
 
 from quant import kernels
 from quant.calibration import Calibration
@@ -17,12 +20,37 @@ from quant.integer_products import Operand, Weights, encode
 from quant.models.arithmetic import in_time, side_by_side
 from quant.models.cells import Cell
 from quant.models.networks import Network
-from quant.models.recurrence import sru_recurrence_fixed, use_torch_threads
 from quant.models.site import DIRECTIONS
 from quant.quantizer import Grid, fixed_point_grid
 from simulators.errors import InputError
 
 _STEPS = {"lstm": kernels.lstm_step, "gru": kernels.gru_step, "ligru": kernels.ligru_step}
+
+
+CELLS_AT_ONCE = 280
+"""Of a layer of SRU, at most: fewer keep more in the caches and take more calls."""
+CELLS_PER_WORD = 16
+"""float32 numbers in the widest machine word of today, 512 bits."""
+
+
+@dataclass(frozen=True)
+class SruBlock:
+    """The weights (3·W, K) of W cells of one direction, from cell `first` on, and their steps (3, W). What lies past
+    the last cell is zero."""
+
+    weights: Weights
+    steps: np.ndarray
+    direction: int
+    first: int
+
+    @classmethod
+    def of(
+        cls, codes: torch.Tensor, steps: torch.Tensor, width: int, bits: int, direction: int, first: int
+    ) -> "SruBlock":
+        """codes (3, ≤ W, K) and steps (3, ≤ W)."""
+        missing = width - codes.shape[1]
+        codes, steps = pad(codes, (0, 0, 0, missing)), pad(steps, (0, missing)).contiguous()
+        return cls(Weights(codes.flatten(0, 1), steps.flatten(), bits), steps.numpy(), direction, first)
 
 
 class QuantizedWeights:
@@ -36,6 +64,7 @@ class QuantizedWeights:
         self.scheme = scheme or Scheme()
         self._kept: dict[tuple[str, int], Weights] = only or {}
         self._closed = only is not None
+        self._blocks: dict[tuple[str, int], tuple[SruBlock, ...]] = {}
         self._directions: dict[tuple[str, int], tuple[Weights, Weights]] = {}
 
     def __call__(self, site: str, bits: int) -> Weights:
@@ -56,6 +85,23 @@ class QuantizedWeights:
             self._directions[key] = (forward, backward)
         return self._directions[key]
 
+    def sru_blocks(self, site: str, bits: int, cells: int) -> tuple["SruBlock", ...]:
+        """The matrix of a layer of SRU, (2·3·C, K), in parts of some cells each."""
+        key = (site, bits)
+        if key not in self._blocks:
+            whole = self(site, bits)
+            by_gate = (DIRECTIONS, -1, cells)
+            codes, steps = whole.codes.unflatten(0, by_gate), whole.steps.unflatten(0, by_gate)
+            words = -(-cells // CELLS_PER_WORD)
+            width = CELLS_PER_WORD * -(-words // -(-cells // CELLS_AT_ONCE))
+            self._blocks[key] = tuple(
+                SruBlock.of(codes[direction, :, first:][:, :width], steps[direction, :, first:][:, :width], width, bits,
+                            direction, first)
+                for direction in range(DIRECTIONS)
+                for first in range(0, cells, width)
+            )  # fmt: skip
+        return self._blocks[key]
+
 
 class QuantizedArithmetic:
     """Inference as the hardware computes it, for one candidate. Products are exact; see `quant.integer_products`."""
@@ -70,28 +116,36 @@ class QuantizedArithmetic:
     def product(
         self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
     ) -> torch.Tensor:
-        w, grid = self._operands(site)
-        codes = self._delta.held(site, x, grid) if self._delta and site in self._delta.thresholds else encode(x, grid)
+        codes, grid = self._codes(site, x)
+        w = self._weights(site, self._bits[site][0])
         sums = w.multiply(codes)
-        if site in self._calibration.states:
-            return sums  # the recurrence rescales and rounds its input itself
         result = self._calibration.results[site]
         rounded = torch.zeros(len(w.codes)) if bias is None else result.round(bias)
         y = torch.empty(sums.shape)
         flat = (-1, len(w.codes))
-        use_torch_threads()
         kernels.requantize(
             sums.view(flat).numpy(), (w.steps * grid.step).numpy(), rounded.numpy(), result.step, y.view(flat).numpy()
         )
         return y
 
-    def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        w, grid = self._operands(site)
-        vectors = fixed_point_grid(float(vectors.abs().max())).round(vectors)
-        return sru_recurrence_fixed(
-            u, (w.steps * grid.step).view(u.shape[2:]), vectors, lengths,
-            self._calibration.results[site].step, self._calibration.states[site].step,
-        )  # fmt: skip
+    def sru(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """h as int16 in gate steps, which `encode` knows. Some cells at a time, whose sums are still in the caches when
+        the recurrence reads them."""
+        weight_bits, _ = self._bits[site]
+        codes, grid = self._codes(site, x)
+        fixed = fixed_point_grid(float(vectors.abs().max())).round(vectors)
+        u_step = np.float32(self._calibration.results[site].step)
+        state_step = np.float32(self._calibration.states[site].step)
+        h = torch.empty(*x.shape[:2], *fixed.shape[::2], dtype=torch.int16)
+        for block in self._weights.sru_blocks(site, weight_bits, fixed.shape[2]):
+            sums = block.weights.multiply(codes).view(*x.shape[:2], *block.steps.shape)
+            kernels.sru_forward_fixed(
+                sums.numpy(), block.steps * np.float32(grid.step), fixed.numpy(), lengths.numpy(), h.numpy(),
+                block.direction, block.first, u_step, state_step,
+            )  # fmt: skip
+        return h
 
     def recurrence(
         self,
@@ -105,43 +159,43 @@ class QuantizedArithmetic:
         """Step by step: the state is encoded to the site's activation bits, multiplied as integers, and everything
         else is 16-bit fixed point. Longest utterances first, so that those that have ended cost nothing."""
         weight_bits, activation_bits = self._bits[site]
-        _, grid = self._operands(site)
+        grid = self._grid(site)
         halves = self._weights.directions(site, weight_bits)
         scale = (torch.stack([half.steps for half in halves]) * grid.step).numpy()
         sums, memory = self._calibration.results[site], self._calibration.states[site]
         order = torch.argsort(lengths, descending=True, stable=True)
         u = sums.round(side_by_side(u, lengths)[:, :, order])
         steps, _, batch, _ = u.shape
-        h = u.new_zeros(DIRECTIONS, batch, halves[0].codes.shape[1])
-        c, out = torch.zeros_like(h), u.new_zeros(steps, *h.shape)
-        held = np.zeros(h.shape, np.int32)
-        active = np.zeros((steps, DIRECTIONS, batch), np.int32)
-        threshold = self._delta.thresholds.get(site, -1) if self._delta else -1
+        h = torch.zeros(DIRECTIONS, batch, halves[0].codes.shape[1])
+        c, out = torch.zeros_like(h).numpy(), torch.zeros(steps, *h.shape)
+        high = torch.empty(h.shape, dtype=torch.int8)
         wide = activation_bits == FIXED_POINT_BITS
-        fixed_bias = sums.round(bias).numpy()
-        running = (lengths[:, None] > torch.arange(steps)).sum(0).tolist()
-        step = _STEPS[cell.name]
-        use_torch_threads()
-        for t, n in enumerate(running):
+        low = torch.empty_like(high) if wide else high
+        held, active = np.zeros(h.shape, np.int32), np.zeros((steps, DIRECTIONS, batch), np.int32)
+        threshold = self._delta.thresholds.get(site, -1) if self._delta else -1
+        encoding = tuple(map(np.float32, (1.0 / grid.step, grid.lowest, grid.highest)))
+        formats = np.float32(sums.step), np.float32(memory.step)
+        step, fixed_bias, states = _STEPS[cell.name], sums.round(bias).numpy(), h.numpy()
+        inputs, codes, outputs = u.numpy(), (high.numpy(), low.numpy()), out.numpy()
+        for t, n in enumerate((lengths[:, None] > torch.arange(steps)).sum(0).tolist()):
             if not n:
                 break
-            high = torch.empty((DIRECTIONS, n, h.shape[2]), dtype=torch.int8)
-            low = torch.empty_like(high) if wide else high
-            kernels.transmit(
-                h.numpy(), np.float32(1.0 / grid.step), np.float32(grid.lowest), np.float32(grid.highest), threshold,
-                held, high.numpy(), low.numpy(), wide, active[t],
-            )  # fmt: skip
-            products = [half.multiply(Operand(high[d], low[d] if wide else None)) for d, half in enumerate(halves)]
-            step(
-                torch.stack(products).numpy(), scale, u[t].numpy(), fixed_bias, h.numpy(), c.numpy(),
-                np.float32(sums.step), np.float32(memory.step),
-            )  # fmt: skip
-            out[t, :, :n] = h[:, :n]
+            kernels.transmit(states, n, t, *encoding, threshold, held, *codes, wide, active)
+            forward, backward = (
+                half.multiply(Operand(high[d, :n], low[d, :n] if wide else None)).numpy()
+                for d, half in enumerate(halves)
+            )
+            step(forward, backward, scale, inputs, t, fixed_bias, states, c, outputs, *formats)
         if self._delta and site in self._delta.thresholds:
             self._delta.record(site, active[:, :, torch.argsort(order).numpy()], h.shape[2])
         return in_time(out[:, :, torch.argsort(order)], lengths)
 
-    def _operands(self, site: str) -> tuple[Weights, Grid]:
-        weight_bits, activation_bits = self._bits[site]
-        grid = self._calibration.grid(site, activation_bits, self._weights.scheme.activations)
-        return self._weights(site, weight_bits), grid
+    def _codes(self, site: str, x: torch.Tensor) -> tuple[Operand, Grid]:
+        """What a product reads, and its grid."""
+        grid = self._grid(site)
+        if self._delta and site in self._delta.thresholds:
+            return self._delta.held(site, x, grid), grid
+        return encode(x, grid), grid
+
+    def _grid(self, site: str) -> Grid:
+        return self._calibration.grid(site, self._bits[site][1], self._weights.scheme.activations)

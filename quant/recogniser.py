@@ -5,17 +5,16 @@ model.evaluate({"L0": (8, 8), "P1": (4, 8), …}).error_max
 model.trace(bits) → simulators.Trace
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from quant.allocator import keep_freed_memory
-from quant.batches import Batch, pack, plan
+from quant.batches import Batch, in_threads, pack, plan
 from quant.candidate import Bits, check_candidate, parse_bits
 from quant.checkpoint import Checkpoint, load_checkpoint
 from quant.clipping import Scheme
@@ -34,6 +33,8 @@ from quant.speech.scoring import Score, score, speaker_subsets
 from simulators import Matmul, Trace
 from simulators.errors import InputError
 from simulators.places import KeyedError
+
+Value = TypeVar("Value")
 
 SUBSETS = 4
 MAX_STEPS = 1 << 20
@@ -189,29 +190,18 @@ class Recogniser:
             return self.evaluate_population([bits], split)[0]
         return self.error_rate(self.checkpoint.decoder.decode(self.log_posteriors(bits, split)), split)
 
-    @torch.inference_mode()
     def evaluate_population(self, candidates: Sequence[Bits], split: str = "dev") -> list[ErrorRate]:
         """Phone error rates of several candidates: as `evaluate` gives, what they share being computed once."""
         for bits in candidates:
             check_candidate(bits, self.sites)
         prepared = self._split(split)
-        decoded: list[dict[int, list[int]]] = [{} for _ in candidates]
-        threads = torch.get_num_threads()
 
-        def decode(part: tuple[dict[int, list[int]], Sequence[int], list[np.ndarray]]) -> None:
-            found, positions, posteriors = part
-            found |= zip(positions, self.checkpoint.decoder.decode(posteriors), strict=True)
+        def decoded(number: int, batch: Batch) -> list[list[list[int]]]:
+            logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
+            return [self.checkpoint.decoder.decode(_log_posteriors(y, batch)) for y in logits]
 
-        with ThreadPoolExecutor(threads) as pool:
-            for number, batch in enumerate(prepared.batches):
-                logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
-                parts = []
-                for found, of_candidate in zip(decoded, logits, strict=True):
-                    posteriors = _log_posteriors(of_candidate, batch)
-                    for i in range(min(threads, len(posteriors))):
-                        parts.append((found, batch.positions[i::threads], posteriors[i::threads]))
-                list(pool.map(decode, parts))
-        return [self.error_rate([h[i] for i in range(len(h))], split) for h in decoded]
+        by_candidate = zip(*in_threads(decoded, prepared.batches), strict=True)
+        return [self.error_rate(_in_order(prepared.batches, found), split) for found in by_candidate]
 
     @torch.inference_mode()
     def evaluate_reference(self, bits: Bits, utterances: int, split: str = "dev") -> "ReferenceCheck":
@@ -258,37 +248,38 @@ class Recogniser:
         corpus."""
         return self.log_posteriors_with(FloatArithmetic() if bits is None else self._arithmetic(bits), split)
 
-    @torch.inference_mode()
     def log_posteriors_with(self, arithmetic: Arithmetic, split: str) -> list[np.ndarray]:
         """As `log_posteriors`, in an arithmetic of the caller's."""
         prepared = self._split(split)
-        result: list[np.ndarray] = [np.empty(0)] * len(prepared.features)
-        for batch in prepared.batches:
-            found = _log_posteriors(self.network(batch.features, batch.lengths, arithmetic), batch)
-            for position, posteriors in zip(batch.positions, found, strict=True):
-                result[position] = posteriors
-        return result
 
-    @torch.inference_mode()
+        def work(_: int, batch: Batch) -> list[np.ndarray]:
+            return _log_posteriors(self.network(batch.features, batch.lengths, arithmetic), batch)
+
+        return _in_order(prepared.batches, in_threads(work, prepared.batches))
+
     def evaluate_delta(self, bits: Bits, thresholds: Mapping[str, int], split: str = "dev") -> "DeltaResult":
         """As `evaluate`, of the delta network with these thresholds, in units of the sites' activation codes. Sites
         that are not named transmit everything."""
         check_candidate(bits, self.sites)
         _check_thresholds(thresholds, self.sites)
         prepared = self._split(split)
-        hypotheses: dict[int, list[int]] = {}
-        shares: dict[str, list[np.ndarray]] = {site: [] for site in thresholds}
-        for batch in prepared.batches:
+
+        def work(_: int, batch: Batch) -> tuple[list[list[int]], Delta]:
             delta = Delta(thresholds, batch.lengths)
             found = _log_posteriors(self.network(batch.features, batch.lengths, self._arithmetic(bits, delta)), batch)
-            hypotheses |= dict(zip(batch.positions, self.checkpoint.decoder.decode(found), strict=True))
+            return self.checkpoint.decoder.decode(found), delta
+
+        found, deltas = zip(*in_threads(work, prepared.batches), strict=True)
+        shares: dict[str, list[np.ndarray]] = {site: [] for site in thresholds}
+        for delta in deltas:
             for site in thresholds:
                 directions = delta.active[site].shape[1]
-                shares[site] += [delta.share(site, b, d) for b in range(len(batch.lengths)) for d in range(directions)]
+                utterances = range(len(delta.lengths))
+                shares[site] += [delta.share(site, b, d) for b in utterances for d in range(directions)]
         active = {site: float(np.concatenate(values).mean()) for site, values in shares.items()}
         macs = sum(site.weights for site in self.sites)
         done = sum(site.weights * active.get(site.name, 1.0) for site in self.sites)
-        rate = self.error_rate([hypotheses[i] for i in range(len(hypotheses))], split)
+        rate = self.error_rate(_in_order(prepared.batches, found), split)
         return DeltaResult(rate, active, 1.0 - done / macs)
 
     @torch.inference_mode()
@@ -328,8 +319,11 @@ class Recogniser:
         if split not in self._splits:
             features = self.utterances(split)
             lengths = [len(mat) for mat in features.mats]
+            # A batch for every thread at least; 5 % are for padding.
+            share = int(1.05 * sum(lengths) / torch.get_num_threads())
             batches = tuple(
-                pack(features.mats, None, positions) for positions in plan(lengths, self.network.frames_per_batch)
+                pack(features.mats, None, positions)
+                for positions in plan(lengths, min(self.network.frames_per_batch, share))
             )
             # Fewer speakers than groups: a group is of utterances then.
             of = features.speakers if len(set(features.speakers)) >= SUBSETS else features.ids
@@ -365,6 +359,16 @@ def _check_thresholds(thresholds: Mapping[str, int], sites: Sequence[Site]) -> N
             raise InputError(f"threshold of {site}: unknown site: the sites are {', '.join(names)}")
         if threshold < 0:
             raise InputError(f"threshold of {site}: {threshold}: it must be at least 0")
+
+
+def _in_order(batches: Sequence[Batch], found: Iterable[Sequence[Value]]) -> list[Value]:
+    """What was found for the utterances of each batch, in the order of the corpus."""
+    by_position = {
+        position: value
+        for batch, values in zip(batches, found, strict=True)
+        for position, value in zip(batch.positions, values, strict=True)
+    }
+    return [by_position[i] for i in range(len(by_position))]
 
 
 def _log_posteriors(logits: torch.Tensor, batch: Batch) -> list[np.ndarray]:

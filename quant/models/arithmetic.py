@@ -5,6 +5,7 @@ A model says *what* is multiplied (`product`) and *what* recurs (`sru`); an arit
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -14,8 +15,16 @@ from quant.models.cells import Cell, recurrence, turned
 from quant.models.recurrence import sru_recurrence
 from quant.models.site import DIRECTIONS
 
-Stage = tuple[tuple[str, ...], Callable[[torch.Tensor], torch.Tensor]]
-"""A part of a network's computation: the sites in it, and its function from the result of the part before."""
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a network's computation."""
+
+    sites: tuple[str, ...]
+    compute: Callable[[torch.Tensor], torch.Tensor]
+    """Its result from that of the part before."""
+    kept: bool = True
+    """Whether the result is small beside the time that it takes: worth memory until another candidate needs it."""
 
 
 class Arithmetic(Protocol):
@@ -25,8 +34,11 @@ class Arithmetic(Protocol):
         """x (..., K) times weight (M, K) transposed, plus bias (M,): (..., M)."""
         ...
 
-    def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The recurrence behind the product of `site`: see `quant.models.recurrence`."""
+    def sru(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """A layer of SRU: x (T, B, K), weight (2·3·C, K), vectors (2, 4, C) → h (T, B, 2, C): see
+        `quant.models.recurrence`."""
         ...
 
     def recurrence(
@@ -54,6 +66,11 @@ def in_time(h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return torch.stack((h[:, 0], turned(h[:, 1], lengths)), 2)
 
 
+def by_gate(u: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    """The product of an SRU layer (T, B, 2·3·C) → (T, B, 2, 3, C)."""
+    return u.unflatten(-1, (DIRECTIONS, -1, vectors.shape[2]))
+
+
 class FloatArithmetic:
     """Float32, differentiable."""
 
@@ -62,8 +79,10 @@ class FloatArithmetic:
     ) -> torch.Tensor:
         return functional.linear(x, weight, bias)
 
-    def sru(self, site: str, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        return sru_recurrence(u, vectors, lengths)
+    def sru(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        return sru_recurrence(by_gate(self.product(site, x, weight), vectors), vectors, lengths)
 
     def recurrence(
         self,

@@ -45,8 +45,8 @@ class GatedRnn(nn.Module):
     """Parameters and data flow. `forward` takes time-major features (T, B, inputs) and lengths (B,), and returns
     logits (T, B, outputs)."""
 
-    frames_per_batch = 32768
-    """Of an evaluation: a step is one small product over a batch, and wants many utterances."""
+    frames_per_batch = 8192
+    """Of an evaluation: a step is one small product over a batch, and wants many utterances; threads want batches."""
 
     def __init__(self, geometry: GatedGeometry, dropout: float = 0.0, normalised: bool = False):
         """`normalised`: with the batch normalisation of training; what is stored and quantized has none."""
@@ -101,19 +101,19 @@ class GatedRnn(nn.Module):
     ) -> torch.Tensor:
         """`generator` draws the dropout masks of a training pass, in which batches are normalised by themselves;
         without it nothing is dropped, and running statistics normalise."""
-        for _, stage in self.stages(lengths, arithmetic or FloatArithmetic(), generator):
-            x = stage(x)
+        for stage in self.stages(lengths, arithmetic or FloatArithmetic(), generator):
+            x = stage.compute(x)
         return x
 
     def stages(
         self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
     ) -> list[Stage]:
-        """The computation in parts: the sites of each, and its function from the result of the part before."""
+        """The computation in parts, in their order."""
         layers = [
-            ((f"W{i}", f"U{i}"), partial(self._layer, i, lengths, arithmetic, generator))
+            Stage((f"W{i}", f"U{i}"), partial(self._layer, i, lengths, arithmetic, generator))
             for i in range(self.geometry.layers)
         ]
-        return [*layers, (("FC",), partial(self._output, arithmetic, generator))]
+        return [*layers, Stage(("FC",), partial(self._output, arithmetic, generator), kept=False)]
 
     def _layer(
         self, i: int, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None, x: torch.Tensor

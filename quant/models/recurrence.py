@@ -24,7 +24,10 @@ from quant import kernels
 
 def use_torch_threads() -> None:
     """Numba and torch share the cores: follow the thread count that torch was given, up to Numba's own maximum."""
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    if torch.get_num_threads() != threads:  # when Numba starts its threads it sets OpenMP's number, torch's too
+        torch.set_num_threads(threads)
 
 
 def sru_states(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,7 +35,8 @@ def sru_states(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) ->
     h = torch.empty((*u.shape[:3], u.shape[4]))
     c = torch.empty_like(h)
     use_torch_threads()
-    kernels.sru_forward(
+    forward = kernels.sru_forward if torch.get_num_threads() > 1 else kernels.sru_forward_alone
+    forward(
         u.detach().contiguous().numpy(), vectors.detach().contiguous().numpy(), lengths.numpy(), h.numpy(), c.numpy()
     )
     return h, c
@@ -84,15 +88,17 @@ def sru_recurrence_fixed(
     `sums` (T, B, 2, 3, C), int32 or float32, times `scale` (2, 3, C) is u. `u_step` is the step of the gates'
     pre-activations and `state_step` that of c; gates and h have 14 fractional bits.
     """
-    h = torch.empty((*sums.shape[:3], sums.shape[4]))
-    use_torch_threads()
-    kernels.sru_forward_fixed(
-        sums.contiguous().numpy(),
-        scale.contiguous().numpy(),
-        vectors.contiguous().numpy(),
-        lengths.numpy(),
-        h.numpy(),
-        np.float32(u_step),
-        np.float32(state_step),
-    )
-    return h
+    h = torch.empty((*sums.shape[:3], sums.shape[4]), dtype=torch.int16)
+    for d in range(sums.shape[2]):
+        kernels.sru_forward_fixed(
+            sums[:, :, d].contiguous().numpy(),
+            scale[d].contiguous().numpy(),
+            vectors.contiguous().numpy(),
+            lengths.numpy(),
+            h.numpy(),
+            d,
+            0,
+            np.float32(u_step),
+            np.float32(state_step),
+        )
+    return h * kernels.GATE_STEP

@@ -47,7 +47,7 @@ class Sru(nn.Module):
     logits (T, B, outputs)."""
 
     cell = "sru"
-    frames_per_batch = 8192
+    frames_per_batch = 1024
     """Of an evaluation: what is in flight stays near the caches."""
 
     def __init__(self, geometry: SruGeometry, dropout: float = 0.0):
@@ -86,15 +86,18 @@ class Sru(nn.Module):
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         """`generator` draws the dropout masks of a training pass; without it nothing is dropped."""
-        for _, stage in self.stages(lengths, arithmetic or FloatArithmetic(), generator):
-            x = stage(x)
+        for stage in self.stages(lengths, arithmetic or FloatArithmetic(), generator):
+            x = stage.compute(x)
         return x
 
     def stages(
         self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
     ) -> list[Stage]:
-        """The computation in parts: the sites of each, and its function from the result of the part before."""
-        return [((site.name,), partial(self._layer, site.name, lengths, arithmetic, generator)) for site in self.sites]
+        """The computation in parts, in their order."""
+        return [
+            Stage((name,), partial(self._layer, name, lengths, arithmetic, generator), kept=name.startswith("P"))
+            for name in (site.name for site in self.sites)
+        ]
 
     def _layer(
         self,
@@ -106,8 +109,7 @@ class Sru(nn.Module):
     ) -> torch.Tensor:
         weight = self.get_parameter(site)
         if site.startswith("L"):
-            u = arithmetic.product(site, x, weight).unflatten(-1, (DIRECTIONS, GATES, self.geometry.cells))
-            return arithmetic.sru(site, u, self.get_parameter(f"V{site[1:]}"), lengths).flatten(2)
+            return arithmetic.sru(site, x, weight, self.get_parameter(f"V{site[1:]}"), lengths).flatten(2)
         bias = self.get_parameter("bias") if site == "FC" else None
         return arithmetic.product(site, drop(x, self.dropout, generator), weight, bias)
 

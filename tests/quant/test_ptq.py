@@ -7,10 +7,14 @@ import torch
 from quant.batches import pack, plan
 from quant.calibration import Calibration, calibrate
 from quant.candidate import homogeneous
+from quant.integer_products import encode, values
+from quant.models.arithmetic import by_gate
 from quant.models.networks import geometry
 from quant.models.networks import network as network_of
+from quant.models.recurrence import sru_recurrence_fixed
 from quant.models.sru import Sru, SruGeometry
-from quant.ptq import QuantizedArithmetic, QuantizedWeights
+from quant.ptq import CELLS_AT_ONCE, QuantizedArithmetic, QuantizedWeights
+from quant.quantizer import fixed_point_grid
 
 GEOMETRY = SruGeometry(layers=2, cells=20, projection=12, outputs=9)
 
@@ -115,14 +119,13 @@ def test_sums_beyond_what_float32_counts_are_exact_too() -> None:
     calibration = calibrate(network, pack([x[:, 0].numpy(), x[:, 1].numpy()], None, [0, 1]))
     weights = QuantizedWeights(network)
     grid = calibration.activations["L1"][8]
-    arithmetic = QuantizedArithmetic(homogeneous(network.sites, 8), weights, calibration)
     inputs = torch.full((1, 1, 1200), 10.0 * grid.step * grid.highest)
     inputs[..., :7] = grid.step * 3
     w = weights("L1", 8)
     assert w.largest_row * 128 > 2**24
     whole = int((grid.encode(inputs).to(torch.int64) @ w.codes.to(torch.int64).T).flatten()[0])
     assert whole > 2**24
-    ours = arithmetic.product("L1", inputs, network.get_parameter("L1")).flatten()[0]
+    ours = w.multiply(encode(inputs, grid)).flatten()[0]
     assert int(ours) == whole
 
 
@@ -146,3 +149,27 @@ def test_results_depend_on_nothing_but_the_utterance(cell: str, bits: int, utter
     for seen, found in results[1:]:
         assert seen == results[0][0]
         assert torch.equal(found, results[0][1])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_layer_in_parts_is_the_layer(bits: int) -> None:
+    """Cells that fill neither machine words nor equal parts: as the whole product and the recurrence behind it."""
+    cells = CELLS_AT_ONCE + 21
+    net = Sru(SruGeometry(layers=1, cells=cells, outputs=9)).requires_grad_(False)
+    net.initialise(torch.Generator().manual_seed(0))
+    net.get_parameter("V0").normal_(0, 0.3, generator=torch.Generator().manual_seed(1))
+    mats = [np.random.default_rng(n).normal(size=(n, 23)).astype(np.float32) for n in (12, 5)]
+    batch = pack(mats, None, [0, 1])
+    seen, weights = calibrate(net, batch), QuantizedWeights(net)
+    arithmetic = QuantizedArithmetic(homogeneous(net.sites, bits), weights, seen)
+    vectors = net.get_parameter("V0")
+    h = arithmetic.sru("L0", batch.features, net.get_parameter("L0"), vectors, batch.lengths)
+    w, grid = weights("L0", bits), seen.grid("L0", bits)
+    expected = sru_recurrence_fixed(
+        by_gate(w.multiply(encode(batch.features, grid)), vectors), by_gate(w.steps * grid.step, vectors),
+        fixed_point_grid(float(vectors.abs().max())).round(vectors), batch.lengths,
+        seen.results["L0"].step, seen.states["L0"].step,
+    )  # fmt: skip
+    assert len(weights.sru_blocks("L0", bits, cells)) == 4
+    assert torch.equal(values(h), expected)
+    assert values(h).std() > 0.05

@@ -1,5 +1,9 @@
 """The fused recurrence against the equations written out in torch."""
 
+import os
+import subprocess
+import sys
+
 import numba
 import numpy as np
 import pytest
@@ -123,3 +127,16 @@ def gates(function: str, x: np.ndarray) -> np.ndarray:
     for i in range(len(x)):
         result[i] = kernels.tanh_code(x[i]) if function == "tanh" else kernels.sigmoid_code(x[i])
     return result
+
+
+def test_numba_leaves_torch_its_threads() -> None:
+    """Numba's first parallel kernel tells OpenMP how many threads it has, which torch would follow."""
+    script = """
+import torch
+from quant.models.recurrence import sru_recurrence
+assert torch.get_num_threads() == 1
+u = torch.randn(5, 2, 2, 3, 4, requires_grad=True)
+sru_recurrence(u, torch.randn(2, 4, 4), torch.tensor([5, 3])).sum().backward()
+assert torch.get_num_threads() == 1
+"""
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
