@@ -1,0 +1,66 @@
+"""The options and arguments that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Arch = Annotated[str, typer.Option("--arch", help="A shipped spec's name (`mohaq arch list`) or a YAML file.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the spec: `array.rows=64`. May be repeated."),
+]
+Bits = Annotated[
+    str,
+    typer.Option(
+        "--bits",
+        help="`8` for every site, `4x8` for 4-bit weights and 8-bit activations, `L0=8x8,P1=4x8,…` for each site, "
+        "`4x8,U*=16` for all but some, or a JSON or YAML file of that.",
+    ),
+]
+ModelName = Annotated[str, typer.Option("--model", help="A shipped checkpoint's name or a .safetensors file.")]
+Corpus = Annotated[
+    str,
+    typer.Option(
+        "--corpus", help="`embedded` (synthesised on first use); `timit` or `fsdd` (spoken digits) with --root."
+    ),
+]
+Root = Annotated[
+    Path | None,
+    typer.Option("--root", help="Folder of a corpus in TIMIT's layout, or of the Free Spoken Digit Dataset."),
+]
+WeightClipping = Annotated[
+    str, typer.Option("--clipping", help="Of weights: `mse`, `max`, `percentile`, `aciq-laplace` or `aciq-gauss`.")
+]
+ActivationClipping = Annotated[
+    str, typer.Option("--activation-clipping", help="Of activations: `mse`, `max`, `percentile` or `median`.")
+]
+PerChannel = Annotated[bool, typer.Option("--per-channel", help="A step for every output channel of a weight matrix.")]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out utterances that cannot be read, and say how many.")
+]
+Workload = Annotated[
+    str, typer.Argument(help="A trace file (YAML or JSON), a shipped trace's name, or a SCALE-Sim topology (CSV).")
+]
+AllBits = Annotated[
+    str | None,
+    typer.Option("--bits", help="`8` or `4x8` (weights x activations) for all products, instead of the trace's own."),
+]
+Steps = Annotated[int | None, typer.Option("--steps", help="Frames of 10 ms, instead of the trace's own.")]
+UseDask = Annotated[
+    bool, typer.Option("--dask", help="Have Dask run the processes that evaluate; as many as cores by default.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler", metavar="ADDRESS", help="Evaluate on the Dask cluster of this scheduler: `tcp://host:8786`."
+    ),
+]
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="[FILE]", help="Write JSON; without a FILE, or with `-`, to standard output."),
+]
+Csv = Annotated[
+    str | None,
+    typer.Option("--csv", metavar="[FILE]", help="Write CSV; without a FILE, or with `-`, to standard output."),
+]
