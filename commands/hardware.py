@@ -47,7 +47,7 @@ def simulate(
     from simulators.workload import load_workload
 
     for target in (plot_file, timeline_file, json_file, csv_file):
-        check(target, protect=trace)
+        check(target, trace)
     workload, spec = load_workload(trace, bits, steps), load_arch(arch, overrides or [])
     left_out: tuple[str, ...] = ()
     if model == "published":
@@ -68,12 +68,12 @@ def simulate(
     if timeline_file is not None:
         from simulators.timeline import timeline
 
-        write(timeline_file, json.dumps(timeline(workload, spec)) + "\n", protect=trace)
+        write(timeline_file, json.dumps(timeline(workload, spec)) + "\n", trace)
     if json_file is not None:
         data = report.to_dict() | ({"left_out": left_out} if model == "published" else {})
-        write(json_file, json.dumps(data, indent=1) + "\n", protect=trace)
+        write(json_file, json.dumps(data, indent=1) + "\n", trace)
     if csv_file is not None:
-        write(csv_file, report.to_csv(), protect=trace)
+        write(csv_file, report.to_csv(), trace)
     if "-" not in (json_file, csv_file, timeline_file):
         print_report(report, out)
         if mapping:
@@ -110,7 +110,7 @@ def compare(
     from simulators.workload import load_workload
 
     for target in (json_file, csv_file):
-        check(target, protect=trace)
+        check(target, trace)
     workload = load_workload(trace, bits, steps)
     variants = []
     for text in archs:
@@ -121,9 +121,9 @@ def compare(
     note(unlisted_precisions(workload, [arch for _, arch in variants]))
     if json_file is not None:
         rows = [variant.to_dict() for variant in compared]
-        write(json_file, json.dumps(rows, indent=1) + "\n", protect=trace)
+        write(json_file, json.dumps(rows, indent=1) + "\n", trace)
     if csv_file is not None:
-        write(csv_file, comparison.to_csv(compared), protect=trace)
+        write(csv_file, comparison.to_csv(compared), trace)
     if "-" not in (json_file, csv_file):
         print_comparison(compared, out)
         if layers:

@@ -124,7 +124,7 @@ def delta(
         swept = sweep(recogniser, candidate, values, fc, split)
         points = list(progress.track(swept, len(combinations(recogniser, values)), description="delta"))
     if csv_file is not None:
-        write(csv_file, to_csv(points), protect="")
+        write(csv_file, to_csv(points))
     if trace_file is not None:
         recogniser.trace_delta(candidate, points[-1].thresholds, utterance, split).save(trace_file)
     if csv_file != "-":

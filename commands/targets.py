@@ -5,27 +5,24 @@ import sys
 from pathlib import Path
 
 from simulators.errors import InputError
-from simulators.files import write_whole
+from simulators.files import check_target, write_whole
 
 
-def check(target: str | None, protect: str) -> None:
-    """Before anything is computed: one file that cannot be written leaves none of the others."""
+def check(target: str | None, trace: str | None = None) -> None:
+    """Before anything is computed: one file that cannot be written leaves none of the others. None may be the trace."""
     if target is None or target == "-":
         return
-    path = Path(target)
-    if os.path.isdir(path):
-        raise InputError(f"{target}: it is a folder, and a file is wanted")
-    if os.path.exists(path) and path.resolve() == Path(protect).resolve():
+    check_target(target)
+    if trace is not None and os.path.exists(target) and Path(target).resolve() == Path(trace).resolve():
         raise InputError(f"{target}: the report would overwrite the trace")
-    if not os.path.isdir(path.parent):
-        raise InputError(f"{target}: cannot be written: there is no folder {path.parent}")
 
 
-def write(target: str, text: str, protect: str) -> None:
+def write(target: str, text: str, trace: str | None = None) -> None:
+    """To the file, or to standard output for `-`. Raises InputError as `check` does."""
     if target == "-":
         sys.stdout.write(text)
         return
-    check(target, protect)
+    check(target, trace)
     try:
         write_whole(Path(target), text.encode())
     except OSError as error:

@@ -19,6 +19,17 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder}: {is_one}, and a folder is wanted") from None
 
 
+def check_target(target: str | Path) -> None:
+    """Before anything is computed: raise InputError where no file of this name can be written."""
+    if not str(target):
+        raise InputError("'': the name is empty, and a file is wanted")
+    if os.path.isdir(target):
+        raise InputError(f"{target}: it is a folder, and a file is wanted")
+    folder = Path(target).parent
+    if not os.path.isdir(folder):
+        raise InputError(f"{target}: cannot be written: there is no folder {folder}")
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write by a temporary neighbour and a rename, so that a kill at any moment leaves the former file or the new
     one."""

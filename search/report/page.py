@@ -19,7 +19,7 @@ from search.report.page_data import page_data
 from search.report.picture import draw_report
 from search.report.table import csv_of
 from simulators.errors import InputError
-from simulators.files import write_whole
+from simulators.files import check_target, write_whole
 
 OWN_FILES = (
     "pareto.csv", "pareto.json", "pareto.png", "run.yaml", "state.json", "ledger.sqlite",
@@ -49,7 +49,8 @@ def write_report(
     """
     for target in (page, png, table):
         if target is not None:
-            _check_target(target, folders)
+            _keep_own_files(target, folders)
+            check_target(target)
     report = make_report(folders, models)
     contents = [(page, page_of(report).encode())]
     contents += [(png, draw_report(report))] if png else []
@@ -79,9 +80,6 @@ def page_of(report: Analysis) -> str:
     return re.sub("|".join(parts), lambda match: parts[match[0]], template)
 
 
-def _check_target(target: Path, folders: Sequence[Path]) -> None:
-    own = target.name in OWN_FILES and any(target.resolve().parent == folder.resolve() for folder in folders)
-    if own:
+def _keep_own_files(target: Path, folders: Sequence[Path]) -> None:
+    if target.name in OWN_FILES and any(target.resolve().parent == folder.resolve() for folder in folders):
         raise InputError(f"{target}: the run's own file: the report needs another name")
-    if target.is_dir() or not target.parent.is_dir():
-        raise InputError(f"{target}: cannot be written: {'it is a folder' if target.is_dir() else 'no such folder'}")

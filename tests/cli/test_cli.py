@@ -232,6 +232,12 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("runs", "/dev/null"), "/dev/null: it is a file, and a folder is wanted"),
         (("show", "/dev/null"), "/dev/null: it is a file, and a run is a folder"),
         (("report", "nowhere", "--out", "r.html"), "nowhere: no such folder"),
+        (("report", "nowhere", "--out", "/"), "/: it is a folder, and a file is wanted"),
+        (
+            ("report", "nowhere", "--out", "no/such/r.html"),
+            "no/such/r.html: cannot be written: there is no folder no/such",
+        ),
+        (("simulate", "lenet-5", "--arch", "bitfusion", "--json", ""), "mohaq: '': the name is empty"),
     ],
 )
 def test_bad_input_is_one_line_exit_code_two_and_nothing_written(
