@@ -20,8 +20,9 @@ from commands.options import (
     Root,
     SkipBad,
     WeightClipping,
+    written,
 )
-from commands.targets import write
+from commands.targets import check, write
 from simulators.errors import InputError
 from simulators.files import make_folder
 
@@ -102,7 +103,7 @@ def delta(
     csv_file: Csv = None,
     trace_file: Annotated[
         Path | None,
-        typer.Option("--trace", help="Write the trace of an utterance at the last thresholds, activity step by step."),
+        written("--trace", help="Write the trace of an utterance at the last thresholds, activity step by step."),
     ] = None,
     utterance: Annotated[int, typer.Option(min=0, help="Of --trace, counted from 0.")] = 0,
 ) -> None:
@@ -111,6 +112,7 @@ def delta(
 
     from quant.delta_sweep import combinations, sweep, to_csv
 
+    check(csv_file)
     recogniser = load_recogniser(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
     try:
@@ -144,9 +146,7 @@ def trace(
     bits: Bits,
     model: ModelName = "sru",
     steps: Annotated[int, typer.Option(help="Frames of 10 ms.")] = 300,
-    output: Annotated[
-        Path | None, typer.Option("--out", help="A .yaml or .json file; standard output without it.")
-    ] = None,
+    output: Annotated[Path | None, written("--out", help="A .yaml or .json file; standard output without it.")] = None,
 ) -> None:
     """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads."""
     recogniser = load_recogniser(model, "embedded", None)
@@ -163,7 +163,7 @@ def trace(
 @app.command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")
 def export(
     bits: Bits,
-    output: Annotated[Path, typer.Option("--out", help="Folder for model.safetensors and model.json.")],
+    output: Annotated[Path, written("--out", help="Folder for model.safetensors and model.json.")],
     model: ModelName = "sru",
     clipping: WeightClipping = "mse",
     activation_clipping: ActivationClipping = "mse",
@@ -181,7 +181,7 @@ def export(
 def train(
     output: Annotated[
         Path,
-        typer.Option(
+        written(
             "--out", help="Folder of the run: its state after each epoch, the log, and model.safetensors at the end."
         ),
     ],
@@ -219,7 +219,7 @@ def train(
 )
 def retrain(
     bits: Bits,
-    output: Annotated[Path, typer.Option("--out", help="Folder of the run: its state, and retrained.safetensors.")],
+    output: Annotated[Path, written("--out", help="Folder of the run: its state, and retrained.safetensors.")],
     model: ModelName = "sru",
     corpus: Corpus = "embedded",
     root: Root = None,

@@ -1,9 +1,22 @@
 """The options and arguments that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+
+def written(name: str, help: str, metavar: str = "<path>") -> Any:
+    """An option for a file or folder that a command writes: it must have a name, for `Path("")` is the current
+    folder."""
+    return typer.Option(name, help=help, metavar=metavar, parser=_named)
+
+
+def _named(text: str) -> Path:
+    if not text:
+        raise typer.BadParameter("the name is empty.")
+    return Path(text)
+
 
 Arch = Annotated[str, typer.Option("--arch", help="A shipped spec's name (`mohaq arch list`) or a YAML file.")]
 Set = Annotated[

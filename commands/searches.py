@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands.app import app, out
-from commands.options import Scheduler, Set, UseDask
+from commands.options import Scheduler, Set, UseDask, written
 from simulators.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 )
 def search(
     experiment: Annotated[str, typer.Argument(help="An experiment file, or a shipped experiment's name.")],
-    output: Annotated[Path, typer.Option("--out", help="Folder of the run; new or empty unless --resume.")],
+    output: Annotated[Path, written("--out", help="Folder of the run; new or empty unless --resume.")],
     arch: Annotated[str | None, typer.Option("--arch", help="Another architecture than the experiment's.")] = None,
     overrides: Set = None,
     generations: Annotated[int | None, typer.Option(help="Another number of generations.")] = None,
@@ -56,7 +56,7 @@ def search(
 )
 def sweep(
     experiment: Annotated[str, typer.Argument(help="An experiment file with `hardware:`, or a shipped one's name.")],
-    output: Annotated[Path, typer.Option("--out", help="Folder of the sweep; new or empty unless --resume.")],
+    output: Annotated[Path, written("--out", help="Folder of the sweep; new or empty unless --resume.")],
     candidates: Annotated[
         str | None, typer.Option("--candidates", help="Folder of a search whose front takes the place of the file's.")
     ] = None,
@@ -109,9 +109,9 @@ def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished s
 @app.command(epilog="Example: `mohaq report runs/demo --out report.html`; `mohaq report runs/sweep --out sweep.html`")
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished searches and sweeps.")],
-    output: Annotated[Path, typer.Option("--out", help="The page: one HTML file that needs no network.")],
-    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Draw fronts and hypervolume.")] = None,
-    table: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write every point.")] = None,
+    output: Annotated[Path, written("--out", help="The page: one HTML file that needs no network.")],
+    png: Annotated[Path | None, written("--png", metavar="FILE", help="Draw fronts and hypervolume.")] = None,
+    table: Annotated[Path | None, written("--csv", metavar="FILE", help="Write every point.")] = None,
 ) -> None:
     """Make a page of searches and sweeps: fronts to filter and click, variants of hardware, hypervolume, closed form
     and simulation."""

@@ -333,6 +333,8 @@ class Trace(BaseModel):
         """Write as YAML or JSON, by the suffix; shares of active inputs step by step go to an .npz file beside it.
         Raises InputError for another suffix, or where it cannot be written."""
         path = Path(path)
+        if path.suffix not in (".json", ".yaml", ".yml"):
+            raise InputError(f"{path}: a trace is saved as .yaml or .json")
         data = self._plain()
         sidecar = path.with_suffix(".npz")
         arrays = {layer["name"]: np.array(layer["active"]) for layer in data["layers"]
@@ -340,12 +342,7 @@ class Trace(BaseModel):
         for layer in data["layers"]:
             if layer["name"] in arrays:
                 layer["active"] = sidecar.name
-        if path.suffix == ".json":
-            text = json.dumps(data, indent=1) + "\n"
-        elif path.suffix in (".yaml", ".yml"):
-            text = _as_yaml(data)
-        else:
-            raise InputError(f"{path}: a trace is saved as .yaml or .json")
+        text = json.dumps(data, indent=1) + "\n" if path.suffix == ".json" else _as_yaml(data)
         try:
             if arrays:
                 packed = io.BytesIO()

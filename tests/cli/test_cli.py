@@ -179,6 +179,7 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("evaluate", "--bits", "8", "--corpus", "timit"), "--root"),
         (("evaluate", "--bits", "8", "--corpus", "timit", "--root", "/nowhere"), "/nowhere"),
         (("trace", "--bits", "8", "--out", "x.txt"), "saved as .yaml or .json"),
+        (("trace", "--bits", "8", "--out", "."), ".: a trace is saved as .yaml or .json"),
         (("search", "nothing", "--out", "run"), "no such experiment"),
         (("search", "demo", "--out", "run", "--generations", "-1"), "--generations: -1"),
         (("search", "demo", "--out", "run", "--workers", "0"), "mohaq: --workers 0: it must be at least 1"),
@@ -209,6 +210,7 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("evaluate", "--bits", "4", "--model", "/"), "/: no such model"),
         (("evaluate", "--bits", "4,Z*=8"), "bits: Z*: no such site"),
         (("delta", "--bits", "8", "--thresholds", "-1"), "--thresholds -1: they must be at least 0"),
+        (("delta", "--bits", "8", "--csv", "no/such.csv"), "no/such.csv: cannot be written: there is no folder no"),
         (("delta", "--bits", "8", "--thresholds", "x"), "they must be whole numbers"),
         (("export", "--bits", "8", "--out", "/dev/null"), "/dev/null: it is a file, and a folder is wanted"),
         (
@@ -247,6 +249,29 @@ def test_bad_input_is_one_line_exit_code_two_and_nothing_written(
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.strip().count("\n") == 0
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("export", "--bits", "8"), "--out"),
+        (("train", "--small"), "--out"),
+        (("retrain", "--bits", "2"), "--out"),
+        (("search", "demo"), "--out"),
+        (("sweep", "sweep-bitfusion"), "--out"),
+        (("trace", "--bits", "8"), "--out"),
+        (("report", "runs/demo"), "--out"),
+        (("report", "runs/demo", "--out", "r.html"), "--png"),
+        (("report", "runs/demo", "--out", "r.html"), "--csv"),
+        (("delta", "--bits", "8"), "--trace"),
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(arguments: tuple[str, ...], option: str, tmp_path: Path) -> None:
+    result = mohaq(*arguments, option, "", cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == f"mohaq: Invalid value for '{option}': the name is empty. Try --help.\n"
     assert result.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
