@@ -40,11 +40,13 @@ def print_report(report: Report, out: Console) -> None:
     def say(text: str) -> None:
         out.print(text, highlight=False, soft_wrap=True)
 
-    say(
-        f"{report.cycles:,} cycles at {report.frequency_mhz:g} MHz: {report.latency_ms:,.3f} ms for "
-        f"{report.steps} frames, {report.latency_ms_per_frame * 1e3:,.2f} µs a frame, "
-        f"real-time factor {report.real_time_factor:.2g}"
-    )
+    latency, energy = f"{report.latency_ms:,.3f} ms", f"{report.energy_uj:,.1f} µJ"
+    if many := _steps(report):
+        latency += f" for {many}, {report.latency_ms / report.steps * 1e3:,.2f} µs {_a_step(report)}"
+        energy += f", {report.energy_uj / report.steps:,.3f} µJ {_a_step(report)}"
+    if report.real_time_factor is not None:
+        latency += f", real-time factor {report.real_time_factor:.2g}"
+    say(f"{report.cycles:,} cycles at {report.frequency_mhz:g} MHz: {latency}")
     parts: dict[str, float] = {}
     for layer in report.layers:
         for component, microjoules in layer.energy_uj.items():
@@ -54,8 +56,19 @@ def print_report(report: Report, out: Console) -> None:
         for name, x in sorted(parts.items(), key=lambda item: -item[1])[:4]
         if report.energy_uj and x / report.energy_uj >= 0.005
     )
-    say(f"{report.energy_uj:,.1f} µJ, {report.energy_uj_per_frame:,.3f} µJ a frame: {shares}")
+    say(f"{energy}: {shares}")
     say(_roofline_line(report))
+
+
+def _steps(report: Report) -> str:
+    """The steps in words; nothing of a single input, which is all the work there is."""
+    if report.has_frames:
+        return f"{report.steps} frame{'s' if report.steps > 1 else ''}"
+    return f"{report.steps} inputs" if report.steps > 1 else ""
+
+
+def _a_step(report: Report) -> str:
+    return "a frame" if report.has_frames else "an input"
 
 
 def _mostly(layer: LayerReport, stall: int) -> str:
@@ -81,7 +94,7 @@ def _roofline_line(report: Report) -> str:
 def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
     """A row a variant; EDP is energy times delay."""
     report = comparisons[0].report
-    title = f"{report.trace}, {report.steps} frames; ratios to the first"
+    title = ", ".join(filter(None, (report.trace, _steps(report)))) + "; ratios to the first"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("architecture", overflow="fold", min_width=12)
     for column in ("latency ms", "x", "energy µJ", "x", "EDP x", "mm²"):

@@ -57,6 +57,7 @@ def published_report(trace: Trace, arch: Arch) -> PublishedReport:
             arch=f"{arch.name} (published model)",
             trace=trace.name,
             steps=trace.steps,
+            has_frames=trace.has_frames,
             frequency_mhz=arch.frequency_mhz,
             layers=tuple(layers),
             bits_per_cycle={"dram": spec.dram.bits_per_cycle},

@@ -68,11 +68,13 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Report:
-    """One utterance of a trace on an architecture."""
+    """One utterance of a trace on an architecture, or one batch of inputs."""
 
     arch: str
     trace: str
     steps: int
+    has_frames: bool
+    """Whether the steps are frames of 10 ms. Where they are not, there is no figure a frame and no real-time factor."""
     frequency_mhz: float
     layers: tuple[LayerReport, ...]
     bits_per_cycle: dict[str, int]
@@ -91,17 +93,17 @@ class Report:
         return add_up(add_up(layer.energy_uj.values()) for layer in self.layers)
 
     @property
-    def latency_ms_per_frame(self) -> float:
-        return self.latency_ms / self.steps
+    def latency_ms_per_frame(self) -> float | None:
+        return self.latency_ms / self.steps if self.has_frames else None
 
     @property
-    def energy_uj_per_frame(self) -> float:
-        return self.energy_uj / self.steps
+    def energy_uj_per_frame(self) -> float | None:
+        return self.energy_uj / self.steps if self.has_frames else None
 
     @property
-    def real_time_factor(self) -> float:
+    def real_time_factor(self) -> float | None:
         """Latency over the duration of the utterance; below 1 is faster than speech."""
-        return self.latency_ms / (self.steps * FRAME_MS)
+        return self.latency_ms / (self.steps * FRAME_MS) if self.has_frames else None
 
     @property
     def energy_delay_uj_ms(self) -> float:
@@ -210,4 +212,12 @@ def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Se
                 )
             )
             stalls = {}  # a segment's stalls are its first layer's
-    return Report(arch.name, trace.name, trace.steps, arch.frequency_mhz, tuple(reports), dict(lowered.bits_per_cycle))
+    return Report(
+        arch=arch.name,
+        trace=trace.name,
+        steps=trace.steps,
+        has_frames=trace.has_frames,
+        frequency_mhz=arch.frequency_mhz,
+        layers=tuple(reports),
+        bits_per_cycle=dict(lowered.bits_per_cycle),
+    )

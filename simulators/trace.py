@@ -1,6 +1,7 @@
 """The contract between quantizer and simulator: an ordered list of layers with their shapes and bit-widths.
 
-A trace describes one utterance of `steps` frames (one frame every 10 ms). Each layer reads the result of the one
+A trace describes one utterance of `steps` frames (one frame every 10 ms), or, of a network without recurrence, so many
+inputs that time does not order. Each layer reads the result of the one
 before it and carries the bits of its weights, of the activations it reads and of the results it leaves. What a trace
 cannot express is an error; no layer costs nothing.
 """
@@ -228,13 +229,13 @@ AnyLayer = Annotated[Matmul | Conv2d | Elementwise, Field(discriminator="op")]
 
 
 class Trace(BaseModel):
-    """A model's layers in order, over `steps` frames."""
+    """A model's layers in order, over `steps` frames or inputs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: str = Field(min_length=1, max_length=120)
     steps: Size
-    """Frames of 10 ms; latency a frame and the real-time factor divide by it."""
+    """Frames of 10 ms, which latency a frame and the real-time factor divide by, where `has_frames`; else inputs."""
     layers: tuple[AnyLayer, ...] = Field(min_length=1, max_length=10_000, strict=False)
 
     @model_validator(mode="before")
@@ -270,6 +271,11 @@ class Trace(BaseModel):
     def ops(self) -> int:
         """Elementwise operations over all steps."""
         return sum(layer.ops_total for layer in self.layers if isinstance(layer, Elementwise))
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether time goes from step to step, as a recurrent layer says. Images and matrix products have no frames."""
+        return any(layer.recurrent for layer in self.layers if not isinstance(layer, Conv2d))
 
     @property
     def weight_bits_total(self) -> int:

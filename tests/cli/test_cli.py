@@ -57,6 +57,25 @@ def test_simulate_shows_the_mapping_draws_and_writes_a_timeline(tmp_path: Path) 
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
 
 
+def test_work_without_frames_claims_no_frames_and_no_speech(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("Layer, M, N, K,\nFC, 64, 100, 200,\n")
+    for work in (("g.csv", "--bits", "8"), ("lenet-5",), ("lenet-5", "--steps", "4")):
+        for command in (("simulate", "--model", "simulated"), ("simulate", "--model", "published"), ("compare",)):
+            name, *options = command
+            result = mohaq(name, *work, "--arch", "bitfusion", *options, cwd=tmp_path)
+            assert result.returncode == 0, result.stderr
+            assert "frame" not in result.stdout
+            assert "real-time" not in result.stdout
+            assert ("4 inputs" in result.stdout) == ("--steps" in work)
+            assert ("µs an input" in result.stdout) == ("--steps" in work and name == "simulate")
+    report = json.loads(mohaq("simulate", "lenet-5", "--arch", "bitfusion", "--json").stdout)
+    assert report["latency_ms_per_frame"] is report["energy_uj_per_frame"] is report["real_time_factor"] is None
+    one = mohaq("simulate", "lstm-128-8bit", "--arch", "bitfusion", "--steps", "1").stdout
+    assert "for 1 frame, " in one
+    assert "µs a frame, real-time factor" in one
+    assert "µJ a frame" in one
+
+
 def test_the_published_model_names_what_it_leaves_out() -> None:
     result = mohaq("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--model", "published")
     assert "Left out, for the published model knows no elementwise work: E0, E1, E2, E3" in result.stdout
