@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.app import app, out
+from commands.app import app, note, out
 from commands.options import Scheduler, Set, UseDask, written
 from simulators.errors import InputError
 
@@ -88,7 +88,9 @@ def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders bel
     from search.display import print_runs
     from search.stored import find_runs
 
-    print_runs(find_runs(folder))
+    found, complaints = find_runs(folder)
+    print_runs(found)
+    note(complaints)
 
 
 @app.command(epilog="Example: `mohaq show runs/demo`")

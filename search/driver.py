@@ -33,7 +33,7 @@ from search.results import Run, Solution
 from search.state import RunFolder
 from simulators import Arch
 from simulators.errors import InputError
-from simulators.files import make_folder
+from simulators.files import with_folder
 from simulators.places import KeyedError, or_else_under
 
 BASELINE_BITS = 16
@@ -82,10 +82,11 @@ def run(
     carried = {}
     if experiment.beacons is not None and experiment.beacons.carry:
         carried = {"carried beacons": digest_of_carried(experiment.beacons)}
-    make_folder(folder)  # before the data are read or synthesised: a folder that cannot be costs nothing
+    with with_folder(folder):  # before the data are read or synthesised: a folder that cannot be costs nothing
+        data = data_digest(experiment, model)
     digests = {
         "model": model.digest,
-        "data": data_digest(experiment, model),
+        "data": data,
         "arch": arch.digest,
         "code of quant": error_code(),
         "code of simulators": cost_code(),

@@ -50,8 +50,15 @@ def load_run(folder: Path) -> StoredRun:
     )
 
 
-def find_runs(folder: Path) -> list[StoredRun]:
-    """The runs in a folder and in the folders below it, by path. Raises InputError if there is no such folder."""
+def find_runs(folder: Path) -> tuple[list[StoredRun], list[str]]:
+    """The runs in a folder and in the folders below it, by path, and what is wrong with those that cannot be read.
+    Raises InputError if there is no such folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: {'it is a file, and a folder is wanted' if folder.exists() else 'no such folder'}")
-    return [load_run(path) for path in sorted({path.parent for name in KINDS for path in folder.rglob(name)})]
+    runs, complaints = [], []
+    for path in sorted({path.parent for name in KINDS for path in folder.rglob(name)}):
+        try:
+            runs.append(load_run(path))
+        except InputError as error:
+            complaints.append(str(error))
+    return runs, complaints

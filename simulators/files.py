@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from simulators.errors import InputError
@@ -28,6 +30,23 @@ def check_target(target: str | Path) -> None:
     folder = Path(target).parent
     if not os.path.isdir(folder):
         raise InputError(f"{target}: cannot be written: there is no folder {folder}")
+
+
+@contextmanager
+def with_folder(folder: Path) -> Iterator[None]:
+    """`make_folder` for what is done inside; what was made is taken away again if an error ends that before anything
+    lies there."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        for path in new:
+            try:
+                path.rmdir()
+            except OSError:  # not empty
+                break
+        raise
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -35,7 +35,7 @@ from search.origin import located
 from search.problem import NOT_EVALUATED
 from search.state import CODESIGN_STATE_FILE, RunFolder
 from simulators.errors import InputError
-from simulators.files import make_folder
+from simulators.files import with_folder
 from simulators.places import KeyedError
 
 
@@ -148,8 +148,8 @@ def search_hardware(
     factory = ExperimentModel.of(experiment) if model is None else None
     model = factory() if factory else model
     genome = CoGenome(genome_of(experiment, hardware, model), hardware)
-    make_folder(folder)
-    identity = identity_of(experiment, hardware, model)
+    with with_folder(folder):
+        identity = identity_of(experiment, hardware, model)
     with (
         RunFolder(folder, identity, resume, CODESIGN_STATE_FILE) as state,
         closing(Ledger(folder / LEDGER_FILE)) as ledger,

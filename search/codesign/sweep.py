@@ -34,7 +34,7 @@ from search.origin import located
 from search.state import CODESIGN_STATE_FILE, RunFolder
 from search.stored import load_run
 from simulators.errors import InputError
-from simulators.files import make_folder
+from simulators.files import with_folder
 from simulators.mohaq_closed_form import memory_mib
 from simulators.places import KeyedError, under
 from simulators.population import Figures, Population
@@ -85,8 +85,8 @@ def sweep(
     genome_of(experiment, hardware, model)
     source = experiment.candidates
     given = None if source is None else _given(source, experiment, hardware, model)
-    make_folder(folder)
-    identity = identity_of(experiment, hardware, model)
+    with with_folder(folder):
+        identity = identity_of(experiment, hardware, model)
     if given is not None:
         identity["digests"]["candidates"] = _digest(name_of(bits) for bits in given)
     with (

@@ -285,7 +285,10 @@ def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
         show(console)
         texts.append(re.sub(r" \(\d+ of them now\)", "", console.file.getvalue()))  # type: ignore[attr-defined]
     assert texts[0] == texts[1]
-    (found,) = find_runs(tmp_path)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/state.json").write_text("{")
+    (found,), (complaint,) = find_runs(tmp_path)
+    assert complaint == f"{tmp_path / 'b'}: no run of a search: its state.json is not of one"
     assert (found.generations, found.experiment["name"]) == (result.experiment.generations, result.experiment.name)
     console = Console(file=io.StringIO())
     print_runs([found], console)
@@ -294,6 +297,21 @@ def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
         load_run(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         find_runs(tmp_path / "nowhere")
+
+
+def test_data_that_cannot_be_read_leave_no_folder(tmp_path: Path) -> None:
+    class Unreadable(StandInModel):
+        def __getattribute__(self, name: str) -> object:
+            if name == "data_digest":
+                raise InputError("no such corpus")
+            return super().__getattribute__(name)
+
+    there = tmp_path / "there"
+    there.mkdir()
+    for folder in (tmp_path / "new/run", there):
+        with pytest.raises(InputError, match="no such corpus"):
+            run(experiment(), folder, model=Unreadable())
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
 def test_a_search_may_begin_with_anothers_ledger(tmp_path: Path) -> None:

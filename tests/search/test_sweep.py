@@ -332,7 +332,7 @@ def test_bits_become_what_the_hardware_offers() -> None:
 
 
 def test_a_sweep_is_listed_and_shown_as_it_was_printed(swept: CoDesign) -> None:
-    (stored,) = find_runs(swept.folder)
+    (stored,), _ = find_runs(swept.folder)
     assert stored.is_codesign
     printed, shown, listed = io.StringIO(), io.StringIO(), io.StringIO()
     print_sweep(swept, Console(file=printed))
