@@ -31,6 +31,10 @@ class PrefixCache:
         self._clock = 0.0
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type["PrefixCache"], tuple[int]]:
+        """Another process begins with an empty one."""
+        return PrefixCache, (self.capacity_bytes,)
+
     def clear(self) -> None:
         """Forget everything."""
         self.__init__(self.capacity_bytes)  # type: ignore[misc]

@@ -75,6 +75,12 @@ class QuantizedWeights:
             self._kept[key] = quantize_weights(self._network.get_parameter(site).detach(), bits, self.scheme)
         return self._kept[key]
 
+    def prepare(self, bits: Bits) -> None:
+        """Quantize what a candidate needs: once, before several threads ask for it. Raises InputError for what an
+        exported model does not have."""
+        for site, (weight_bits, _) in bits.items():
+            self(site, weight_bits)
+
     def directions(self, site: str, bits: int) -> tuple[Weights, Weights]:
         """The recurrent matrices of both directions."""
         key = (site, bits)

@@ -194,6 +194,7 @@ class Recogniser:
         """Phone error rates of several candidates: as `evaluate` gives, what they share being computed once."""
         for bits in candidates:
             check_candidate(bits, self.sites)
+            self.weights.prepare(bits)
         prepared = self._split(split)
 
         def decoded(number: int, batch: Batch) -> list[list[list[int]]]:
@@ -262,6 +263,7 @@ class Recogniser:
         that are not named transmit everything."""
         check_candidate(bits, self.sites)
         _check_thresholds(thresholds, self.sites)
+        self.weights.prepare(bits)
         prepared = self._split(split)
 
         def work(_: int, batch: Batch) -> tuple[list[list[int]], Delta]:

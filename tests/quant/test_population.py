@@ -1,5 +1,7 @@
 """Candidates together: the same results as one by one, each shared part once, within a bounded memory."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -78,3 +80,10 @@ def test_what_saves_most_stays() -> None:
     assert cache.get("new") is not None
     cache.put("worthless", torch.zeros(10), 0.01)
     assert cache.get("worthless") is None
+
+
+def test_a_copy_for_another_process_is_empty() -> None:
+    cache = PrefixCache(capacity_bytes=80)
+    cache.put("key", torch.zeros(10), 1.0)
+    copy = pickle.loads(pickle.dumps(cache))
+    assert (copy.capacity_bytes, copy.bytes, copy.get("key")) == (80, 0, None)
