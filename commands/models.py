@@ -27,7 +27,7 @@ from simulators.errors import InputError
 from simulators.files import make_folder
 
 if TYPE_CHECKING:
-    from quant.recogniser import ReferenceCheck
+    from quant.rates import ReferenceCheck
 
 
 @app.command(

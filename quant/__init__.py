@@ -7,7 +7,8 @@ from quant.models.site import Site
 
 if TYPE_CHECKING:
     from quant.clipping import Scheme
-    from quant.recogniser import ErrorRate, Recogniser, load_model
+    from quant.rates import ErrorRate
+    from quant.recogniser import Recogniser, load_model
 
 __all__ = ["Bits", "ErrorRate", "Recogniser", "Scheme", "Site", "homogeneous", "load_model", "parse_bits"]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from quant.candidate import Bits
 from quant.delta import thresholds_of
-from quant.recogniser import DeltaResult, Recogniser
+from quant.rates import DeltaResult
+from quant.recogniser import Recogniser
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ model.trace(bits) → simulators.Trace
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from quant.models.networks import Network
 from quant.models.site import Site
 from quant.population import PrefixCache, logits_of
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
+from quant.rates import DeltaResult, ErrorRate, ReferenceCheck
 from quant.retrain import RESULT, retrain
 from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
@@ -39,45 +40,6 @@ Value = TypeVar("Value")
 SUBSETS = 4
 MAX_STEPS = 1 << 20
 """Frames of a trace: nearly three hours."""
-
-
-@dataclass(frozen=True)
-class ErrorRate:
-    """Phone error rates in percent. `error_max` is the largest over `subsets`, four groups of speakers: what a search
-    minimises, so that a candidate does not overfit one of them (MOHAQ, section 4.3). `error` is that of the whole
-    split."""
-
-    error_max: float
-    error: float
-    subsets: tuple[float, ...]
-    substitutions: int
-    insertions: int
-    deletions: int
-    reference_phones: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class DeltaResult:
-    """What a delta network errs and saves: shares of its inputs that it transmits, by site, and the share of all
-    multiply-accumulates that are therefore not done."""
-
-    rate: ErrorRate
-    active: dict[str, float]
-    eliminated: float
-
-
-@dataclass(frozen=True)
-class ReferenceCheck:
-    """Error rates in percent by the integer-only reference and by the fast path on the same utterances, the share of
-    frames whose likeliest state is the same, and the bits that each site's accumulators took."""
-
-    reference_error: float
-    fast_error: float
-    agreement: float
-    accumulator_bits: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from quant.delta import Delta, thresholds_of
 from quant.delta_sweep import combinations, sweep, to_csv
 from quant.models.networks import Network, geometry, network
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
-from quant.recogniser import DeltaResult, ErrorRate
+from quant.rates import DeltaResult, ErrorRate
 from simulators import InputError, Matmul, load_arch, simulate
 
 CELLS = ("sru", "lstm", "gru", "ligru")
