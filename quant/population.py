@@ -73,18 +73,18 @@ def logits_of(
     """The network's results (T, B, outputs) for each candidate, in their order. `batch_key` tells the batch apart from
     others in the cache."""
     results: list[torch.Tensor] = [torch.empty(0)] * len(candidates)
-    parts = network.stages(batch.lengths, arithmetic(candidates[0]))
+    stages = [network.stages(batch.lengths, arithmetic(bits)) for bits in candidates]
 
     def descend(depth: int, members: list[int], so_far: "_Deferred", key: tuple[Hashable, ...]) -> None:
-        if depth == len(parts):
+        if depth == len(stages[0]):
             for i in members:
                 results[i] = so_far()[0]
             return
         branches: dict[tuple, list[int]] = {}
         for i in members:
-            branches.setdefault(tuple(candidates[i][site] for site in parts[depth].sites), []).append(i)
+            branches.setdefault(tuple(candidates[i][site] for site in stages[i][depth].sites), []).append(i)
         for pairs, branch in branches.items():
-            stage = network.stages(batch.lengths, arithmetic(candidates[branch[0]]))[depth]
+            stage = stages[branch[0]][depth]
             following = _Deferred(so_far, stage.compute, (*key, pairs), cache if stage.kept else None)
             descend(depth + 1, branch, following, (*key, pairs))
 

@@ -43,15 +43,6 @@ class SruBlock:
     direction: int
     first: int
 
-    @classmethod
-    def of(
-        cls, codes: torch.Tensor, steps: torch.Tensor, width: int, bits: int, direction: int, first: int
-    ) -> "SruBlock":
-        """codes (3, ≤ W, K) and steps (3, ≤ W)."""
-        missing = width - codes.shape[1]
-        codes, steps = pad(codes, (0, 0, 0, missing)), pad(steps, (0, missing)).contiguous()
-        return cls(Weights(codes.flatten(0, 1), steps.flatten(), bits), steps.numpy(), direction, first)
-
 
 class QuantizedWeights:
     """Codes of a network's weight matrices, each quantized once per (site, bits) and kept."""
@@ -91,21 +82,25 @@ class QuantizedWeights:
             self._directions[key] = (forward, backward)
         return self._directions[key]
 
-    def sru_blocks(self, site: str, bits: int, cells: int) -> tuple["SruBlock", ...]:
+    def sru_blocks(self, site: str, bits: int, cells: int) -> tuple[SruBlock, ...]:
         """The matrix of a layer of SRU, (2·3·C, K), in parts of some cells each."""
         key = (site, bits)
         if key not in self._blocks:
             whole = self(site, bits)
             by_gate = (DIRECTIONS, -1, cells)
-            codes, steps = whole.codes.unflatten(0, by_gate), whole.steps.unflatten(0, by_gate)
             words = -(-cells // CELLS_PER_WORD)
             width = CELLS_PER_WORD * -(-words // -(-cells // CELLS_AT_ONCE))
-            self._blocks[key] = tuple(
-                SruBlock.of(codes[direction, :, first:][:, :width], steps[direction, :, first:][:, :width], width, bits,
-                            direction, first)
-                for direction in range(DIRECTIONS)
-                for first in range(0, cells, width)
-            )  # fmt: skip
+            firsts = range(0, cells, width)
+            missing = len(firsts) * width - cells
+            codes = pad(whole.codes.unflatten(0, by_gate), (0, 0, 0, missing))  # (2, 3, cells and more, K)
+            steps = pad(whole.steps.unflatten(0, by_gate), (0, missing))
+            found = []
+            for direction in range(DIRECTIONS):
+                for first in firsts:
+                    own = direction, slice(None), slice(first, first + width)
+                    weights = Weights(codes[own].flatten(0, 1), steps[own].flatten(), bits)
+                    found.append(SruBlock(weights, steps[own].numpy(), direction, first))
+            self._blocks[key] = tuple(found)
         return self._blocks[key]
 
 
