@@ -25,6 +25,12 @@ RELATIVE, BARRIER = -1, -2
 NOT_STARTED = np.iinfo(np.int64).min
 """In `end`. Times of tasks that were started may be negative once periods were left out."""
 
+NEVER = np.iinfo(np.int64).max
+"""When a queue's head can start that waits for what has not started, or that of a queue with nothing left."""
+
+FOR_NOTHING, FOR_A_BARRIER = -1, -2
+"""What a queue's head waits for, in place of the task that has to start first."""
+
 BLOCK, PERIOD, TASK, INDEX, READY = range(5)
 """Rows of `heads`: block (== blocks: nothing left), period, stored task, unrolled index, cycle it is ready or -1."""
 
@@ -92,12 +98,18 @@ class Saved(NamedTuple):
     charged: _Ints
 
 
-def compiled(function: _Function) -> _Function:
+def compiled(function: _Function, **options: bool) -> _Function:
     """Numba's nopython mode, cached where there is a writable place for it."""
     try:
-        return numba.njit(cache=True, nogil=True)(function)  # type: ignore[return-value]
+        return numba.njit(cache=True, nogil=True, **options)(function)  # type: ignore[return-value]
     except RuntimeError:  # "no locator available": a read-only installation and no writable home
-        return numba.njit(nogil=True)(function)  # type: ignore[return-value]
+        return numba.njit(nogil=True, **options)(function)  # type: ignore[return-value]
+
+
+def uncounted(function: _Function) -> _Function:
+    """`compiled`, for a function that makes no arrays: without counting references to those that it is given. Of a tuple
+    of arrays that is an atomic increment for each, at every call, which took a third of a short program's time."""
+    return compiled(function, _nrt=False)
 
 
 @compiled
@@ -157,37 +169,49 @@ def run_program(
     oldest, completion = 0, 0  # the first block that has tasks left, and the latest end before it
     completed = np.full(segment[-1] + 1, NOT_STARTED, np.int64)  # by segment, when all before it are complete
     completed[0] = 0
+    u = 0  # what started last, and with it what waits for it is looked at; at first all heads are
+    possible = np.full(queues, NEVER, np.int64)  # when a head can start
+    waits_for = np.where(head_block < blocks, u, FOR_NOTHING)
+    released_by = np.full(queues, -1, np.int64)  # the last to end of what a head waited for
+    working = 0  # queues that have tasks of the segment left
+    for q in range(queues):
+        working += head_block[q] < own
 
     while True:
-        # The head that can start first.
-        best, best_time, working = -1, 0, False
-        if ahead > 0:
-            best, working = ahead_queue, True
-        for q in range(queues if ahead <= 0 else 0):
-            b = head_block[q]
-            if b == blocks:
+        for q in range(queues):
+            if waits_for[q] != u:
                 continue
-            working = working or b < own
-            if head_ready[q] < 0:
-                j, ready = head_task[q], 0
-                for d in range(first_dependency[j], first_dependency[j + 1]):
-                    if dependency_block[d] == RELATIVE:
-                        ended = end[head_index[q] - dependency_offset[d]]
-                    elif dependency_block[d] == BARRIER:
-                        ended = completed[segment[b]]
-                    else:
-                        ended = end[base[dependency_block[d] + 1] - dependency_offset[d]]
+            b, j, ready, latest_end = head_block[q], head_task[q], 0, NOT_STARTED
+            waits_for[q] = FOR_NOTHING
+            for d in range(first_dependency[j], first_dependency[j + 1]):
+                if dependency_block[d] == BARRIER:
+                    ended = completed[segment[b]]
                     if ended == NOT_STARTED:
-                        ready = -1
+                        waits_for[q] = FOR_A_BARRIER
                         break
-                    ready = max(ready, ended)
-                if ready < 0:
-                    continue
+                else:
+                    v = head_index[q] - dependency_offset[d] if dependency_block[d] == RELATIVE else (
+                        base[dependency_block[d] + 1] - dependency_offset[d]
+                    )  # fmt: skip
+                    ended = end[v]
+                    if ended == NOT_STARTED:
+                        waits_for[q] = v
+                        break
+                    if ended > latest_end:
+                        latest_end, released_by[q] = ended, v
+                ready = max(ready, ended)
+            if waits_for[q] == FOR_NOTHING:
                 head_ready[q] = ready
-            time = max(head_ready[q], free[server_of[q]])
-            if best < 0 or time < best_time:
-                best, best_time = q, time
-        if not working and (best < 0 or best_time >= latest[:own].max()):
+                possible[q] = max(ready, free[server_of[q]])
+
+        # The head that can start first.
+        best, best_time = -1, NEVER
+        for q in range(queues):
+            if possible[q] < best_time:
+                best, best_time = q, possible[q]
+        if ahead > 0:
+            best, best_time = ahead_queue, 0
+        elif working == 0 and (best < 0 or best_time >= _latest_of(latest, 0, own)):
             break
         if best < 0:
             for q in range(queues):
@@ -208,6 +232,11 @@ def run_program(
                 for k in range(len(charged)):
                     charged[k] += times * (charged[k] - saved.charged[k])
                 _leave_out(run, tasks, b, best_time, cycles)
+                for q in range(queues):  # places and times of what is not of the block have changed
+                    if waits_for[q] != FOR_NOTHING:
+                        waits_for[q] = head_index[best]
+                    elif possible[q] != NEVER:
+                        possible[q] = max(head_ready[q], free[server_of[q]])
             elif saved_at[SAVED_BLOCK] != b or head_period[best] >= 2 * saved_at[SAVED_PERIOD]:
                 _save(run, saved, b, best, best_time, covered, charged)
         if left[b] > length[b] and head_period[best] >= length[b] - max(margin[b], 1):
@@ -222,26 +251,24 @@ def run_program(
         else:
             started += 1
         if best_time > 0:
-            for d in range(first_dependency[j], first_dependency[j + 1]):
-                if dependency_block[d] == BARRIER:
-                    continue
-                v = u - dependency_offset[d] if dependency_block[d] == RELATIVE else (
-                    base[dependency_block[d] + 1] - dependency_offset[d]
-                )  # fmt: skip
-                if end[v] == best_time:
-                    bound = v
-                    break
-            if bound < 0:
+            bound = released_by[best]
+            if bound < 0 or end[bound] != best_time:
                 bound = last_on[server]
         start[u], end[u], kind_of[u], binder[u] = best_time, finish, kind[j], bound
         free[server], last_on[server] = finish, u
+        for q in range(queues):
+            if server_of[q] == server:
+                possible[q] = max(possible[q], finish)
         latest[b, server] = max(latest[b, server], finish)
         waiting[b] -= 1
         while oldest < blocks and waiting[oldest] == 0:
-            completion = max(completion, latest[oldest].max())
+            completion = max(completion, _latest_of(latest, oldest, oldest + 1))
             oldest += 1
             if oldest < blocks and segment[oldest] > segment[oldest - 1]:
                 completed[segment[oldest]] = completion
+                for q in range(queues):
+                    if waits_for[q] == FOR_A_BARRIER:
+                        waits_for[q] = u
         if b < own:
             last_own[server] = u
         if is_compute[server]:
@@ -255,7 +282,7 @@ def run_program(
                 covered = finish
 
         # The queue's next head.
-        head_ready[best] = -1
+        head_ready[best], possible[best], released_by[best], waits_for[best] = -1, NEVER, -1, u
         if following[j] >= 0:
             head_task[best] = following[j]
             head_index[best] = u + following[j] - j
@@ -266,6 +293,7 @@ def run_program(
                 b += 1
                 while b < blocks and first_of[b, best] < 0:
                     b += 1
+                working -= head_block[best] < own <= b
                 head_block[best] = b
             if b < blocks:
                 head_task[best] = first_of[b, best]
@@ -273,6 +301,8 @@ def run_program(
                     base[b] + head_period[best] * (first_task[b + 1] - first_task[b])
                     + first_of[b, best] - first_task[b]
                 )  # fmt: skip
+            else:
+                waits_for[best] = FOR_NOTHING
 
     last = -1
     for s in range(servers):
@@ -293,6 +323,16 @@ def run_program(
             result[AHEAD] += 1
     result[AHEAD_LEFT] = max(0, end[last_ahead] - done) if last_ahead >= 0 else 0
     return FINISHED
+
+
+@uncounted
+def _latest_of(latest: _Ints, first: int, last: int) -> int:
+    """The latest end of what was started of blocks `first` up to `last`, without it."""
+    found = NOT_STARTED
+    for b in range(first, last):
+        for s in range(latest.shape[1]):
+            found = max(found, latest[b, s])
+    return found
 
 
 @compiled
@@ -346,7 +386,7 @@ def _prepare(
     return run, saved
 
 
-@compiled
+@uncounted
 def _save(run: Run, saved: Saved, b: int, queue: int, time: int, covered: int, charged: _Ints) -> None:
     """Remember the state at the start of a block's period."""
     saved.scalars[SAVED_BLOCK], saved.scalars[SAVED_PERIOD] = b, run.heads[PERIOD, queue]
@@ -361,7 +401,7 @@ def _save(run: Run, saved: Saved, b: int, queue: int, time: int, covered: int, c
         saved.charged[kind] = charged[kind]
 
 
-@compiled
+@uncounted
 def _in_flight(run: Run, server_of: _Ints, saved: Saved, b: int, s: int, now: int, covered: int) -> bool:
     """Whether a server is busy, through the periods of block b, with one task of another block and nothing else."""
     u = run.last_on[s]
@@ -375,7 +415,7 @@ def _in_flight(run: Run, server_of: _Ints, saved: Saved, b: int, s: int, now: in
     return idle
 
 
-@compiled
+@uncounted
 def _recurrences(run: Run, saved: Saved, tasks: Tasks, server_of: _Ints, best: int, now: int, covered: int) -> int:
     """How many times the periods since the saved state can be left out of the block whose first task is to start; 0 if
     the state is not the saved one, which must be of the same block and as far from what is covered.
@@ -383,26 +423,29 @@ def _recurrences(run: Run, saved: Saved, tasks: Tasks, server_of: _Ints, best: i
     Compared, relative to the time: heads of queues, when servers are free, when recent tasks end, and what an
     attribution could still look at.
     """
-    b = run.heads[BLOCK, best]
+    heads, free, last_on, base, latest = run.heads, run.free, run.last_on, run.base, run.latest
+    start, end, binder, queue, first_task = run.start, run.end, run.binder, tasks.queue, tasks.first_task
+    saved_heads, saved_free, saved_last_on = saved.heads, saved.free, saved.last_on
+    b = heads[BLOCK, best]
     then = saved.scalars[SAVED_TIME]
-    blocks, servers = len(tasks.repeat), len(run.free)
-    period = tasks.first_task[b + 1] - tasks.first_task[b]
-    shift = run.heads[PERIOD, best] - saved.scalars[SAVED_PERIOD]
-    furthest, lowest, highest = 0, run.heads[INDEX, best], run.heads[INDEX, best]
+    blocks, servers = len(tasks.repeat), len(free)
+    period = first_task[b + 1] - first_task[b]
+    shift = heads[PERIOD, best] - saved.scalars[SAVED_PERIOD]
+    furthest, lowest, highest = 0, heads[INDEX, best], heads[INDEX, best]
     for q in range(len(server_of)):
-        of = run.heads[BLOCK, q]
-        if of < b or of != saved.heads[BLOCK, q]:
+        of = heads[BLOCK, q]
+        if of < b or of != saved_heads[BLOCK, q]:
             return 0
         if of == b:
-            if saved.heads[TASK, q] != run.heads[TASK, q] or run.heads[PERIOD, q] - saved.heads[PERIOD, q] != shift:
+            if saved_heads[TASK, q] != heads[TASK, q] or heads[PERIOD, q] - saved_heads[PERIOD, q] != shift:
                 return 0
-            furthest = max(furthest, run.heads[PERIOD, q])
-            lowest = min(lowest, run.heads[INDEX, q])
-            highest = max(highest, run.heads[INDEX, q])
+            furthest = max(furthest, heads[PERIOD, q])
+            lowest = min(lowest, heads[INDEX, q])
+            highest = max(highest, heads[INDEX, q])
         elif of < blocks and (  # ahead of this block: must stand still, held up by what is to come
-            run.heads[READY, q] >= 0
-            or saved.heads[TASK, q] != run.heads[TASK, q]
-            or saved.heads[PERIOD, q] != run.heads[PERIOD, q]
+            heads[READY, q] >= 0
+            or saved_heads[TASK, q] != heads[TASK, q]
+            or saved_heads[PERIOD, q] != heads[PERIOD, q]
         ):
             return 0
     # What ends from now on matters to dependencies, what ended after `covered` to chains of binders.
@@ -410,35 +453,35 @@ def _recurrences(run: Run, saved: Saved, tasks: Tasks, server_of: _Ints, best: i
     for s in range(servers):
         if _in_flight(run, server_of, saved, b, s, now, covered):
             continue
-        if max(run.free[s] - now, -1) != max(saved.free[s] - then, -1):
+        if max(free[s] - now, -1) != max(saved_free[s] - then, -1):
             return 0
-        if run.free[s] >= now and run.last_on[s] - saved.last_on[s] != shift * period:
+        if free[s] >= now and last_on[s] - saved_last_on[s] != shift * period:
             return 0
         for c in range(b):
-            if run.latest[c, s] > past:
+            if latest[c, s] > past:
                 return 0
     lowest -= tasks.reach[b]
-    v = run.base[b]
-    while v < lowest and run.end[v] <= past:
+    v = base[b]
+    while v < lowest and end[v] <= past:
         v += 1
     lowest = min(lowest, v)
     moved = shift * period
-    if lowest - moved < run.base[b]:
+    if lowest - moved < base[b]:
         return 0
     for v in range(lowest, highest):
-        q = tasks.queue[tasks.first_task[b] + (v - run.base[b]) % period]
-        if v < run.heads[INDEX, q] or run.heads[BLOCK, q] > b:
+        q = queue[first_task[b] + (v - base[b]) % period]
+        if v < heads[INDEX, q] or heads[BLOCK, q] > b:
             was = v - moved
-            if max(run.end[v] - now, -1) != max(run.end[was] - then, -1):
+            if max(end[v] - now, -1) != max(end[was] - then, -1):
                 return 0
-            if run.end[v] > covered and (
-                run.start[v] - now != run.start[was] - then or run.binder[v] - run.binder[was] != moved
+            if end[v] > covered and (
+                start[v] - now != start[was] - then or binder[v] - binder[was] != moved
             ):
                 return 0
     return max(0, (run.left[b] - tasks.margin[b] - 1 - furthest) // shift)
 
 
-@compiled
+@uncounted
 def _leave_out(run: Run, tasks: Tasks, b: int, now: int, cycles: int) -> None:
     """Shorten a block to the periods that are left, as `cycles` cycles pass.
 
