@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from simulators.bitfusion_products import (
+from simulators.bitfusion_machine import (
     INPUTS,
     LOAD_INPUTS,
     LOAD_WEIGHTS,
@@ -27,9 +27,8 @@ from simulators.bitfusion_products import (
     PROCESSING,
     STORE,
     WEIGHTS,
-    TiledProduct,
-    op_cycles,
-)  # fmt: skip
+)
+from simulators.bitfusion_products import TiledProduct, op_cycles
 from simulators.bitfusion_spec import BitFusionSpec, Buffers, Corrections
 from simulators.engine import Ahead, run_segment
 from simulators.errors import InputError
@@ -281,24 +280,20 @@ def _tiled(
     layer: Matmul | Conv2d, fused: Elementwise | None, works: Sequence[LayerWork], tiling: Tiling, spec: BitFusionSpec
 ) -> Segment:
     """A product, and the elementwise layer behind it if any, with that tiling."""
-    builder = SegmentBuilder(MACHINE, works)
-    if fused is not None:
-        _vectors(builder, 1, fused, spec)
     product, recurrent = as_product(layer, spec)
     hardware = Hardware.of(spec)
-    if recurrent:
-        step = Product(product.outputs, product.inputs, 1, product.weight_bits, product.activation_bits)
-        check_recurrent(hardware, step)
-        tiled = TiledProduct(spec, hardware, step, tiling, layer.output_bits, fused)
-        transmitted = [(product.vectors, product.inputs)]
-        if spec.skips_inactive_inputs and isinstance(layer, Matmul):
-            transmitted = layer.transmitted()
-        tiled.emit_recurrent(builder, transmitted, _stays(step, spec))
-    else:
-        active = layer.mean_active if spec.skips_inactive_inputs and isinstance(layer, Matmul) else 1.0
-        for _ in range(layer.groups if isinstance(layer, Conv2d) else 1):
-            TiledProduct(spec, hardware, product, tiling, layer.output_bits, fused, active).emit(builder)
-    return _finished(builder)
+    sparse = layer if spec.skips_inactive_inputs and isinstance(layer, Matmul) else None
+    if not recurrent:
+        active = sparse.mean_active if sparse else 1.0
+        tiled = TiledProduct(spec, hardware, product, tiling, layer.output_bits, fused, active)
+        return _counted(tiled.segment(tuple(works), layer.groups if isinstance(layer, Conv2d) else 1))
+    step = Product(product.outputs, product.inputs, 1, product.weight_bits, product.activation_bits)
+    check_recurrent(hardware, step)
+    builder = SegmentBuilder(MACHINE, works)
+    transmitted = sparse.transmitted() if sparse else [(product.vectors, product.inputs)]
+    tiled = TiledProduct(spec, hardware, step, tiling, layer.output_bits, fused)
+    tiled.emit_recurrent(builder, transmitted, _stays(step, spec))
+    return _counted(builder.segment())
 
 
 def as_product(layer: Matmul | Conv2d, spec: BitFusionSpec) -> tuple[Product, bool]:
@@ -314,21 +309,14 @@ def as_product(layer: Matmul | Conv2d, spec: BitFusionSpec) -> tuple[Product, bo
     ), layer.recurrent
 
 
-def _vectors(
-    builder: SegmentBuilder, owner: int, layer: Elementwise, spec: BitFusionSpec, after: tuple[Label, ...] = ()
-) -> None:
-    """Biases and recurrent vectors, loaded once."""
-    if layer.vector_parameters:
-        bits = layer.vector_parameters * VECTOR_BITS
-        cycles = -(-bits // spec.dram.bits_per_cycle)
-        step = Step(("vectors",), LOAD_WEIGHTS, cycles, WEIGHTS, after, ((owner, "dram_read", bits),))
-        builder.emit(1, [(1, [step])])
-
-
 def _elementwise(layer: Elementwise, works: Sequence[LayerWork], spec: BitFusionSpec) -> Segment:
     """Elementwise work whose inputs lie in DRAM: in chunks that fill half of the output buffer."""
     builder = SegmentBuilder(MACHINE, works)
-    _vectors(builder, 0, layer, spec, (EVERYTHING_BEFORE,))
+    if layer.vector_parameters:  # biases and recurrent vectors, once
+        bits = layer.vector_parameters * VECTOR_BITS
+        moved = ((0, "dram_read", bits),)
+        vectors = Step(("vectors",), LOAD_WEIGHTS, _transfer(spec, bits), WEIGHTS, (EVERYTHING_BEFORE,), moved)
+        builder.emit(1, [(1, [vectors])])
     capacity = Hardware.of(spec).capacity_bits(spec.buffers.output_kib)
     widest = max(layer.inputs * layer.activation_bits, layer.outputs * layer.output_bits) * layer.steps
     chunks = max(1, ceil(widest / capacity))
@@ -353,7 +341,7 @@ def _elementwise(layer: Elementwise, works: Sequence[LayerWork], spec: BitFusion
         ])]  # fmt: skip
 
     builder.emit(chunks, chunk(False), chunk(True) if chunks > 1 else None)
-    return _finished(builder)
+    return _counted(builder.segment())
 
 
 def _transfer(spec: BitFusionSpec, bits: int) -> int:
@@ -381,10 +369,11 @@ def leakage_mw(spec: BitFusionSpec) -> float:
     return spec.leakage_mw
 
 
-def _finished(builder: SegmentBuilder) -> Segment:
-    for work in builder.works:
+def _counted(segment: Segment) -> Segment:
+    """The same; busy cycles were counted as traffic is."""
+    for work in segment.works:
         work.busy_cycles = work.bits.pop("busy_cycles")
-    return builder.segment()
+    return segment
 
 
 @lru_cache(maxsize=KEYS)

@@ -56,59 +56,58 @@ def run_segment(machine: Machine, compact: Program, own: int, ahead: Ahead) -> P
 
     Raises Deadlock, or InputError for what int64 cannot count.
     """
-    space = FIRST_SPACE
+    if not len(compact.repeat):
+        return Passage(0, (0,) * len(machine.kinds), Ahead())
+    queue, space = -1 if machine.ahead is None else machine.ahead, FIRST_SPACE
     while True:
-        passage = _attempt(machine, compact, own, ahead, space, True)[0]
-        if passage is not None:
-            return passage
+        charged = np.zeros(len(machine.kinds), np.int64)
+        result = np.zeros(kernels.HEADS + len(machine.queues), np.int64)
+        status = kernels.run_passage(
+            machine.server_of, machine.computes, compact.arrays, own, queue, ahead.started, ahead.cycles_left, space,
+            MAX_CYCLES, MAX_TASKS, charged, result,
+        )  # fmt: skip
+        if status == kernels.FINISHED:
+            cycles, _, _, started, cycles_left = result[: kernels.HEADS].tolist()
+            return Passage(cycles, tuple(charged.tolist()), Ahead(started, cycles_left))
+        if status == kernels.TOO_LONG:
+            raise _too_long(compact)
+        if status == kernels.TOO_LARGE:
+            raise InputError(
+                f"{result[0]} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a recurring pattern"
+            )
+        if status == kernels.DEADLOCK:
+            raise _deadlock(machine, result)
         space *= 8
 
 
 def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
-    """Start and end cycle of every task by unrolled index, every period run, whatever segments there are."""
-    _, start, end = _attempt(machine, compact, len(compact.repeat), Ahead(), int(compact.repeat.max(initial=1)), False)
+    """Start and end cycle of every task by unrolled index, every period run, whatever segments there are.
+
+    Raises Deadlock, or InputError for more than can be counted or held.
+    """
+    if compact.cycles > MAX_CYCLES:
+        raise _too_long(compact)
+    if compact.tasks > MAX_TASKS:
+        raise InputError(f"{compact.tasks} tasks: at most {MAX_TASKS} fit")
+    start = np.empty(compact.tasks, np.int64)
+    end = np.full(compact.tasks, kernels.NOT_STARTED, np.int64)
+    result = np.zeros(kernels.HEADS + len(machine.queues), np.int64)
+    status = kernels.run_program(
+        machine.server_of, machine.computes, compact.arrays, len(compact.repeat), -1, 0, 0,
+        int(compact.repeat.max(initial=1)), False, start, end, np.zeros(len(machine.kinds), np.int64), result,
+    )  # fmt: skip
+    if status == kernels.DEADLOCK:
+        raise _deadlock(machine, result)
     return start, end
 
 
-def _attempt(
-    machine: Machine, compact: Program, own: int, ahead: Ahead, space: int, forward: bool
-) -> tuple[Passage | None, Ints, Ints]:
-    """One run of the kernel with room for `space` periods a block; None if that was too little."""
-    charged = np.zeros(len(machine.kinds), np.int64)
-    if not len(compact.repeat):
-        return Passage(0, tuple(charged.tolist()), Ahead()), charged[:0], charged[:0]
-    if compact.cycles > MAX_CYCLES:
-        raise InputError(
-            f"the tasks' service times add up to {compact.cycles:.3g} cycles: at most 2^60 can be counted exactly"
-        )
-    room = int(np.minimum(compact.repeat, space + compact.margin) @ compact.lengths)
-    if room > MAX_TASKS:
-        raise InputError(
-            f"{room} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a repeating pattern"
-        )
-    start = np.empty(room, np.int64)
-    end = np.full(room, kernels.NOT_STARTED, np.int64)
-    result = np.zeros(kernels.HEADS + len(machine.queues), np.int64)
-    status = kernels.run_program(
-        machine.server_of,
-        machine.computes,
-        compact.arrays,
-        own,
-        -1 if machine.ahead is None else machine.ahead,
-        ahead.started,
-        ahead.cycles_left,
-        space,
-        forward,
-        start,
-        end,
-        charged,
-        result,
+def _too_long(compact: Program) -> InputError:
+    return InputError(
+        f"the tasks' service times add up to {compact.cycles:.3g} cycles: at most 2^60 can be counted exactly"
     )
-    if status == kernels.DEADLOCK:
-        heads = zip(machine.queues, result[kernels.HEADS :].tolist(), strict=True)
-        stuck = ", ".join(f"{queue.name} at task {index}" for queue, index in heads if index >= 0)
-        raise Deadlock(f"no task can start: {stuck} wait for each other")
-    if status == kernels.TOO_SMALL:
-        return None, start, end
-    cycles, _, _, started, cycles_left = result[: kernels.HEADS].tolist()
-    return Passage(cycles, tuple(charged.tolist()), Ahead(started, cycles_left)), start, end
+
+
+def _deadlock(machine: Machine, result: Ints) -> Deadlock:
+    heads = zip(machine.queues, result[kernels.HEADS :].tolist(), strict=True)
+    stuck = ", ".join(f"{queue.name} at task {index}" for queue, index in heads if index >= 0)
+    return Deadlock(f"no task can start: {stuck} wait for each other")

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Ints = NDArray[np.int64]
 
-FINISHED, DEADLOCK, TOO_SMALL = 0, 1, 2
-"""What `run_program` returns: all tasks ran; none can start; a block did not recur within the space it was given."""
+FINISHED, DEADLOCK, TOO_SMALL, TOO_LONG, TOO_LARGE = range(5)
+"""What a run returns: all tasks ran; none can start; a block did not recur within the space it was given; cycles, or
+tasks at a time, are more than can be counted or held."""
 
 RELATIVE, BARRIER = -1, -2
 """In `dependency_block`, in place of a block; `machine.py` says what they mean."""
@@ -30,6 +31,9 @@ NEVER = np.iinfo(np.int64).max
 
 FOR_NOTHING, FOR_A_BARRIER = -1, -2
 """What a queue's head waits for, in place of the task that has to start first."""
+
+PREFETCHED = 2
+"""Tiles of weights that may come before their segment begins, at most."""
 
 BLOCK, PERIOD, TASK, INDEX, READY = range(5)
 """Rows of `heads`: block (== blocks: nothing left), period, stored task, unrolled index, cycle it is ready or -1."""
@@ -98,17 +102,17 @@ class Saved(NamedTuple):
     charged: _Ints
 
 
-def compiled(function: _Function, **options: bool) -> _Function:
+def compiled(function: _Function, **options: Any) -> _Function:
     """Numba's nopython mode, cached where there is a writable place for it."""
     try:
-        return numba.njit(cache=True, nogil=True, **options)(function)  # type: ignore[return-value]
+        return numba.njit(cache=True, nogil=True, **options)(function)  # type: ignore[no-any-return]
     except RuntimeError:  # "no locator available": a read-only installation and no writable home
-        return numba.njit(nogil=True, **options)(function)  # type: ignore[return-value]
+        return numba.njit(nogil=True, **options)(function)  # type: ignore[no-any-return]
 
 
 def uncounted(function: _Function) -> _Function:
-    """`compiled`, for a function that makes no arrays: without counting references to those that it is given. Of a tuple
-    of arrays that is an atomic increment for each, at every call, which took a third of a short program's time."""
+    """`compiled`, for a function that makes no arrays: references to those that it is given are not counted. Of a tuple
+    of arrays each is an atomic increment, at every call, which took a third of the engine's time."""
     return compiled(function, _nrt=False)
 
 
@@ -336,6 +340,42 @@ def _latest_of(latest: _Ints, first: int, last: int) -> int:
 
 
 @compiled
+def run_passage(
+    server_of: _Ints,
+    is_compute: NDArray[np.bool_],
+    tasks: Tasks,
+    own: int,
+    ahead_queue: int,
+    ahead: int,
+    ahead_left: int,
+    space: int,
+    most_cycles: float,
+    most_tasks: int,
+    charged: _Ints,
+    result: _Ints,
+) -> int:
+    """`run_program` with fast-forwarding, for whoever does not ask when a task starts. Service times that add up to more
+    than `most_cycles` are TOO_LONG, and room for more than `most_tasks` is TOO_LARGE: `result` then says how much.
+    """
+    cycles, room = 0.0, 0
+    for b in range(len(tasks.repeat)):
+        once = 0.0
+        for j in range(tasks.first_task[b], tasks.first_task[b + 1]):
+            once += tasks.service[j]
+        cycles += tasks.repeat[b] * once
+        room += min(tasks.repeat[b], space + tasks.margin[b]) * (tasks.first_task[b + 1] - tasks.first_task[b])
+    if cycles > most_cycles:
+        return TOO_LONG
+    if room > most_tasks:
+        result[0] = room
+        return TOO_LARGE
+    start, end = np.empty(room, np.int64), np.full(room, NOT_STARTED, np.int64)
+    return run_program(
+        server_of, is_compute, tasks, own, ahead_queue, ahead, ahead_left, space, True, start, end, charged, result
+    )
+
+
+@compiled
 def _prepare(
     server_of: _Ints, servers: int, tasks: Tasks, space: int, start: _Ints, end: _Ints, kinds: int
 ) -> tuple[Run, Saved]:
@@ -443,9 +483,7 @@ def _recurrences(run: Run, saved: Saved, tasks: Tasks, server_of: _Ints, best: i
             lowest = min(lowest, heads[INDEX, q])
             highest = max(highest, heads[INDEX, q])
         elif of < blocks and (  # ahead of this block: must stand still, held up by what is to come
-            heads[READY, q] >= 0
-            or saved_heads[TASK, q] != heads[TASK, q]
-            or saved_heads[PERIOD, q] != heads[PERIOD, q]
+            heads[READY, q] >= 0 or saved_heads[TASK, q] != heads[TASK, q] or saved_heads[PERIOD, q] != heads[PERIOD, q]
         ):
             return 0
     # What ends from now on matters to dependencies, what ended after `covered` to chains of binders.
@@ -474,9 +512,7 @@ def _recurrences(run: Run, saved: Saved, tasks: Tasks, server_of: _Ints, best: i
             was = v - moved
             if max(end[v] - now, -1) != max(end[was] - then, -1):
                 return 0
-            if end[v] > covered and (
-                start[v] - now != start[was] - then or binder[v] - binder[was] != moved
-            ):
+            if end[v] > covered and (start[v] - now != start[was] - then or binder[v] - binder[was] != moved):
                 return 0
     return max(0, (run.left[b] - tasks.margin[b] - 1 - furthest) // shift)
 
@@ -632,3 +668,91 @@ def _sizes(limit: int, whole: int, unit: int, sizes: _Ints) -> int:
             count += 1
         power //= 2
     return count
+
+
+@compiled
+def bound_tilings(machine: _Ints, product: _Ints, results: _Ints, tilings: _Ints, found: _Ints) -> None:
+    """What tilings of a matrix product take at least; `tiling_bounds.py` says why.
+
+    machine (4,): columns, DRAM bits a cycle, pipeline cycles, parts of the output buffer. product (7,): outputs,
+    inputs, vectors, weight bits, activation bits, lanes of a column, passes. results (6,): values and bits of those
+    stored, values and bits of those loaded, lane cycles of the elementwise work, its lanes. tilings (T, 4): outer (0
+    outputs, 1 vectors), m, k, n. found (8, T) takes cycles, array cycles, bits of weights, inputs, extra inputs and what is
+    stored, how often an input leaves its buffer, and parts of the reduction.
+    """
+    columns, bandwidth, pipeline, parts_of_buffer = machine[0], machine[1], machine[2], machine[3]
+    outputs, inputs, vectors, weight_bits, activation_bits = product[0], product[1], product[2], product[3], product[4]
+    lanes, passes = product[5], product[6]
+    values, bits, extra_values, extra_bits, work, post_lanes = (
+        results[0], results[1], results[2], results[3], results[4], results[5],
+    )  # fmt: skip
+    # (2,) sizes of the full tiles and of the edge, and how many there are of each.
+    size_m, size_k, size_n = np.empty(2, np.int64), np.empty(2, np.int64), np.empty(2, np.int64)
+    count_m, count_k, count_n = np.empty(2, np.int64), np.empty(2, np.int64), np.empty(2, np.int64)
+    for t in range(len(tilings)):
+        outer = tilings[t, 0]
+        parts_m = _cut(outputs, tilings[t, 1], size_m, count_m)
+        parts_k = _cut(inputs, tilings[t, 2], size_k, count_k)
+        parts_n = _cut(vectors, tilings[t, 3], size_n, count_n)
+        weight_loads = 1 if outer == 0 and parts_k == 1 else parts_n
+        input_loads = 1 if parts_k == 1 and (outer == 1 or parts_n == 1) else parts_m
+        along, column_reads, weight_cycles, input_cycles = 0, 0, 0, 0
+        for i in range(2):
+            along += count_k[i] * -(-size_k[i] // lanes)
+            column_reads += count_m[i] * -(-size_m[i] // columns)
+            for j in range(2):
+                weight_cycles += count_m[i] * count_k[j] * _channel(size_m[i] * size_k[j] * weight_bits, bandwidth)
+                input_cycles += count_n[i] * count_k[j] * _channel(size_n[i] * size_k[j] * activation_bits, bandwidth)
+        dram = weight_loads * weight_cycles + input_loads * input_cycles
+        held, processed, stored_bits, extra_loaded = 0, 0, 0, 0
+        last, end = 0, 0
+        for i in range(2):
+            for j in range(2):
+                tiles = count_m[i] * count_n[j]
+                if tiles == 0:
+                    continue
+                share = size_m[i] * size_n[j] / outputs
+                stored = size_m[i] * size_n[j] * bits
+                if work:
+                    stored = int(np.ceil(values * share * bits))
+                extra = int(np.ceil(extra_values * share * extra_bits))
+                processing = max(1, int(np.ceil(work * share / post_lanes))) if work else 0
+                store_cycles = _channel(stored, bandwidth)
+                dram += tiles * (store_cycles + (_channel(extra, bandwidth) if extra_values else 0))
+                multiplied = passes * -(-size_m[i] // columns) * size_n[j] * along
+                held += tiles * (multiplied + pipeline + processing + store_cycles)
+                processed += tiles * processing
+                stored_bits += tiles * stored
+                extra_loaded += tiles * extra
+                last, end = processing + store_cycles, store_cycles  # of the edges, which come last
+        array = passes * vectors * column_reads * along
+        # The first inputs, and the first tile on the array; the last tile on its way to DRAM. A tile needs a part of
+        # the output buffer from its first product to DRAM.
+        first = _channel(size_n[0] * size_k[0] * activation_bits, bandwidth)
+        begin = first + passes * -(-size_m[0] // columns) * size_n[0] * along
+        found[0, t] = max(
+            first + array + pipeline + last,
+            begin + parts_m * parts_n * pipeline + last,
+            begin + pipeline + processed + end,
+            first + -(-held // parts_of_buffer),
+            dram - PREFETCHED * _channel(size_m[0] * size_k[0] * weight_bits, bandwidth),
+        )
+        found[1, t] = array
+        found[2, t] = outputs * inputs * weight_bits * weight_loads
+        found[3, t] = vectors * inputs * activation_bits * input_loads
+        found[4, t], found[5, t] = extra_loaded, stored_bits
+        found[6, t], found[7, t] = column_reads, parts_k
+
+
+@compiled
+def _cut(whole: int, tile: int, sizes: _Ints, counts: _Ints) -> int:
+    """Sizes of the full tiles and of what is left, and how many there are of each; their sum is the result."""
+    sizes[0], sizes[1] = tile, whole % tile
+    counts[0], counts[1] = whole // tile, min(whole % tile, 1)
+    return counts[0] + counts[1]
+
+
+@compiled
+def _channel(bits: int, bandwidth: int) -> int:
+    """Cycles."""
+    return max(1, -(-bits // bandwidth))

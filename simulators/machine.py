@@ -135,9 +135,7 @@ class Program:
     def timed(self, service: Ints, kind: Ints) -> Program:
         """The same tasks with other service times and kinds, (T,) each."""
         made = object.__new__(Program)  # `replace` sets each field by itself, which takes longer than the rest
-        made.__dict__.update(self.__dict__, lengths=self.lengths, service=service, kind=kind)
-        for name in _OF_SERVICE:
-            made.__dict__.pop(name, None)
+        made.__dict__.update(self.__dict__, service=service, kind=kind)
         return made
 
     @cached_property
@@ -150,12 +148,12 @@ class Program:
         """Number of tasks when every period is written out."""
         return int((self.repeat * self.lengths).sum())
 
-    @cached_property
+    @property
     def cycles(self) -> float:
         """Sum of all service times, in floating point: it may exceed what int64 holds."""
         return float(self.repeat @ np.add.reduceat(self.service.astype(np.float64), self.first_task[:-1]))
 
-    @cached_property
+    @property
     def arrays(self) -> kernels.Tasks:
         """What the kernels take."""
         return kernels.Tasks(
@@ -193,12 +191,6 @@ class Program:
                         not 0 <= block < b or not 1 <= offset <= self.repeat[block] * lengths[block]
                     ):
                         raise ValueError(f"block {b}, task {j}: no task {offset} before the end of block {block}")
-
-
-_OF_SERVICE = tuple(
-    name for name, kept in vars(Program).items() if isinstance(kept, cached_property) and name != "lengths"
-)
-"""What a program keeps that was computed from its service times and kinds."""
 
 
 def program(blocks: Sequence[tuple[int, int, Sequence[Task]]]) -> Program:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 
 import numpy as np
 
@@ -130,16 +130,16 @@ class _ShapeMaker:
                 if block.period.queue[task] == self._machine.ahead:
                     waits[int(whole.first_task[b]) + task] = tuple(labels)
         roles = dict.fromkeys(role for past in self._history for role in past.placed.of_role)
-        exports = {role: tuple(self._last(role)) for role in roles if role not in self._ahead_roles}
+        exports = {role: tuple(islice(self._last(role), KEPT)) for role in roles if role not in self._ahead_roles}
         return Shape(whole, alone, np.concatenate(self._sources), waits, ahead, ahead_whole, exports)
 
     def _last(self, role: str) -> Iterator[tuple[int, int]]:
         """Places of the last steps of a role, the last first."""
-        for back in range(1, KEPT + 1):
-            found = self._place(role, back)
-            if not isinstance(found, tuple):
-                return
-            yield found
+        for past in reversed(self._history):
+            places = past.placed.of_role.get(role, ())
+            for period in range(past.periods - 1, -1, -1) if len(places) else ():
+                for place in reversed(places):
+                    yield past.place(period * len(past.placed.period.index) + int(place))
 
     def _block(self, placed: _Placed, repeat: int, first_period: int) -> _Block:
         """The periods from `first_period` on, with what they depend on."""
@@ -171,9 +171,7 @@ class _ShapeMaker:
             there = past.periods * len(places)
             if back <= count + there:
                 period, which = divmod(there - (back - count), len(places))
-                task = period * len(past.placed.period.index) + int(places[which])
-                block = bisect_right(past.ends, task)
-                return past.first_block + block, past.ends[block] - task
+                return past.place(period * len(past.placed.period.index) + int(places[which]))
             count += there
         return count
 
@@ -263,6 +261,11 @@ class _Past:
     first_block: int
     ends: list[int]
     """By block, tasks up to its end."""
+
+    def place(self, task: int) -> tuple[int, int]:
+        """(block, offset before its end) of a task, counted from the first period."""
+        block = bisect_right(self.ends, task)
+        return self.first_block + block, self.ends[block] - task
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ KEPT = 32
 """Steps of each role that what comes later can refer to."""
 
 
+Moved = tuple[tuple[int, str, int], ...]
+"""(layer of the segment, level_direction, bits), added to that layer's traffic; `busy_cycles` counts cycles in the same
+way."""
+
+
 class Step(NamedTuple):
     """A task with its names: what it is, when it may start, and what it moves."""
 
@@ -37,9 +42,7 @@ class Step(NamedTuple):
     service: int
     kind: int
     after: tuple[Label, ...] = ()
-    moved: tuple[tuple[int, str, int], ...] = ()
-    """(layer of the segment, level_direction, bits), added to that layer's traffic; `busy_cycles` counts cycles in the
-    same way."""
+    moved: Moved = ()
 
 
 Run = tuple[int, list[Step]]

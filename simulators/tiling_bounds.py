@@ -12,14 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulators import kernels
 from simulators.machine import Ints
 from simulators.tiling import Hardware, Product, Tiling, precision
 
 NEARLY = 0.01
 """Tilings within so much of the fewest cycles are chosen from by energy: a few cycles are not worth a fifth of it."""
-
-PREFETCHED = 2
-"""Tiles of weights that may come before the segment begins, at most."""
 
 
 @dataclass(frozen=True)
@@ -60,81 +58,21 @@ class Least:
 
 def least(hardware: Hardware, product: Product, tilings: Ints, results: Results) -> Least:
     """Of a product of independent vectors that is no convolution; `tilings` are rows of outer (1: vectors), m, k, n."""
-    outer, m, k, n = tilings.T
     fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
-    lanes, columns = hardware.array.rows * fused.products, hardware.array.columns
-    # (2, T) sizes of the full tiles and of the edge, and how many there are of each.
-    (sizes_m, count_m), (sizes_k, count_k), (sizes_n, count_n) = (
-        _cut(product.outputs, m), _cut(product.inputs, k), _cut(product.vectors, n)
+    machine = np.array(
+        [hardware.array.columns, hardware.dram_bits_per_cycle, hardware.pipeline_cycles,
+         2 if hardware.buffers.double_buffered else 1], np.int64,
     )  # fmt: skip
-    parts_m, parts_k, parts_n = count_m.sum(0), count_k.sum(0), count_n.sum(0)
-    whole = parts_k == 1
-    weight_loads = np.where((outer == 0) & whole, 1, parts_n)
-    input_loads = np.where(whole & ((outer == 1) | (parts_n == 1)), 1, parts_m)
-
-    def channel(bits: Ints) -> Ints:
-        return np.maximum(1, -(-bits // hardware.dram_bits_per_cycle))
-
-    # Of tiles of m x k, n x k and m x n: (2, 2, T), as how many there are.
-    weight_cycles = channel(sizes_m[:, None] * sizes_k * product.weight_bits)
-    input_cycles = channel(sizes_n[:, None] * sizes_k * product.activation_bits)
-    share = sizes_m[:, None] * sizes_n / product.outputs
-    tiles = count_m[:, None] * count_n
-    stored = sizes_m[:, None] * sizes_n * results.bits
-    if results.op_cycles:
-        stored = _rounded_up(results.values * share * results.bits)
-    extra = _rounded_up(results.extra * share * results.extra_bits)
-    processing = np.maximum(results.op_cycles > 0, _rounded_up(results.op_cycles * share / results.lanes))
-    store_cycles = channel(stored)
-    dram = (
-        weight_loads * (count_m[:, None] * count_k * weight_cycles).sum((0, 1))
-        + input_loads * (count_n[:, None] * count_k * input_cycles).sum((0, 1))
-        + (tiles * (store_cycles + (channel(extra) if results.extra else 0))).sum((0, 1))
+    of_product = np.array(
+        [product.outputs, product.inputs, product.vectors, product.weight_bits, product.activation_bits,
+         hardware.array.rows * fused.products, fused.passes], np.int64,
+    )  # fmt: skip
+    of_results = np.array(
+        [results.values, results.bits, results.extra, results.extra_bits, results.op_cycles, results.lanes], np.int64
     )
-    column_reads = (count_m * -(-sizes_m // columns)).sum(0)
-    along = (count_k * -(-sizes_k // lanes)).sum(0)
-    array = fused.passes * product.vectors * column_reads * along
-    multiplied = fused.passes * -(-sizes_m[:, None] // columns) * sizes_n * along
-    pipeline = hardware.pipeline_cycles
-    # The first inputs, and the first tile on the array; the last tile, of the edges, on its way to DRAM.
-    inputs = input_cycles[0, 0]
-    begin = inputs + multiplied[0, 0]
-    at = np.arange(len(tilings))
-    edge_m, edge_n = count_m[1], count_n[1]
-    end = store_cycles[edge_m, edge_n, at]
-    last = processing[edge_m, edge_n, at] + end
-    # A tile needs a part of the output buffer from its first product to DRAM.
-    held = (tiles * (multiplied + pipeline + processing + store_cycles)).sum((0, 1))
-    parts_of_buffer = 2 if hardware.buffers.double_buffered else 1
-    cycles = np.maximum.reduce(
-        [
-            inputs + array + pipeline + last,
-            begin + parts_m * parts_n * pipeline + last,
-            begin + pipeline + (tiles * processing).sum((0, 1)) + end,
-            inputs + -(-held // parts_of_buffer),
-            dram - PREFETCHED * weight_cycles[0, 0],
-        ]
-    )
-    return Least(
-        cycles=cycles,
-        array_cycles=array,
-        weight_bits=product.outputs * product.inputs * product.weight_bits * weight_loads,
-        input_bits=product.vectors * product.inputs * product.activation_bits * input_loads,
-        extra_bits=(tiles * extra).sum((0, 1)),
-        stored_bits=(tiles * stored).sum((0, 1)),
-        column_reads=column_reads,
-        parts=parts_k,
-    )
-
-
-def _cut(whole: int, tile: Ints) -> tuple[Ints, Ints]:
-    """Sizes of the full tiles and of what is left, and how many there are of each: (2, T)."""
-    full, rest = np.divmod(whole, tile)
-    return np.stack([tile, rest]), np.stack([full, np.minimum(rest, 1)])
-
-
-def _rounded_up(values: np.ndarray) -> Ints:
-    return np.ceil(values).astype(np.int64)
+    found = np.empty((8, len(tilings)), np.int64)
+    kernels.bound_tilings(machine, of_product, of_results, tilings, found)
+    return Least(*found)
 
 
 def cheapest(costs: Mapping[Tiling, tuple[float, float]]) -> Tiling:
