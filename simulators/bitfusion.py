@@ -153,24 +153,33 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
     trials = known.trials.setdefault((layer, fused, spec.buffers if recurrent else None), {})
     leakage = leakage_mw(spec)
 
-    def cost(tiling: Tiling) -> tuple[float, float]:
+    def trial(tiling: Tiling) -> tuple[int, tuple[LayerWork, ...]]:
         if tiling not in trials:
             tiled = _tiled(layer, fused, [_work(x, spec) for x in layers], tiling, spec)
             program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
             own = len(tiled.program.repeat)
             passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
             trials[tiling] = passage.cycles, tiled.works
-        cycles, works = trials[tiling]
-        energy = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
-        return cycles, energy + leakage * cycles / spec.frequency_mhz * 1e3
+        return trials[tiling]
+
+    def with_leakage(energy_pj: float, cycles: int) -> float:
+        return energy_pj + leakage * cycles / spec.frequency_mhz * 1e3
+
+    def moved_pj(works: Sequence[LayerWork]) -> Any:
+        return sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
 
     if tried.least is None:
-        return cheapest({tiling: cost(tiling) for tiling in tried.tilings})
-    cycles, works = tried.least
-    energy: Any = sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
-    energy = (energy + leakage * cycles / spec.frequency_mhz * 1e3) * (1 - 1e-9)
-    bounds = zip(cycles.tolist(), energy.tolist(), strict=True)
-    return cheapest_bounded(dict(zip(tried.tilings, bounds, strict=True)), cost)
+        found = {tiling: trial(tiling) for tiling in tried.tilings}
+        return cheapest({t: (cycles, with_leakage(moved_pj(works), cycles)) for t, (cycles, works) in found.items()})
+    fewest, works = tried.least
+    energy_pj = dict(zip(tried.tilings, moved_pj(works).tolist(), strict=True))  # a trial finds the same
+
+    def cost(tiling: Tiling) -> tuple[float, float]:
+        cycles = trial(tiling)[0]
+        return cycles, with_leakage(energy_pj[tiling], cycles)
+
+    pairs = zip(energy_pj.items(), fewest.tolist(), strict=True)
+    return cheapest_bounded({t: (cycles, with_leakage(pj, cycles)) for (t, pj), cycles in pairs}, cost)
 
 
 @dataclass(frozen=True)
