@@ -73,7 +73,8 @@ def run_segment(machine: Machine, compact: Program, own: int, ahead: Ahead) -> P
             raise _too_long(compact)
         if status == kernels.TOO_LARGE:
             raise InputError(
-                f"{result[0]} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a recurring pattern"
+                f"{result[0]} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a repeating "
+                "pattern"
             )
         if status == kernels.DEADLOCK:
             raise _deadlock(machine, result)

@@ -354,8 +354,8 @@ def run_passage(
     charged: _Ints,
     result: _Ints,
 ) -> int:
-    """`run_program` with fast-forwarding, for whoever does not ask when a task starts. Service times that add up to more
-    than `most_cycles` are TOO_LONG, and room for more than `most_tasks` is TOO_LARGE: `result` then says how much.
+    """`run_program` with fast-forwarding, for whoever does not ask when a task starts. Service times that add up to
+    more than `most_cycles` are TOO_LONG, and room for more than `most_tasks` is TOO_LARGE: `result` then says how much.
     """
     cycles, room = 0.0, 0
     for b in range(len(tasks.repeat)):
@@ -677,8 +677,8 @@ def bound_tilings(machine: _Ints, product: _Ints, results: _Ints, tilings: _Ints
     machine (4,): columns, DRAM bits a cycle, pipeline cycles, parts of the output buffer. product (7,): outputs,
     inputs, vectors, weight bits, activation bits, lanes of a column, passes. results (6,): values and bits of those
     stored, values and bits of those loaded, lane cycles of the elementwise work, its lanes. tilings (T, 4): outer (0
-    outputs, 1 vectors), m, k, n. found (8, T) takes cycles, array cycles, bits of weights, inputs, extra inputs and what is
-    stored, how often an input leaves its buffer, and parts of the reduction.
+    outputs, 1 vectors), m, k, n. found (8, T) takes cycles, array cycles, bits of weights, inputs, extra inputs and
+    what is stored, how often an input leaves its buffer, and parts of the reduction.
     """
     columns, bandwidth, pipeline, parts_of_buffer = machine[0], machine[1], machine[2], machine[3]
     outputs, inputs, vectors, weight_bits, activation_bits = product[0], product[1], product[2], product[3], product[4]
