@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
@@ -51,13 +52,14 @@ def results_of(result: CoDesign) -> dict[str, Any]:
 
 def write_sweep(result: CoDesign, identity: dict[str, Any], command: str = "sweep") -> None:
     """Write everything, each file whole or not at all, the results last."""
-    content = results_of(result)
-    folder = result.folder
-    fronts = [result.describe(int(row)) for rows in result.fronts for row in rows]
-    write_whole(folder / POINTS_FILE, _points(result))
+    folder, fronts = result.folder, [result.describe(int(row)) for rows in result.fronts for row in rows]
+    with ThreadPoolExecutor(1) as beside:  # a million points take a second to compress, and leave Python to others
+        points = beside.submit(_points, result)
+        content, picture = results_of(result), draw_sweep(result)
+    write_whole(folder / POINTS_FILE, points.result())
     write_whole(folder / "fronts.csv", _csv(fronts).encode())
     write_whole(folder / "variants.csv", _csv([_flat(row) for row in content["hardware"]]).encode())
-    write_whole(folder / "sweep.png", draw_sweep(result))
+    write_whole(folder / "sweep.png", picture)
     write_whole(folder / "run.yaml", _record(identity, command).encode())
     write_whole(folder / "sweep.csv", _csv(content["front"]).encode())
     write_whole(folder / RESULTS_FILE, (json.dumps(content, indent=1) + "\n").encode())

@@ -322,11 +322,12 @@ def _simulated(
     if missing:
         population = Population([model.trace(bits, steps) for bits in candidates])
         pairs = [frozenset(bits.values()) for bits in candidates]
+        every = frozenset().union(*pairs)
         archs = [variant.arch for variant in missing]
         with closing(on_all(population, archs, workers or len(os.sched_getaffinity(0)))) as simulated:
             for i, figures in simulated:
                 if not hasattr(model, "precisions"):
-                    figures = _legal(figures, missing[i], pairs)
+                    figures = _legal(figures, missing[i], pairs, every)
                 _write(folder, missing[i].number, figures)
                 done += 1
                 if progress:
@@ -338,12 +339,15 @@ def _simulated(
         yield part
 
 
-def _legal(figures: Figures, variant: Variant, pairs: Sequence[frozenset[tuple[int, int]]]) -> Figures:
-    """Without the candidates whose bits the variant does not offer, though it could store them."""
+def _legal(
+    figures: Figures, variant: Variant, pairs: Sequence[frozenset[tuple[int, int]]], every: frozenset[tuple[int, int]]
+) -> Figures:
+    """Without the candidates whose bits the variant does not offer, though it could store them; `pairs`: of each,
+    `every`: of all."""
     has = set(variant.arch.precisions)
-    illegal = np.array([not of_candidate <= has for of_candidate in pairs])
-    if not illegal.any():
+    if has.issuperset(every):
         return figures
+    illegal = np.array([not of_candidate <= has for of_candidate in pairs])
     reason = np.where(illegal, 0, np.where(figures.reason >= 0, figures.reason + 1, -1))
     runs = reason < 0
     return Figures(
