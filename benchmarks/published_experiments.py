@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--generations", type=int, default=None, help="instead of the paper's 60 or 15")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED")
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=EXPERIMENTS, metavar="NAME")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
@@ -75,7 +75,7 @@ def main() -> None:
     figures: dict[str, dict[str, list[float]]] = {}
     curves: dict[str, list[np.ndarray]] = {}
     before: Path | None = None
-    for seed in range(1, options.seeds + 1):
+    for seed in options.seeds:
         for name in options.only:
             changes = {"seed": seed, "every": options.every}
             if options.generations is not None:
