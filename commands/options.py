@@ -59,7 +59,7 @@ AllBits = Annotated[
     str | None,
     typer.Option("--bits", help="`8` or `4x8` (weights x activations) for all products, instead of the trace's own."),
 ]
-Steps = Annotated[int | None, typer.Option("--steps", help="Frames of 10 ms, instead of the trace's own.")]
+Steps = Annotated[int | None, typer.Option("--steps", help="Frames of 10 ms (or inputs), instead of the trace's own.")]
 UseDask = Annotated[
     bool, typer.Option("--dask", help="Have Dask run the processes that evaluate; as many as cores by default.")
 ]

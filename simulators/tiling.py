@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from simulators import kernels
+from simulators import tiling_kernels
 from simulators.bitfusion_spec import Array, BitFusionSpec, Buffers, FixedMapping
 from simulators.errors import InputError
 
@@ -178,7 +178,7 @@ def _promising_matrix(hardware: Hardware, product: Product, count: int) -> tuple
     cuts = np.array(_cuts(product), np.int64)
     first, of_cut = np.empty((count, 4), np.int64), np.empty((len(cuts), 4), np.int64)
     costs, costs_of_cut = np.empty((count, 4)), np.empty((len(cuts), 4))
-    found = kernels.rank_tilings(limits, cuts, shape, first, costs, of_cut, costs_of_cut)
+    found = tiling_kernels.rank_tilings(limits, cuts, shape, first, costs, of_cut, costs_of_cut)
     there = of_cut[:, 1] > 0
     of_cut = of_cut[there][np.lexsort(costs_of_cut[there].T[::-1])]  # stable, as `sorted` is
     return [_tiling(row) for row in first[:found].tolist()], [_tiling(row) for row in of_cut.tolist()]

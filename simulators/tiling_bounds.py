@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators import kernels
+from simulators import tiling_kernels
 from simulators.machine import Ints
 from simulators.tiling import Hardware, Product, Tiling, precision
 
@@ -71,7 +71,7 @@ def least(hardware: Hardware, product: Product, tilings: Ints, results: Results)
         [results.values, results.bits, results.extra, results.extra_bits, results.op_cycles, results.lanes], np.int64
     )
     found = np.empty((8, len(tilings)), np.int64)
-    kernels.bound_tilings(machine, of_product, of_results, tilings, found)
+    tiling_kernels.bound_tilings(machine, of_product, of_results, tilings, found)
     return Least(*found)
 
 
