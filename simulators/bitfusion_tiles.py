@@ -30,7 +30,7 @@ from simulators.bitfusion_machine import (
 )  # fmt: skip
 from simulators.machine import COMPUTE
 from simulators.segment_builder import SegmentBuilder
-from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Moved, Run, Segment, Step
+from simulators.segments import EVERYTHING_BEFORE, Label, LayerWork, Moved, Run, Segment, Step, add_traffic
 from simulators.tiling import Outer
 
 FORMS = 4096
@@ -169,7 +169,7 @@ class Form:
             return Cost(at, ((0, str(at), 1),))
 
         builder = SegmentBuilder(MACHINE, (counts,))
-        _write(builder, Tiles(loops.style, number), loops)
+        write(builder, Tiles(loops.style, number), loops)
         self._segment = builder.segment()
         self.marks = tuple(numbers)
         self._counts = [counts.bits[str(at)] for at in numbers.values()]
@@ -177,11 +177,8 @@ class Form:
 
     def segment(self, costs: Sequence[Cost], works: tuple[LayerWork, ...]) -> Segment:
         """With costs by mark; traffic is added to the works."""
-        bits_of = [work.bits for work in works]
         for count, (_, moved) in zip(self._counts, costs, strict=True):
-            for owner, level, bits in moved:
-                traffic = bits_of[owner]
-                traffic[level] = traffic.get(level, 0) + bits * count
+            add_traffic(works, moved, count)
         cycles = [cost.cycles for cost in costs]
         form = self._segment
         service, kind = np.array(cycles, np.int64)[form.program.service], form.program.kind
@@ -198,8 +195,8 @@ def form(loops: Loops) -> Form:
     return Form(loops)
 
 
-def _write(builder: SegmentBuilder, tiles: Tiles, loops: Loops) -> None:
-    """Loops as periods: one a tile of the outer loop."""
+def write(builder: SegmentBuilder, tiles: Tiles, loops: Loops) -> None:
+    """Loops as periods, one a tile of the outer loop; the sizes of their tiles are marks."""
     if loops.vectors:
         builder.emit(1, [(1, [tiles.vectors()])])
     outer, inner = (loops.m, loops.n) if loops.outer == "outputs" else (loops.n, loops.m)

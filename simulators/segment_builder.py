@@ -8,7 +8,7 @@ import numpy as np
 
 from simulators.machine import Machine
 from simulators.segment_shape import Part, names_of, shape_of
-from simulators.segments import AheadTask, LayerWork, Run, Segment
+from simulators.segments import AheadTask, LayerWork, Run, Segment, add_traffic
 
 LONG = 24
 """Runs that repeat so often within a period are fast-forwarded by themselves where that pays."""
@@ -66,13 +66,9 @@ class SegmentBuilder:
 
     def _count(self, runs: Sequence[Run], times: int) -> None:
         """Add the traffic of so many periods."""
-        bits_of = [work.bits for work in self.works]
         for count, steps in runs:
-            often = count * times
             for step in steps:
-                for owner, level, bits in step.moved:
-                    traffic = bits_of[owner]
-                    traffic[level] = traffic.get(level, 0) + bits * often
+                add_traffic(self.works, step.moved, count * times)
 
 
 def _nonempty(runs: Iterable[Run]) -> list[Run]:

@@ -67,6 +67,13 @@ class LayerWork:
     """By component, without what depends on time."""
 
 
+def add_traffic(works: Sequence[LayerWork], moved: Moved, times: int) -> None:
+    """Add what a task moves, so many times, to the layers' traffic."""
+    for owner, level, bits in moved:
+        traffic = works[owner].bits
+        traffic[level] = traffic.get(level, 0) + bits * times
+
+
 class AheadTask(NamedTuple):
     """A task that may start before the segments before its own are complete."""
 
