@@ -44,21 +44,23 @@ def lowest_increases(result: Run) -> np.ndarray:
 
 
 def draw(curves: dict[str, list[np.ndarray]], path: Path) -> None:
-    """Mean over seeds of what reaches a speedup in all of them, and the range."""
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for name, of_seeds in curves.items():
-        values = np.array(of_seeds)
-        colour = "#d55e00" if "beacons" in name else "#0072b2"
-        text = ("with beacons" if "beacons" in name else "inference-only") + (
-            ", searched by simulated latency" if name.endswith("simulated") else ", searched by closed-form speedup"
-        )
-        axes.plot(SPEEDUPS, values.mean(0), color=colour, label=text, linestyle="--" if "simul" in name else "-",
-                  drawstyle="steps-pre")  # fmt: skip
-        axes.fill_between(SPEEDUPS, values.min(0), values.max(0), color=colour, alpha=0.12, linewidth=0, step="pre")
-    axes.set(xlabel="speedup by MOHAQ's closed form, at least", ylabel="lowest error over 16 bits (points)")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    """Mean over seeds of what reaches a speedup in all of them, and the range; a panel for each way to search."""
+    panels: dict[str, list[str]] = {}
+    for name in curves:
+        searched = "simulated latency" if name.endswith("simulated") else "closed-form speedup"
+        panels.setdefault(searched, []).append(name)
+    figure = Figure(figsize=(1.5 + 4.5 * len(panels), 4.0), layout="constrained")
+    every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (searched, names) in zip(every, panels.items(), strict=True):
+        for name in names:
+            values = np.array(curves[name])
+            colour, text = ("#d55e00", "with beacons") if "beacons" in name else ("#0072b2", "inference-only")
+            axes.plot(SPEEDUPS, values.mean(0), color=colour, label=text, drawstyle="steps-pre")
+            axes.fill_between(SPEEDUPS, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0, step="pre")
+        axes.set(xlabel="speedup by MOHAQ's closed form, at least", title=f"searched by {searched}")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, loc="upper left")
+    every[0].set_ylabel("lowest error over 16 bits (points)")
     figure.savefig(path, dpi=130)
 
 
