@@ -12,7 +12,7 @@ import numpy as np
 from timing import seconds
 
 from simulators import Elementwise, load_arch, load_trace, simulate, simulate_batch
-from simulators.bitfusion import forget_mappings
+from simulators.bitfusion_mapping import forget_mappings
 from simulators.simulation import simulator, store
 
 CANDIDATES = 10_000

@@ -12,7 +12,7 @@ import json
 from timing import seconds
 
 from simulators import Arch, Trace, load_arch, load_trace
-from simulators.bitfusion import forget_mappings
+from simulators.bitfusion_mapping import forget_mappings
 from simulators.report import make_report
 from simulators.simulation import Simulator
 

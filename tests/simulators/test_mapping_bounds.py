@@ -7,7 +7,18 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from simulators import Arch, Elementwise, InputError, Matmul, Trace, bitfusion, load_arch, simulate, tiling
+from simulators import (
+    Arch,
+    Elementwise,
+    InputError,
+    Matmul,
+    Trace,
+    bitfusion_mapping,
+    bitfusion_segments,
+    load_arch,
+    simulate,
+    tiling,
+)
 from simulators.population import Population
 from simulators.processes import on_all
 from simulators.simulation import Simulator, shared_key, simulator, store
@@ -45,6 +56,13 @@ def test_the_compiled_ranking_is_the_written_one(arch: Arch, sizes: tuple, bits:
     assert of_cut == [t for t in written if best[t.k] is t]
 
 
+def energy_of(layers: list, t: tiling.Tiling, cycles: float, arch: Arch) -> float:
+    """In pJ, by the tasks themselves."""
+    works = bitfusion_segments.tasks(layers, t, arch.spec).works
+    moved = sum(sum(of.values()) for of in bitfusion_segments.energies_pj(layers, works, arch.spec))
+    return moved + arch.spec.leakage_mw * cycles / arch.frequency_mhz * 1e3
+
+
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     arch=hardware(), sizes=st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(1, 60)),
@@ -58,25 +76,27 @@ def test_bounds_lie_below_and_the_choice_is_the_same(
         name="M", out_features=m, in_features=k, steps=n, weight_bits=bits[0], activation_bits=bits[1], output_bits=16
     )
     fused = Elementwise(name="E", ops={"add": 3 * m}, inputs=m + 5, outputs=m, steps=n, vector_parameters=parameters)
-    original = bitfusion.cheapest_bounded
+    layers = [layer, fused] if behind else [layer]
+    original = bitfusion_mapping.cheapest_bounded
 
     def check(bounds: Any, cost: Any) -> Any:
         costs = {t: cost(t) for t in bounds}
         for t, (cycles, energy) in bounds.items():
             assert cycles <= costs[t][0]
             assert energy <= costs[t][1]
+            assert costs[t][1] == pytest.approx(energy_of(layers, t, costs[t][0], arch), rel=1e-12)
         chosen = original(bounds, cost)
-        assert chosen == bitfusion.cheapest(costs)
+        assert chosen == bitfusion_mapping.cheapest(costs)
         return chosen
 
-    bitfusion.forget_mappings()
+    bitfusion_mapping.forget_mappings()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bitfusion, "cheapest_bounded", check)
+        patch.setattr(bitfusion_mapping, "cheapest_bounded", check)
         try:
-            bitfusion.mapping(layer, fused if behind else None, arch.spec)
+            bitfusion_mapping.mapping(layer, fused if behind else None, arch.spec)
         except InputError:
             return  # a buffer does not hold the smallest tile
-    bitfusion.forget_mappings()
+    bitfusion_mapping.forget_mappings()
 
 
 def drawn_population() -> Population:
