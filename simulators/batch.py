@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -88,16 +89,20 @@ def _of_genomes(known: Simulator, trace: Trace, bits: Ints) -> Ints:
             columns += [weight[:, j], activation[:, j], output[:, j]]
 
         def make(row: int, i: int = i, length: int = length) -> int:
-            widths = zip(weight[row].tolist(), activation[row].tolist(), output[row].tolist(), strict=True)
             layers = [
-                layer.but(weight_bits=w, activation_bits=a, output_bits=o)
-                for layer, (w, a, o) in list(zip(trace.layers, widths, strict=True))[i : i + length]
+                _with_bits(trace.layers[j], int(weight[row, j]), int(activation[row, j]), int(output[row, j]))
+                for j in range(i, i + length)
             ]
             return _named(row, known.segment, layers, int(placed[row, i]))
 
         numbers.append(_distinct(columns, make))
         i += length
     return np.stack(numbers, axis=1)
+
+
+@lru_cache(maxsize=4096)
+def _with_bits(layer: AnyLayer, weight: int, activation: int, output: int) -> AnyLayer:
+    return layer.but(weight_bits=weight, activation_bits=activation, output_bits=output)
 
 
 def _placed(known: Simulator, layers: Sequence[AnyLayer], weight: Ints) -> Ints:
@@ -207,12 +212,20 @@ def _distinct(columns: Sequence[Ints], make: Callable[[int], int]) -> Ints:
 
 def _combined(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     """Which combination of the columns' values each row has, counted from 0, and the first row that has each."""
+    if len(columns[0]) <= FEW:
+        numbers: dict[tuple[int, ...], int] = {}
+        rows = list(zip(*[column.tolist() for column in columns], strict=True))
+        which = [numbers.setdefault(row, len(numbers)) for row in rows]
+        return np.array(which, np.int64), np.array([which.index(n) for n in range(len(numbers))], np.int64)
     code = np.zeros(len(columns[0]), np.int64)
     first = code[:0]
     for column in columns:
         code, first = dense(code * (int(column.max(initial=0)) + 1) + column)  # small numbers: they do not overflow
     return code, first
 
+
+FEW = 48
+"""Rows up to which a dictionary is quicker than arrays."""
 
 DENSE = 1 << 20
 """Values up to which a table is quicker than sorting."""

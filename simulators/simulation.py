@@ -155,6 +155,7 @@ class Simulator:
         self.store = Store(self.platform) if apart else store(arch.platform, shared_key(arch))
         self._numbers: dict[tuple[object, ...], int] = {}
         self._made: dict[int, Segment] = {}
+        self._energies_pj: dict[int, list[dict[str, float]]] = {}
 
     def segments(self, layers: Sequence[AnyLayer]) -> list[int]:
         """Numbers of the segments of some layers in order. Raises InputError for what the architecture cannot do."""
@@ -196,7 +197,11 @@ class Simulator:
         works = self.store.made(number).works
         if self.platform.shared is None:
             return [work.energy_pj for work in works]
-        return self.platform.shared.energies_pj(self.store.layers(number), works, self.arch.spec)
+        known = self._energies_pj.get(number)
+        if known is None:
+            known = self.platform.shared.energies_pj(self.store.layers(number), works, self.arch.spec)
+            self._energies_pj[number] = known
+        return known
 
     @cached_property
     def leakage_mw(self) -> float:
