@@ -1,6 +1,6 @@
 """The search's methods on equal budgets: hypervolume against evaluations, with seeds.
 
-    python benchmarks/methods.py FOLDER [--model sru] [--every 4] [--generations 15] [--seeds 3] [--arch bitfusion]
+    python benchmarks/methods.py FOLDER [--model sru] [--every 4] [--generations 15] [--seeds 1 2 3] [--arch bitfusion]
 
 Error (worst of four groups of speakers), latency and energy; each axis from 0 to 1: error from the lowest that any
 method found to the limit, latency and energy as logarithms from the 2-bit (or narrowest) to the 16-bit candidate. The
@@ -54,12 +54,12 @@ def main() -> None:
     parser.add_argument("--arch", default="bitfusion")
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--generations", type=int, default=15)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED")
     options = parser.parse_args()
     model = load_model(options.model, every=options.every)
     results: dict[str, list[Run]] = {}
     ledger = None
-    for seed in range(1, options.seeds + 1):
+    for seed in options.seeds:
         for method, settings in VARIANTS.items():
             folder = options.folder / f"{method}-{seed}"
             if ledger is not None and not folder.exists():  # what another run evaluated need not be evaluated again

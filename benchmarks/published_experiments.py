@@ -1,6 +1,6 @@
 """MOHAQ's experiments with the paper's objectives and with simulated ones: its claims, with error bars over seeds.
 
-    python benchmarks/published_experiments.py FOLDER [--every 4] [--generations N] [--seeds 3] [--only NAME …]
+    python benchmarks/published_experiments.py FOLDER [--every 4] [--generations N] [--seeds 1 2 3] [--only NAME …]
         [--plot FILE]
 
 Runs are kept in the folder, and continued if they were stopped. Those with beacons retrain: minutes a beacon. The plot
@@ -73,6 +73,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=EXPERIMENTS, metavar="NAME")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
+    if options.plot and not any("bitfusion" in name for name in options.only):
+        parser.error("--plot: it is of experiment 3, which --only leaves out")
     model = load_model("sru", every=options.every)
     figures: dict[str, dict[str, list[float]]] = {}
     curves: dict[str, list[np.ndarray]] = {}

@@ -72,7 +72,7 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
             program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
             own = len(tiled.program.repeat)
             passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
-            trials[tiling] = passage.cycles, tiled.works
+            trials[tiling] = passage.cycles, tiled.works if tried.least is None else ()
         return trials[tiling]
 
     def with_leakage(energy_pj: float, cycles: int) -> float:
@@ -85,7 +85,7 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
         found = {tiling: trial(tiling) for tiling in tried.tilings}
         return cheapest({t: (cycles, with_leakage(moved_pj(works), cycles)) for t, (cycles, works) in found.items()})
     fewest, works = tried.least
-    energy_pj = dict(zip(tried.tilings, moved_pj(works).tolist(), strict=True))  # a trial finds the same
+    energy_pj = dict(zip(tried.tilings, moved_pj(works).tolist(), strict=True))  # exact: a trial would find the same
 
     def cost(tiling: Tiling) -> tuple[float, float]:
         cycles = trial(tiling)[0]

@@ -59,8 +59,8 @@ class Style(NamedTuple):
 
 class Tiles:
     """Writes tiles of m outputs, k inputs and n vectors. `cost` takes what a task does, m, k and n, and is asked for
-    weights, all weights (a part of those that stay), inputs, all inputs, preload, multiply, accumulate (the parts of a
-    reduction behind the first), drain, extra, process, store and vectors."""
+    weights, inputs, all inputs, preload, multiply, accumulate (the parts of a reduction behind the first), drain,
+    extra, process, store and vectors."""
 
     def __init__(self, style: Style, cost: Callable[[str, int, int, int], Cost]):
         self.style = style
@@ -163,9 +163,9 @@ class Form:
         numbers: dict[Mark, int] = {}
         counts = LayerWork(0, 1.0, COMPUTE)
 
-        def number(*mark: object) -> Cost:
+        def number(what: str, m: int, k: int, n: int) -> Cost:
             """In place of cycles; of moved bits, one at each time."""
-            at = numbers.setdefault(Mark(*mark), len(numbers))  # type: ignore[arg-type]
+            at = numbers.setdefault(Mark(what, m, k, n), len(numbers))
             return Cost(at, ((0, str(at), 1),))
 
         builder = SegmentBuilder(MACHINE, (counts,))

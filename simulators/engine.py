@@ -90,6 +90,8 @@ def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
         raise _too_long(compact)
     if compact.tasks > MAX_TASKS:
         raise InputError(f"{compact.tasks} tasks: at most {MAX_TASKS} fit")
+    if not compact.tasks:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     start = np.empty(compact.tasks, np.int64)
     end = np.full(compact.tasks, kernels.NOT_STARTED, np.int64)
     result = np.zeros(kernels.HEADS + len(machine.queues), np.int64)

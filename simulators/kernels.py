@@ -43,7 +43,7 @@ CYCLES, SKIPPED, STARTED, AHEAD, AHEAD_LEFT, HEADS = range(6)
 
 
 class Tasks(NamedTuple):
-    """A program's arrays, as `machine.Program` describes them, and the block at which its lookahead begins."""
+    """A program's arrays, as `machine.Program` describes them."""
 
     repeat: _Ints
     first_task: _Ints
@@ -145,12 +145,13 @@ def run_program(
 
     server_of (Q,) by queue; is_compute (S,) by server; space: how many periods of a block `start` and `end` have room
     for, which are Σ min(repeat, space + margin)·period long, `end` filled with NOT_STARTED; charged (kinds,) is added
-    to; result (HEADS + Q,): cycles, cycles left out, tasks started, how many of the lookahead were started and what the
-    last of them still takes, and after a deadlock the unrolled index at which each queue stands, or -1.
+    to, and means something for one segment only: what a barrier released has no binder; result (HEADS + Q,): cycles,
+    cycles left out, tasks started, how many of the lookahead were started and what the last of them still takes, and
+    after a deadlock the unrolled index at which each queue stands, or -1.
     """
     run, saved = _prepare(server_of, len(is_compute), tasks, space, start, end, len(charged))
     blocks, queues, servers = len(tasks.repeat), len(server_of), len(is_compute)
-    # The loop works on plain variables: passing a tuple of arrays on counts references to each of them, at every task.
+    # The loop works on plain variables: reading a tuple's arrays counts references to them, at every task.
     repeat, first_task, segment, service, kind = (
         tasks.repeat,
         tasks.first_task,
@@ -233,7 +234,8 @@ def run_program(
                 for k in range(len(charged)):
                     charged[k] += times * (charged[k] - saved.charged[k])
                 _leave_out(run, tasks, b, best_time, cycles)
-                for q in range(queues):  # places and times of what is not of the block have changed
+                # Places and times of what is not of the block have changed: what waits is looked at once this starts.
+                for q in range(queues):
                     if waits_for[q] != FOR_NOTHING:
                         waits_for[q] = head_index[best]
                     elif possible[q] != NEVER:
@@ -274,7 +276,7 @@ def run_program(
             last_own[server] = u
         if is_compute[server]:
             until, running = best_time, bound
-            while until > covered:
+            while until > covered and running >= 0:
                 begin = max(start[running], covered)
                 charged[kind_of[running]] += until - begin
                 until, running = begin, binder[running]
@@ -312,7 +314,7 @@ def run_program(
             last = u
     done = max(0, end[last]) if last >= 0 else 0
     until, running = done, last
-    while until > covered:
+    while until > covered and running >= 0:
         begin = max(start[running], covered)
         charged[kind_of[running]] += until - begin
         until, running = begin, binder[running]

@@ -66,8 +66,9 @@ _population: Population | None = None
 def _begin(population: Population) -> None:
     global _population
     _population = population
-    gc.freeze()  # what is there stays, and most of what comes: looking through it every 700 objects took a tenth of the
-    gc.set_threshold(100_000)  # time
+    # What is there stays, and most of what comes; looking through that as often as Python does took a tenth of all.
+    gc.freeze()
+    gc.set_threshold(100_000)
     parent = parent_process()
     if parent is not None:  # a killed parent does not leave its workers waiting
 

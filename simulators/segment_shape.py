@@ -136,8 +136,10 @@ class _ShapeMaker:
     def _last(self, role: str) -> Iterator[tuple[int, int]]:
         """Places of the last steps of a role, the last first."""
         for past in reversed(self._history):
-            places = past.placed.of_role.get(role, ())
-            for period in range(past.periods - 1, -1, -1) if len(places) else ():
+            places = past.placed.of_role.get(role)
+            if places is None:
+                continue
+            for period in range(past.periods - 1, -1, -1):
                 for place in reversed(places):
                     yield past.place(period * len(past.placed.period.index) + int(place))
 

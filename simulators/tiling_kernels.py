@@ -1,4 +1,7 @@
-"""The Numba kernels that choose among tilings of a matrix product: which there are, and what they take at least."""
+"""The Numba kernels that choose among tilings of a matrix product: which there are, and what they take at least.
+
+They and the engine's kernels do not call each other, so neither is stale in a cache when the other is edited.
+"""
 
 from __future__ import annotations
 

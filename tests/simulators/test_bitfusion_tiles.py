@@ -11,7 +11,7 @@ from simulators.machine import COMPUTE
 from simulators.segment_builder import SegmentBuilder
 from simulators.segments import LayerWork, Segment
 
-STYLES = st.builds(Style, st.sampled_from([1, 2]), st.booleans(), st.just(True), st.booleans())
+STYLES = st.builds(Style, st.sampled_from([1, 2]), st.booleans(), st.booleans(), st.booleans())
 COUNTS = st.integers(1, 40)
 LOOPS = st.builds(
     Loops, STYLES, st.sampled_from(["outputs", "vectors"]), COUNTS, st.integers(1, 8), COUNTS, st.booleans(),
@@ -51,5 +51,6 @@ def test_every_product_is_multiplied_once(loops: Loops) -> None:
     bits = made.works[0].bits
     assert bits["multiply"] == loops.m * loops.n * loops.groups
     assert bits.get("accumulate", 0) == loops.m * (loops.k - 1) * loops.n * loops.groups
-    assert bits["store"] == bits["process"] == bits["drain"] == bits["multiply"]
+    assert bits["store"] == bits["drain"] == bits["multiply"]
+    assert bits.get("process", 0) == bits["multiply"] * loops.style.fused
     assert np.all(made.program.service == 1)

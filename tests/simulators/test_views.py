@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from simulators import InputError, load_arch, load_trace, simulate
+from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
 from simulators.comparison import compare, to_csv
 from simulators.display import print_comparison
 from simulators.plot import plot
@@ -67,6 +67,18 @@ def test_the_timeline_holds_every_task(trace: str, arch: str) -> None:
     working = sum(event["args"]["cycles"] for event in tracks[track] if event["cat"] == "compute")
     assert working == sum(layer.busy_cycles for layer in report.layers if layer.unit == "compute")
     assert {event["name"].split(":")[0] for event in tasks} == {layer.name for layer in network.layers}
+
+
+def test_a_timeline_holds_what_a_barrier_released_on_a_server_that_was_never_used() -> None:
+    # The product's weights are loaded ahead, so that its first task on the array waits for the barrier alone.
+    before = Elementwise(name="E", ops={"add": 64}, inputs=64, outputs=64, steps=9)
+    product = Matmul(
+        name="R", out_features=64, in_features=64, steps=9, recurrent=True, weight_bits=8, activation_bits=8,
+        output_bits=16,
+    )  # fmt: skip
+    network, spec = Trace(name="t", steps=9, layers=(before, product)), load_arch("bitfusion")
+    drawn = [event for event in timeline(network, spec)["traceEvents"] if event["ph"] == "X"]
+    assert max(event["ts"] + event["dur"] for event in drawn) == pytest.approx(simulate(network, spec).latency_ms * 1e3)
 
 
 def test_a_timeline_of_too_many_tasks_says_how_many_frames_fit() -> None:
