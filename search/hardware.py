@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from simulators import Arch, load_arch
-from simulators.arch import Change
+from simulators.arch import Change, arch_of, read_arch
 from simulators.errors import InputError
-from simulators.places import Elsewhere, KeyedError, KeyPath, or_else_under, shown
+from simulators.places import Document, Elsewhere, KeyedError, KeyPath, or_else_under, shown
 
 MOST_VARIANTS = 100_000
 
@@ -77,6 +77,7 @@ class Hardware:
         self._arch, self._needs_area = arch, needs_area
         self._changes = spec_changes(changes)
         self._sound: set[str] = set()
+        self._read: dict[str, Document] = {}
         count = sum(prod(block.lengths()) for block in self.blocks)
         if not 1 <= count <= MOST_VARIANTS:
             raise KeyedError(("hardware",), f"{count} variants: there may be 1 to {MOST_VARIANTS}")
@@ -117,7 +118,9 @@ class Hardware:
         changes = block.changes(choice, key)
         name = ",".join([base, *(f"{change.key}={_word(change.value)}" for change in changes)])
         with or_else_under(*key, about=f"{name}: "):
-            arch = load_arch(base, [*self._changes, *changes])
+            if base not in self._read:
+                self._read[base] = read_arch(base)
+            arch = arch_of(self._read[base], [*self._changes, *changes])
             area = self._with_area(arch, key)
         words = (f"{change.key}={json.dumps(change.value)}" for change in (*self._changes, *changes))
         options = ("--arch", base, *(word for change in words for word in ("--set", change)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -107,7 +108,17 @@ def load_arch(name: str | Path, overrides: Sequence[str | Change] = ()) -> Arch:
     """Read a spec by path or shipped name; `overrides` are changes, or texts `key.path=value`. Raises InputError with
     place, key and rule.
     """
-    document = _resolve(find("arch_specs", str(name)), ())
+    return arch_of(read_arch(name), overrides)
+
+
+def read_arch(name: str | Path) -> Document:
+    """A spec's file with all that it extends, unchecked. Raises InputError."""
+    return _resolve(find("arch_specs", str(name)), ())
+
+
+def arch_of(read: Document, overrides: Sequence[str | Change] = ()) -> Arch:
+    """`load_arch` of what was read, which stays as it is."""
+    document = Document(read.source, deepcopy(read.data), dict(read.places))
     for change in overrides:
         _put(document, Change.parse(change) if isinstance(change, str) else change)
     if not isinstance(document.data, dict):

@@ -25,6 +25,7 @@ from search.codesign.points import CoDesign
 from search.outputs import LIBRARIES
 from simulators.files import write_whole
 
+DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # an experiment may list thousands of variants
 RESULTS_FILE = "sweep.json"
 POINTS_FILE = "points.npz"
 
@@ -133,4 +134,4 @@ def _record(identity: dict[str, Any], command: str) -> str:
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         "repeat": f"mohaq {command} run.yaml --out NEW_FOLDER",
     }
-    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110)
+    return yaml.dump(content, Dumper=DUMPER, sort_keys=False, default_flow_style=None, width=110)
