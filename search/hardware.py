@@ -76,7 +76,6 @@ class Hardware:
         self.blocks = tuple(blocks) or (HardwareBlock(),)
         self._arch, self._needs_area = arch, needs_area
         self._changes = spec_changes(changes)
-        self._sound: set[str] = set()
         self._read: dict[str, Document] = {}
         count = sum(prod(block.lengths()) for block in self.blocks)
         if not 1 <= count <= MOST_VARIANTS:
@@ -112,14 +111,12 @@ class Hardware:
         block, key = self.blocks[number], ("hardware", number)
         base = block.archs[choice[0]] if block.archs else self._arch
         named_by = (*key, "archs", choice[0]) if block.archs else ("arch",)
-        if base not in self._sound:  # so that what is wrong without changes is not blamed on them
+        if base not in self._read:  # what is wrong without changes is not blamed on them
             self._with_area(experiment_arch(base, self._changes, named_by), named_by)
-            self._sound.add(base)
+            self._read[base] = read_arch(base)
         changes = block.changes(choice, key)
         name = ",".join([base, *(f"{change.key}={_word(change.value)}" for change in changes)])
         with or_else_under(*key, about=f"{name}: "):
-            if base not in self._read:
-                self._read[base] = read_arch(base)
             arch = arch_of(self._read[base], [*self._changes, *changes])
             area = self._with_area(arch, key)
         words = (f"{change.key}={json.dumps(change.value)}" for change in (*self._changes, *changes))

@@ -13,6 +13,7 @@ import io
 import json
 import platform
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -25,7 +26,8 @@ from search.results import Run, Solution
 from simulators.errors import InputError
 from simulators.files import write_whole
 
-LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # an experiment may list thousands of variants
+_LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
 
 
 RESULTS_FILE = "pareto.json"
@@ -62,13 +64,13 @@ def write_outputs(run: Run, identity: dict[str, Any]) -> None:
 
 def _write(run: Run, identity: dict[str, Any]) -> None:
     content = results_of(run)
-    write_whole(run.folder / "pareto.csv", _csv(content["front"]).encode())
+    write_whole(run.folder / "pareto.csv", csv_of(content["front"], ("solution", *COLUMNS)).encode())
     write_whole(run.folder / RESULTS_FILE, (json.dumps(content, indent=1) + "\n").encode())
     if content["claims"]:
         write_whole(run.folder / "claims.md", table_of(content["claims"]).encode())
     write_whole(run.folder / "pareto.png", draw_front(run))
     _write_traces(run)
-    write_whole(run.folder / "run.yaml", _record(run, identity).encode())
+    write_whole(run.folder / "run.yaml", record_of(identity, "search").encode())
 
 
 def describe(solution: Solution) -> dict[str, Any]:
@@ -89,9 +91,10 @@ def describe(solution: Solution) -> dict[str, Any]:
     }
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def csv_of(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> str:
+    """Rows with these columns."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["solution", *COLUMNS], lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -108,11 +111,12 @@ def _write_traces(run: Run) -> None:
     new.rename(final)
 
 
-def _record(run: Run, identity: dict[str, Any]) -> str:
+def record_of(identity: dict[str, Any], command: str) -> str:
+    """What a run's `run.yaml` says: the experiment, digests and versions, and how `mohaq COMMAND` repeats it."""
     content = {
         "experiment": identity["experiment"],
         "digests": identity["digests"],
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "repeat": "mohaq search run.yaml --out NEW_FOLDER",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "repeat": f"mohaq {command} run.yaml --out NEW_FOLDER",
     }
-    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=110)
+    return yaml.dump(content, Dumper=_DUMPER, sort_keys=False, default_flow_style=None, width=110)

@@ -31,6 +31,11 @@ def op_cycles(layer: Elementwise, spec: BitFusionSpec) -> int:
     return sum(count * spec.post_processing.cycles_per_op[op] for op, count in layer.ops.items())
 
 
+def transfer_cycles(bits: int, spec: BitFusionSpec) -> int:
+    """On the DRAM channel."""
+    return max(1, -(-bits // spec.dram.bits_per_cycle))
+
+
 @dataclass(frozen=True)
 class TiledProduct:
     """A product on its way to tasks: layer 0 of its segment, the elementwise layer that takes its results layer 1."""
@@ -145,7 +150,7 @@ class TiledProduct:
     def _dram(self, bits: float) -> tuple[int, int]:
         """Whole bits, and cycles on the channel."""
         whole = ceil(bits)
-        return whole, max(1, -(-whole // self.spec.dram.bits_per_cycle))
+        return whole, transfer_cycles(whole, self.spec)
 
     @cached_property
     def _style(self) -> Style:

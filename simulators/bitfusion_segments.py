@@ -21,7 +21,7 @@ from simulators.bitfusion_machine import (
     STORE,
     WEIGHTS,
 )
-from simulators.bitfusion_products import TiledProduct, op_cycles
+from simulators.bitfusion_products import TiledProduct, op_cycles, transfer_cycles
 from simulators.bitfusion_spec import BitFusionSpec
 from simulators.errors import InputError
 from simulators.machine import COMPUTE
@@ -93,7 +93,7 @@ def _elementwise(layer: Elementwise, works: Sequence[LayerWork], spec: BitFusion
     if layer.vector_parameters:  # biases and recurrent vectors, once
         bits = layer.vector_parameters * VECTOR_BITS
         moved = ((0, "dram_read", bits),)
-        vectors = Step(("vectors",), LOAD_WEIGHTS, _transfer(spec, bits), WEIGHTS, (EVERYTHING_BEFORE,), moved)
+        vectors = Step(("vectors",), LOAD_WEIGHTS, transfer_cycles(bits, spec), WEIGHTS, (EVERYTHING_BEFORE,), moved)
         builder.emit(1, [(1, [vectors])])
     capacity = Hardware.of(spec).capacity_bits(spec.buffers.output_kib)
     widest = max(layer.inputs * layer.activation_bits, layer.outputs * layer.output_bits) * layer.steps
@@ -113,17 +113,13 @@ def _elementwise(layer: Elementwise, works: Sequence[LayerWork], spec: BitFusion
         loaded = ((0, "dram_read", read), (0, "output_buffer_write", read), (0, "output_buffer_read", read))
         stored = ((0, "dram_write", written), (0, "output_buffer_write", written), (0, "output_buffer_read", written))
         return [(1, [
-            Step(("inputs",), LOAD_INPUTS, _transfer(spec, read), INPUTS, free, loaded),
+            Step(("inputs",), LOAD_INPUTS, transfer_cycles(read, spec), INPUTS, free, loaded),
             Step(("process",), PROCESS, busy, PROCESSING, (("inputs", 1), ("vectors", 1)), ((0, "busy_cycles", busy),)),
-            Step(("store", "outputs free"), STORE, _transfer(spec, written), OUTPUTS, (("process", 1),), stored),
+            Step(("store", "outputs free"), STORE, transfer_cycles(written, spec), OUTPUTS, (("process", 1),), stored),
         ])]  # fmt: skip
 
     builder.emit(chunks, chunk(False), chunk(True) if chunks > 1 else None)
     return _counted(builder.segment())
-
-
-def _transfer(spec: BitFusionSpec, bits: int) -> int:
-    return max(1, -(-bits // spec.dram.bits_per_cycle))
 
 
 def _work(layer: AnyLayer, spec: BitFusionSpec) -> LayerWork:

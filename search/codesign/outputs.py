@@ -8,24 +8,19 @@ sweep.png              the joint front, and the variants' own
 run.yaml               the experiment with every default, digests and versions, and the command
 """
 
-import csv
 import io
 import json
-import platform
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import yaml
 
 from quant.candidate import name_of
 from search.codesign.plot import draw_sweep
 from search.codesign.points import CoDesign
-from search.outputs import LIBRARIES
+from search.outputs import csv_of, record_of
 from simulators.files import write_whole
 
-DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # an experiment may list thousands of variants
 RESULTS_FILE = "sweep.json"
 POINTS_FILE = "points.npz"
 
@@ -61,7 +56,7 @@ def write_sweep(result: CoDesign, identity: dict[str, Any], command: str = "swee
     write_whole(folder / "fronts.csv", _csv(fronts).encode())
     write_whole(folder / "variants.csv", _csv([_flat(row) for row in content["hardware"]]).encode())
     write_whole(folder / "sweep.png", picture)
-    write_whole(folder / "run.yaml", _record(identity, command).encode())
+    write_whole(folder / "run.yaml", record_of(identity, command).encode())
     write_whole(folder / "sweep.csv", _csv(content["front"]).encode())
     write_whole(folder / RESULTS_FILE, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -119,19 +114,4 @@ def _points(result: CoDesign) -> bytes:
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    names = list(rows[0]) if rows else []
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _record(identity: dict[str, Any], command: str) -> str:
-    content = {
-        "experiment": identity["experiment"],
-        "digests": identity["digests"],
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "repeat": f"mohaq {command} run.yaml --out NEW_FOLDER",
-    }
-    return yaml.dump(content, Dumper=DUMPER, sort_keys=False, default_flow_style=None, width=110)
+    return csv_of(rows, list(rows[0]) if rows else [])
