@@ -94,8 +94,9 @@ class Weights:
     def doubles(self) -> torch.Tensor:
         return self.codes.double()
 
-    def multiply(self, x: Operand) -> torch.Tensor:
-        """Sums (…, M) of the products: int32, or float32 that is the exact sum rounded once."""
+    def multiply(self, x: Operand, room: torch.Tensor | None = None) -> torch.Tensor:
+        """Sums (…, M) of the products: int32, or float32 that is the exact sum rounded once. `room` (N, M) int32 may be
+        written to instead of new memory, which is not in the caches yet."""
         shape = (*x.high.shape[:-1], len(self.codes))
         high = x.high.reshape(-1, x.high.shape[-1])
         low = None if x.low is None else x.low.reshape(high.shape)
@@ -103,7 +104,7 @@ class Weights:
             codes = high.double() if low is None else 256.0 * high.double() + low.double() + 128.0
             return (codes @ self.doubles.T).float().view(shape)
         if len(self.parts) == 1 and low is None:
-            return self.parts[0].multiply(high).view(shape)
+            return self.parts[0].multiply(high, room).view(shape)
         result = torch.empty(len(high), len(self.codes))
         for start in range(0, len(high), ROWS):
             rows = slice(start, start + ROWS)
@@ -129,11 +130,12 @@ class _Bytes:
         reach = float(codes.to(torch.int32).abs().sum(1).max()) * _LARGEST_BYTE
         self._float = _in_float32 if reach < EXACT_IN_FLOAT32 else _in_float64
 
-    def multiply(self, x: torch.Tensor) -> torch.Tensor:
-        """x (N, K) int8 times the transpose: (N, M), int32 or exact float32."""
+    def multiply(self, x: torch.Tensor, room: torch.Tensor | None = None) -> torch.Tensor:
+        """x (N, K) int8 times the transpose: (N, M), int32, in `room` if there is one, or exact float32."""
         inputs, outputs = self.int8.shape
-        way = int8_pays(len(x), inputs, outputs, self._float is _in_float64)
-        return torch._int_mm(x, self.int8) if way else self._float(x, self.float32)
+        if int8_pays(x.shape[0], inputs, outputs, self._float is _in_float64):
+            return torch._int_mm(x, self.int8, out=room)
+        return self._float(x, self.float32)
 
 
 def _in_float32(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -218,8 +218,9 @@ def sru_forward_fixed(sums, scale, vectors, lengths, h, direction, first, u_step
                 new = to_code(x + forget[j] * (state[j] - x))
                 state[j] = new
                 output[j] = np.rint(reset[j] * tanh_code(new * state_step))
+            row = h[t, b, direction, first : first + cells]
             for j in range(cells):
-                h[t, b, direction, first + j] = np.int16(output[j])
+                row[j] = np.int16(np.int32(output[j]))
         for t in range(n, sums.shape[0]):
             for j in range(cells):
                 h[t, b, direction, first + j] = 0
@@ -294,23 +295,29 @@ def _fixed_sum(sums, scale, step, reciprocal):
     return to_fixed(np.float32(sums) * scale, step, reciprocal)
 
 
+@_inline
+def _frame(t, direction, length):
+    """The frame that a direction reads at its step t of an utterance."""
+    return t if direction == 0 else length - 1 - t
+
+
 @_serial
-def lstm_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_step):
-    """Step t of LSTM for the first n utterances: sums (n, 4·C) of each direction's recurrent product, scale (2, 4·C),
-    u (T, 2, B, 4·C), h and c (2, B, C) of the step before, replaced, and out (T, 2, B, C), which gets h. See
-    `quant.models.cells.Lstm.step`."""
+def lstm_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, sum_step, state_step):
+    """Step t of LSTM for the first n utterances in `order`, longest first: sums (n, 4, C) of each direction's recurrent
+    product, scale (2, 4, C), u (T, B, 2, 4, C), h and c (2, B, C) of the step before, in that order, replaced, and out
+    (T, B, 2, C), which gets h. See `quant.models.cells.Lstm.step`."""
     n, cells = len(forward), h.shape[2]
     gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
     for lane in range(2 * n):
         d, b = lane // n, lane % n
-        sums = forward if d == 0 else backward
+        frame, utterance = _frame(t, d, lengths[order[b]]), order[b]
+        sums, w, x = forward[b] if d == 0 else backward[b], scale[d], u[frame, utterance, d]
         for j in range(cells):
-            a_i = _fixed_sum(sums[b, j], scale[d, j], sum_step, per_sum) + u[t, d, b, j]
-            j_f, j_g, j_o = cells + j, 2 * cells + j, 3 * cells + j
-            a_f = _fixed_sum(sums[b, j_f], scale[d, j_f], sum_step, per_sum) + u[t, d, b, j_f]
-            a_g = _fixed_sum(sums[b, j_g], scale[d, j_g], sum_step, per_sum) + u[t, d, b, j_g]
-            a_o = _fixed_sum(sums[b, j_o], scale[d, j_o], sum_step, per_sum) + u[t, d, b, j_o]
+            a_i = _fixed_sum(sums[0, j], w[0, j], sum_step, per_sum) + to_fixed(x[0, j], sum_step, per_sum)
+            a_f = _fixed_sum(sums[1, j], w[1, j], sum_step, per_sum) + to_fixed(x[1, j], sum_step, per_sum)
+            a_g = _fixed_sum(sums[2, j], w[2, j], sum_step, per_sum) + to_fixed(x[2, j], sum_step, per_sum)
+            a_o = _fixed_sum(sums[3, j], w[3, j], sum_step, per_sum) + to_fixed(x[3, j], sum_step, per_sum)
             i = sigmoid_code(to_fixed(a_i, sum_step, per_sum)) * gate
             f = sigmoid_code(to_fixed(a_f, sum_step, per_sum)) * gate
             g = tanh_code(to_fixed(a_g, sum_step, per_sum)) * gate
@@ -319,11 +326,11 @@ def lstm_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_s
             c[d, b, j] = new
             new_h = to_fixed(o * tanh_code(new) * gate, gate, per_gate)
             h[d, b, j] = new_h
-            out[t, d, b, j] = new_h
+            out[frame, utterance, d, j] = new_h
 
 
 @_serial
-def gru_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_step):
+def gru_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, sum_step, state_step):
     """As `lstm_step` for GRU: gates r, z, n; bias (2, C) of the recurrent product of n; c is not used. See
     `quant.models.cells.Gru.step`."""
     n, cells = len(forward), h.shape[2]
@@ -332,23 +339,24 @@ def gru_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_st
     one = np.float32(1.0)
     for lane in range(2 * n):
         d, b = lane // n, lane % n
-        sums = forward if d == 0 else backward
+        frame, utterance = _frame(t, d, lengths[order[b]]), order[b]
+        sums, w, x = forward[b] if d == 0 else backward[b], scale[d], u[frame, utterance, d]
         for j in range(cells):
-            j_z, j_n = cells + j, 2 * cells + j
-            a_r = _fixed_sum(sums[b, j], scale[d, j], sum_step, per_sum) + u[t, d, b, j]
-            a_z = _fixed_sum(sums[b, j_z], scale[d, j_z], sum_step, per_sum) + u[t, d, b, j_z]
-            inner = _fixed_sum(sums[b, j_n], scale[d, j_n], sum_step, per_sum) + bias[d, j]
+            a_r = _fixed_sum(sums[0, j], w[0, j], sum_step, per_sum) + to_fixed(x[0, j], sum_step, per_sum)
+            a_z = _fixed_sum(sums[1, j], w[1, j], sum_step, per_sum) + to_fixed(x[1, j], sum_step, per_sum)
+            inner = _fixed_sum(sums[2, j], w[2, j], sum_step, per_sum) + bias[d, j]
             r = sigmoid_code(to_fixed(a_r, sum_step, per_sum)) * gate
             z = sigmoid_code(to_fixed(a_z, sum_step, per_sum)) * gate
             inner = to_fixed(r * to_fixed(inner, sum_step, per_sum), sum_step, per_sum)
-            new = tanh_code(to_fixed(u[t, d, b, j_n] + inner, sum_step, per_sum)) * gate
+            a_n = to_fixed(x[2, j], sum_step, per_sum) + inner
+            new = tanh_code(to_fixed(a_n, sum_step, per_sum)) * gate
             new_h = to_fixed(to_fixed((one - z) * new, gate, per_gate) + z * h[d, b, j], gate, per_gate)
             h[d, b, j] = new_h
-            out[t, d, b, j] = new_h
+            out[frame, utterance, d, j] = new_h
 
 
 @_serial
-def ligru_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_step):
+def ligru_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, sum_step, state_step):
     """As `lstm_step` for Li-GRU: gates z, n; neither bias nor c is used. See `quant.models.cells.LiGru.step`."""
     n, cells = len(forward), h.shape[2]
     gate = np.float32(GATE_STEP)
@@ -356,17 +364,17 @@ def ligru_step(forward, backward, scale, u, t, bias, h, c, out, sum_step, state_
     one = np.float32(1.0)
     for lane in range(2 * n):
         d, b = lane // n, lane % n
-        sums = forward if d == 0 else backward
+        frame, utterance = _frame(t, d, lengths[order[b]]), order[b]
+        sums, w, x = forward[b] if d == 0 else backward[b], scale[d], u[frame, utterance, d]
         for j in range(cells):
-            j_n = cells + j
-            a_z = _fixed_sum(sums[b, j], scale[d, j], sum_step, per_sum) + u[t, d, b, j]
-            a_n = _fixed_sum(sums[b, j_n], scale[d, j_n], sum_step, per_sum) + u[t, d, b, j_n]
+            a_z = _fixed_sum(sums[0, j], w[0, j], sum_step, per_sum) + to_fixed(x[0, j], sum_step, per_sum)
+            a_n = _fixed_sum(sums[1, j], w[1, j], sum_step, per_sum) + to_fixed(x[1, j], sum_step, per_sum)
             z = sigmoid_code(to_fixed(a_z, sum_step, per_sum)) * gate
             new = to_fixed(max(to_fixed(a_n, sum_step, per_sum), np.float32(0.0)), state_step, per_state)
             kept = to_fixed((one - z) * new, state_step, per_state)
             new_h = to_fixed(kept + z * h[d, b, j], state_step, per_state)
             h[d, b, j] = new_h
-            out[t, d, b, j] = new_h
+            out[frame, utterance, d, j] = new_h
 
 
 @_serial

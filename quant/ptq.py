@@ -17,7 +17,6 @@ from quant.candidate import FIXED_POINT_BITS, Bits
 from quant.clipping import Scheme, quantize_weights
 from quant.delta import Delta
 from quant.integer_products import Operand, Weights, encode
-from quant.models.arithmetic import in_time, side_by_side
 from quant.models.cells import Cell
 from quant.models.networks import Network
 from quant.models.site import DIRECTIONS
@@ -140,12 +139,15 @@ class QuantizedArithmetic:
         u_step = np.float32(self._calibration.results[site].step)
         state_step = np.float32(self._calibration.states[site].step)
         h = torch.empty(*x.shape[:2], *fixed.shape[::2], dtype=torch.int16)
-        for block in self._weights.sru_blocks(site, weight_bits, fixed.shape[2]):
-            sums = block.weights.multiply(codes).view(*x.shape[:2], *block.steps.shape)
+        blocks = self._weights.sru_blocks(site, weight_bits, fixed.shape[2])
+        shape = *x.shape[:2], *blocks[0].steps.shape
+        room = torch.empty(shape, dtype=torch.int32).view(-1, blocks[0].steps.size)
+        step, recurrent = np.float32(grid.step), (fixed.numpy(), lengths.numpy(), h.numpy())
+        for block in blocks:
+            sums = block.weights.multiply(codes, room).view(shape).numpy()
             kernels.sru_forward_fixed(
-                sums.numpy(), block.steps * np.float32(grid.step), fixed.numpy(), lengths.numpy(), h.numpy(),
-                block.direction, block.first, u_step, state_step,
-            )  # fmt: skip
+                sums, block.steps * step, *recurrent, block.direction, block.first, u_step, state_step
+            )
         return h
 
     def recurrence(
@@ -162,34 +164,35 @@ class QuantizedArithmetic:
         weight_bits, activation_bits = self._bits[site]
         grid = self._grid(site)
         halves = self._weights.directions(site, weight_bits)
-        scale = (torch.stack([half.steps for half in halves]) * grid.step).numpy()
+        steps, batch, cells = *u.shape[:2], halves[0].codes.shape[1]
+        by_gate = (cell.gates, cells)
+        scale = (torch.stack([half.steps for half in halves]) * grid.step).view(DIRECTIONS, *by_gate).numpy()
         sums, memory = self._calibration.results[site], self._calibration.states[site]
         order = torch.argsort(lengths, descending=True, stable=True)
-        u = sums.round(side_by_side(u, lengths)[:, :, order])
-        steps, _, batch, _ = u.shape
-        h = torch.zeros(DIRECTIONS, batch, halves[0].codes.shape[1])
-        c, out = torch.zeros_like(h).numpy(), torch.zeros(steps, *h.shape)
-        high = torch.empty(h.shape, dtype=torch.int8)
+        state, memories = (np.zeros((DIRECTIONS, batch, cells), np.float32) for _ in range(2))
+        out = torch.zeros(steps, batch, DIRECTIONS, cells)
+        high = torch.empty(state.shape, dtype=torch.int8)
         wide = activation_bits == FIXED_POINT_BITS
         low = torch.empty_like(high) if wide else high
-        held, active = np.zeros(h.shape, np.int32), np.zeros((steps, DIRECTIONS, batch), np.int32)
+        held, active = np.zeros(state.shape, np.int32), np.zeros((steps, DIRECTIONS, batch), np.int32)
         threshold = self._delta.thresholds.get(site, -1) if self._delta else -1
         encoding = tuple(map(np.float32, (1.0 / grid.step, grid.lowest, grid.highest)))
-        formats = np.float32(sums.step), np.float32(memory.step)
-        step, fixed_bias, states = _STEPS[cell.name], sums.round(bias).numpy(), h.numpy()
-        inputs, codes, outputs = u.numpy(), (high.numpy(), low.numpy()), out.numpy()
+        utterances = order.numpy(), lengths.numpy()
+        own = sums.round(bias).numpy(), state, memories, out.numpy(), np.float32(sums.step), np.float32(memory.step)
+        inputs, codes = u.view(steps, batch, DIRECTIONS, *by_gate).numpy(), (high.numpy(), low.numpy())
+        step = _STEPS[cell.name]
         for t, n in enumerate((lengths[:, None] > torch.arange(steps)).sum(0).tolist()):
             if not n:
                 break
-            kernels.transmit(states, n, t, *encoding, threshold, held, *codes, wide, active)
+            kernels.transmit(state, n, t, *encoding, threshold, held, *codes, wide, active)
             forward, backward = (
-                half.multiply(Operand(high[d, :n], low[d, :n] if wide else None)).numpy()
+                half.multiply(Operand(high[d, :n], low[d, :n] if wide else None)).view(n, *by_gate).numpy()
                 for d, half in enumerate(halves)
             )
-            step(forward, backward, scale, inputs, t, fixed_bias, states, c, outputs, *formats)
+            step(forward, backward, scale, inputs, t, *utterances, *own)
         if self._delta and site in self._delta.thresholds:
-            self._delta.record(site, active[:, :, torch.argsort(order).numpy()], h.shape[2])
-        return in_time(out[:, :, torch.argsort(order)], lengths)
+            self._delta.record(site, active[:, :, torch.argsort(order).numpy()], cells)
+        return out
 
     def _codes(self, site: str, x: torch.Tensor) -> tuple[Operand, Grid]:
         """What a product reads, and its grid."""
