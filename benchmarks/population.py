@@ -1,13 +1,15 @@
-"""A generation of ten offspring together against ten evaluations one by one.
+"""Generations of ten offspring together, with what the generations before left in the cache, against evaluations one by
+one.
 
-    python benchmarks/population.py [MODEL]
+    python benchmarks/population.py [MODEL] [--every N]
 
-Both come from the last two generations of an NSGA-II run of 30 with the search's settings, whose error is a stand-in.
+An NSGA-II run of 30 generations with the search's settings, whose error is a stand-in, is evaluated from its beginning
+on every Nth utterance of dev (8th by default), with as much less room for what is kept; its last ten generations count.
 Ends with one line of JSON.
 """
 
+import argparse
 import json
-import sys
 import time
 
 import numpy as np
@@ -19,10 +21,11 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from quant import Recogniser, load_model
+from quant.population import PrefixCache
 from search.genome import Bits, Genome
 from simulators import load_arch
 
-OFFSPRING = 10
+OFFSPRING, GENERATIONS, COUNTED = 10, 30, 10
 
 
 class Surrogate(Problem):
@@ -38,60 +41,58 @@ class Surrogate(Problem):
         out["F"] = np.stack([(4.0**-pairs).sum((1, 2)), (pairs[:, :, 0] * self.weights).sum(1)], 1)
 
 
-def generation(genome: Genome, weights: list[int]) -> tuple[list[Bits], list[Bits]]:
-    """The offspring of two generations in a row, the last of 30 with the search's settings."""
+def generations(genome: Genome, weights: list[int]) -> list[list[Bits]]:
+    """The initial population and the offspring of 30 generations, with the search's settings."""
     operators = {"eta": 3.0, "prob": 1.0, "vtype": float, "repair": RoundingRepair()}
     algorithm = NSGA2(pop_size=40, n_offsprings=OFFSPRING, sampling=IntegerRandomSampling(), crossover=SBX(**operators),
                       mutation=PM(**operators), eliminate_duplicates=True)  # fmt: skip
-    algorithm.setup(Surrogate(genome, weights), termination=("n_gen", 30), seed=7)
+    algorithm.setup(Surrogate(genome, weights), termination=("n_gen", GENERATIONS), seed=7)
     asked = []
     while algorithm.has_next():
         asked.append(algorithm.ask())
         algorithm.evaluator.eval(algorithm.problem, asked[-1])
         algorithm.tell(infills=asked[-1])
-    before, last = ([genome.decode(row) for row in infills.get("X")] for infills in asked[-2:])
-    return before, last
-
-
-def fresh(model: Recogniser) -> None:
-    model.forget()
+    found = [[genome.decode(row) for row in infills.get("X")] for infills in asked]
+    return [sorted(of, key=lambda bits: tuple(bits.values())) for of in found]
 
 
 def main() -> None:
-    model = load_model(sys.argv[1] if len(sys.argv) > 1 else "sru")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", nargs="?", default="sru")
+    parser.add_argument("--every", type=int, default=8)
+    arguments = parser.parse_args()
+    model = load_model(arguments.model, every=arguments.every)
+    model._cache = PrefixCache(PrefixCache().capacity_bytes // arguments.every)
     genome = Genome(tuple(site.name for site in model.sites), load_arch("bitfusion").precisions)
-    parents, offspring = generation(genome, [site.weights for site in model.sites])
-    offspring.sort(key=lambda bits: tuple(bits.values()))
-    model.evaluate_population(parents)
+    asked = generations(genome, [site.weights for site in model.sites])
+    model.evaluate_population(asked[0])  # compiles
+    model.forget()
+    for offspring in asked[:-COUNTED]:
+        model.evaluate_population(offspring)
 
-    def singly() -> None:
+    singly = together = kept = 0.0
+    alone = Recogniser(model.checkpoint, every=arguments.every)
+    alone._splits, alone.weights = model._splits, model.weights
+    for offspring in asked[-COUNTED:]:
+        kept += seconds_of(model, offspring)
+        alone.forget()
+        together += seconds_of(alone, offspring)
         for bits in offspring:
-            fresh(model)
-            model.evaluate(bits)
-
-    def together() -> None:
-        fresh(model)
-        model.evaluate_population(offspring)
-
-    def after_parents() -> None:
-        model.evaluate_population(offspring)
-
-    times: dict[str, list[float]] = {"singly": [], "together": [], "after_parents": []}
-    for _ in range(3):
-        for name, way in (("singly", singly), ("together", together), ("after_parents", after_parents)):
-            if way is after_parents:
-                fresh(model)
-                model.evaluate_population(parents)
-            started = time.perf_counter()
-            way()
-            times[name].append(time.perf_counter() - started)
-    one, all_, kept = (sorted(values)[1] for values in times.values())
+            alone.forget()
+            singly += seconds_of(alone, [bits])
     print(
-        f"{len(offspring)} offspring: {one:.1f} s one by one, {all_:.1f} s together ({one / all_:.2f} times as fast), "
-        f"{kept:.1f} s with what the generation before left in the cache ({one / kept:.2f} times)"
+        f"{COUNTED} generations of {OFFSPRING} offspring: {singly:.1f} s one by one, {together:.1f} s together "
+        f"({singly / together:.2f} times as fast), {kept:.1f} s with what all generations before left in the cache "
+        f"({singly / kept:.2f} times)"
     )
-    figures = {"singly_s": one, "together_s": all_, "ratio": one / all_, "ratio_after_parents": one / kept}
-    print(json.dumps(figures))
+    figures = {"singly_s": singly, "together_s": together, "kept_s": kept, "ratio": singly / together}
+    print(json.dumps(figures | {"ratio_kept": singly / kept, "cache_gib": model._cache.capacity_bytes / 2**30}))
+
+
+def seconds_of(model: Recogniser, candidates: list[Bits]) -> float:
+    started = time.perf_counter()
+    model.evaluate_population(candidates)
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -245,6 +245,17 @@ def encode16(x, reciprocal, high, low):
 
 
 @_serial
+def to_words(x, per_step, words):
+    """x (N,) float32 in steps, as int16, if all of it is whole numbers of them that fit."""
+    per_step, fits = np.float32(per_step), True
+    for i in range(len(x)):
+        code = to_code(x[i] * per_step)
+        fits &= code == x[i] * per_step
+        words[i] = np.int16(np.int32(code))
+    return fits
+
+
+@_serial
 def combine_two(upper, lower, offset, result):
     """256 · upper + lower + offset[j] of int32 sums (N, M), exact in float64 before it is rounded to float32."""
     for i in range(upper.shape[0]):

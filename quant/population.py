@@ -5,61 +5,116 @@ is computed once. Results of first parts are kept beyond the population as well,
 generation has much in common with this one.
 """
 
+import heapq
 import time
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import count
 from threading import Lock
 
 import torch
 
+from quant import kernels
+from quant.allocator import usable_memory_bytes
 from quant.batches import Batch
 from quant.candidate import Bits
 from quant.models.arithmetic import Arithmetic
 from quant.models.networks import Network
+from quant.quantizer import FRACTION_BITS
 
-CACHE_BYTES = 1 << 28
+CACHE_SHARE = 0.2
+"""Of this process's memory, at most: a result of all of dev has 28 MB, and a search's front some hundred."""
 
 
 class PrefixCache:
     """A bounded store of results, the seconds that each saves per byte deciding what stays; an entry loses weight as
     others are used and it is not (GreedyDual-Size, Cao and Irani 1997). Several threads may use it."""
 
-    def __init__(self, capacity_bytes: int = CACHE_BYTES):
-        self.capacity_bytes = capacity_bytes
+    def __init__(self, capacity_bytes: int | None = None):
+        """By default `CACHE_SHARE` of the memory."""
+        self._asked = capacity_bytes
+        self.capacity_bytes = int(CACHE_SHARE * usable_memory_bytes()) if capacity_bytes is None else capacity_bytes
         self.bytes = 0
-        self._entries: dict[Hashable, tuple[torch.Tensor, float]] = {}
-        self._worth: dict[Hashable, float] = {}
+        self._entries: dict[Hashable, _Entry] = {}
+        self._least: list[tuple[float, int, Hashable]] = []
+        """A heap of (worth, number, key); an entry's worth is that of the one with its number."""
+        self._numbers = count()
         self._clock = 0.0
         self._lock = Lock()
 
-    def __reduce__(self) -> tuple[type["PrefixCache"], tuple[int]]:
-        """Another process begins with an empty one."""
-        return PrefixCache, (self.capacity_bytes,)
+    def __reduce__(self) -> tuple[type["PrefixCache"], tuple[int | None]]:
+        """Another process begins with an empty one, by default of a size of its own."""
+        return PrefixCache, (self._asked,)
 
     def clear(self) -> None:
         """Forget everything."""
-        self.__init__(self.capacity_bytes)  # type: ignore[misc]
+        self.__init__(self._asked)  # type: ignore[misc]
 
     def get(self, key: Hashable) -> tuple[torch.Tensor, float] | None:
         """The result and the seconds that it took from the start, or None."""
         with self._lock:
             entry = self._entries.get(key)
-            if entry is not None:
-                self._worth[key] = self._clock + entry[1] / entry[0].nbytes
-            return entry
+            if entry is None:
+                return None
+            self._weigh(key, entry)
+        return entry.value, entry.seconds
 
     def put(self, key: Hashable, value: torch.Tensor, seconds: float) -> None:
+        """Keep a result, or none, where what it saves is not worth what would have to go."""
+        if key in self._entries:
+            return
+        entry = _Entry(*_packed(value), seconds)
         with self._lock:
-            if key in self._entries or value.nbytes > self.capacity_bytes:
+            if key in self._entries or entry.nbytes > self.capacity_bytes:
                 return
-            worth = self._clock + seconds / value.nbytes
-            while self.bytes + value.nbytes > self.capacity_bytes:
-                least = min(self._worth, key=self._worth.__getitem__)
-                if self._worth[least] > worth:
+            while self.bytes + entry.nbytes > self.capacity_bytes:
+                worth, number, least = heapq.heappop(self._least)
+                if self._entries[least].number != number:  # it was used since
+                    continue
+                if worth > self._clock + entry.worth:
+                    heapq.heappush(self._least, (worth, number, least))
                     return
-                self._clock = self._worth.pop(least)
-                self.bytes -= self._entries.pop(least)[0].nbytes
-            self._entries[key], self._worth[key] = (value, seconds), worth
-            self.bytes += value.nbytes
+                self._clock = worth
+                self.bytes -= self._entries.pop(least).nbytes
+            self._entries[key] = entry
+            self.bytes += entry.nbytes
+            self._weigh(key, entry)
+
+    def _weigh(self, key: Hashable, entry: "_Entry") -> None:
+        entry.number = next(self._numbers)
+        heapq.heappush(self._least, (self._clock + entry.worth, entry.number, key))
+
+
+@dataclass
+class _Entry:
+    """A result as 16-bit words times a step, or as it is."""
+
+    held: torch.Tensor
+    step: float | None
+    seconds: float
+    number: int = -1
+
+    @property
+    def value(self) -> torch.Tensor:
+        return self.held if self.step is None else self.held * self.step
+
+    @property
+    def nbytes(self) -> int:
+        return self.held.nbytes
+
+    @property
+    def worth(self) -> float:
+        """Seconds that a byte saves."""
+        return self.seconds / self.nbytes
+
+
+def _packed(x: torch.Tensor) -> tuple[torch.Tensor, float | None]:
+    """What is 16-bit fixed point, as results of products and recurrences are, in half of its bytes."""
+    words = torch.empty(x.shape, dtype=torch.int16)
+    for fraction in FRACTION_BITS:
+        if x.dtype is torch.float32 and kernels.to_words(x.view(-1).numpy(), 2.0**fraction, words.view(-1).numpy()):
+            return words, 2.0**-fraction
+    return x, None
 
 
 def logits_of(

@@ -57,20 +57,37 @@ def test_together_is_as_one_by_one(cell: str) -> None:
     assert products.count(first) == 1  # another batch is another key
 
 
+VALUES = [0.0, 1.0, -2.0, 2.0**-14, 3 * 2.0**-10, -256.0, 255 + 2.0**-7, 1 / 3, 256.0, 1e9, 2.0**-15, 31.5, 1e-30]
+"""Of each key below: multiples of the steps of 16-bit fixed point, and others."""
+
+
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 60), st.floats(0.001, 10)), max_size=60))
 def test_the_cache_stays_within_its_bounds(puts: list[tuple[int, int, float]]) -> None:
     cache = PrefixCache(capacity_bytes=400)
     for key, size, seconds in puts:
-        cache.put(key, torch.full((size,), key, dtype=torch.float32), seconds)
+        cache.put(key, torch.full((size,), VALUES[key]), seconds)
         assert cache.bytes <= 400
-        assert cache.bytes == sum(tensor.nbytes for tensor, _ in cache._entries.values())
+        assert cache.bytes == sum(entry.nbytes for entry in cache._entries.values())
         for kept in range(13):
             found = cache.get(kept)
-            assert found is None or bool((found[0] == kept).all())
+            assert found is None or bool((found[0] == torch.tensor(VALUES[kept])).all())
+
+
+def test_fixed_point_takes_two_bytes() -> None:
+    cache = PrefixCache(capacity_bytes=1000)
+    result = torch.tensor([[0.5, -1.25, 1.75 + 2.0**-10]])
+    cache.put("fixed", result, 1.0)
+    assert cache.bytes == 6
+    cache.put("other", result + 2.0**-20, 1.0)
+    assert cache.bytes == 6 + 12
+    for key, value in (("fixed", result), ("other", result + 2.0**-20)):
+        found = cache.get(key)
+        assert found is not None
+        assert torch.equal(found[0], value)
 
 
 def test_what_saves_most_stays() -> None:
-    cache = PrefixCache(capacity_bytes=80)
+    cache = PrefixCache(capacity_bytes=40)
     dear, cheap, new = (torch.zeros(10) for _ in range(3))
     cache.put("dear", dear, 5.0)
     cache.put("cheap", cheap, 0.1)
