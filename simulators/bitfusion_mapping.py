@@ -12,7 +12,7 @@ import numpy as np
 
 from simulators.bitfusion_machine import MACHINE, PROCESSING
 from simulators.bitfusion_products import op_cycles
-from simulators.bitfusion_segments import KEYS, as_product, energies_pj, leakage_mw, stays, tasks
+from simulators.bitfusion_segments import KEYS, as_product, energies_pj, leakage_mw, stays, tasks, timed
 from simulators.bitfusion_spec import BitFusionSpec, Buffers, Corrections
 from simulators.engine import Ahead, run_segment
 from simulators.machine import COMPUTE, Ints
@@ -68,11 +68,14 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
 
     def trial(tiling: Tiling) -> tuple[int, tuple[LayerWork, ...]]:
         if tiling not in trials:
-            tiled = tasks(layers, tiling, spec)
+            if tried.least is None or isinstance(layer, Conv2d):
+                tiled = tasks(layers, tiling, spec)
+            else:
+                tiled = timed(layer, fused, tiling, spec)
             program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
             own = len(tiled.program.repeat)
             passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
-            trials[tiling] = passage.cycles, tiled.works if tried.least is None else ()
+            trials[tiling] = passage.cycles, tiled.works
         return trials[tiling]
 
     def with_leakage(energy_pj: float, cycles: int) -> float:

@@ -49,6 +49,11 @@ def tasks(layers: Sequence[AnyLayer], tiling: Tiling | None, spec: BitFusionSpec
     raise ValueError(f"{len(layers)} layers are no segment")
 
 
+def timed(layer: Matmul, fused: Elementwise | None, tiling: Tiling, spec: BitFusionSpec) -> Segment:
+    """The tasks alone of a product whose vectors do not wait for each other: what they move is not counted."""
+    return _tiled(layer, fused, (), tiling, spec)
+
+
 def stays(product: Product, spec: BitFusionSpec) -> bool:
     """Whether the whole weight buffer holds a product's weights."""
     return product.outputs * product.inputs * product.weight_bits <= spec.buffers.weight_kib * 8192

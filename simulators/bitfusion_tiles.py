@@ -176,9 +176,10 @@ class Form:
         """By mark, how often there is such a task."""
 
     def segment(self, costs: Sequence[Cost], works: tuple[LayerWork, ...]) -> Segment:
-        """With costs by mark; traffic is added to the works."""
-        for count, (_, moved) in zip(self._counts, costs, strict=True):
-            add_traffic(works, moved, count)
+        """With costs by mark; traffic is added to the works, where there are any."""
+        if works:
+            for count, (_, moved) in zip(self._counts, costs, strict=True):
+                add_traffic(works, moved, count)
         cycles = [cost.cycles for cost in costs]
         form = self._segment
         service, kind = np.array(cycles, np.int64)[form.program.service], form.program.kind

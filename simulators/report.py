@@ -171,9 +171,9 @@ def add_up(values: Iterable[float]) -> float:
 
 def layer_cycles(works: Sequence[LayerWork], charged: Sequence[int]) -> list[int]:
     """A segment's cycles by layer: each has its own work's, the first what nobody works in as well."""
-    own = [charged[work.own_kind] for work in works]
-    stalls = sum(charged[k] for k in range(len(charged)) if k not in [work.own_kind for work in works])
-    return [own[0] + stalls, *own[1:]]
+    kinds = [work.own_kind for work in works]
+    own = [charged[kind] for kind in kinds]
+    return [own[0] + sum(charged) - sum([charged[kind] for kind in set(kinds)]), *own[1:]]
 
 
 def layer_energy_uj(work: LayerWork, cycles: int, leakage_mw: float, frequency_mhz: float) -> dict[str, float]:
