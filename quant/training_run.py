@@ -118,8 +118,24 @@ def run_training(
     untuned = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
     decoder = tune_decoder(decoder, untuned.log_posteriors(None, "dev"), raw["dev"].phones)
     save_checkpoint(path, network, statistics, decoder, calibration, record)
-    write_whole(folder / f"{name}.md", _card(path, corpus_root, skip_bad, console).encode())
+    command = training_command(recipe, network.cell, small, begun.name if begun else None, corpus_root)
+    write_whole(folder / f"{name}.md", _card(path, command, corpus_root, skip_bad, console).encode())
     return path
+
+
+def training_command(recipe: Recipe, cell: str, small: bool, start: str | None, corpus_root: Path | None) -> str:
+    """What trains the same model again."""
+    words = ["mohaq train --out FOLDER"]
+    if start is not None:
+        words.append(f"--start {start}")
+    else:
+        words += ["--small"] * small + [f"--cell {cell}"] * (cell != Sru.cell)
+        usual = replace(recipe_of(cell, small).geometry, outputs=recipe.geometry.outputs)
+        if cell != Sru.cell or recipe.geometry != usual:
+            words.append(f"--layers {recipe.geometry.layers} --cells {recipe.geometry.cells}")
+    if corpus_root:
+        words.append(f"--corpus {corpus_name(corpus_root)} --root FOLDER")
+    return " ".join([*words, f"--epochs {recipe.epochs} --seed {recipe.seed}"])
 
 
 def corpus_name(root: Path | None) -> str:
@@ -185,7 +201,7 @@ def _with_outputs(network: Network, recipe: Recipe) -> Network:
     return made
 
 
-def _card(path: Path, corpus_root: Path | None, skip_bad: bool, console: Console) -> str:
+def _card(path: Path, command: str, corpus_root: Path | None, skip_bad: bool, console: Console) -> str:
     model = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
     record, geometry, name = model.checkpoint.record, model.network.geometry, corpus_name(corpus_root)
     rows = []
@@ -198,21 +214,13 @@ def _card(path: Path, corpus_root: Path | None, skip_bad: bool, console: Console
     recipe, minutes = record["recipe"], record["minutes"]
     weights = sum(site.weights for site in model.sites)
     corpus = f"embedded ({record['corpus_size']}, seed {record['corpus_seed']})" if not corpus_root else _CORPORA[name]
-    command = (
-        "mohaq train --out FOLDER"
-        + (f" --start {record['start']['name']}" if "start" in record else "")
-        + (" --small" if record["recipe"]["geometry"]["cells"] == 48 else "")
-    )
-    if model.network.cell != Sru.cell and "start" not in record:
-        command += f" --cell {model.network.cell} --layers {geometry.layers} --cells {geometry.cells}"
-    command += "" if not corpus_root else f" --corpus {name} --root FOLDER"
     return f"""# {path.stem}
 
 {_describe(geometry)}, {geometry.outputs} {model.unit} states; {weights:,} weights, stored as float16.
 
 - Corpus: {corpus}; {minutes["train"]} min of train, {minutes["dev"]} of dev, {minutes["test"]} of test.
 - Training: {recipe["epochs"]} epochs, seed {recipe["seed"]}; the weights of the last epoch.
-- Reproduce: `{command} --epochs {recipe["epochs"]} --seed {recipe["seed"]}`
+- Reproduce: `{command}`
 
 {_MEASURE[model.unit]} Bits are weights x activations, the same at every site, post-training.
 
