@@ -218,7 +218,7 @@ def sru_forward_fixed(sums, scale, vectors, lengths, h, direction, first, u_step
                 new = to_code(x + forget[j] * (state[j] - x))
                 state[j] = new
                 output[j] = np.rint(reset[j] * tanh_code(new * state_step))
-            row = h[t, b, direction, first : first + cells]
+            row = h[t, b, direction, first : first + cells]  # an index first + j might be negative: not vectorised
             for j in range(cells):
                 row[j] = np.int16(np.int32(output[j]))
         for t in range(n, sums.shape[0]):

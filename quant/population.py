@@ -110,10 +110,11 @@ class _Entry:
 
 def _packed(x: torch.Tensor) -> tuple[torch.Tensor, float | None]:
     """What is 16-bit fixed point, as results of products and recurrences are, in half of its bytes."""
-    words = torch.empty(x.shape, dtype=torch.int16)
-    for fraction in FRACTION_BITS:
-        if x.dtype is torch.float32 and kernels.to_words(x.view(-1).numpy(), 2.0**fraction, words.view(-1).numpy()):
-            return words, 2.0**-fraction
+    if x.dtype is torch.float32:
+        words, values = torch.empty(x.shape, dtype=torch.int16), x.reshape(-1).numpy()
+        for fraction in FRACTION_BITS:
+            if kernels.to_words(values, 2.0**fraction, words.view(-1).numpy()):
+                return words, 2.0**-fraction
     return x, None
 
 
