@@ -1,9 +1,14 @@
-"""The small recogniser, trained in seconds on real (synthesised) speech, once a test session."""
+"""Property tests without time limits, and the small recogniser, trained in seconds on real (synthesised) speech, once a
+test session."""
 
 import importlib.util
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any time", settings(), deadline=None)  # a busy machine is no counterexample
+settings.load_profile("any time")
 
 
 @pytest.fixture(scope="session")
