@@ -30,28 +30,34 @@ def keep_freed_memory() -> bool:
     return all(mallopt(key, value) == 1 for key, value in settings.items())
 
 
-def usable_memory_bytes() -> int:
+def usable_memory_bytes(root: Path = Path("/")) -> int:
     """This process's part of the machine's memory, or of its control group's where that has less: as large as its part
-    of the cores, for processes with fewer threads than there are cores have others beside them."""
-    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for limit in _group_limits():
-        whole = min(whole, limit)
-    return whole * min(torch.get_num_threads(), cores := os.cpu_count() or 1) // cores
+    of the cores, for processes with fewer threads than there are cores have others beside them. `root` is that of the
+    file system that tells of control groups."""
+    whole = min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_group_limits(root)])
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return whole * min(torch.get_num_threads(), cores) // cores
 
 
-def _group_limits() -> list[int]:
-    """Bytes that control groups, version 2, allow this process's and those above it (cgroups(7))."""
+def _group_limits(root: Path) -> list[int]:
+    """Bytes that control groups of either version allow this process's and those above it (cgroups(7))."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return []
     found = []
     for line in lines:
-        if line.startswith("0::"):
-            group = Path("/sys/fs/cgroup") / line.removeprefix("0::").lstrip("/")
-            for folder in (group, *group.parents):
-                try:
-                    found.append(int((folder / "memory.max").read_text()))
-                except (OSError, ValueError):  # none there, or "max"
-                    continue
+        _, controllers, name = line.split(":", 2)
+        if controllers == "":
+            mount, file = root / "sys/fs/cgroup", "memory.max"
+        elif "memory" in controllers.split(","):
+            mount, file = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+        else:
+            continue
+        group = mount / name.lstrip("/")
+        for folder in (group, *group.parents):
+            try:
+                found.append(int((folder / file).read_text()))
+            except (OSError, ValueError):  # none there, or "max"
+                continue
     return found

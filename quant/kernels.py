@@ -244,7 +244,6 @@ def encode16(x, reciprocal, high, low):
             low[i, j] = np.int8((code & 255) - 128)
 
 
-@_serial
 def to_words(x, per_step, words):
     """x (N,) float32 in steps, as int16, if all of it is whole numbers of them that fit."""
     per_step, fits = np.float32(per_step), True
@@ -253,6 +252,9 @@ def to_words(x, per_step, words):
         fits &= code == x[i] * per_step
         words[i] = np.int16(np.int32(code))
     return fits
+
+
+to_words = _compiled(to_words, nogil=True, fastmath=False)  # what is not a number does not fit
 
 
 @_serial
@@ -315,8 +317,8 @@ def _frame(t, direction, length):
 @_serial
 def lstm_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, sum_step, state_step):
     """Step t of LSTM for the first n utterances in `order`, longest first: sums (n, 4, C) of each direction's recurrent
-    product, scale (2, 4, C), u (T, B, 2, 4, C), h and c (2, B, C) of the step before, in that order, replaced, and out
-    (T, B, 2, C), which gets h. See `quant.models.cells.Lstm.step`."""
+    product, scale (2, 4, C), u (T, B, 2, 4, C), lengths (B,) in frames, h and c (2, B, C) of the step before, in that
+    order, replaced, and out (T, B, 2, C), which gets h. See `quant.models.cells.Lstm.step`."""
     n, cells = len(forward), h.shape[2]
     gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)

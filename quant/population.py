@@ -23,32 +23,36 @@ from quant.models.networks import Network
 from quant.quantizer import FRACTION_BITS
 
 CACHE_SHARE = 0.2
-"""Of this process's memory, at most: a result of all of dev has 28 MB, and a search's front some hundred."""
+"""Of this process's memory: a result of all of dev has 28 MB, and a search's front some hundred."""
+LEAST_CACHE_BYTES = 1 << 28
+"""However little that is: cores that a container may not use count as another process's."""
 
 
 class PrefixCache:
     """A bounded store of results, the seconds that each saves per byte deciding what stays; an entry loses weight as
-    others are used and it is not (GreedyDual-Size, Cao and Irani 1997). Several threads may use it."""
+    others are used and it is not (GreedyDual-Size, Cao and Irani 1997, but what is worth less than all that is there is
+    not taken in). Several threads may use it."""
 
     def __init__(self, capacity_bytes: int | None = None):
         """By default `CACHE_SHARE` of the memory."""
         self._asked = capacity_bytes
-        self.capacity_bytes = int(CACHE_SHARE * usable_memory_bytes()) if capacity_bytes is None else capacity_bytes
+        share = max(LEAST_CACHE_BYTES, int(CACHE_SHARE * usable_memory_bytes()))
+        self.capacity_bytes = share if capacity_bytes is None else capacity_bytes
+        self._lock = Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
         self.bytes = 0
         self._entries: dict[Hashable, _Entry] = {}
         self._least: list[tuple[float, int, Hashable]] = []
         """A heap of (worth, number, key); an entry's worth is that of the one with its number."""
         self._numbers = count()
         self._clock = 0.0
-        self._lock = Lock()
 
     def __reduce__(self) -> tuple[type["PrefixCache"], tuple[int | None]]:
         """Another process begins with an empty one, by default of a size of its own."""
         return PrefixCache, (self._asked,)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self.__init__(self._asked)  # type: ignore[misc]
 
     def get(self, key: Hashable) -> tuple[torch.Tensor, float] | None:
         """The result and the seconds that it took from the start, or None."""
@@ -65,7 +69,7 @@ class PrefixCache:
             return
         entry = _Entry(*_packed(value), seconds)
         with self._lock:
-            if key in self._entries or entry.nbytes > self.capacity_bytes:
+            if key in self._entries or not 0 < entry.nbytes <= self.capacity_bytes:
                 return
             while self.bytes + entry.nbytes > self.capacity_bytes:
                 worth, number, least = heapq.heappop(self._least)
@@ -83,6 +87,9 @@ class PrefixCache:
     def _weigh(self, key: Hashable, entry: "_Entry") -> None:
         entry.number = next(self._numbers)
         heapq.heappush(self._least, (self._clock + entry.worth, entry.number, key))
+        if len(self._least) > 2 * len(self._entries) + 64:  # mostly of entries that were used since
+            self._least = [item for item in self._least if self._entries[item[2]].number == item[1]]
+            heapq.heapify(self._least)
 
 
 @dataclass

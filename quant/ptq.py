@@ -185,10 +185,13 @@ class QuantizedArithmetic:
             if not n:
                 break
             kernels.transmit(state, n, t, *encoding, threshold, held, *codes, wide, active)
-            forward, backward = (
-                half.multiply(Operand(high[d, :n], low[d, :n] if wide else None)).view(n, *by_gate).numpy()
+            products = [
+                half.multiply(Operand(high[d, :n], low[d, :n] if wide else None)).view(n, *by_gate)
                 for d, half in enumerate(halves)
-            )
+            ]
+            if products[0].dtype is not products[1].dtype:  # only one of them could exceed what float32 holds
+                products = [sums_of.float() for sums_of in products]
+            forward, backward = (sums_of.numpy() for sums_of in products)
             step(forward, backward, scale, inputs, t, *utterances, *own)
         if self._delta and site in self._delta.thresholds:
             self._delta.record(site, active[:, :, torch.argsort(order).numpy()], cells)

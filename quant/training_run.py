@@ -118,23 +118,25 @@ def run_training(
     untuned = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
     decoder = tune_decoder(decoder, untuned.log_posteriors(None, "dev"), raw["dev"].phones)
     save_checkpoint(path, network, statistics, decoder, calibration, record)
-    command = training_command(recipe, network.cell, small, begun.name if begun else None, corpus_root)
+    command = training_command(recipe, network.cell, small, start, corpus_root, skip_bad)
     write_whole(folder / f"{name}.md", _card(path, command, corpus_root, skip_bad, console).encode())
     return path
 
 
-def training_command(recipe: Recipe, cell: str, small: bool, start: str | None, corpus_root: Path | None) -> str:
+def training_command(
+    recipe: Recipe, cell: str, small: bool, start: str | None, corpus_root: Path | None, skip_bad: bool
+) -> str:
     """What trains the same model again."""
     words = ["mohaq train --out FOLDER"]
     if start is not None:
-        words.append(f"--start {start}")
+        words.append(f"--start {start}" if Path(start).name == start else f"--start FOLDER/{Path(start).name}")
     else:
         words += ["--small"] * small + [f"--cell {cell}"] * (cell != Sru.cell)
         usual = replace(recipe_of(cell, small).geometry, outputs=recipe.geometry.outputs)
         if cell != Sru.cell or recipe.geometry != usual:
             words.append(f"--layers {recipe.geometry.layers} --cells {recipe.geometry.cells}")
     if corpus_root:
-        words.append(f"--corpus {corpus_name(corpus_root)} --root FOLDER")
+        words.append(f"--corpus {corpus_name(corpus_root)} --root FOLDER" + " --skip-bad" * skip_bad)
     return " ".join([*words, f"--epochs {recipe.epochs} --seed {recipe.seed}"])
 
 

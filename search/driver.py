@@ -1,7 +1,8 @@
 """A search from beginning to end: a method (`search.methods`) asks for post-training-quantized candidates, an evaluator
 answers, with the help of beacons where the experiment has them (`search.beacons`), as MOHAQ does (Rezk et al. 2022).
 
-A run is a function of its experiment, model, data, hardware and code: a method draws from one seeded generator, and
+A run is a function of its experiment, model, data, hardware and code, and of the processor, where a method learns in
+floating point: a method draws from one seeded generator, and
 every evaluation that it saw is in the ledger. To resume is therefore to run again from the seed, with all finished
 evaluations found in the ledger at next to no cost; the state saved after each generation is held against what the
 rerun passes through, so that a run whose surroundings changed is refused rather than silently mixed.

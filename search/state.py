@@ -59,7 +59,7 @@ class RunFolder:
         if self._generations.get(str(number), _digest(genes)) != _digest(genes):
             raise InputError(
                 f"{self.folder}: generation {number} comes out otherwise than when it was saved: other versions of the "
-                "libraries made this run; start a new one with a copy of its ledger"
+                "libraries, or another processor, made this run; start a new one with a copy of its ledger"
             )
 
     def save(self, number: int, genes: np.ndarray, population: Any) -> None:

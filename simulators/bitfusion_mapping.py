@@ -12,7 +12,7 @@ import numpy as np
 
 from simulators.bitfusion_machine import MACHINE, PROCESSING
 from simulators.bitfusion_products import op_cycles
-from simulators.bitfusion_segments import KEYS, as_product, energies_pj, leakage_mw, stays, tasks, timed
+from simulators.bitfusion_segments import KEYS, as_product, energies_pj, leakage_mw, stays, tasks, timed, work_of
 from simulators.bitfusion_spec import BitFusionSpec, Buffers, Corrections
 from simulators.engine import Ahead, run_segment
 from simulators.machine import COMPUTE, Ints
@@ -40,6 +40,8 @@ def mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSp
     """Tile sizes and loop order of a product: the spec's, or those of least energy among the nearly fewest cycles,
     behind another layer of its kind. Results are counted at 16 bits, so that the choice depends on this layer alone.
     """
+    if fused is not None:
+        work_of(fused, spec)  # names an operation that the hardware lacks, before bounds ask for its cost
     return _mapping(_alone(layer), fused and _alone(fused), spec)
 
 
@@ -68,9 +70,10 @@ def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionS
 
     def trial(tiling: Tiling) -> tuple[int, tuple[LayerWork, ...]]:
         if tiling not in trials:
-            if tried.least is None or isinstance(layer, Conv2d):
+            if tried.least is None:
                 tiled = tasks(layers, tiling, spec)
             else:
+                assert isinstance(layer, Matmul)
                 tiled = timed(layer, fused, tiling, spec)
             program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
             own = len(tiled.program.repeat)

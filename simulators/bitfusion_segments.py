@@ -37,7 +37,7 @@ KEYS = 16
 def tasks(layers: Sequence[AnyLayer], tiling: Tiling | None, spec: BitFusionSpec) -> Segment:
     """The tasks of a layer, or of a product with that tiling and the elementwise layer behind it. Raises InputError for
     what does not fit a buffer or cannot be expressed."""
-    works = [_work(layer, spec) for layer in layers]
+    works = [work_of(layer, spec) for layer in layers]
     match layers:
         case [Elementwise() as layer]:
             return _elementwise(layer, works, spec)
@@ -127,8 +127,9 @@ def _elementwise(layer: Elementwise, works: Sequence[LayerWork], spec: BitFusion
     return _counted(builder.segment())
 
 
-def _work(layer: AnyLayer, spec: BitFusionSpec) -> LayerWork:
-    """Raises InputError for an operation that the post-processing units do not have."""
+def work_of(layer: AnyLayer, spec: BitFusionSpec) -> LayerWork:
+    """What a layer does, without traffic. Raises InputError for an operation that the post-processing units do not
+    have."""
     if isinstance(layer, Elementwise):
         post = spec.post_processing
         for op in layer.ops:

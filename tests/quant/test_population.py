@@ -1,6 +1,8 @@
 """Candidates together: the same results as one by one, each shared part once, within a bounded memory."""
 
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quant.allocator import usable_memory_bytes
 from quant.batches import pack
 from quant.calibration import calibrate
 from quant.candidate import Bits, homogeneous
@@ -97,6 +100,80 @@ def test_what_saves_most_stays() -> None:
     assert cache.get("new") is not None
     cache.put("worthless", torch.zeros(10), 0.01)
     assert cache.get("worthless") is None
+
+
+def put(cache: PrefixCache, key: str, seconds: float) -> None:
+    cache.put(key, torch.zeros(10), seconds)
+
+
+def test_what_is_used_outlives_what_is_not() -> None:
+    cache = PrefixCache(capacity_bytes=40)
+    put(cache, "old", 2.0)
+    put(cache, "used", 2.0)
+    put(cache, "new", 3.0)  # "old" goes, and the clock stands at its worth
+    put(cache, "used", 2.0)
+    assert [key for key in ("old", "used", "new") if cache.get(key)] == ["used", "new"]
+    put(cache, "newer", 4.0)  # "used" was asked for since, at the clock of today: 2 + 2 against the 3 + 2 of "new"
+    assert [key for key in ("used", "new", "newer") if cache.get(key)] == ["new", "newer"]
+
+
+def test_a_use_counts() -> None:
+    cache = PrefixCache(capacity_bytes=60)
+    for key in ("first", "second", "third"):
+        put(cache, key, 1.0)
+    assert cache.get("first")
+    put(cache, "fourth", 1.0)
+    assert [key for key in ("first", "second", "third", "fourth") if cache.get(key)] == ["first", "third", "fourth"]
+
+
+def test_what_is_dear_and_never_used_leaves_at_last() -> None:
+    cache = PrefixCache(capacity_bytes=40)
+    put(cache, "dear", 5.0)
+    for number in range(9):
+        put(cache, str(number), 1.0)
+    assert cache._entries.keys() == {"8", "7"}
+
+
+def test_uses_take_no_memory() -> None:
+    cache = PrefixCache(capacity_bytes=60)
+    put(cache, "first", 1.0)
+    put(cache, "second", 1.0)
+    for _ in range(1000):
+        cache.get("first")
+    assert len(cache._least) < 100
+    put(cache, "third", 1.0)
+    put(cache, "fourth", 1.0)
+    assert cache._entries.keys() == {"first", "third", "fourth"}
+
+
+def test_what_is_no_number_is_kept_as_it_is() -> None:
+    for length in (1, 3, 40):
+        cache = PrefixCache(capacity_bytes=1000)
+        cache.put("key", torch.full((length,), float("nan")), 1.0)
+        found = cache.get("key")
+        assert found is not None
+        assert found[0].isnan().all()
+    cache.put("empty", torch.zeros(0), 1.0)
+    assert cache.get("empty") is None
+
+
+@pytest.mark.parametrize(("lines", "file"), [
+    ("0::/job/step", "sys/fs/cgroup/job/memory.max"),
+    ("0::/job/step", "sys/fs/cgroup/memory.max"),
+    ("12:cpu,memory:/job/step\n0::/other", "sys/fs/cgroup/memory/job/step/memory.limit_in_bytes"),
+])  # fmt: skip
+def test_a_control_group_limits_the_memory(tmp_path: Path, lines: str, file: str) -> None:
+    free = usable_memory_bytes(tmp_path)
+    assert free > 1 << 20
+    for path, text in (("proc/self/cgroup", lines), ("sys/fs/cgroup/job/step/memory.max", "max"), (file, str(1 << 20))):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    cores = len(os.sched_getaffinity(0))
+    assert usable_memory_bytes(tmp_path) == (1 << 20) * min(torch.get_num_threads(), cores) // cores
+
+
+def test_the_default_is_a_share_of_the_memory() -> None:
+    assert PrefixCache().capacity_bytes == max(1 << 28, int(0.2 * usable_memory_bytes()))
 
 
 def test_a_copy_for_another_process_is_empty() -> None:

@@ -1,8 +1,10 @@
 """Both platforms on whole traces: terms add up, bounds hold, engines agree, precision buys what it should."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -265,3 +267,13 @@ def test_a_cell_s_ports_lanes_and_registers_count(key: str) -> None:
     }
     low, high = expected[key]
     assert low <= ratio <= high
+
+
+@pytest.mark.parametrize("table", ["cycles_per_op", "pj_per_op"])
+def test_an_operation_without_a_figure_is_named(tmp_path: Path, table: str) -> None:
+    content = yaml.safe_load((Path(__file__).parents[2] / "arch_specs" / "bitfusion.yaml").read_text())
+    del content["post_processing"][table]["sigmoid"]
+    spec = tmp_path / "without.yaml"
+    spec.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=rf"layer E0: ops\.sigmoid: .*post_processing\.{table} has no figure"):
+        simulate(load_trace("mohaq-sru-4bit"), load_arch(spec))
