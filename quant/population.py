@@ -36,8 +36,9 @@ class PrefixCache:
     def __init__(self, capacity_bytes: int | None = None):
         """By default `CACHE_SHARE` of the memory."""
         self._asked = capacity_bytes
-        share = max(LEAST_CACHE_BYTES, int(CACHE_SHARE * usable_memory_bytes()))
-        self.capacity_bytes = share if capacity_bytes is None else capacity_bytes
+        if capacity_bytes is None:
+            capacity_bytes = max(LEAST_CACHE_BYTES, int(CACHE_SHARE * usable_memory_bytes()))
+        self.capacity_bytes = capacity_bytes
         self._lock = Lock()
         self.clear()
 
