@@ -1,105 +1,108 @@
-"""Generations of ten offspring together, with what the generations before left in the cache, against evaluations one by
-one.
+"""Offspring of a search together, with what the generations before left in the cache, against evaluations one by one.
 
-    python benchmarks/population.py [MODEL] [--every N]
+    python benchmarks/population.py [MODEL] [--every N] [--generations G] [--methods METHOD …]
 
-An NSGA-II run of 30 generations with the search's settings, whose error is a stand-in, is evaluated from its beginning
-on every Nth utterance of dev (8th by default), with as much less room for what is kept; its last ten generations count.
-Ends with one line of JSON.
+A search of each method runs on every Nth utterance of dev (4th by default) and tells what it evaluates: the groups of
+its generations, in their order. They are evaluated again and timed, in the search's groups with as much less room for
+what is kept as there is less data, in these groups with nothing kept, and one by one. Ends with one line of JSON.
 """
 
 import argparse
 import json
+import tempfile
 import time
-
-import numpy as np
-from pymoo.algorithms.moo.nsga2 import NSGA2
-from pymoo.core.problem import Problem
-from pymoo.operators.crossover.sbx import SBX
-from pymoo.operators.mutation.pm import PM
-from pymoo.operators.repair.rounding import RoundingRepair
-from pymoo.operators.sampling.rnd import IntegerRandomSampling
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from quant import Recogniser, load_model
 from quant.population import PrefixCache
-from search.genome import Bits, Genome
-from simulators import load_arch
+from search import Experiment, run
+from search.genome import Bits
 
-OFFSPRING, GENERATIONS, COUNTED = 10, 30, 10
-
-
-class Surrogate(Problem):
-    """Squared quantization steps in place of the error, against the bits of the weights: which candidates survive does
-    not matter here, only that they are as alike as those of a search are."""
-
-    def __init__(self, genome: Genome, weights: list[int]):
-        super().__init__(n_var=len(genome.upper), n_obj=2, xl=0, xu=genome.upper, vtype=int)
-        self.genome, self.weights = genome, np.array(weights)
-
-    def _evaluate(self, x: np.ndarray, out: dict, *_: object, **__: object) -> None:
-        pairs = np.array([list(self.genome.decode(row).values()) for row in x], dtype=float)
-        out["F"] = np.stack([(4.0**-pairs).sum((1, 2)), (pairs[:, :, 0] * self.weights).sum(1)], 1)
+Group = Sequence[Bits]
 
 
-def generations(genome: Genome, weights: list[int]) -> list[list[Bits]]:
-    """The initial population and the offspring of 30 generations, with the search's settings."""
-    operators = {"eta": 3.0, "prob": 1.0, "vtype": float, "repair": RoundingRepair()}
-    algorithm = NSGA2(pop_size=40, n_offsprings=OFFSPRING, sampling=IntegerRandomSampling(), crossover=SBX(**operators),
-                      mutation=PM(**operators), eliminate_duplicates=True)  # fmt: skip
-    algorithm.setup(Surrogate(genome, weights), termination=("n_gen", GENERATIONS), seed=7)
-    asked = []
-    while algorithm.has_next():
-        asked.append(algorithm.ask())
-        algorithm.evaluator.eval(algorithm.problem, asked[-1])
-        algorithm.tell(infills=asked[-1])
-    found = [[genome.decode(row) for row in infills.get("X")] for infills in asked]
-    return [sorted(of, key=lambda bits: tuple(bits.values())) for of in found]
+class Recording:
+    """A model that notes what it is asked, and a display that notes where a generation ends."""
+
+    def __init__(self, model: Recogniser):
+        self.model = model
+        self.generations: list[list[Group]] = [[]]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def evaluate_population(self, candidates: Group) -> Any:
+        self.generations[-1].append(candidates)
+        return self.model.evaluate_population(candidates)
+
+    def started(self, candidates: int) -> None: ...
+    def evaluated(self, bits: Bits, quality: Any) -> None: ...
+
+    def generation(self, number: int, of: int, candidates: int, front: int) -> None:
+        self.generations.append([])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model", nargs="?", default="sru")
-    parser.add_argument("--every", type=int, default=8)
+    parser.add_argument("--every", type=int, default=4)
+    parser.add_argument("--generations", type=int, default=15)
+    parser.add_argument("--methods", nargs="+", default=["surrogate", "nsga2"], metavar="METHOD")
     arguments = parser.parse_args()
     alone = load_model(arguments.model, every=arguments.every)
-    genome = Genome(tuple(site.name for site in alone.sites), load_arch("bitfusion").precisions)
-    asked = generations(genome, [site.weights for site in alone.sites])
-    alone.evaluate_population(asked[0])  # compiles
-    bounded, unbounded = (sharing(alone, arguments.every, room) for room in (PrefixCache().capacity_bytes, 1 << 50))
-    for offspring in asked[:-COUNTED]:
-        for model in (bounded, unbounded):
-            model.evaluate_population(offspring)
-
-    seconds = dict.fromkeys(("singly", "together", "kept", "all_kept"), 0.0)
-    for offspring in asked[-COUNTED:]:
-        alone.forget()
-        seconds["together"] += seconds_of(alone, offspring)
-        seconds["kept"] += seconds_of(bounded, offspring)
-        seconds["all_kept"] += seconds_of(unbounded, offspring)
-        for bits in offspring:
-            alone.forget()
-            seconds["singly"] += seconds_of(alone, [bits])
-    ratio = {way: seconds["singly"] / of_way for way, of_way in seconds.items()}
-    print(
-        f"{COUNTED} generations of {OFFSPRING} offspring: {seconds['singly']:.1f} s one by one, "
-        f"{seconds['together']:.1f} s together ({ratio['together']:.2f} times as fast), "
-        f"{seconds['kept']:.1f} s with what the generations before left in the cache ({ratio['kept']:.2f} times), "
-        f"{seconds['all_kept']:.1f} s with a cache without bounds ({ratio['all_kept']:.2f} times)"
-    )
-    print(json.dumps({"seconds": seconds, "ratio": ratio, "cache_gib": PrefixCache().capacity_bytes / 2**30}))
+    figures = {}
+    for method in arguments.methods:
+        first, *generations = asked_by(alone, method, arguments)
+        kept = sharing(alone, PrefixCache().capacity_bytes // arguments.every)
+        seconds_of(kept, first)
+        seconds = dict.fromkeys(("singly", "together", "kept"), 0.0)
+        for groups in generations:
+            singly = [[bits] for group in groups for bits in group]
+            seconds["kept"] += seconds_of(kept, groups)
+            seconds["together"] += seconds_of(alone, groups, forgetful=True)
+            seconds["singly"] += seconds_of(alone, singly, forgetful=True)
+        count = sum(len(group) for groups in generations for group in groups)
+        ratio = {way: seconds["singly"] / of_way for way, of_way in seconds.items()}
+        figures[method] = {"candidates": count, "seconds": seconds, "ratio": ratio}
+        print(
+            f"{method}, {len(generations)} generations of {count} offspring: {seconds['singly']:.1f} s one by one, "
+            f"{seconds['together']:.1f} s together ({ratio['together']:.2f} times as fast), "
+            f"{seconds['kept']:.1f} s with what the generations before left in the cache ({ratio['kept']:.2f} times)"
+        )
+    print(json.dumps({**figures, "cache_gib": PrefixCache().capacity_bytes / 2**30}))
 
 
-def sharing(model: Recogniser, every: int, room_bytes: int) -> Recogniser:
-    """Another with the same data, whose evaluations keep results in so much room for each of dev's `every` parts."""
-    other = Recogniser(model.checkpoint, every=every, weights=model.weights)
-    other._splits, other._cache = model._splits, PrefixCache(room_bytes // every)
+def asked_by(model: Recogniser, method: str, arguments: argparse.Namespace) -> list[list[Group]]:
+    """The groups that a search evaluates: those of the initial population and the baselines, then by generation."""
+    recording = Recording(model)
+    experiment = Experiment(
+        name="population", model=arguments.model, every=arguments.every, method=method,
+        generations=arguments.generations,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        run(experiment, Path(folder) / "run", model=recording, progress=recording)
+    return [groups for groups in recording.generations if groups]
+
+
+def sharing(model: Recogniser, room_bytes: int) -> Recogniser:
+    """Another with the same data, which keeps results in so much room."""
+    other = Recogniser(model.checkpoint, weights=model.weights)
+    other._splits, other._cache = model._splits, PrefixCache(room_bytes)
     return other
 
 
-def seconds_of(model: Recogniser, candidates: list[Bits]) -> float:
-    started = time.perf_counter()
-    model.evaluate_population(candidates)
-    return time.perf_counter() - started
+def seconds_of(model: Recogniser, groups: Sequence[Group], forgetful: bool = False) -> float:
+    """To evaluate them; with nothing left of one for the next, if `forgetful`."""
+    seconds = 0.0
+    for group in groups:
+        if forgetful:
+            model.forget()
+        started = time.perf_counter()
+        model.evaluate_population(group)
+        seconds += time.perf_counter() - started
+    return seconds
 
 
 if __name__ == "__main__":

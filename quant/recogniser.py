@@ -23,7 +23,7 @@ from quant.integer_reference import IntegerArithmetic
 from quant.models.arithmetic import Arithmetic, FloatArithmetic
 from quant.models.networks import Network
 from quant.models.site import Site
-from quant.population import PrefixCache, logits_of
+from quant.population import PrefixCache, logits_of, parts_of
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
 from quant.rates import DeltaResult, ErrorRate, ReferenceCheck
 from quant.retrain import RESULT, retrain
@@ -31,6 +31,7 @@ from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
 from quant.speech.features import Features, load_features
 from quant.speech.scoring import Score, score, speaker_subsets
+from quant.work import Part
 from simulators import Matmul, Trace
 from simulators.errors import InputError
 from simulators.places import KeyedError
@@ -165,6 +166,10 @@ class Recogniser:
 
         by_candidate = zip(*in_threads(decoded, prepared.batches), strict=True)
         return [self.error_rate(_in_order(prepared.batches, found), split) for found in by_candidate]
+
+    def parts(self, bits: Bits) -> list[Part]:
+        """Of a candidate's evaluation, with the work that each is."""
+        return parts_of(self.network, bits)
 
     @torch.inference_mode()
     def evaluate_reference(self, bits: Bits, utterances: int, split: str = "dev") -> "ReferenceCheck":

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from pymoo.core.problem import Problem
 
+from quant.work import Part
 from search.evaluation import Cost, Evaluator, Quality, objective_values
 from search.experiment import Experiment
 from search.genome import Bits, Genome
@@ -57,6 +58,12 @@ class BitWidthProblem(Problem):
         """Error in percent that was evaluated for a gene vector, or None."""
         quality = self.evaluator.known_quality(self.genome.decode(genes))
         return None if quality is None else quality.error
+
+    def parts(self, genes: np.ndarray) -> Sequence[Part]:
+        """Of the evaluation of a gene vector's error; a single one where the model does not say what it shares."""
+        bits = self.genome.decode(genes)
+        parts_of = getattr(self.evaluator.model, "parts", None)
+        return parts_of(bits) if parts_of else [Part(tuple(bits.values()), work=1.0, kept=False)]
 
     def predicted(self, x: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Objectives (N, objectives) and constraints (N, limits) of gene vectors, if these were their errors in

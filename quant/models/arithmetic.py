@@ -23,6 +23,8 @@ class Stage:
     sites: tuple[str, ...]
     compute: Callable[[torch.Tensor], torch.Tensor]
     """Its result from that of the part before."""
+    operations: int = 0
+    """Elementwise operations of its recurrence, a frame."""
     kept: bool = True
     """Whether the result is small beside the time that it takes: worth memory until another candidate needs it."""
 

@@ -109,8 +109,9 @@ class GatedRnn(nn.Module):
         self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
     ) -> list[Stage]:
         """The computation in parts, in their order."""
+        operations = DIRECTIONS * self.geometry.cells * sum(self.rule.ops.values())
         layers = [
-            Stage((f"W{i}", f"U{i}"), partial(self._layer, i, lengths, arithmetic, generator))
+            Stage((f"W{i}", f"U{i}"), partial(self._layer, i, lengths, arithmetic, generator), operations)
             for i in range(self.geometry.layers)
         ]
         return [*layers, Stage(("FC",), partial(self._output, arithmetic, generator), kept=False)]

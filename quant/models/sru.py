@@ -94,8 +94,14 @@ class Sru(nn.Module):
         self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
     ) -> list[Stage]:
         """The computation in parts, in their order."""
+        operations = DIRECTIONS * self.geometry.cells * sum(OPS_PER_CELL.values())
         return [
-            Stage((name,), partial(self._layer, name, lengths, arithmetic, generator), kept=name.startswith("P"))
+            Stage(
+                (name,),
+                partial(self._layer, name, lengths, arithmetic, generator),
+                operations if name.startswith("L") else 0,
+                kept=name.startswith("P"),
+            )
             for name in (site.name for site in self.sites)
         ]
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,28 @@ from hypothesis import strategies as st
 
 from quant.allocator import usable_memory_bytes
 from quant.batches import pack
-from quant.calibration import calibrate
-from quant.candidate import Bits, homogeneous
+from quant.calibration import Calibration, calibrate
+from quant.candidate import BIT_WIDTHS, Bits, homogeneous
 from quant.models.networks import geometry, network
-from quant.population import PrefixCache, logits_of
+from quant.population import PrefixCache, logits_of, parts_of
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
+from quant.work import Shared
+
+
+class Counting(QuantizedArithmetic):
+    """Notes the sites whose products it computes."""
+
+    def __init__(self, bits: Bits, weights: QuantizedWeights, seen: Calibration, computed: list[str]):
+        super().__init__(bits, weights, seen)
+        self.computed = computed
+
+    def product(self, site, x, weight, bias=None):  # type: ignore[no-untyped-def]
+        self.computed.append(site)
+        return super().product(site, x, weight, bias)
+
+    def sru(self, site, x, weight, vectors, lengths):  # type: ignore[no-untyped-def]
+        self.computed.append(site)
+        return super().sru(site, x, weight, vectors, lengths)
 
 
 @pytest.mark.parametrize("cell", ["sru", "lstm", "gru", "ligru"])
@@ -28,19 +46,10 @@ def test_together_is_as_one_by_one(cell: str) -> None:
     generator = np.random.default_rng(2)
     batch = pack([generator.normal(size=(n, 5)).astype(np.float32) for n in (20, 13)], None, [0, 1])
     weights, seen = QuantizedWeights(net), calibrate(net, batch)
-    products = []
-
-    class Counting(QuantizedArithmetic):
-        def product(self, site, x, weight, bias=None):  # type: ignore[no-untyped-def]
-            products.append(site)
-            return super().product(site, x, weight, bias)
-
-        def sru(self, site, x, weight, vectors, lengths):  # type: ignore[no-untyped-def]
-            products.append(site)
-            return super().sru(site, x, weight, vectors, lengths)
+    products: list[str] = []
 
     def arithmetic(bits: Bits) -> QuantizedArithmetic:
-        return Counting(bits, weights, seen)
+        return Counting(bits, weights, seen, products)
 
     first, last = net.sites[0].name, net.sites[-1].name
     base = homogeneous(net.sites, 8)
@@ -58,6 +67,46 @@ def test_together_is_as_one_by_one(cell: str) -> None:
     products.clear()
     logits_of(net, batch, 1, [base], arithmetic, cache)
     assert products.count(first) == 1  # another batch is another key
+
+
+@pytest.mark.parametrize("cell", ["sru", "gru"])
+@given(populations=st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=4), min_size=1, max_size=3))
+def test_the_work_foreseen_is_what_is_computed(cell: str, populations: list[list[int]]) -> None:
+    net = network(geometry(cell, {"inputs": 3, "layers": 2, "cells": 4, "outputs": 2}))
+    net.initialise(torch.Generator().manual_seed(1))
+    net.requires_grad_(False)
+    batch = pack([np.ones((4, 3), np.float32)], None, [0])
+    cache, weights, seen = PrefixCache(1 << 30), QuantizedWeights(net), calibrate(net, batch)
+    varied = [net.sites[i].name for i in (0, 2, -1)]
+
+    def arithmetic(bits: Bits) -> QuantizedArithmetic:
+        return Counting(bits, weights, seen, computed)
+
+    past: list[Bits] = []
+    for population in populations:
+        computed: list[str] = []
+        candidates = [
+            homogeneous(net.sites, 8) | {site: (4, 16) for i, site in enumerate(varied) if number >> i & 1}
+            for number in population
+        ]
+        logits_of(net, batch, 0, candidates, arithmetic, cache)
+        shared, foreseen = Shared(), 0.0
+        for bits in past:
+            shared.keep(parts_of(net, bits))
+        for bits in candidates:
+            foreseen += shared.left([replace(part, work=1.0) for part in parts_of(net, bits)])
+            shared.compute(parts_of(net, bits))
+        assert foreseen == len([site for site in computed if not site.startswith("U")])
+        past += candidates
+
+
+@pytest.mark.parametrize("cell", ["sru", "lstm", "gru", "ligru"])
+def test_work_grows_with_the_bytes_of_operands(cell: str) -> None:
+    net = network(geometry(cell, {}))
+    work = {bits: sum(part.work for part in parts_of(net, homogeneous(net.sites, bits))) for bits in BIT_WIDTHS}
+    macs = sum(site.weights for site in net.sites) / 1e6
+    assert work[2] == work[4] == work[8] > macs
+    assert work[16] - work[8] == pytest.approx(3 * macs)
 
 
 VALUES = [0.0, 1.0, -2.0, 2.0**-14, 3 * 2.0**-10, -256.0, 255 + 2.0**-7, 1 / 3, 256.0, 1e9, 2.0**-15, 31.5, 1e-30]

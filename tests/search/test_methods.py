@@ -8,16 +8,18 @@ import pytest
 from pymoo.indicators.hv import Hypervolume
 from stand_in import StandInModel
 
+from quant.candidate import Bits
+from quant.work import Part, Shared
 from search import Experiment, Run, run
 from search.experiment import Method
 from search.surrogate import ErrorModel
 
 
-def searched(folder: Path, method: str, **settings: object) -> Run:
+def searched(folder: Path, method: str, model: StandInModel | None = None, **settings: object) -> Run:
     experiment = Experiment(
         name="methods", method=method, **{"population": 20, "offspring": 5, "generations": 8, **settings}
     )
-    return run(experiment, folder, model=StandInModel())
+    return run(experiment, folder, model=model or StandInModel())
 
 
 def volume(result: Run) -> float:
@@ -75,6 +77,30 @@ def test_a_learnt_error_finds_more_than_chance_on_the_same_budget(tmp_path: Path
     for seed in (1, 2):
         learnt, drawn = (volume(searched(tmp_path / f"{m}{seed}", m, seed=seed)) for m in ("surrogate", "random"))
         assert learnt > drawn + 0.02
+
+
+class StandInThatShares(StandInModel):
+    """Its first sites take nearly all of the time, and keep their results."""
+
+    def parts(self, bits: Bits) -> list[Part]:
+        return [Part((pair,), work, True) for pair, work in zip(bits.values(), (10.0, 5.0, 2.0, 1.0), strict=True)]
+
+
+def test_a_learnt_error_is_asked_for_where_it_takes_less_work(tmp_path: Path) -> None:
+    sharing = StandInThatShares()
+    work, volumes = {}, {}
+    for name, model in (("alike", sharing), ("other", StandInModel())):
+        result = searched(tmp_path / name, "surrogate", model=model)
+        assert [s.bits for s in result.visited] == [
+            s.bits for s in searched(tmp_path / f"{name} again", "surrogate", model=model).visited
+        ]
+        shared, work[name] = Shared(), 0.0
+        for s in result.visited:
+            work[name] += shared.left(sharing.parts(s.bits)) / len(result.visited)
+            shared.compute(sharing.parts(s.bits))
+        volumes[name] = volume(result)
+    assert work["alike"] < 0.9 * work["other"]
+    assert volumes["alike"] > volumes["other"] - 0.01
 
 
 def test_the_error_model_predicts_an_additive_error_it_has_not_seen() -> None:
