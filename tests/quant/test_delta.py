@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quant import kernels, load_model
@@ -29,7 +29,6 @@ def made(cell: str) -> tuple[Network, Batch]:
     return net.requires_grad_(False), pack(utterances, None, [0, 1, 2])
 
 
-@settings(deadline=None)
 @given(data=st.data(), threshold=st.integers(-1, 20))
 def test_what_is_held(data: st.DataObject, threshold: int) -> None:
     steps, cells = data.draw(st.integers(1, 8)), data.draw(st.integers(1, 4))

@@ -60,7 +60,7 @@ def made(cell: str) -> tuple[Network, Batch, Calibration]:
     return net, batch, calibrate(net, batch)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(cell=st.sampled_from(CELLS), pair=st.tuples(*[st.sampled_from([2, 4, 8, 16])] * 2), seed=st.integers(0, 99))
 def test_products_are_the_same_bit_for_bit(cell: str, pair: tuple[int, int], seed: int) -> None:
     net, _, calibration = made(cell)

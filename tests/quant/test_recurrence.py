@@ -37,7 +37,7 @@ def written_out(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -
     return torch.stack([torch.stack([torch.stack(row) for row in column]) for column in rows])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     steps=st.integers(1, 6),
     cells=st.integers(1, 9),

@@ -51,7 +51,7 @@ def dominates(a: Any, b: Any) -> bool:
     return bool(np.all(a <= b) and np.any(a < b))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=40))
 def test_non_dominated(rows: list[tuple[int, ...]]) -> None:
     values = np.array(rows, float).reshape(-1, 3)

@@ -39,7 +39,7 @@ def test_fewer_active_inputs_cost_less_where_they_are_skipped(arch: str, recurre
     )
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(shares=st.lists(st.floats(0, 1), min_size=STEPS, max_size=STEPS), arch=st.sampled_from(["bitfusion", "silago"]),
        recurrent=st.booleans())  # fmt: skip
 def test_shares_of_each_step(shares: list[float], arch: str, recurrent: bool) -> None:

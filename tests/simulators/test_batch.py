@@ -34,7 +34,7 @@ def at(trace: Trace, bits: np.ndarray) -> Trace:
     return Trace(name="candidate", steps=trace.steps, layers=layers)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=st.data(),
     arch=st.sampled_from(["bitfusion", "bitfusion-2mib", "silago", "silago-64kib"]),

@@ -129,7 +129,7 @@ def test_bad_overrides(override: str, message: str) -> None:
         load_arch("bitfusion", [override])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_mutated_files_never_end_in_anything_but_one_line(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

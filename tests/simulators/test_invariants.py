@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from simulators import Elementwise, InputError, Matmul, Report, Trace, load_arch, simulate
 from simulators.bitfusion_spec import BitFusionSpec
 
-MANY = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

@@ -45,7 +45,7 @@ def hardware(draw: Any) -> Arch:
         raise
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(arch=hardware(), sizes=st.tuples(*[st.integers(1, 900)] * 3), bits=st.tuples(*[st.integers(1, 16)] * 2))
 def test_the_compiled_ranking_is_the_written_one(arch: Arch, sizes: tuple, bits: tuple) -> None:
     of, product = Hardware.of(arch.spec), Product(*sizes, *bits)
@@ -63,7 +63,7 @@ def energy_of(layers: list, t: tiling.Tiling, cycles: float, arch: Arch) -> floa
     return moved + arch.spec.leakage_mw * cycles / arch.frequency_mhz * 1e3
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     arch=hardware(), sizes=st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(1, 60)),
     bits=st.tuples(*[st.sampled_from([2, 4, 8, 16])] * 2), behind=st.booleans(), parameters=st.integers(0, 99),

@@ -37,7 +37,7 @@ def test_every_event_of_the_published_bench() -> None:
     assert cycles(events) == 35
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(elements=st.integers(1, 32), latency=st.integers(1, 40), hops=st.integers(0, 5))
 def test_the_rules_hold_for_other_lengths_and_latencies(elements: int, latency: int, hops: int) -> None:
     spec = load_arch("silago", [f"dimarch.read_latency_cycles={latency}", f"dimarch.extra_hops={hops}"]).spec

@@ -65,7 +65,7 @@ def check_report(report: Report, trace: Trace) -> None:
     assert report.real_time_factor == expected
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(trace=traces(), arch=st.sampled_from(["bitfusion", "bitfusion-2mib"]))
 def test_bit_fusion_on_drawn_traces(trace: Trace, arch: str) -> None:
     spec = load_arch(arch)
@@ -79,7 +79,7 @@ def test_bit_fusion_on_drawn_traces(trace: Trace, arch: str) -> None:
     assert report.cycles >= dram_bits / 192
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(groups=st.integers(1, 4), data=st.data(), arch=st.sampled_from(ARCHS))
 def test_convolutions_group_by_group(groups: int, data: st.DataObject, arch: str) -> None:
     bits = data.draw(st.sampled_from([4, 8, 16]))
@@ -96,7 +96,7 @@ def test_convolutions_group_by_group(groups: int, data: st.DataObject, arch: str
     assert report.layers[0].utilisation > 0
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(trace=traces(bits=(4, 8, 16), tied=True), arch=st.sampled_from(["silago", "silago-64kib"]))
 def test_silago_on_drawn_traces(trace: Trace, arch: str) -> None:
     spec = load_arch(arch)
@@ -173,7 +173,7 @@ def test_time_steps_of_independent_vectors_share_their_weights() -> None:
 FIXED = ["mapping={outer: outputs, out_tile: 64, in_tile: 64, vector_tile: 8}"]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(outputs=st.integers(1, 300), inputs=st.integers(1, 300), steps=st.integers(1, 30), recurrent=st.booleans())
 def test_fewer_bits_never_cost_more_energy(outputs: int, inputs: int, steps: int, recurrent: bool) -> None:
     # SiLago reads whole rows of 256 bits and adds its lanes up: a reduction that fills no row gains nothing from fewer bits.

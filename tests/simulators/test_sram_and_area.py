@@ -34,7 +34,7 @@ def test_the_published_configuration_has_its_published_figures() -> None:
     assert spec.leakage_mw == pytest.approx(242, abs=0.5)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     small=st.floats(0.125, 60_000), factor=st.floats(1, 50), rows=st.integers(1, 128), columns=st.integers(1, 128),
     bits=st.sampled_from([2, 4, 8]),

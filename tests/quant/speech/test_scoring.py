@@ -29,7 +29,7 @@ def brute_force_distance(a: list[int], b: list[int]) -> int:
 
 
 @given(sequences, sequences)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_levenshtein_agrees_with_the_recursion(reference: list[int], hypothesis: list[int]) -> None:
     found = score(reference, hypothesis)
     assert found.substitutions + found.insertions + found.deletions == brute_force_distance(reference, hypothesis)
@@ -75,7 +75,7 @@ def exhaustive(emissions: np.ndarray, transitions: np.ndarray, phones: int, stat
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 3), st.integers(2, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_viterbi_agrees_with_an_exhaustive_search(seed: int, states: int, steps: int) -> None:
     phones = 2
     rng = np.random.default_rng(seed)
@@ -157,7 +157,6 @@ def test_tuning_finds_weights_at_least_as_good() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 50)), min_size=1), st.integers(1, 4))
-@settings(deadline=None)
 def test_subsets_keep_speakers_whole_and_even(utterances: list[tuple[int, int]], count: int) -> None:
     speakers, weights = [f"S{s}" for s, _ in utterances], [w for _, w in utterances]
     subset = speaker_subsets(speakers, weights, count)
