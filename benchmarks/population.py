@@ -24,11 +24,10 @@ Group = Sequence[Bits]
 
 
 class Recording:
-    """A model that notes what it is asked, and a display that notes where a generation ends."""
+    """A model that notes what it is asked."""
 
-    def __init__(self, model: Recogniser):
-        self.model = model
-        self.generations: list[list[Group]] = [[]]
+    def __init__(self, model: Recogniser, generations: list[list[Group]]):
+        self.model, self.generations = model, generations
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
@@ -37,8 +36,16 @@ class Recording:
         self.generations[-1].append(candidates)
         return self.model.evaluate_population(candidates)
 
+
+class Ends:
+    """A display that notes where a generation ends."""
+
+    def __init__(self, generations: list[list[Group]]):
+        self.generations = generations
+
     def started(self, candidates: int) -> None: ...
     def evaluated(self, bits: Bits, quality: Any) -> None: ...
+    def set_aside(self, bits: Bits) -> None: ...
 
     def generation(self, number: int, of: int, candidates: int, front: int) -> None:
         self.generations.append([])
@@ -48,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("model", nargs="?", default="sru")
     parser.add_argument("--every", type=int, default=4)
-    parser.add_argument("--generations", type=int, default=15)
+    parser.add_argument("--generations", type=int, default=15, choices=range(1, 1000), metavar="G")
     parser.add_argument("--methods", nargs="+", default=["surrogate", "nsga2"], metavar="METHOD")
     arguments = parser.parse_args()
     alone = load_model(arguments.model, every=arguments.every)
@@ -67,23 +74,23 @@ def main() -> None:
         ratio = {way: seconds["singly"] / of_way for way, of_way in seconds.items()}
         figures[method] = {"candidates": count, "seconds": seconds, "ratio": ratio}
         print(
-            f"{method}, {len(generations)} generations of {count} offspring: {seconds['singly']:.1f} s one by one, "
+            f"{method}, {count} offspring in {len(generations)} generations: {seconds['singly']:.1f} s one by one, "
             f"{seconds['together']:.1f} s together ({ratio['together']:.2f} times as fast), "
             f"{seconds['kept']:.1f} s with what the generations before left in the cache ({ratio['kept']:.2f} times)"
         )
-    print(json.dumps({**figures, "cache_gib": PrefixCache().capacity_bytes / 2**30}))
+    print(json.dumps({"methods": figures, "cache_gib": PrefixCache().capacity_bytes / 2**30}))
 
 
 def asked_by(model: Recogniser, method: str, arguments: argparse.Namespace) -> list[list[Group]]:
     """The groups that a search evaluates: those of the initial population and the baselines, then by generation."""
-    recording = Recording(model)
+    asked: list[list[Group]] = [[]]
     experiment = Experiment(
         name="population", model=arguments.model, every=arguments.every, method=method,
         generations=arguments.generations,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        run(experiment, Path(folder) / "run", model=recording, progress=recording)
-    return [groups for groups in recording.generations if groups]
+        run(experiment, Path(folder) / "run", model=Recording(model, asked), progress=Ends(asked))
+    return [groups for groups in asked if groups]
 
 
 def sharing(model: Recogniser, room_bytes: int) -> Recogniser:

@@ -18,21 +18,14 @@ from quant import kernels
 from quant.allocator import usable_memory_bytes
 from quant.batches import Batch
 from quant.candidate import Bits
-from quant.models.arithmetic import Arithmetic, FloatArithmetic
+from quant.models.arithmetic import Arithmetic
 from quant.models.networks import Network
 from quant.quantizer import FRACTION_BITS
-from quant.work import Part
 
 CACHE_SHARE = 0.2
 """Of this process's memory: a result of all of dev has 28 MB, and a search's front some hundred."""
 LEAST_CACHE_BYTES = 1 << 28
 """However little that is: cores that a container may not use count as another process's."""
-
-
-ELEMENTWISE_MACS = 30
-"""8-bit multiply-accumulates in the time of an elementwise operation, and …"""
-DECODING_MACS = 0.6e6
-"""… in that of a frame's softmax and decoding; both as measured on the shipped SRU."""
 
 
 class PrefixCache:
@@ -161,22 +154,6 @@ def logits_of(
 
     descend(0, list(range(len(candidates))), _Deferred.of(batch.features), (batch_key,))
     return results
-
-
-def parts_of(network: Network, bits: Bits) -> list[Part]:
-    """The parts of a candidate's evaluation that `logits_of` shares."""
-    weights = {site.name: site.weights for site in network.sites}
-    stages = network.stages(torch.empty(0), FloatArithmetic())
-    found = []
-    for stage in stages:
-        products = sum(weights[site] * _bytes(bits[site][0]) * _bytes(bits[site][1]) for site in stage.sites)
-        rest = ELEMENTWISE_MACS * stage.operations + (DECODING_MACS if stage is stages[-1] else 0)
-        found.append(Part(tuple(bits[site] for site in stage.sites), (products + rest) / 1e6, stage.kept))
-    return found
-
-
-def _bytes(bits: int) -> int:
-    return -(-bits // 8)
 
 
 class _Deferred:

@@ -23,7 +23,7 @@ from quant.integer_reference import IntegerArithmetic
 from quant.models.arithmetic import Arithmetic, FloatArithmetic
 from quant.models.networks import Network
 from quant.models.site import Site
-from quant.population import PrefixCache, logits_of, parts_of
+from quant.population import PrefixCache, logits_of
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
 from quant.rates import DeltaResult, ErrorRate, ReferenceCheck
 from quant.retrain import RESULT, retrain
@@ -31,7 +31,7 @@ from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
 from quant.speech.features import Features, load_features
 from quant.speech.scoring import Score, score, speaker_subsets
-from quant.work import Part
+from quant.work import Part, parts_of
 from simulators import Matmul, Trace
 from simulators.errors import InputError
 from simulators.places import KeyedError

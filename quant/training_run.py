@@ -42,15 +42,13 @@ SMALL = Recipe(
 
 
 def recipe_of(cell: str, small: bool, layers: int | None = None, cells: int | None = None) -> Recipe:
-    """The recipe of a cell. Those with a recurrent product take larger batches, for a step is one product over a
-    batch; small ones are for tests. `layers` and `cells` replace the published sizes. Raises InputError."""
+    """The recipe of a cell: the same for all, but for the geometry. Small ones are for tests. `layers` and `cells`
+    replace the published sizes. Raises InputError."""
     sizes = {name: value for name, value in (("layers", layers), ("cells", cells)) if value is not None}
     if small:
         sizes = {**({"layers": 2, "cells": 48} | ({"projection": 32} if cell == Sru.cell else {})), **sizes}
         return replace(SMALL, geometry=networks.geometry(cell, sizes))
-    if cell == Sru.cell:
-        return Recipe(geometry=networks.geometry(cell, sizes))
-    return Recipe(geometry=networks.geometry(cell, sizes), frames_per_batch=12288)
+    return Recipe(geometry=networks.geometry(cell, sizes))
 
 
 def run_training(

@@ -175,7 +175,8 @@ def _connected(path: Path) -> sqlite3.Connection:
 @cache
 def error_code() -> str:
     """Digest of the sources that an error depends on."""
-    return _digest_of_sources("quant", lambda path: path.name not in ("training_run.py", "train.py", "synthesis.py"))
+    others = "training_run.py", "train.py", "synthesis.py", "work.py"
+    return _digest_of_sources("quant", lambda path: path.name not in others)
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from pymoo.core.problem import Problem
 
+from quant.candidate import name_of
 from quant.work import Part
 from search.evaluation import Cost, Evaluator, Quality, objective_values
 from search.experiment import Experiment
@@ -59,11 +60,16 @@ class BitWidthProblem(Problem):
         quality = self.evaluator.known_quality(self.genome.decode(genes))
         return None if quality is None else quality.error
 
+    def name_of(self, genes: np.ndarray) -> str:
+        """Of the candidate of a gene vector; lifted activations give several the same."""
+        return name_of(self.genome.decode(genes))
+
     def parts(self, genes: np.ndarray) -> Sequence[Part]:
         """Of the evaluation of a gene vector's error; a single one where the model does not say what it shares."""
         bits = self.genome.decode(genes)
-        parts_of = getattr(self.evaluator.model, "parts", None)
-        return parts_of(bits) if parts_of else [Part(tuple(bits.values()), work=1.0, kept=False)]
+        if not hasattr(self.evaluator.model, "parts"):
+            return [Part(tuple(bits.values()), work=1.0, kept=False)]
+        return self.evaluator.model.parts(bits)
 
     def predicted(self, x: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Objectives (N, objectives) and constraints (N, limits) of gene vectors, if these were their errors in

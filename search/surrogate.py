@@ -1,12 +1,12 @@
 """A search that learns the error: a Gaussian process over bit-widths, next to costs that are simulated, not learnt.
 
 The model evaluation takes a second, a simulation microseconds. So between two generations a second search runs, NSGA-II
-on predicted errors and exact costs, and of all that it looked at those candidates are evaluated that are expected to
-add most hypervolume to the front that is known for the work of their evaluation (Snoek et al. 2012, section 3.2,
-expected improvement per second), which is less where they begin with the bits of others (switching costs: Lin et al.
-2021, modular black-box systems). Kernel: one that adds over genes, for a layer's quantization noise adds to that of
-the others, and one that multiplies, for what does not; both Gaussian in the index of a gene's width (Duvenaud et al.
-2011, additive Gaussian processes; Rasmussen and Williams 2006, algorithm 2.1 and equation 2.30). What is learnt is the
+on predicted errors and exact costs, and of all that it looked at those candidates are evaluated that promise to add
+most hypervolume to the front that is known for the work of their evaluation (Snoek et al. 2012, section 3.2, expected
+improvement per second), which is less where they begin with the bits of others (switching costs: Lin et al. 2021,
+modular black-box systems). Kernel: one that adds over genes, for a layer's quantization noise adds to that of the
+others, and one that multiplies, for what does not; both Gaussian in the index of a gene's width (Duvenaud et al. 2011,
+additive Gaussian processes; Rasmussen and Williams 2006, algorithm 2.1 and equation 2.30). What is learnt is the
 logarithm of the error.
 """
 
@@ -34,8 +34,6 @@ OPTIMISM = 1.0
 """Standard deviations below its mean at which a prediction is taken: what is not known well is worth a look."""
 LEAST_ERROR = 0.01
 """Percent; an easy task may have errors of 0, which have no logarithm."""
-LEAST_WORK = 0.01
-"""In millions of multiply-accumulates a frame: other genes may be the same candidate."""
 _START = np.log([1.0, 0.3, 1.0, 2.0, 0.01])
 _BOUNDS = [(np.log(a), np.log(b)) for a, b in ((0.01, 100), (0.001, 100), (0.3, 10), (0.5, 20), (1e-4, 1))]
 
@@ -121,7 +119,7 @@ class Surrogate(NSGA2):
         self._keep(infills)
         return super()._advance(infills=infills, **kwargs)
 
-    def _infill(self) -> Population:
+    def _infill(self) -> Population | None:
         known = list(self._archive.values())
         evaluated = [(i.X, error) for i in known if (error := self.problem.error_of(i.X)) is not None]
         if len(evaluated) < 2:
@@ -129,19 +127,23 @@ class Surrogate(NSGA2):
         x = np.array([genes for genes, _ in evaluated], dtype=float)
         tune = self.n_gen is None or (self.n_gen - 1) % REFIT_EVERY == 0
         self._error_model.fit(x, np.array([error for _, error in evaluated]), tune)
-        found = self._searched()
-        chosen = self._most_promising([i for i in found if _key(i.X) not in self._archive])
+        found = {name: i for name, i in self._searched().items() if name not in self._archive}
+        chosen = self._most_promising(list(found.values()))
         if len(chosen) < self.n_offsprings:
-            others = super()._infill()
-            chosen += [i.X for i in others if _key(i.X) not in self._archive][: self.n_offsprings - len(chosen)]
-        return Population.new("X", np.array(chosen)) if chosen else super()._infill()
+            offspring = super()._infill()
+            taken = self._archive.keys() | {self.problem.name_of(genes) for genes in chosen}
+            others = {self.problem.name_of(i.X): i.X for i in offspring} if offspring is not None else {}
+            chosen += [genes for name, genes in others.items() if name not in taken]
+            if not chosen:
+                return offspring
+        return Population.new("X", np.array(chosen[: self.n_offsprings]))
 
     def _keep(self, infills: Population | None) -> None:
         for individual in infills if infills is not None else ():
-            self._archive[_key(individual.X)] = individual
+            self._archive[self.problem.name_of(individual.X)] = individual
 
-    def _searched(self) -> list[Any]:
-        """What NSGA-II looks at on predictions, from the population that there is."""
+    def _searched(self) -> dict[str, Any]:
+        """The candidates that NSGA-II looks at on predictions, from the population that there is, by their names."""
         inner = NSGA2(
             pop_size=INNER_POPULATION, sampling=np.array(self.pop.get("X")), crossover=self.mating.crossover,
             mutation=self.mating.mutation, eliminate_duplicates=True,
@@ -149,32 +151,34 @@ class Surrogate(NSGA2):
         seed = int(self.random_state.integers(2**31))
         problem = _Predicted(self.problem, self._error_model)
         inner.setup(problem, termination=("n_gen", INNER_GENERATIONS), seed=seed, verbose=False)
-        seen: dict[bytes, Any] = {}
+        seen: dict[str, Any] = {}
         while inner.has_next():
             asked = inner.ask()
+            if asked is None:  # there are no others
+                break
             inner.evaluator.eval(problem, asked)
             inner.tell(infills=asked)
-            seen |= {_key(individual.X): individual for individual in asked}
-        return list(seen.values())
+            for individual in asked:
+                seen.setdefault(self.problem.name_of(individual.X), individual)
+        return seen
 
     def _most_promising(self, found: list[Any]) -> list[np.ndarray]:
-        """Gene vectors, one by one that which adds most hypervolume to the front and to those chosen before it for its
-        work; what the population has computed is taken to be there."""
+        """Gene vectors, one by one that which promises to add most hypervolume to the front and to those chosen before
+        it for its work. What the population was evaluated with is taken to be there."""
         found = [i for i in found if i.FEAS]
-        feasible = [i.F for i in self._archive.values() if i.FEAS]
         if not found:
             return []
         values = np.array([i.F for i in found])
-        front = np.array(feasible) if feasible else values
+        front = np.array([i.F for i in self._archive.values() if i.FEAS]).reshape(-1, values.shape[1])
         every = np.concatenate([front, values])
         low, high = every.min(0), every.max(0)
         span = np.where(high > low, high - low, 1.0)
         scaled, front = (values - low) / span, (front - low) / span
-        front = front[NonDominatedSorting().do(front, only_non_dominated_front=True)]
         volume = Hypervolume(ref_point=np.full(values.shape[1], 1.1))
         shared = Shared()
         for individual in self.pop:
-            shared.keep(self.problem.parts(individual.X))
+            if self.problem.error_of(individual.X) is not None:
+                shared.add_kept(self.problem.parts(individual.X))
         parts = [self.problem.parts(i.X) for i in found]
         left = list(range(len(found)))
         chosen: list[int] = []
@@ -182,14 +186,11 @@ class Surrogate(NSGA2):
             left = [i for i in left if not (front <= scaled[i]).all(1).any()]  # a dominated one adds nothing
             if not left:
                 break
+            if len(front):
+                front = front[NonDominatedSorting().do(front, only_non_dominated_front=True)]
             gains = np.array([volume.do(np.vstack([front, scaled[i]])) for i in left]) - volume.do(front)
-            work = np.array([shared.left(parts[i]) for i in left])
-            best = left[int(np.argmax(gains / np.maximum(work, LEAST_WORK)))]
+            best = left[int(np.argmax(gains / [shared.left(parts[i]) for i in left]))]
             chosen.append(best)
-            shared.compute(parts[best])
+            shared.add_all(parts[best])
             front = np.vstack([front, scaled[best]])
         return [np.asarray(found[i].X) for i in chosen]
-
-
-def _key(genes: np.ndarray) -> bytes:
-    return np.asarray(genes, dtype=np.int64).tobytes()

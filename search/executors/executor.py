@@ -32,9 +32,10 @@ class Executor(Protocol):
 
 
 class Inline:
-    """In this process, one after the other: a generation of the usual size shares what it has in common."""
+    """In this process, one after the other."""
 
     together = 10
+    """A generation of the usual size: what has much in common is computed together, and a kill loses no more."""
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quant.allocator import usable_memory_bytes
@@ -16,9 +16,9 @@ from quant.batches import pack
 from quant.calibration import Calibration, calibrate
 from quant.candidate import BIT_WIDTHS, Bits, homogeneous
 from quant.models.networks import geometry, network
-from quant.population import PrefixCache, logits_of, parts_of
+from quant.population import PrefixCache, logits_of
 from quant.ptq import QuantizedArithmetic, QuantizedWeights
-from quant.work import Shared
+from quant.work import Shared, parts_of
 
 
 class Counting(QuantizedArithmetic):
@@ -70,6 +70,7 @@ def test_together_is_as_one_by_one(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["sru", "gru"])
+@settings(max_examples=25)
 @given(populations=st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=4), min_size=1, max_size=3))
 def test_the_work_foreseen_is_what_is_computed(cell: str, populations: list[list[int]]) -> None:
     net = network(geometry(cell, {"inputs": 3, "layers": 2, "cells": 4, "outputs": 2}))
@@ -92,10 +93,10 @@ def test_the_work_foreseen_is_what_is_computed(cell: str, populations: list[list
         logits_of(net, batch, 0, candidates, arithmetic, cache)
         shared, foreseen = Shared(), 0.0
         for bits in past:
-            shared.keep(parts_of(net, bits))
+            shared.add_kept(parts_of(net, bits))
         for bits in candidates:
             foreseen += shared.left([replace(part, work=1.0) for part in parts_of(net, bits)])
-            shared.compute(parts_of(net, bits))
+            shared.add_all(parts_of(net, bits))
         assert foreseen == len([site for site in computed if not site.startswith("U")])
         past += candidates
 

@@ -5,6 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from pymoo.core.individual import Individual
 from pymoo.indicators.hv import Hypervolume
 from stand_in import StandInModel
 
@@ -12,7 +13,7 @@ from quant.candidate import Bits
 from quant.work import Part, Shared
 from search import Experiment, Run, run
 from search.experiment import Method
-from search.surrogate import ErrorModel
+from search.surrogate import ErrorModel, Surrogate
 
 
 def searched(folder: Path, method: str, model: StandInModel | None = None, **settings: object) -> Run:
@@ -97,7 +98,7 @@ def test_a_learnt_error_is_asked_for_where_it_takes_less_work(tmp_path: Path) ->
         shared, work[name] = Shared(), 0.0
         for s in result.visited:
             work[name] += shared.left(sharing.parts(s.bits)) / len(result.visited)
-            shared.compute(sharing.parts(s.bits))
+            shared.add_all(sharing.parts(s.bits))
         volumes[name] = volume(result)
     assert work["alike"] < 0.9 * work["other"]
     assert volumes["alike"] > volumes["other"] - 0.01
@@ -125,3 +126,47 @@ def test_errors_of_nothing_are_learnt_too() -> None:
     mean, _ = model.predict(np.array([[0.0], [3.0]]))
     assert np.exp(mean[0]) == pytest.approx(5.0, rel=0.2)
     assert np.exp(mean[1]) < 0.1
+
+
+@pytest.mark.parametrize("method", ["surrogate", "nsga2"])
+def test_a_space_that_is_smaller_than_the_budget_is_searched_to_its_end(tmp_path: Path, method: str) -> None:
+    result = searched(tmp_path / "run", method, arch="silago", fixed={"L0": "8x8"})
+    assert len(result.visited) == 3**3
+
+
+def test_candidates_are_not_asked_for_again_by_other_genes(tmp_path: Path) -> None:
+    result = searched(tmp_path / "run", "surrogate", minimum_activation_bits={"FC": 16, "L0": 8})
+    assert len(result.visited) > 50
+
+
+def test_what_promises_to_be_feasible_is_tried_where_nothing_is_yet(tmp_path: Path) -> None:
+    limits = {"error": 18.0, "memory_mib": 0.0016}
+    result = searched(
+        tmp_path / "run", "surrogate", constraints=limits, seed_homogeneous=False, seed_neighbours=False,
+        population=10, seed=2,
+    )  # fmt: skip
+    assert result.front
+    assert not any(result.feasible[:10])
+
+
+def test_what_begins_with_the_bits_of_one_that_is_chosen_comes_next() -> None:
+    """Four candidates on a line add equally much: after the first, that which shares most with it."""
+
+    class Line:
+        n_obj = 2
+
+        @staticmethod
+        def parts(genes: np.ndarray) -> list[Part]:
+            return [Part(((int(gene), 8),), 1.0, False) for gene in genes]
+
+        error_of = staticmethod(lambda genes: None)
+
+    search = Surrogate(pop_size=4, n_offsprings=2)
+    search.problem, search.pop, search._archive = Line(), [], {}
+    genes = [[1, 1, 1], [2, 1, 1], [1, 1, 2], [2, 2, 1]]
+    found = [
+        Individual(X=np.array(x), F=np.array([i / 3, 1 - i / 3]), G=np.zeros(0), config=Individual.default_config())
+        for i, x in enumerate(genes)
+    ]
+    chosen = [x.tolist() for x in search._most_promising(found)]
+    assert sorted(chosen) in ([[1, 1, 1], [1, 1, 2]], [[2, 1, 1], [2, 2, 1]])
