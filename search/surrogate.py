@@ -22,6 +22,7 @@ from pymoo.indicators.hv import Hypervolume
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from quant.work import Shared
 
@@ -120,6 +121,10 @@ class Surrogate(NSGA2):
         return super()._advance(infills=infills, **kwargs)
 
     def _infill(self) -> Population | None:
+        with threadpool_limits(1, user_api="blas"):  # with the number of threads sums change, and choices with them
+            return self._promising()
+
+    def _promising(self) -> Population | None:
         known = list(self._archive.values())
         evaluated = [(i.X, error) for i in known if (error := self.problem.error_of(i.X)) is not None]
         if len(evaluated) < 2:

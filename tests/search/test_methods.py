@@ -8,6 +8,7 @@ import pytest
 from pymoo.core.individual import Individual
 from pymoo.indicators.hv import Hypervolume
 from stand_in import StandInModel
+from threadpoolctl import threadpool_limits
 
 from quant.candidate import Bits
 from quant.work import Part, Shared
@@ -170,3 +171,12 @@ def test_what_begins_with_the_bits_of_one_that_is_chosen_comes_next() -> None:
     ]
     chosen = [x.tolist() for x in search._most_promising(found)]
     assert sorted(chosen) in ([[1, 1, 1], [1, 1, 2]], [[2, 1, 1], [2, 2, 1]])
+
+
+def test_a_learnt_error_does_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    visited = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            result = searched(tmp_path / str(threads), "surrogate", population=40, offspring=10, generations=12, seed=2)
+        visited.append([s.name for s in result.visited])
+    assert visited[0] == visited[1]
