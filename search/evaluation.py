@@ -30,7 +30,8 @@ class ErrorRate(Protocol):
 
 
 class Model(Protocol):
-    """What the search asks of a model; `quant.Recogniser` is one."""
+    """What the search asks of a model; `quant.Recogniser` is one. One that shares what candidates have in common says
+    so by `parts(bits)`: see `quant.work`."""
 
     @property
     def sites(self) -> Sequence[Site]: ...

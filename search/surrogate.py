@@ -122,9 +122,9 @@ class Surrogate(NSGA2):
 
     def _infill(self) -> Population | None:
         with threadpool_limits(1, user_api="blas"):  # with the number of threads sums change, and choices with them
-            return self._promising()
+            return self._offspring()
 
-    def _promising(self) -> Population | None:
+    def _offspring(self) -> Population | None:
         known = list(self._archive.values())
         evaluated = [(i.X, error) for i in known if (error := self.problem.error_of(i.X)) is not None]
         if len(evaluated) < 2:
