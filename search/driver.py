@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from pymoo.core.evaluator import Evaluator as PymooEvaluator
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from quant.candidate import name_of
@@ -23,6 +22,7 @@ from search.evaluation import Evaluator, Quality
 from search.executors.executor import Executor, Inline
 from search.executors.worker import Source
 from search.experiment import Experiment, ExperimentModel
+from search.generations import Recorder, generations
 from search.genome import Bits, Genome
 from search.hardware import experiment_arch, spec_changes
 from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
@@ -132,15 +132,6 @@ def genome_of(experiment: Experiment, model: Any, arch: Arch) -> Genome:
     return genome
 
 
-class Recorder(Protocol):
-    """Where a search notes how far it came; `RunFolder` is one."""
-
-    @property
-    def folder(self) -> Path: ...
-    def check(self, number: int, genes: np.ndarray) -> None: ...
-    def save(self, number: int, genes: np.ndarray, population: Any) -> None: ...
-
-
 def search_with(experiment: Experiment, state: Recorder, evaluator: Evaluator, progress: Progress | None) -> Run:
     """Search with an evaluator at hand, and write nothing but what `state` and the ledger do."""
     genome = genome_of(experiment, evaluator.model, evaluator.arch)
@@ -161,16 +152,10 @@ def search_with(experiment: Experiment, state: Recorder, evaluator: Evaluator, p
     algorithm = method_of(experiment, problem, _initial(experiment, genome, known))
 
     visited: dict[str, tuple[Bits, np.ndarray, bool]] = {}
-    while algorithm.has_next():
-        asked = algorithm.ask()
-        number = algorithm.n_gen - 1
-        state.check(number, asked.get("X"))
-        PymooEvaluator().eval(problem, asked)
-        algorithm.tell(infills=asked)
+    for number, asked in generations(algorithm, problem, state):
         for individual in asked:
             bits = genome.decode(individual.X)
             visited.setdefault(name_of(bits), (bits, individual.F, bool(individual.FEAS)))
-        state.save(number, asked.get("X"), algorithm.pop)
         if progress:
             front = _front([f for _, f, feasible in visited.values() if feasible])
             progress.generation(number, experiment.generations, len(visited), len(front))

@@ -25,6 +25,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from quant.work import Shared
+from search.generations import generations
 
 Floats = NDArray[np.float64]
 
@@ -157,12 +158,7 @@ class Surrogate(NSGA2):
         problem = _Predicted(self.problem, self._error_model)
         inner.setup(problem, termination=("n_gen", INNER_GENERATIONS), seed=seed, verbose=False)
         seen: dict[str, Any] = {}
-        while inner.has_next():
-            asked = inner.ask()
-            if asked is None:  # there are no others
-                break
-            inner.evaluator.eval(problem, asked)
-            inner.tell(infills=asked)
+        for _, asked in generations(inner, problem):
             for individual in asked:
                 seen.setdefault(self.problem.name_of(individual.X), individual)
         return seen

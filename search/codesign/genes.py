@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymoo.core.evaluator import Evaluator as PymooEvaluator
 from pymoo.core.problem import Problem
 
 from quant.candidate import name_of
@@ -27,6 +26,7 @@ from search.evaluation import Cost, Evaluator
 from search.executors.executor import Executor, Inline
 from search.executors.worker import Source
 from search.experiment import Experiment, ExperimentModel
+from search.generations import generations
 from search.genome import Bits, Genome
 from search.hardware import Hardware, Variant
 from search.ledger import LEDGER_FILE, Ledger
@@ -178,16 +178,10 @@ def _search(
     method = "nsga2" if experiment.method == "surrogate" else experiment.method
     algorithm = method_of(experiment.model_copy(update={"method": method}), problem, _initial(experiment, genome))
     seen: dict[tuple[int, str], tuple[Variant, Bits]] = {}
-    while algorithm.has_next():
-        asked = algorithm.ask()
-        number = algorithm.n_gen - 1
-        state.check(number, asked.get("X"))
-        PymooEvaluator().eval(problem, asked)
-        algorithm.tell(infills=asked)
+    for number, asked in generations(algorithm, problem, state):
         for individual in asked:
             variant, bits = genome.decode(individual.X)
             seen.setdefault((variant.number, name_of(bits)), (variant, bits))
-        state.save(number, asked.get("X"), algorithm.pop)
         if progress:
             progress.generation(number, experiment.generations, len(seen), len(algorithm.opt))
     return list(seen.values())

@@ -130,9 +130,12 @@ def test_errors_of_nothing_are_learnt_too() -> None:
 
 
 @pytest.mark.parametrize("method", ["surrogate", "nsga2"])
-def test_a_space_that_is_smaller_than_the_budget_is_searched_to_its_end(tmp_path: Path, method: str) -> None:
-    result = searched(tmp_path / "run", method, arch="silago", fixed={"L0": "8x8"})
-    assert len(result.visited) == 3**3
+@pytest.mark.parametrize("fixed", [["L0"], ["L0", "P1", "L1"]])
+def test_a_space_that_is_smaller_than_the_budget_is_searched_to_its_end(
+    tmp_path: Path, method: str, fixed: list[str]
+) -> None:
+    result = searched(tmp_path / "run", method, arch="silago", fixed=dict.fromkeys(fixed, "8x8"))
+    assert len(result.visited) == 3 ** (4 - len(fixed))
 
 
 def test_candidates_are_not_asked_for_again_by_other_genes(tmp_path: Path) -> None:
