@@ -80,8 +80,7 @@ def run_training(
     if begun is not None:
         if small or layers is not None or cells is not None or cell not in (Sru.cell, begun.network.cell):
             raise InputError(f"{start}: a network to start from has its own cell and sizes")
-        recipe = replace(recipe_of(begun.network.cell, False, None, None), seed=seed, learning_rate=LEARNING_RATE_FROM)
-        recipe = replace(recipe, geometry=begun.network.geometry)
+        recipe = Recipe(geometry=begun.network.geometry, seed=seed, learning_rate=LEARNING_RATE_FROM)
     make_folder(folder)
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
     corpus_size = None if corpus_root else "small" if small else "full"
