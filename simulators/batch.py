@@ -185,7 +185,7 @@ def _walk(store: Store, numbers: Ints) -> list[_Column]:
     state = np.full(n, store.state(Ahead()), np.int64)
     columns = []
     for g in range(count if n else 0):
-        which, first = _combined([numbers[:, g], aheads[:, g], state])
+        which, first = combined([numbers[:, g], aheads[:, g], state])
         met = numbers[first, g]
         crossed = [
             store.crossing(*key)
@@ -205,13 +205,14 @@ def _walk(store: Store, numbers: Ints) -> list[_Column]:
 
 def _distinct(columns: Sequence[Ints], make: Callable[[int], int]) -> Ints:
     """make(row) of the first row with each combination of the columns' values, for every row."""
-    code, first = _combined(columns)
+    code, first = combined(columns)
     values = np.array([make(row) for row in first.tolist()], np.int64)
     return values[code] if len(values) else code
 
 
-def _combined(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
-    """Which combination of the columns' values each row has, counted from 0, and the first row that has each."""
+def combined(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Which combination of the columns' values, any whole numbers, each row has, counted from 0, and the first row that
+    has each."""
     if len(columns[0]) <= FEW:
         numbers: dict[tuple[int, ...], int] = {}
         rows = list(zip(*[column.tolist() for column in columns], strict=True))
@@ -220,7 +221,9 @@ def _combined(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     code = np.zeros(len(columns[0]), np.int64)
     first = code[:0]
     for column in columns:
-        code, first = dense(code * (int(column.max(initial=0)) + 1) + column)  # small numbers: they do not overflow
+        if column.min() < 0 or column.max() >= DENSE:
+            column = np.unique(column, return_inverse=True)[1]
+        code, first = dense(code * (int(column.max()) + 1) + column)  # small numbers: they do not overflow
     return code, first
 
 

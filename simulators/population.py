@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulators.arch import Arch
-from simulators.batch import Floats, dense, figures
+from simulators.batch import Floats, combined, figures
 from simulators.errors import InputError
 from simulators.machine import Ints
 from simulators.simulation import PLATFORMS, Simulator
@@ -71,12 +71,11 @@ class Population:
         placed = self._placed(arch, reason, why)
         numbers = np.zeros_like(grouped.code)
         for g, first in enumerate(grouped.firsts):
-            key = grouped.code[:, g] * 2 + placed[:, first]
-            where, rows = dense(key)
+            where, rows = combined([grouped.code[:, g], placed[:, first]])
             made, failed = np.zeros(len(rows), np.int64), np.full(len(rows), -1, np.int64)
-            for i, value in enumerate(key[rows].tolist()):
+            for i, row in enumerate(rows.tolist()):
                 try:
-                    made[i] = known.segment(grouped.segments[value // 2], value % 2)
+                    made[i] = known.segment(grouped.segments[grouped.code[row, g]], int(placed[row, first]))
                 except InputError as error:
                     failed[i] = why(error)
             numbers[:, g] = made[where]

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from placing_platform import placing
 
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate, simulate_batch
+from simulators.population import Population
 
 
 def network(steps: int, sizes: list[tuple[int, int, bool, bool]]) -> Trace:
@@ -81,3 +83,28 @@ def test_bad_candidates_are_named(bits: list, message: str) -> None:
     trace = network(2, [(3, 4, False, True), (5, 3, False, False)])
     with pytest.raises(InputError, match=message):
         simulate_batch(trace, load_arch("silago"), np.array(bits))
+
+
+@pytest.mark.parametrize("places", [(0, 1, 2), (7, 2, 0), (-3, 5, -1), (1 << 62, 1 << 40, -(1 << 62), 0)])
+def test_any_whole_number_is_a_place(places: tuple[int, ...]) -> None:
+    """What a platform says of where parameters lie reaches its lowering as it is, in batches and in sweeps too."""
+    arch = placing(*places)
+    trace = network(3, [(5, 4, False, False), (3, 5, False, False), (7, 3, False, False)])
+    bits = np.array(arch.precisions)[np.random.default_rng(1).integers(0, 9, (40, 3))]
+    traces = [at(trace, candidate) for candidate in bits]
+    single = [simulate(candidate, arch) for candidate in traces]
+    swept = Population(traces).on(arch)
+    for found in (simulate_batch(trace, arch, bits), simulate_batch(traces, arch), swept):
+        assert found.cycles.tolist() == [report.cycles for report in single]
+        assert found.energy_uj.tolist() == [report.energy_uj for report in single]
+
+
+def test_a_platform_runs_the_precisions_that_its_spec_lists() -> None:
+    arch, trace = placing(0), network(3, [(5, 4, False, False)])
+    with pytest.raises(InputError, match=r"layer M0: 16x16 bits: placing multiplies 2x2, 2x4, .* \(weights x activations\)"):
+        simulate(trace.at_bits(16, 16), arch)
+    with pytest.raises(InputError, match="candidate 1: layer M0: 8x3 bits"):
+        simulate_batch(trace, arch, np.array([[[8, 8]], [[8, 3]]]))
+    swept = Population([trace, trace.at_bits(3, 8)]).on(arch)
+    assert swept.reason.tolist() == [-1, 0]
+    assert "3x8 bits" in swept.reasons[0]
