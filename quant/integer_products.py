@@ -139,14 +139,8 @@ class _Bytes:
 
 
 def _in_float32(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """ "medium" lets float32 products use bfloat16 operands, which hold integers of up to 9 bits exactly and sum in
-    float32."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        return x.float() @ weight.t()
-    finally:
-        torch.set_float32_matmul_precision(before)
+    """Exact at every precision that torch may be set to; fast where it may use bfloat16 operands (`in_threads`)."""
+    return x.float() @ weight.t()
 
 
 def _in_float64(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

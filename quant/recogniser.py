@@ -164,7 +164,7 @@ class Recogniser:
             logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
             return [self.checkpoint.decoder.decode(_log_posteriors(y, batch)) for y in logits]
 
-        by_candidate = zip(*in_threads(decoded, prepared.batches), strict=True)
+        by_candidate = zip(*in_threads(decoded, prepared.batches, integer_products=True), strict=True)
         return [self.error_rate(_in_order(prepared.batches, found), split) for found in by_candidate]
 
     def parts(self, bits: Bits) -> list[Part]:
@@ -223,7 +223,8 @@ class Recogniser:
         def work(_: int, batch: Batch) -> list[np.ndarray]:
             return _log_posteriors(self.network(batch.features, batch.lengths, arithmetic), batch)
 
-        return _in_order(prepared.batches, in_threads(work, prepared.batches))
+        quantized = isinstance(arithmetic, QuantizedArithmetic)
+        return _in_order(prepared.batches, in_threads(work, prepared.batches, integer_products=quantized))
 
     def evaluate_delta(self, bits: Bits, thresholds: Mapping[str, int], split: str = "dev") -> "DeltaResult":
         """As `evaluate`, of the delta network with these thresholds, in units of the sites' activation codes. Sites
@@ -238,7 +239,7 @@ class Recogniser:
             found = _log_posteriors(self.network(batch.features, batch.lengths, self._arithmetic(bits, delta)), batch)
             return self.checkpoint.decoder.decode(found), delta
 
-        found, deltas = zip(*in_threads(work, prepared.batches), strict=True)
+        found, deltas = zip(*in_threads(work, prepared.batches, integer_products=True), strict=True)
         shares: dict[str, list[np.ndarray]] = {site: [] for site in thresholds}
         for delta in deltas:
             for site in thresholds:

@@ -1,5 +1,6 @@
 """Batches in threads: results in their order, one thread each, errors passed on."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import current_thread
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from quant.batches import Batch, in_threads, pack, plan
+from quant.integer_products import Operand, Weights
 
 
 @pytest.fixture
@@ -48,3 +50,28 @@ def test_an_error_comes_through(batches: list[Batch], threads: int) -> None:
             in_threads(work, batches)
     finally:
         torch.set_num_threads(before)
+
+
+def test_evaluations_on_several_threads_leave_the_precision_of_products_as_it_was(batches: list[Batch]) -> None:
+    """It is one setting for the process: a float model that is evaluated meanwhile, or later, must not see it."""
+    generator = torch.Generator().manual_seed(1)
+    codes = torch.randint(-8, 8, (40, 30), generator=generator)
+    x = torch.randint(-8, 8, (50, 30), generator=generator).to(torch.int8)
+    weights, expected = Weights(codes.float(), torch.ones(40), 4), (x.long() @ codes.T.long()).float()
+    precise = torch.rand(60, 70, generator=generator), torch.rand(70, 80, generator=generator)
+    product = precise[0] @ precise[1]
+
+    def quantized(_: int, __: Batch) -> bool:
+        return all(torch.equal(weights.multiply(Operand(x)).float(), expected) for _ in range(20))
+
+    def floating(_: int, __: Batch) -> bool:
+        return all(torch.equal(precise[0] @ precise[1], product) for _ in range(20))
+
+    before = torch.get_float32_matmul_precision()
+    for _ in range(20):
+        with ThreadPoolExecutor(6) as pool:
+            runs = [
+                pool.submit(in_threads, *((quantized, batches, True) if i % 2 else (floating, batches))) for i in range(6)
+            ]
+            assert all(all(run.result()) for run in runs)
+        assert torch.get_float32_matmul_precision() == before
