@@ -9,30 +9,26 @@ number of threads. Cells are innermost: contiguous, so that the loops vectorise.
 import numba
 import numpy as np
 
+from simulators.jit import as_python, compiled
+
 # 16-bit fixed point of gates and outputs, which lie in [-1, 1]: 14 fractional bits (MOHAQ; reference code of Rezk et
 # al. 2022).
 GATE_STEP = 2.0**-14
 INT16_MIN, INT16_MAX = -32768.0, 32767.0
 
 
-def _compiled(function, **options):
-    """Compiled on first use, cached where there is a writable place for it."""
-    options = {"fastmath": True, "error_model": "numpy", **options}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # "no locator available": a read-only installation and no writable home
-        return numba.njit(**options)(function)
+def _fast(function, **options):
+    """Sums may be put together in another order, and division by zero is no error."""
+    return compiled(function, **{"fastmath": True, "error_model": "numpy", **options})
 
 
 def _parallel(function):
-    """On all threads that Numba has."""
-    return _compiled(function, parallel=True)
+    """On all threads that Numba has, with Python's lock held: not every threading layer lets two such kernels run."""
+    return _fast(function, parallel=True, nogil=False)
 
 
-def _serial(function):
-    """On one thread, beside which others run."""
-    return _compiled(function, nogil=True)
-
+_serial = _fast
+"""On one thread, beside which others run."""
 
 _inline = numba.njit(fastmath=True, inline="always", error_model="numpy")
 
@@ -134,7 +130,7 @@ def sru_forward(u, vectors, lengths, h, c):
 
 
 # Several threads may each run one of these, which not every threading layer of Numba allows for parallel kernels.
-sru_forward_alone = _serial(sru_forward.py_func)
+sru_forward_alone = _serial(as_python(sru_forward))
 
 
 @_parallel
@@ -254,7 +250,7 @@ def to_words(x, per_step, words):
     return fits
 
 
-to_words = _compiled(to_words, nogil=True, fastmath=False)  # what is not a number does not fit
+to_words = _fast(to_words, fastmath=False)  # what is not a number does not fit
 
 
 @_serial

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from simulators.errors import InputError
+from simulators.jit import compiled
 from simulators.shipped import folder
 
 ORDERS: NDArray[np.int64] = np.array(list(permutations(range(5))), np.int64)
@@ -194,7 +194,7 @@ def sram_table() -> dict[tuple[float, int, int], tuple[float, float]]:
         }
 
 
-@numba.njit(cache=True)
+@compiled
 def _search(shape, a_bits, w_bits, expanded, lanes, columns, bandwidth, half, orders, b_tiles, o_tiles, ic_tiles,
             oc_tiles, energies, best):  # type: ignore[no-untyped-def]  # fmt: skip
     """Fills `best` with the 21 figures of the best mapping; False if no tile fits."""

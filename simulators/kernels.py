@@ -1,19 +1,14 @@
-"""The engine's Numba kernels. They stand in one module because a cached kernel does not notice an edit in another.
-
-Compiled code is cached beside the module, or in the user's cache folder; where neither can be written, it is compiled
-anew in each process. `NUMBA_DISABLE_JIT=1` runs the same code as Python.
-"""
+"""The engine's Numba kernels. They stand in one module because a cached kernel does not notice an edit in another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+from simulators.jit import compiled, uncounted
+
 _Ints = NDArray[np.int64]
 
 FINISHED, DEADLOCK, TOO_SMALL, TOO_LONG, TOO_LARGE = range(5)
@@ -97,20 +92,6 @@ class Saved(NamedTuple):
     free: _Ints
     last_on: _Ints
     charged: _Ints
-
-
-def compiled(function: _Function, **options: Any) -> _Function:
-    """Numba's nopython mode, cached where there is a writable place for it."""
-    try:
-        return numba.njit(cache=True, nogil=True, **options)(function)  # type: ignore[no-any-return]
-    except RuntimeError:  # "no locator available": a read-only installation and no writable home
-        return numba.njit(nogil=True, **options)(function)  # type: ignore[no-any-return]
-
-
-def uncounted(function: _Function) -> _Function:
-    """`compiled`, for a function that makes no arrays: references to those that it is given are not counted. Of a tuple
-    of arrays each is an atomic increment, at every call, which took a third of the engine's time."""
-    return compiled(function, _nrt=False)
 
 
 @compiled

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.kernels import compiled
+from simulators.jit import compiled
 from simulators.machine import Ints
 
 PREFETCHED = 2

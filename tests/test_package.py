@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -42,19 +44,56 @@ print(simulate(load_trace("mohaq-sru-4bit"), load_arch("bitfusion")).cycles, Exp
     assert " demo " in result.stdout
 
 
-def test_a_read_only_installation_without_a_home_still_simulates(installed: Path, tmp_path: Path) -> None:
+def test_the_wheel_says_that_it_is_typed(installed: Path) -> None:
+    """PEP 561: without the marker a user's type checker ignores every annotation."""
+    for package in ("simulators", "quant", "search"):
+        assert (installed / package / "py.typed").is_file()
+
+
+COMMANDS = (
+    "from simulators import *; print(simulate(load_trace('lstm-128-8bit'), load_arch('bitfusion')).cycles)",
+    "import sys; sys.argv[1:] = ['simulate', 'lstm-128-8bit', '--arch', 'bitfusion']; import mohaq; mohaq.main()",
+    "import sys; sys.argv[1:] = ['simulate', 'lenet-5', '--arch', 'bitfusion', '--model', 'published']; import mohaq; mohaq.main()",
+    "from quant.speech import scoring; from quant import kernels; from search.codesign.kernels import non_dominated",
+)
+
+
+@pytest.mark.parametrize("program", COMMANDS)
+def test_an_installation_with_nowhere_to_write_still_works(program: str, installed: Path, tmp_path: Path) -> None:
     nowhere = tmp_path / "file"
     nowhere.write_text("")  # a path under a file cannot be created, not even by root
-    environment = {
-        "PATH": os.environ["PATH"], "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": str(nowhere / "home"), "NUMBA_CACHE_DIR": str(nowhere / "cache"),
-    }  # fmt: skip
-    program = "from simulators import *; print(simulate(load_trace('lstm-128-8bit'), load_arch('bitfusion')).cycles)"
     result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
-    )
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path,
+        env=without_a_home(installed, nowhere / "home") | {"NUMBA_CACHE_DIR": str(nowhere / "cache")}, check=False,
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout) > 0
+
+
+@pytest.mark.parametrize("program", COMMANDS)
+def test_a_read_only_mount_without_a_home_still_works(program: str, installed: Path, tmp_path: Path) -> None:
+    """All that this process and its like may write to is a file system that cannot be written."""
+    (tmp_path / "home").mkdir()
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    script = "set -e; " + "; ".join(
+        f"mount --bind {path} {path}; mount -o remount,bind,ro {path}"
+        for path in (shlex.quote(str(installed)), shlex.quote(str(tmp_path / "home")))
+    )
+    in_namespace = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*in_namespace, script], capture_output=True).returncode:
+        pytest.skip("this user may not mount")
+    refused = f"! touch {shlex.quote(str(installed / 'written'))} 2>/dev/null"
+    result = subprocess.run(
+        [*in_namespace, f"{script}; {refused}; exec {command}"], capture_output=True, text=True, cwd=tmp_path,
+        env=without_a_home(installed, tmp_path / "home"), check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+def without_a_home(installed: Path, home: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(home),
+    }  # fmt: skip
 
 
 def test_the_readme_library_example_runs(tmp_path: Path) -> None:

@@ -11,27 +11,18 @@ the utterance's boundary. Phone error rate = (substitutions + insertions + delet
 silence merged in both.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
-import numba
 import numpy as np
 
 from quant.speech.features import Features
 from quant.speech.units import PHONES, Units
+from simulators.jit import compiled
 
 TUNING_GRID = ((0.5, 1.0, 1.5, 2.0), (0.1, 0.2, 0.4, 0.6), (0.0, 1.0, 2.0, 3.0))
 """Bigram scales, prior scales and insertion terms that `tune_decoder` tries: 64 decodings, 3 s for 9 minutes."""
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Numba's nopython mode, cached where there is a writable place for it; other Python threads run beside it."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # "no locator available": a read-only installation and no writable home
-        return numba.njit(nogil=True)(function)
 
 
 @dataclass(frozen=True)
@@ -144,7 +135,7 @@ def tune_decoder(decoder: Decoder, log_posteriors: Sequence[np.ndarray], referen
     return best
 
 
-@_compiled
+@compiled
 def _viterbi(emissions, transitions, out):
     """Best phone sequence into `out`; returns its length. transitions[from, to]; the last row and column are the
     boundary. Phones are innermost, so that the loops over them vectorise.
@@ -203,14 +194,14 @@ def _viterbi(emissions, transitions, out):
     return length
 
 
-@_compiled
+@compiled
 def _decode_all(emissions, transitions, offsets, phones, counts):
     """`_viterbi` for each utterance."""
     for i in range(len(offsets) - 1):
         counts[i] = _viterbi(emissions[offsets[i] : offsets[i + 1]], transitions, phones[offsets[i] : offsets[i + 1]])
 
 
-@_compiled
+@compiled
 def _edits(reference, hypothesis):
     """(cost, substitutions, insertions, deletions) of a cheapest alignment."""
     n = len(hypothesis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.kernels import compiled
+from simulators.jit import compiled
 
 
 def non_dominated(values: NDArray[np.float64]) -> NDArray[np.int64]:
