@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from simulators import Elementwise, Trace, load_trace
+from simulators.cores import usable_cores
 
 CANDIDATES = 1000
 GRID = {
@@ -95,7 +96,7 @@ def main() -> None:
          "buffers.weight_kib": float(draw.uniform(32, 256)), "dram.bits_per_cycle": int(draw.integers(32, 512))}
         for _ in range(max(2, variants // 10))
     ]  # fmt: skip
-    figures: dict[str, float] = {"cores": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0]}
+    figures: dict[str, float] = {"cores": usable_cores(), "load_before": os.getloadavg()[0]}
     for name, hardware in (("grid", every[:variants]), ("nothing_in_common", alone)):
         before = processor_seconds()
         seconds, points, front = timed(hardware, model)

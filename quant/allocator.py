@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from simulators.cores import usable_cores
+
 # Parameter numbers of mallopt(3), from glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8
 
@@ -35,7 +37,7 @@ def usable_memory_bytes(root: Path = Path("/")) -> int:
     of the cores, for processes with fewer threads than there are cores have others beside them. `root` is that of the
     file system that tells of control groups."""
     whole = min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_group_limits(root)])
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     return whole * min(torch.get_num_threads(), cores) // cores
 
 

@@ -144,6 +144,8 @@ def search_hardware(
     """Search variants and bits together; results in `folder`, as of a sweep. Raises InputError as `search.run` does."""
     if experiment.candidates is not None:
         raise KeyedError(("candidates",), "they are a sweep's (mohaq sweep); a search finds its own")
+    if experiment.method == "surrogate":  # a learnt error knows bits, not hardware
+        experiment = experiment.model_copy(update={"method": "nsga2"})
     hardware = hardware_of(experiment)
     factory = ExperimentModel.of(experiment) if model is None else None
     model = factory() if factory else model
@@ -174,9 +176,7 @@ def _search(
     experiment: Experiment, genome: CoGenome, problem: CoDesignProblem, state: RunFolder, progress: Progress | None
 ) -> list[tuple[Variant, Bits]]:
     """Everything that the search looked at, each once, in the order of its appearance."""
-    # A learnt error knows bits, not hardware.
-    method = "nsga2" if experiment.method == "surrogate" else experiment.method
-    algorithm = method_of(experiment.model_copy(update={"method": method}), problem, _initial(experiment, genome))
+    algorithm = method_of(experiment, problem, _initial(experiment, genome))
     seen: dict[tuple[int, str], tuple[Variant, Bits]] = {}
     for number, asked in generations(algorithm, problem, state):
         for individual in asked:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +32,7 @@ from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
 from search.origin import located
 from search.state import CODESIGN_STATE_FILE, RunFolder
 from search.stored import load_run
+from simulators.cores import usable_cores
 from simulators.errors import InputError
 from simulators.files import with_folder
 from simulators.mohaq_closed_form import memory_mib
@@ -324,7 +324,7 @@ def _simulated(
         pairs = [frozenset(bits.values()) for bits in candidates]
         every = frozenset().union(*pairs)
         archs = [variant.arch for variant in missing]
-        with closing(on_all(population, archs, workers or len(os.sched_getaffinity(0)))) as simulated:
+        with closing(on_all(population, archs, workers or usable_cores())) as simulated:
             for i, figures in simulated:
                 if not hasattr(model, "precisions"):
                     figures = _legal(figures, missing[i], pairs, every)

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,20 @@ def test_a_search_over_hardware_resumes_and_repeats(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "whole/run.yaml").read_text())["repeat"].startswith("mohaq search")
     search_hardware(repeated, tmp_path / "again", model=StandInModel())
     assert (tmp_path / "again/sweep.csv").read_bytes() == (tmp_path / "whole/sweep.csv").read_bytes()
+
+
+def test_what_is_recorded_is_the_method_that_ran(tmp_path: Path) -> None:
+    """The default method learns errors of bits and knows no hardware: NSGA-II takes its place, and says so."""
+    settings = experiment(candidates=None, population=6, offspring=3, generations=1, method="surrogate")
+    search_hardware(settings, tmp_path / "run", model=StandInModel())
+    assert yaml.safe_load((tmp_path / "run/run.yaml").read_text())["experiment"]["method"] == "nsga2"
+
+
+def test_a_system_that_does_not_say_which_cores_are_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS has no sched_getaffinity."""
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert len(sweep(experiment(), tmp_path / "run", model=StandInModel()).front)
 
 
 def test_bits_become_what_the_hardware_offers() -> None:
