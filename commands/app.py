@@ -10,7 +10,7 @@ import sys
 import typer
 from rich.console import Console
 
-from simulators.errors import InputError
+from simulators.errors import InputError, LoweringError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,7 +35,8 @@ EXTRAS = {
 }
 """By the module that is not installed: the extra of mohaq that brings it."""
 
-INTERRUPTED = 130
+DEFECT, INTERRUPTED = 70, 130
+"""Exit codes: a platform's lowering is wrong (EX_SOFTWARE of sysexits.h); Ctrl-C."""
 
 
 def note(lines: list[str]) -> None:
@@ -52,6 +53,8 @@ def main() -> None:
             raise KeyboardInterrupt
     except InputError as error:
         code = _complain(str(error))
+    except LoweringError as error:
+        code = _complain(f"a defect of the platform, not of what you gave it: {error}", DEFECT)
     except BrokenPipeError:  # the reader of our output has gone: `mohaq arch show … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1

@@ -84,4 +84,7 @@ def bits_per_cycle(spec: BitFusionSpec) -> dict[str, int]:
     return {"dram": spec.dram.bits_per_cycle}
 
 
-PLATFORM = Platform(MACHINE, group, None, segment, leakage_mw, bits_per_cycle, Shared(key, choice, tasks, energies_pj))
+PLATFORM = Platform(
+    MACHINE, group, None, segment, leakage_mw, bits_per_cycle, Shared(key, choice, tasks, energies_pj),
+    runs_unlisted_precisions=True,
+)  # fmt: skip

@@ -52,12 +52,11 @@ class TiledProduct:
 
     def segment(self, works: tuple[LayerWork, ...], groups: int) -> Segment:
         """A product whose vectors do not depend on each other, `groups` times."""
-        p, t, fused = self.product, self.tiling, self.fused
+        p, t = self.product, self.tiling
         cuts = _cut(p.outputs, t.m), _cut(p.inputs, t.k), _cut(p.vectors, t.n)
         (m, *sizes_m), (k, *sizes_k), (n, *sizes_n) = cuts
         whole, edge = sizes_m if t.outer == "outputs" else sizes_n
-        vectors = fused is not None and fused.vector_parameters > 0
-        known = form(Loops(self._style, t.outer, m, k, n, whole == edge, vectors, groups))
+        known = form(Loops(self._style, t.outer, m, k, n, whole == edge, groups))
         costs = [self.cost(what, sizes_m[i], sizes_k[j], sizes_n[q]) for what, i, j, q in known.marks]
         return known.segment(costs, works)
 
@@ -67,7 +66,7 @@ class TiledProduct:
         loaded."""
         p, t = self.product, self.tiling
         tiles = Tiles(self._style, self.cost)
-        if self.fused is not None and self.fused.vector_parameters:
+        if self._style.vectors:
             builder.emit(1, [(1, [tiles.vectors()])])
         parts_m = _cut(p.outputs, t.m)[0]
         parts_k = _cut(p.inputs, t.k)[0]
@@ -160,6 +159,7 @@ class TiledProduct:
             preloads=not self.spec.corrections.skip_first_preload,
             fused=fused is not None,
             extra=fused is not None and fused.inputs > self.product.outputs,
+            vectors=fused is not None and fused.vector_parameters > 0,
         )
 
     @cached_property

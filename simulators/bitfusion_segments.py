@@ -115,11 +115,12 @@ def _elementwise(layer: Elementwise, works: Sequence[LayerWork], spec: BitFusion
         written = part(layer.outputs * layer.steps * layer.output_bits)
         busy = max(1, ceil(part(op_cycles(layer, spec) * layer.steps) / spec.post_processing.lanes))
         free: tuple[Label, ...] = (("outputs free", depth), EVERYTHING_BEFORE)
+        needs: tuple[Label, ...] = (("inputs", 1), *((("vectors", 1),) if layer.vector_parameters else ()))
         loaded = ((0, "dram_read", read), (0, "output_buffer_write", read), (0, "output_buffer_read", read))
         stored = ((0, "dram_write", written), (0, "output_buffer_write", written), (0, "output_buffer_read", written))
         return [(1, [
             Step(("inputs",), LOAD_INPUTS, transfer_cycles(read, spec), INPUTS, free, loaded),
-            Step(("process",), PROCESS, busy, PROCESSING, (("inputs", 1), ("vectors", 1)), ((0, "busy_cycles", busy),)),
+            Step(("process",), PROCESS, busy, PROCESSING, needs, ((0, "busy_cycles", busy),)),
             Step(("store", "outputs free"), STORE, transfer_cycles(written, spec), OUTPUTS, (("process", 1),), stored),
         ])]  # fmt: skip
 

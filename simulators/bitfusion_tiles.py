@@ -55,6 +55,8 @@ class Style(NamedTuple):
     """Whether an elementwise layer takes the results."""
     extra: bool
     """Whether that one takes more than the results."""
+    vectors: bool
+    """Whether that one has biases or recurrent vectors."""
 
 
 class Tiles:
@@ -119,7 +121,7 @@ class Tiles:
                 self.step("store", sizes, ("store", "outputs free"), STORE, OUTPUTS, (("drain", 1),)),
             ]
         steps = [self.step("drain", sizes, ("drain",), DRAIN, waiting, (behind,))]
-        needs: tuple[Label, ...] = (("drain", 1), ("vectors", 1))
+        needs: tuple[Label, ...] = (("drain", 1), *((("vectors", 1),) if self.style.vectors else ()))
         if self.style.extra:
             free: tuple[Label, ...] = (("outputs free", self.style.depth), *((EVERYTHING_BEFORE,) if first else ()))
             steps.append(self.step("extra", sizes, ("extra",), LOAD_INPUTS, INPUTS, free))
@@ -141,8 +143,6 @@ class Loops(NamedTuple):
     n: int
     alike: bool
     """Whether the last tile of the outer loop is as large as the others."""
-    vectors: bool
-    """Whether the elementwise layer has some."""
     groups: int
     """Products that follow each other."""
 
@@ -198,7 +198,7 @@ def form(loops: Loops) -> Form:
 
 def write(builder: SegmentBuilder, tiles: Tiles, loops: Loops) -> None:
     """Loops as periods, one a tile of the outer loop; the sizes of their tiles are marks."""
-    if loops.vectors:
+    if loops.style.vectors:
         builder.emit(1, [(1, [tiles.vectors()])])
     outer, inner = (loops.m, loops.n) if loops.outer == "outputs" else (loops.n, loops.m)
 

@@ -45,6 +45,8 @@ class Platform:
     """Bandwidth by level of memory, named as in a layer's traffic."""
     shared: Shared | None = None
     """None: each architecture has its own segments."""
+    runs_unlisted_precisions: bool = False
+    """Whether products may have widths that the spec's `precisions` does not list; they are refused where not."""
 
 
 @dataclass(frozen=True)

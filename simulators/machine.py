@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators import kernels
-from simulators.errors import InputError
+from simulators.errors import LoweringError
 
 Ints = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ MAX_CYCLES = 1 << 60
 """Times are int64; a program whose service times add up to more is refused before it runs."""
 
 
-class Deadlock(InputError):
+class Deadlock(LoweringError):
     """Queue heads that wait for each other: no task can start, and not all have run."""
 
 
@@ -162,19 +162,18 @@ class Program:
         )  # fmt: skip
 
     def check(self, machine: Machine) -> None:
-        """Raise ValueError if this is not a program of that machine. A defect of a lowering, never of a user's
-        input."""
+        """Raise LoweringError if this is not a program of that machine."""
         lengths = self.lengths
         if (lengths < 1).any() or (self.repeat < 1).any():
-            raise ValueError("every block has a task and a repeat count of at least one")
+            raise LoweringError("every block has a task and a repeat count of at least one")
         if (self.service < 1).any():
-            raise ValueError("service times are at least one cycle")
+            raise LoweringError("service times are at least one cycle")
         if len(self.queue) and not (self.queue.min() >= 0 and self.queue.max() < len(machine.queues)):
-            raise ValueError("unknown queue")
+            raise LoweringError("unknown queue")
         if len(self.kind) and not (self.kind.min() >= 0 and self.kind.max() < len(machine.kinds)):
-            raise ValueError("unknown kind")
+            raise LoweringError("unknown kind")
         if (np.diff(self.segment) < 0).any():
-            raise ValueError("segments follow each other")
+            raise LoweringError("segments follow each other")
         begin = np.concatenate([[0], np.cumsum(self.repeat * lengths)])
         for b in range(len(self.repeat)):
             # A block that repeats may be shortened by fast-forwarding, so no relative dependency may reach across one.
@@ -186,11 +185,11 @@ class Program:
                     block, offset = int(self.dependency_block[d]), int(self.dependency_offset[d])
                     if block == RELATIVE:
                         if offset == 0 or u - offset < floor or last - offset >= begin[b + 1]:
-                            raise ValueError(f"block {b}, task {j}: relative dependency {offset} is out of reach")
+                            raise LoweringError(f"block {b}, task {j}: relative dependency {offset} is out of reach")
                     elif block != BARRIER and (
                         not 0 <= block < b or not 1 <= offset <= self.repeat[block] * lengths[block]
                     ):
-                        raise ValueError(f"block {b}, task {j}: no task {offset} before the end of block {block}")
+                        raise LoweringError(f"block {b}, task {j}: no task {offset} before the end of block {block}")
 
 
 def program(blocks: Sequence[tuple[int, int, Sequence[Task]]]) -> Program:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from simulators.errors import LoweringError
 from simulators.machine import Machine
 from simulators.segment_shape import Part, names_of, shape_of
 from simulators.segments import AheadTask, LayerWork, Run, Segment, add_traffic
@@ -27,8 +28,10 @@ class SegmentBuilder:
     layer's on another array or at other bits have; their service times and traffic are put in.
     """
 
-    def __init__(self, machine: Machine, works: Sequence[LayerWork]):
+    def __init__(self, machine: Machine, works: Sequence[LayerWork], earlier_roles: Iterable[str] = ()):
+        """`earlier_roles`: what steps may wait for though only segments before this one have such steps."""
         self._machine = machine
+        self._earlier_roles = frozenset(earlier_roles)
         self.works = tuple(works)
         self._parts: list[Part] = []
         self._order: list[int] = []
@@ -37,7 +40,7 @@ class SegmentBuilder:
         """Add periods, all alike; the last may differ in service times and traffic."""
         steady, ending = _nonempty(runs), None if last is None else _nonempty(last)
         if ending is not None and names_of(steady) != names_of(ending):
-            raise ValueError("the last period must have the steps and dependencies of the others")
+            raise LoweringError("the last period must have the steps and dependencies of the others")
         alike = periods - (ending is not None)
         self._count(steady, alike)
         self._count(ending or [], 1)
@@ -48,8 +51,8 @@ class SegmentBuilder:
             self._order += self._add([Part(periods, steady, ending)])
 
     def segment(self) -> Segment:
-        """What was emitted. Raises ValueError for a defect of the lowering."""
-        shape = shape_of(self._machine, self._parts, self._order)
+        """What was emitted. Raises LoweringError for a defect of the lowering."""
+        shape = shape_of(self._machine, self._parts, self._order, self._earlier_roles)
         steps = [step for part in self._parts for step in part.steps]
         service = np.array([step.service for step in steps], np.int64)[shape.source]
         kind = np.array([step.kind for step in steps], np.int64)[shape.source]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate, islice, pairwise
+from threading import Lock
 
 import numpy as np
 
+from simulators.errors import LoweringError
 from simulators.machine import BARRIER, RELATIVE, Ints, Machine, Program
 from simulators.segments import EVERYTHING_BEFORE, KEPT, Label, Run, Step
 
@@ -57,24 +60,32 @@ class Shape:
 
 
 _shapes: OrderedDict[tuple[object, ...], Shape] = OrderedDict()
+_shapes_lock = Lock()
 SHAPES = 2048
 """How many are kept, of some ten KiB each; a network's layers have some hundred."""
 
 
-def shape_of(machine: Machine, parts: Sequence[Part], order: Sequence[int]) -> Shape:
-    """The shape of parts that follow each other in an order, from the cache where it is known."""
-    key = (machine, tuple(order), *[(part.periods, part.names, part.last is None) for part in parts])
-    known = _shapes.get(key)
-    if known is None:
-        maker = _ShapeMaker(machine)
-        begins = [0, *accumulate(len(part.steps) for part in parts)]
-        for number in order:
-            maker.emit(parts[number], begins[number])
-        known = _shapes[key] = maker.shape()
+def shape_of(
+    machine: Machine, parts: Sequence[Part], order: Sequence[int], earlier_roles: frozenset[str] = frozenset()
+) -> Shape:
+    """The shape of parts that follow each other in an order, from the cache where it is known. Raises LoweringError for
+    a dependency on a role that neither its steps nor `earlier_roles` have."""
+    key = (machine, tuple(order), earlier_roles, *[(part.periods, part.names, part.last is None) for part in parts])
+    with _shapes_lock:
+        known = _shapes.get(key)
+        if known is not None:
+            _shapes.move_to_end(key)
+            return known
+    maker = _ShapeMaker(machine)
+    begins = [0, *accumulate(len(part.steps) for part in parts)]
+    for number in order:
+        maker.emit(parts[number], begins[number])
+    made = maker.shape(earlier_roles)
+    with _shapes_lock:
+        _shapes[key] = made
         if len(_shapes) > SHAPES:
             _shapes.popitem(last=False)
-    _shapes.move_to_end(key)
-    return known
+    return made
 
 
 class _ShapeMaker:
@@ -112,8 +123,9 @@ class _ShapeMaker:
         ends = [end * len(placed.period.index) for end in accumulate(repeats)]
         self._history.append(_Past(placed, periods, first_block, ends))
 
-    def shape(self) -> Shape:
-        """What was emitted. Raises ValueError for a defect of the lowering."""
+    def shape(self, earlier_roles: frozenset[str]) -> Shape:
+        """What was emitted. Raises LoweringError for a defect of the lowering."""
+        self._check_roles(earlier_roles)
         whole = _join(self._blocks)
         ahead, ahead_whole = self._ahead(whole)
         barrier = whole.dependency_block == BARRIER
@@ -132,6 +144,17 @@ class _ShapeMaker:
         roles = dict.fromkeys(role for past in self._history for role in past.placed.of_role)
         exports = {role: tuple(islice(self._last(role), KEPT)) for role in roles if role not in self._ahead_roles}
         return Shape(whole, alone, np.concatenate(self._sources), waits, ahead, ahead_whole, exports)
+
+    def _check_roles(self, earlier_roles: frozenset[str]) -> None:
+        """A step that waits for a role that no step has would wait for nothing: an unlimited buffer."""
+        steps = [step for past in self._history for step in past.placed.period.steps]
+        known = earlier_roles | {role for step in steps for role in step.roles}
+        for step in steps:
+            for role, _ in step.after:
+                if role not in known and role != EVERYTHING_BEFORE[0]:
+                    near = difflib.get_close_matches(role, known, 1)
+                    hint = f"did you mean {near[0]!r}?" if near else f"the roles are {', '.join(sorted(known))}"
+                    raise LoweringError(f"step {step.roles}: it waits for {role!r}, which no step is; {hint}")
 
     def _last(self, role: str) -> Iterator[tuple[int, int]]:
         """Places of the last steps of a role, the last first."""
@@ -178,11 +201,11 @@ class _ShapeMaker:
         return count
 
     def _ahead(self, whole: Program) -> tuple[tuple[tuple[int, tuple[Label, ...]], ...], bool]:
-        """What may start before the segments before are complete. Raises ValueError where it is what must not."""
+        """What may start before the segments before are complete. Raises LoweringError where it is what must not."""
         gates = _Gates(whole, self._machine.ahead)
         for q in np.unique(whole.queue).tolist():
             if q != self._machine.ahead and not gates.holds(gates.first(q)):
-                raise ValueError(f"queue {self._machine.queues[q].name}: its first task waits for no barrier")
+                raise LoweringError(f"queue {self._machine.queues[q].name}: its first task waits for no barrier")
         ahead: list[tuple[int, tuple[Label, ...]]] = []
         for b in range(len(whole.repeat)):
             first = int(whole.first_task[b])

@@ -99,7 +99,7 @@ def key(spec: SilagoSpec) -> Hashable:
     """What tasks depend on: not on energies or the clock."""
     parts = (spec.fabric, spec.cell, spec.dimarch)
     return (
-        *(part.model_dump_json() for part in parts), spec.precisions, spec.skips_inactive_inputs,
+        *(part.model_dump_json() for part in parts), spec.skips_inactive_inputs,
         spec.dram and spec.dram.bits_per_cycle, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
     )  # fmt: skip
 
@@ -169,12 +169,6 @@ def _spills(layer: AnyLayer, spec: SilagoSpec) -> bool:
 def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, list[tuple[int, int]], bool]:
     """Length of the reduction (in a group, of a convolution), (number of vectors, inputs that are multiplied) in order,
     whether they wait for each other."""
-    pair = (layer.weight_bits, layer.activation_bits)
-    if pair not in spec.precisions:
-        legal = ", ".join(f"{w}x{a}" for w, a in spec.precisions)
-        raise InputError(
-            f"layer {layer.name}: {pair[0]}x{pair[1]} bits: {spec.name} multiplies {legal} (weights x activations)"
-        )
     if isinstance(layer, Conv2d):
         height, width = layer.output_size
         inputs = layer.in_channels // layer.groups * layer.kernel[0] * layer.kernel[1]

@@ -7,20 +7,22 @@ network that differs from an earlier one in one layer costs one or two passages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from threading import Lock
 from typing import Any, NamedTuple
 
 from simulators import arch, bitfusion, reference, silago
 from simulators.arch import Arch
 from simulators.engine import Ahead, Passage, run_segment
-from simulators.errors import InputError
+from simulators.errors import InputError, LoweringError
 from simulators.lowering import Lowered, Platform
 from simulators.report import Report, layer_cycles, make_report
 from simulators.segments import AheadTask, Segment, lookahead, with_lookahead
 from simulators.specs import PlatformSpec
-from simulators.trace import AnyLayer, Trace
+from simulators.trace import AnyLayer, Elementwise, Trace
 
 PLATFORMS: dict[str, Platform] = {"bitfusion": bitfusion.PLATFORM, "silago": silago.PLATFORM}
 
@@ -51,10 +53,13 @@ class Crossing(NamedTuple):
 
 
 class Store:
-    """Segments and passages that architectures share whose tasks do not differ."""
+    """Segments and passages that architectures share whose tasks do not differ. Several threads may use one: numbers
+    are given under a lock, and what two threads make at once is equal."""
 
-    def __init__(self, platform: Platform):
-        self.machine = platform.machine
+    def __init__(self, name: str):
+        self.platform = name
+        self.machine = PLATFORMS[name].machine
+        self._lock = Lock()
         self._numbers: dict[tuple[object, ...], int] = {}
         self._by_number: list[Segment] = []
         self._layers: list[tuple[AnyLayer, ...]] = []
@@ -72,9 +77,13 @@ class Store:
         """The number of a segment, which is made if it is new."""
         number = self._numbers.get(key)
         if number is None:
-            self._by_number.append(make())
-            self._layers.append(tuple(layers))
-            number = self._numbers[key] = len(self._by_number) - 1
+            segment = make()
+            with self._lock:
+                number = self._numbers.get(key)
+                if number is None:
+                    self._by_number.append(segment)
+                    self._layers.append(tuple(layers))
+                    number = self._numbers[key] = len(self._by_number) - 1
         return number
 
     def made(self, number: int) -> Segment:
@@ -92,9 +101,11 @@ class Store:
         known = self._lookaheads.get(key)
         if known is None:
             tasks = lookahead(self._by_number[number], self._ahead_tasks[behind])
-            known = self._contents.setdefault(tasks, len(self._ahead_tasks))
-            if known == len(self._ahead_tasks):
-                self._ahead_tasks.append(tasks)
+            with self._lock:
+                known = self._contents.get(tasks)
+                if known is None:
+                    self._ahead_tasks.append(tasks)
+                    known = self._contents[tasks] = len(self._ahead_tasks) - 1
             self._lookaheads[key] = known
         return known
 
@@ -105,15 +116,20 @@ class Store:
         if passage is None:
             segment = self._by_number[number]
             program = with_lookahead(segment, self.machine.ahead, self._ahead_tasks[ahead_of])
-            passage = run_segment(self.machine, program, len(segment.program.repeat), ahead)
+            with lowering_of(self.platform, self._layers[number]):
+                passage = run_segment(self.machine, program, len(segment.program.repeat), ahead)
             self._passages[key] = passage
         return passage
 
     def state(self, ahead: Ahead) -> int:
         """A number for where the queue that runs ahead stands."""
-        number = self._state_numbers.setdefault(ahead, len(self._states))
-        if number == len(self._states):
-            self._states.append(ahead)
+        number = self._state_numbers.get(ahead)
+        if number is None:
+            with self._lock:
+                number = self._state_numbers.get(ahead)
+                if number is None:
+                    self._states.append(ahead)
+                    number = self._state_numbers[ahead] = len(self._states) - 1
         return number
 
     def crossing(self, number: int, ahead_of: int, state: int) -> Crossing:
@@ -136,7 +152,16 @@ class Store:
 @lru_cache(maxsize=ARCHITECTURES)
 def store(platform: str, key: Hashable) -> Store:
     """What the architectures of a platform with that key share (see `lowering.Shared`)."""
-    return Store(PLATFORMS[platform])
+    return Store(platform)
+
+
+@contextmanager
+def lowering_of(platform: str, layers: Sequence[AnyLayer]) -> Iterator[None]:
+    """A defect that is found inside is that platform's, and of these layers."""
+    try:
+        yield
+    except LoweringError as error:
+        raise type(error)(f"platform {platform}: {', '.join(layer.name for layer in layers)}: {error}") from None
 
 
 def shared_key(arch: Arch) -> Hashable:
@@ -152,7 +177,7 @@ class Simulator:
         self.arch = arch
         self.platform = PLATFORMS[arch.platform]
         apart = alone or self.platform.shared is None
-        self.store = Store(self.platform) if apart else store(arch.platform, shared_key(arch))
+        self.store = Store(arch.platform) if apart else store(arch.platform, shared_key(arch))
         self._numbers: dict[tuple[object, ...], int] = {}
         self._made: dict[int, Segment] = {}
         self._energies_pj: dict[int, list[dict[str, float]]] = {}
@@ -173,12 +198,15 @@ class Simulator:
         number = self._numbers.get(key)
         if number is None:
             shared, spec = self.platform.shared, self.arch.spec
-            if shared is None:
-                number = self.store.number(key, layers, lambda: self.platform.segment(layers, placed, spec))
-            else:
-                chosen = shared.choice(layers, placed, spec)
-                make = shared.tasks
-                number = self.store.number((chosen, shapes), layers, lambda: make(layers, chosen, spec))
+            if not self.platform.runs_unlisted_precisions:
+                _check_precisions(layers, spec)
+            with lowering_of(self.arch.platform, layers):
+                if shared is None:
+                    number = self.store.number(key, layers, lambda: self.platform.segment(layers, placed, spec))
+                else:
+                    chosen = shared.choice(layers, placed, spec)
+                    make = shared.tasks
+                    number = self.store.number((chosen, shapes), layers, lambda: make(layers, chosen, spec))
             self._numbers[key] = number
         return number
 
@@ -238,6 +266,17 @@ class Simulator:
         return self.platform.placed([(layer.name, layer.parameter_bits) for layer in layers], self.arch.spec)
 
 
+def _check_precisions(layers: Sequence[AnyLayer], spec: PlatformSpec) -> None:
+    """Raises InputError for a product at widths that the spec does not list."""
+    for layer in layers:
+        pair = (layer.weight_bits, layer.activation_bits)
+        if not isinstance(layer, Elementwise) and pair not in spec.precisions:
+            raise InputError(
+                f"layer {layer.name}: {pair[0]}x{pair[1]} bits: {spec.name} multiplies "
+                f"{', '.join(f'{w}x{a}' for w, a in spec.precisions)} (weights x activations)"
+            )
+
+
 @lru_cache(maxsize=ARCHITECTURES)
 def simulator(arch: Arch) -> Simulator:
     """The simulator of an architecture, kept from call to call."""
@@ -262,7 +301,8 @@ def simulate(trace: Trace, arch: Arch, engine: str = "numba") -> Report:
     numbers = known.segments(trace.layers)
     lowered = known.lowered(numbers)
     if engine == "simpy":
-        charged = reference.run(lowered.machine, lowered.program).charged.tolist()
+        with lowering_of(arch.platform, trace.layers):
+            charged = reference.run(lowered.machine, lowered.program).charged.tolist()
     else:
         charged = [passage.charged for passage in known.run(numbers)]
     return make_report(trace, arch, lowered, charged)

@@ -11,11 +11,11 @@ from simulators.machine import COMPUTE
 from simulators.segment_builder import SegmentBuilder
 from simulators.segments import LayerWork, Segment
 
-STYLES = st.builds(Style, st.sampled_from([1, 2]), st.booleans(), st.booleans(), st.booleans())
+STYLES = st.builds(Style, st.sampled_from([1, 2]), st.booleans(), st.booleans(), st.booleans(), st.booleans())
 COUNTS = st.integers(1, 40)
 LOOPS = st.builds(
     Loops, STYLES, st.sampled_from(["outputs", "vectors"]), COUNTS, st.integers(1, 8), COUNTS, st.booleans(),
-    st.booleans(), st.integers(1, 3),
+    st.integers(1, 3),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from simulators import engine, reference
 from simulators.attribution import charge
+from simulators.errors import InputError
 from simulators.machine import Deadlock, Machine, Program, Queue, Task, program, unroll
 
 KINDS = ("compute", "weights", "inputs", "outputs")
@@ -112,6 +113,7 @@ def test_deadlock_is_an_error_in_both_engines() -> None:
         engine.run(machine, circle)
     with pytest.raises(Deadlock, match="qa at task 0, qb at task 1"):
         reference.run(machine, circle)
+    assert not issubclass(Deadlock, InputError), "a lowering's defect, which must not read as a user's mistake"
 
 
 def test_overflow_is_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 from simulators import reference, segment_builder
 from simulators.attribution import charge
 from simulators.engine import Ahead, Passage, run_segment, run_tasks
+from simulators.errors import LoweringError
 from simulators.machine import Machine, Queue, unroll
 from simulators.segment_builder import SegmentBuilder
 from simulators.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step, link, lookahead, with_lookahead
@@ -27,7 +28,7 @@ def random_segment(rng: np.random.Generator, longest: int = 9, periods: int = 7)
         return int(rng.integers(1, longest + 1))
 
     depth = int(rng.integers(1, 4))
-    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)], ["weights"])
     if rng.random() < 0.4:  # parameters of the whole layer, which nothing holds up
         builder.emit(int(rng.integers(1, 3)), [(1, [Step(("vectors",), PREFETCH, service(), 1)])])
     for _ in range(int(rng.integers(1, 3))):
@@ -105,14 +106,29 @@ def test_traffic_counts_every_period() -> None:
 def test_a_lowering_that_lets_computation_run_ahead_is_a_defect() -> None:
     builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
     builder.emit(1, [(1, [Step(("x",), COMPUTE, 1, 0)])])
-    with pytest.raises(ValueError, match="compute: its first task waits for no barrier"):
+    with pytest.raises(LoweringError, match="compute: its first task waits for no barrier"):
         builder.segment()
+
+
+@pytest.mark.parametrize("role", ["buffer fre", "nothing of the kind"])
+def test_a_role_that_nothing_has_is_a_defect_and_no_unlimited_buffer(role: str) -> None:
+    def segment(waits_for: str, *earlier: str) -> Segment:
+        builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)], earlier)
+        load = Step(("loaded",), LOADS, 1, 2, (EVERYTHING_BEFORE, (waits_for, 2)))
+        builder.emit(4, [(1, [load, Step(("x", "buffer free"), COMPUTE, 9, 0, (("loaded", 1),))])])
+        return builder.segment()
+
+    hint = "did you mean 'buffer free'" if role == "buffer fre" else "the roles are buffer free, loaded, x"
+    with pytest.raises(LoweringError, match=rf"waits for '{role}', which no step is; {hint}"):
+        segment(role)
+    segment("buffer free")
+    segment(role, role)  # of earlier segments, said to be so
 
 
 def test_a_last_period_of_another_form_is_a_defect() -> None:
     builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
     one = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,))
-    with pytest.raises(ValueError, match="last period"):
+    with pytest.raises(LoweringError, match="last period"):
         builder.emit(3, [(1, [one])], [(2, [one])])
 
 
