@@ -12,8 +12,8 @@ import numpy as np
 from timing import seconds
 
 from simulators import Elementwise, load_arch, load_trace, simulate, simulate_batch
-from simulators.bitfusion_mapping import forget_mappings
-from simulators.simulation import simulator, store
+from simulators.platforms.bitfusion.mapper import forget_mappings
+from simulators.run.simulation import simulator, store
 
 CANDIDATES = 10_000
 

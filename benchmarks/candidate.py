@@ -12,9 +12,9 @@ import json
 from timing import seconds
 
 from simulators import Arch, Trace, load_arch, load_trace
-from simulators.bitfusion_mapping import forget_mappings
-from simulators.report import make_report
-from simulators.simulation import Simulator
+from simulators.platforms.bitfusion.mapper import forget_mappings
+from simulators.run.report import make_report
+from simulators.run.simulation import Simulator
 
 
 def evaluate(known: Simulator, trace: Trace, arch: Arch) -> int:

@@ -15,9 +15,9 @@ import torch
 from timing import seconds
 
 from quant import Recogniser, homogeneous, load_model
-from quant.models.arithmetic import FloatArithmetic, by_gate
-from quant.models.recurrence import sru_recurrence_fixed
-from quant.quantizer import Grid, fixed_point_grid
+from quant.arithmetic.grid import Grid, fixed_point_grid
+from quant.arithmetic.protocol import FloatArithmetic, by_gate
+from quant.networks.recurrence import sru_recurrence_fixed
 
 BITS = (8, 4)
 

@@ -9,10 +9,10 @@ import json
 
 from timing import seconds
 
-from simulators import load_arch, load_trace, reference
-from simulators.engine import run_tasks
-from simulators.machine import unroll
-from simulators.simulation import Simulator
+from simulators import load_arch, load_trace
+from simulators.engine import reference, run_tasks
+from simulators.engine.machine import unroll
+from simulators.run.simulation import Simulator
 
 TRACE, ARCH = "mohaq-sru-8bit", "bitfusion"
 

@@ -13,11 +13,11 @@ import time
 import numpy as np
 
 from quant import homogeneous, load_model
-from search.executors.executor import Executor, Inline
-from search.executors.pool import Pool
-from search.executors.worker import Recognised, Recognition, Source, limit_threads
-from search.experiment import Experiment, ExperimentModel
-from search.genome import Bits, Genome
+from search.evaluation.executors.executor import Executor, Inline
+from search.evaluation.executors.pool import Pool
+from search.evaluation.executors.worker import Recognised, Recognition, Source, limit_threads
+from search.settings.experiment import Experiment, ExperimentModel
+from search.space.genome import Bits, Genome
 from simulators import load_arch
 
 CANDIDATES, WORKERS = 20, 2

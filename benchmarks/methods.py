@@ -20,8 +20,8 @@ from pymoo.indicators.hv import Hypervolume
 
 from quant import load_model
 from search import Experiment, Run, run
-from search.experiment import Method
-from search.ledger import LEDGER_FILE
+from search.evaluation.ledger import LEDGER_FILE
+from search.settings.experiment import Method
 
 VARIANTS: dict[str, dict[str, Any]] = {
     method: {"method": method, "seed_neighbours": False} for method in get_args(Method)

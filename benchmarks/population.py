@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from quant import Recogniser, load_model
-from quant.population import PrefixCache
+from quant.evaluation.prefix_cache import PrefixCache
 from search import Experiment, run
-from search.genome import Bits
+from search.space.genome import Bits
 
 Group = Sequence[Bits]
 

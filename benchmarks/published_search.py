@@ -11,7 +11,7 @@ from pathlib import Path
 
 from timing import seconds
 
-from simulators.validate import compare_table
+from simulators.platforms.bitfusion.validate import compare_table
 
 TABLES = sorted((Path(__file__).parents[1] / "tests/reference").glob("bitfusion_*.csv"))
 RELEASED_S = (0.5, 0.9)

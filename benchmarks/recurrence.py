@@ -15,10 +15,10 @@ import torch
 from timing import seconds
 from torch.nn import functional
 
-from quant.allocator import keep_freed_memory
-from quant.models.recurrence import sru_recurrence
-from quant.models.sru import Sru, SruGeometry
-from quant.train import BFloat16Arithmetic
+from quant.arithmetic.glibc_memory import keep_freed_memory
+from quant.networks.recurrence import sru_recurrence
+from quant.networks.sru import Sru, SruGeometry
+from quant.training.loop import BFloat16Arithmetic
 
 STEPS, BATCH, CELLS = 256, 16, 550
 

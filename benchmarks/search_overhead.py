@@ -14,7 +14,7 @@ from pathlib import Path
 
 from quant import homogeneous, load_model
 from search import Experiment, run
-from search.ledger import LEDGER_FILE, Ledger
+from search.evaluation.ledger import LEDGER_FILE, Ledger
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from simulators import Elementwise, Trace, load_trace
-from simulators.cores import usable_cores
+from simulators.inputs.cores import usable_cores
 
 CANDIDATES = 1000
 GRID = {

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from simulators import Elementwise, InputError, load_arch, load_trace, simulate
-from simulators.lowering import Platform
-from simulators.machine import COMPUTE, Machine, Queue
-from simulators.segment_builder import SegmentBuilder
-from simulators.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step
-from simulators.simulation import register_platform
-from simulators.specs import Figure, PlatformSpec, Units
+from simulators.engine.machine import COMPUTE, Machine, Queue
+from simulators.hardware.spec import Figure, PlatformSpec, Units
+from simulators.lowering.builder import SegmentBuilder
+from simulators.lowering.platform import Platform
+from simulators.lowering.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step
+from simulators.run.simulation import register_platform
 
 # What the hardware has: servers, and in-order queues on them, the first of highest priority.
 LOAD, STORE, ARRAY, VECTOR = range(4)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 SAMPLE_RATE = 16_000
 

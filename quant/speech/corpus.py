@@ -5,7 +5,7 @@ from pathlib import Path
 from quant.speech.digits import is_digits, load_digits
 from quant.speech.timit import load_timit
 from quant.speech.utterances import SPLITS, Corpus
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 
 def load_corpus(root: Path | str, split: str, skip_bad: bool = False) -> Corpus:

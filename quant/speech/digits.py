@@ -19,7 +19,7 @@ from scipy.signal import resample_poly
 from quant.speech.audio import SAMPLE_RATE, read_audio
 from quant.speech.units import DIGITS
 from quant.speech.utterances import Corpus, Utterance
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 RECORDED_RATE = 8_000
 FOLDER = "recordings"

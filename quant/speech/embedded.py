@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from quant.cache import cache_dir
+from quant.speech.cache_folder import cache_dir
 from quant.speech.utterances import SPLITS
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 SIZES: dict[str, tuple[str, ...]] = {
     "full": (),

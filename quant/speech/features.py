@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from quant.cache import cache_dir
 from quant.speech.audio import SAMPLE_RATE
+from quant.speech.cache_folder import cache_dir
 from quant.speech.units import PHONES, UNITS, Units
 from quant.speech.utterances import Corpus, Utterance
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 BANDS = 23
 WINDOW_SAMPLES = 400

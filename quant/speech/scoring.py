@@ -19,7 +19,7 @@ import numpy as np
 
 from quant.speech.features import Features
 from quant.speech.units import PHONES, Units
-from simulators.jit import compiled
+from simulators.inputs.jit import compiled
 
 TUNING_GRID = ((0.5, 1.0, 1.5, 2.0), (0.1, 0.2, 0.4, 0.6), (0.0, 1.0, 2.0, 3.0))
 """Bigram scales, prior scales and insertion terms that `tune_decoder` tries: 64 decodings, 3 s for 9 minutes."""

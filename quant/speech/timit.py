@@ -15,7 +15,7 @@ import yaml
 from quant.speech import phones
 from quant.speech.audio import SAMPLE_RATE, read_audio
 from quant.speech.utterances import SPLITS, Corpus, Utterance
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 SHORTEST = 720
 """Samples of three frames: what one phone's model takes."""

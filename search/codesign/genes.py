@@ -2,9 +2,8 @@
 
 The hardware's genes are positions: of the block where there are several, then of each block's architecture, entry of
 its list, and value of each key of its grid. A pair of bits that the chosen hardware does not offer becomes the next
-wider one that it does, so that every individual can be run. As in `search.driver`, to resume is to run again from the
-seed with all finished evaluations in the ledger.
-"""
+wider one that it does, so that every individual can be run. As in `search.runs.driver`, to resume is to run again from
+the seed with all finished evaluations in the ledger. """
 
 from __future__ import annotations
 
@@ -17,26 +16,26 @@ from typing import Any
 import numpy as np
 from pymoo.core.problem import Problem
 
-from quant.candidate import name_of
-from search.codesign.outputs import write_sweep
-from search.codesign.points import OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign, kind_of
+from quant.sites.candidate import name_of
+from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign, kind_of
 from search.codesign.sweep import error_limit, genome_of, hardware_of, identity_of, needs_error
-from search.driver import Progress, reporter
-from search.evaluation import Cost, Evaluator
-from search.executors.executor import Executor, Inline
-from search.executors.worker import Source
-from search.experiment import Experiment, ExperimentModel
-from search.generations import generations
-from search.genome import Bits, Genome
-from search.hardware import Hardware, Variant
-from search.ledger import LEDGER_FILE, Ledger
-from search.methods import method_of
-from search.origin import located
-from search.problem import NOT_EVALUATED
-from search.state import CODESIGN_STATE_FILE, RunFolder
-from simulators.errors import InputError
-from simulators.files import with_folder
-from simulators.places import KeyedError
+from search.codesign.sweep_outputs import write_sweep
+from search.evaluation.evaluator import Cost, Evaluator
+from search.evaluation.executors.executor import Executor, Inline
+from search.evaluation.executors.worker import Source
+from search.evaluation.ledger import LEDGER_FILE, Ledger
+from search.methods.pymoo_methods import method_of
+from search.runs.driver import Progress, reporter
+from search.runs.generations import generations
+from search.runs.problem import NOT_EVALUATED
+from search.runs.run_folder import CODESIGN_STATE_FILE, RunFolder
+from search.settings.experiment import Experiment, ExperimentModel
+from search.settings.experiment_source import located
+from search.space.genome import Bits, Genome
+from search.space.hardware_variants import Hardware, Variant
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import with_folder
+from simulators.inputs.source_locations import KeyedError
 
 
 @dataclass(frozen=True)

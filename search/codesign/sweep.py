@@ -18,27 +18,27 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from quant.candidate import name_of, parse_bits
-from search.codesign.outputs import write_sweep
-from search.codesign.points import NOT_OFFERED, OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign
-from search.driver import BASELINE_BITS, data_digest, reporter, search_with
-from search.evaluation import Evaluator, Quality
-from search.executors.executor import Executor, Inline
-from search.executors.worker import Source
-from search.experiment import Candidates, Experiment, ExperimentModel
-from search.genome import Bits, Genome
-from search.hardware import Hardware, Variant
-from search.ledger import LEDGER_FILE, Ledger, cost_code, error_code
-from search.origin import located
-from search.state import CODESIGN_STATE_FILE, RunFolder
-from search.stored import load_run
-from simulators.cores import usable_cores
-from simulators.errors import InputError
-from simulators.files import with_folder
-from simulators.mohaq_closed_form import memory_mib
-from simulators.places import KeyedError, under
-from simulators.population import Figures, Population
-from simulators.processes import on_all
+from quant.sites.candidate import name_of, parse_bits
+from search.codesign.design_points import NOT_OFFERED, OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign
+from search.codesign.sweep_outputs import write_sweep
+from search.evaluation.evaluator import Evaluator, Quality
+from search.evaluation.executors.executor import Executor, Inline
+from search.evaluation.executors.worker import Source
+from search.evaluation.ledger import LEDGER_FILE, Ledger, cost_code, error_code
+from search.runs.driver import BASELINE_BITS, data_digest, reporter, search_with
+from search.runs.run_folder import CODESIGN_STATE_FILE, RunFolder
+from search.runs.run_reader import load_run
+from search.settings.experiment import Candidates, Experiment, ExperimentModel
+from search.settings.experiment_source import located
+from search.space.genome import Bits, Genome
+from search.space.hardware_variants import Hardware, Variant
+from simulators.closed_forms.mohaq import memory_mib
+from simulators.inputs.cores import usable_cores
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import with_folder
+from simulators.inputs.source_locations import KeyedError, under
+from simulators.run.parallel_sweep import on_all
+from simulators.run.population import Figures, Population
 
 PARTS = "parts"
 
@@ -72,8 +72,8 @@ def sweep(
     executor: Executor | None = None,
     workers: int | None = None,
 ) -> CoDesign:
-    """All candidates on all variants; results in `folder`, see `search.codesign.outputs`. `workers`: processes that
-    simulate, by default one a core.
+    """All candidates on all variants; results in `folder`, see `search.codesign.sweep_outputs`. `workers`: processes
+    that simulate, by default one a core.
 
     Raises InputError as `search.run` does.
     """

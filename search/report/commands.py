@@ -4,9 +4,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.beacons import beacon_file
-from search.experiment import Experiment
-from search.hardware import Hardware
+from search.evaluation.beacons import beacon_file
+from search.settings.experiment import Experiment
+from search.space.hardware_variants import Hardware
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from search.codesign.outputs import POINTS_FILE
 from search.codesign.sweep import digest_of, hardware_of
-from search.evaluation import Model
-from search.experiment import Experiment, ExperimentModel
-from search.genome import Bits
-from search.hardware import Hardware
-from search.origin import located
+from search.codesign.sweep_outputs import POINTS_FILE
+from search.evaluation.evaluator import Model
 from search.report.commands import Commands
 from search.report.points import Points
-from search.stored import StoredRun, load_run
+from search.runs.run_reader import StoredRun, load_run
+from search.settings.experiment import Experiment, ExperimentModel
+from search.settings.experiment_source import located
+from search.space.genome import Bits
+from search.space.hardware_variants import Hardware
 from simulators import Arch, Report, Trace, load_trace, simulate
-from simulators.documents import read_document
-from simulators.errors import InputError
+from simulators.inputs.documents import read_document
+from simulators.inputs.errors import InputError
 
 MOST_DETAILS = 2_000
 """Solutions of a front that are simulated layer by layer; of a larger one so many, evenly drawn."""

@@ -12,14 +12,14 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from search.evaluation import Model
+from search.evaluation.evaluator import Model
 from search.report.analysis import Analysis, analyse
 from search.report.data import gather
 from search.report.page_data import page_data
 from search.report.picture import draw_report
 from search.report.table import csv_of
-from simulators.errors import InputError
-from simulators.files import check_target, write_whole
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import check_target, write_whole
 
 OWN_FILES = (
     "pareto.csv", "pareto.json", "pareto.png", "run.yaml", "state.json", "ledger.sqlite",

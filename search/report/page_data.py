@@ -11,7 +11,7 @@ from search.report.figures import MAXIMISED, METRIC_OF, METRICS
 from search.report.hypervolume import REFERENCE
 from search.report.points import BY_CANDIDATE, BY_POINT, Shown
 from search.report.variants import ComparedVariant, keys_of, settings_of
-from simulators.plot import COLOUR_OF, COMPUTE_COLOUR
+from simulators.views.report_plot import COLOUR_OF, COMPUTE_COLOUR
 
 DIGITS = 7
 """Of a point's figures."""

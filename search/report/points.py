@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from search.codesign.points import front_of_each
+from search.codesign.design_points import front_of_each
 from search.report.figures import MAXIMISED, METRIC_OF, METRICS
-from simulators.machine import Ints
+from simulators.engine.machine import Ints
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -45,7 +45,8 @@ class Points:
 
     @classmethod
     def of_rows(cls, rows: Sequence[Mapping[str, Any]], front: Sequence[str], area_mm2: float | None) -> Self:
-        """Of a search's candidates, rows of `search.outputs.describe` with `feasible`, and the bits of its front."""
+        """Of a search's candidates, rows of `search.runs.search_outputs.describe` with `feasible`, and the bits of its
+        front."""
         at = {row["bits"]: i for i, row in enumerate(rows)}
         figures = {name: _column([row.get(name) for row in rows]) for name in (*METRICS, "error_original")}
         figures["area_mm2"] = _column([area_mm2] * len(rows))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from search.outputs import COLUMNS
 from search.report.analysis import Analysis
+from search.runs.search_outputs import COLUMNS
 
 FRONTS = ("front", "closed_form_front", "simulated_front")
 HARDWARE = ("variant", "hardware", "area_mm2")

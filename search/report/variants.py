@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from search.codesign.display import short_names
-from search.hardware import Variant
+from search.codesign.sweep_display import short_names
 from search.report.data import ReportedRun
 from search.report.hypervolume import Bounds, share
-from simulators.machine import Ints
+from search.space.hardware_variants import Variant
+from simulators.engine.machine import Ints
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from timit_tree import PHN, SAMPLES, sphere, tone, write_riff, write_tree
 from quant.speech.audio import read_audio
 from quant.speech.corpus import load_corpus
 from quant.speech.timit import CORE_TEST_SPEAKERS, DEV_SPEAKERS, read_labels
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 SPEAKERS = ("TRAIN/DR1/FABC0", "TRAIN/DR2/MXYZ0", "TEST/DR1/FDEV0", "TEST/DR3/MTST0", "TEST/DR3/MOUT0")
 SPLITS = "dev: [FDEV0]\ntest: [MTST0]\n"

@@ -12,7 +12,7 @@ from quant.speech.corpus import load_corpus
 from quant.speech.features import compute_features, frame_states
 from quant.speech.scoring import Decoder, score_all
 from quant.speech.units import DIGITS
-from quant.training_run import run_training
+from quant.training.training_run import run_training
 from search import Experiment, run
 from simulators import InputError
 

@@ -9,7 +9,7 @@ from quant.speech.corpus import load_corpus
 from quant.speech.utterances import Corpus, Utterance
 
 pytest.importorskip("kaldi_native_fbank")
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 
 def mel(hz: np.ndarray | float) -> np.ndarray:

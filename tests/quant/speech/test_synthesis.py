@@ -16,7 +16,7 @@ import pytest
 from quant.speech import embedded, phones, voices
 from quant.speech.corpus import load_corpus
 from quant.speech.features import compute_features, log_mel
-from simulators.errors import InputError
+from simulators.inputs.errors import InputError
 
 needs_espeak = pytest.mark.skipif(
     not embedded.espeak_available(), reason="espeakng-loader is not installed (extra `corpus`)"

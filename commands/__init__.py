@@ -1,1 +1,0 @@
-"""The command line: each command parses, calls one function of the library, prints. `mohaq.py` starts it."""

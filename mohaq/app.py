@@ -1,0 +1,95 @@
+"""The application that commands are added to, its two consoles, and the one line that bad input gets.
+
+Start-up loads what `simulators` needs and no more, and so `simulate` works where nothing else is installed: a command
+that needs torch or pymoo imports them when it runs.
+"""
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+
+from simulators.inputs.errors import InputError, LoweringError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Which bits for which layer, on which hardware, at what error, latency and energy?",
+)
+arch_app = typer.Typer(no_args_is_help=True, help="Architecture specs: the hardware, in YAML.")
+app.add_typer(arch_app, name="arch")
+out, err = Console(), Console(stderr=True)
+
+EXTRAS = {
+    "torch": "quant",
+    "safetensors": "quant",
+    "kaldi_native_fbank": "quant",
+    "pymoo": "search",
+    "matplotlib": "search",
+    "plotly": "search",
+    "espeakng_loader": "corpus",
+    "distributed": "dask",
+}
+"""By the module that is not installed: the extra of mohaq that brings it."""
+
+DEFECT, INTERRUPTED = 70, 130
+"""Exit codes: a platform's lowering is wrong (EX_SOFTWARE of sysexits.h); Ctrl-C."""
+
+
+def note(lines: list[str]) -> None:
+    """What a user should know beside the results, which may go to a program."""
+    for line in lines:
+        err.print(f"mohaq: {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point: whatever a user can mend is one line on standard error and exit code 2."""
+    from mohaq.commands import hardware, models, searches  # noqa: F401 (they add their commands, in --help's order)
+
+    try:
+        code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt
+    except InputError as error:
+        code = _complain(str(error))
+    except LoweringError as error:
+        code = _complain(f"a defect of the platform, not of what you gave it: {error}", DEFECT)
+    except BrokenPipeError:  # the reader of our output has gone: `mohaq arch show … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        code = _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        code = _complain(f"this command needs {error.name}: pip install 'mohaq[{EXTRAS[error.name]}]'")
+    except (KeyboardInterrupt, typer.Abort):
+        code = _complain("interrupted; a search or a training continues with --resume", INTERRUPTED)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what typer raises for arguments that it cannot use
+            raise
+        text = error.format_message()  # empty where no command was given and the help was shown
+        code = _complain(f"{text} Try --help.") if text else 2
+    sys.exit(code)
+
+
+def _complain(text: str, code: int = 2) -> int:
+    err.print(f"mohaq: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+def _with_optional_files(arguments: list[str]) -> list[str]:
+    """`--json` and `--csv` of `simulate` and `compare` may stand without a file: give them `-`, standard output."""
+    if arguments[:1] not in (["simulate"], ["compare"]):
+        return arguments
+    completed: list[str] = []
+    for i, argument in enumerate(arguments):
+        completed.append(argument)
+        if argument in ("--json", "--csv"):
+            following = arguments[i + 1] if i + 1 < len(arguments) else "--"
+            if following.startswith("-") and following != "-":
+                completed.append("-")
+    return completed

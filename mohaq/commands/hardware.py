@@ -1,0 +1,178 @@
+"""Commands of the hardware: `simulate`, `compare`, and `arch` with `list`, `show` and `check`."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from mohaq.app import app, arch_app, err, note, out
+from mohaq.options import AllBits, Arch, Csv, Json, Set, Steps, Workload
+from mohaq.targets import check, write
+from simulators.inputs.errors import InputError
+
+
+@app.command(epilog="Example: `mohaq simulate mohaq-sru-4bit --arch bitfusion --set dram.bits_per_cycle=64`")
+def simulate(
+    trace: Workload,
+    arch: Arch,
+    overrides: Set = None,
+    bits: AllBits = None,
+    steps: Steps = None,
+    model: Annotated[
+        str,
+        typer.Option(help="`simulated`, or `published`: the closed form of Bit Fusion's released simulator."),
+    ] = "simulated",
+    engine: Annotated[str, typer.Option(help="`numba` (fast) or `simpy` (the reference); equal cycles.")] = "numba",
+    mapping: Annotated[
+        bool, typer.Option("--mapping", help="Print tile sizes and loop order of each product.")
+    ] = False,
+    timeline_file: Annotated[
+        str | None,
+        typer.Option("--timeline", metavar="FILE", help="Write every task as a trace for ui.perfetto.dev (JSON)."),
+    ] = None,
+    plot_file: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw roofline and stalls (.png, .svg, .pdf).")
+    ] = None,
+    json_file: Json = None,
+    csv_file: Csv = None,
+) -> None:
+    """Simulate one utterance of a trace on an architecture: cycles, stalls, energy, layer by layer."""
+    from simulators import load_arch
+    from simulators import simulate as run_simulation
+    from simulators.platforms.bitfusion.published_report import published_report
+    from simulators.views.precision_notes import unlisted_precisions
+    from simulators.views.report_tables import mappings_of, print_mappings, print_report
+    from simulators.workloads.workload import load_workload
+
+    for target in (plot_file, timeline_file, json_file, csv_file):
+        check(target, trace)
+    workload, spec = load_workload(trace, bits, steps), load_arch(arch, overrides or [])
+    left_out: tuple[str, ...] = ()
+    if model == "published":
+        if engine != "numba" or mapping or timeline_file:
+            raise InputError("--model published: a closed form has no --engine, --mapping or --timeline")
+        published = published_report(workload, spec)
+        report, left_out = published.report, published.left_out
+    elif model == "simulated":
+        report = run_simulation(workload, spec, engine=engine)
+    else:
+        raise InputError(f"--model {model}: it must be simulated or published")
+    tilings = mappings_of(workload, spec) if mapping else []
+    note(unlisted_precisions(workload, [spec], model == "published"))
+    if plot_file is not None:
+        from simulators.views.report_plot import plot
+
+        plot(report, plot_file)
+    if timeline_file is not None:
+        from simulators.views.timeline import timeline
+
+        write(timeline_file, json.dumps(timeline(workload, spec)) + "\n", trace)
+    if json_file is not None:
+        data = report.to_dict() | ({"left_out": left_out} if model == "published" else {})
+        write(json_file, json.dumps(data, indent=1) + "\n", trace)
+    if csv_file is not None:
+        write(csv_file, report.to_csv(), trace)
+    if "-" not in (json_file, csv_file, timeline_file):
+        print_report(report, out)
+        if mapping:
+            print_mappings(tilings, out)
+        if left_out:
+            names = ", ".join(left_out)
+            out.print(f"Left out, for the published model knows no elementwise work: {names}", highlight=False)
+
+
+@app.command(
+    epilog="Example: `mohaq compare mohaq-sru-8bit --arch bitfusion --arch bitfusion-2mib "
+    "--arch bitfusion,dram.bits_per_cycle=64`"
+)
+def compare(
+    trace: Workload,
+    archs: Annotated[
+        list[str],
+        typer.Option("--arch", help="A spec's name or file, with changes behind commas: `bitfusion,array.rows=64`."),
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value in all of them.")
+    ] = None,
+    bits: AllBits = None,
+    steps: Steps = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Cycles of every layer as well.")] = False,
+    json_file: Json = None,
+    csv_file: Csv = None,
+) -> None:
+    """Put architectures side by side on one trace, with ratios to the first."""
+    from simulators import load_arch
+    from simulators.hardware.arch import Change
+    from simulators.views import comparison
+    from simulators.views.precision_notes import unlisted_precisions
+    from simulators.views.report_tables import print_comparison, print_layers
+    from simulators.workloads.workload import load_workload
+
+    for target in (json_file, csv_file):
+        check(target, trace)
+    workload = load_workload(trace, bits, steps)
+    variants = []
+    for text in archs:
+        name, *words = text.split(",")
+        changes = [Change.parse(word, (f"--arch {name},{word}", 0, 0)) for word in words]
+        variants.append((text, load_arch(name, [*(overrides or []), *changes])))
+    compared = comparison.compare(workload, variants)
+    note(unlisted_precisions(workload, [arch for _, arch in variants]))
+    if json_file is not None:
+        rows = [variant.to_dict() for variant in compared]
+        write(json_file, json.dumps(rows, indent=1) + "\n", trace)
+    if csv_file is not None:
+        write(csv_file, comparison.to_csv(compared), trace)
+    if "-" not in (json_file, csv_file):
+        print_comparison(compared, out)
+        if layers:
+            print_layers(compared, out)
+
+
+@arch_app.command("list", epilog="Example: `mohaq arch list`")
+def arch_list() -> None:
+    """Shipped architecture specs."""
+    from simulators import arch_names, load_arch
+    from simulators.hardware.spec import precisions_shown
+
+    table = Table("name", "bits (weights x activations)", "description", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in arch_names():
+        spec = load_arch(name)
+        table.add_row(name, precisions_shown(spec.precisions), spec.description)
+    out.print(table)
+
+
+@arch_app.command("show", epilog="Example: `mohaq arch show bitfusion --set array.rows=64`")
+def arch_show(
+    name: Annotated[str, typer.Argument(help="A shipped spec's name or a YAML file.")], overrides: Set = None
+) -> None:
+    """Print a spec with `extends` and `--set` resolved, and its area."""
+    from simulators import load_arch
+    from simulators.hardware.area import area_mm2
+
+    arch = load_arch(name, overrides or [])
+    print(arch.to_yaml(), end="")
+    if arch.spec.area_parts_mm2() is not None:
+        parts = area_mm2(arch)
+        shown = ", ".join(f"{part.replace('_', ' ')} {x:.3g}" for part, x in parts.items())
+        print(f"# area {sum(parts.values()):.3g} mm2: {shown}")
+
+
+@arch_app.command("check", epilog="Example: `mohaq arch check my-variant.yaml`")
+def arch_check(files: Annotated[list[str], typer.Argument(help="Spec files or shipped names.")]) -> None:
+    """Check specs: one line for each, exit code 2 if any is bad."""
+    from simulators import load_arch
+
+    bad = 0
+    for name in files:
+        try:
+            spec = load_arch(name)
+        except InputError as error:
+            bad += 1
+            err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(f"{name}: ok ({spec.platform})")
+    if bad:
+        raise typer.Exit(2)

@@ -1,0 +1,262 @@
+"""Commands of the models: `evaluate`, `delta`, `trace`, `export`, `train`, `retrain`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from mohaq.app import app, err, out
+from mohaq.corpora import corpus_root, load_recogniser
+from mohaq.options import (
+    ActivationClipping,
+    Bits,
+    Corpus,
+    Csv,
+    ModelName,
+    PerChannel,
+    Root,
+    SkipBad,
+    WeightClipping,
+    written,
+)
+from mohaq.targets import check, write
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import make_folder
+
+if TYPE_CHECKING:
+    from quant.evaluation.rates import ReferenceCheck
+
+
+@app.command(
+    epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`"
+)
+def evaluate(
+    bits: Annotated[str, Bits.__metadata__[0]] = "",
+    model: ModelName = "sru",
+    corpus: Corpus = "embedded",
+    root: Root = None,
+    split: Annotated[str, typer.Option(help="`dev`, `test` or `train`.")] = "dev",
+    clipping: WeightClipping = "mse",
+    activation_clipping: ActivationClipping = "mse",
+    per_channel: PerChannel = False,
+    skip_bad: SkipBad = False,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Only every N-th utterance.")] = 1,
+    integer: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="The first N utterances by whole numbers alone, beside the fast path."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model. An exported model's
+    folder needs no bits."""
+    exported = (Path(model) / "model.json").is_file()
+    if not (bits or exported):
+        raise InputError("--bits: missing: a width such as 8, weights x activations such as 4x8, or float")
+    if exported:
+        from quant.files.export import load_export
+
+        candidate: dict[str, tuple[int, int]] | None
+        if bits:
+            raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
+        if per_channel or (clipping, activation_clipping) != ("mse", "mse"):
+            raise InputError(f"--clipping: {model} is an exported model: what it clips is in its model.json")
+        recogniser, candidate = load_export(Path(model), corpus_root(corpus, root), skip_bad=skip_bad, every=every)
+    else:
+        recogniser = load_recogniser(model, corpus, root, clipping, activation_clipping, per_channel, skip_bad, every)
+        candidate = None if bits == "float" else recogniser.parse_bits(bits)
+    if integer is not None:
+        if candidate is None:
+            raise InputError("--integer: the unquantized model has no integers")
+        _print_reference(recogniser.evaluate_reference(candidate, integer, split))
+        return
+    rate = recogniser.evaluate(candidate, split=split)
+    if recogniser.skipped:
+        first = recogniser.skipped[0]
+        err.print(f"{len(recogniser.skipped)} utterances skipped; the first: {first}", highlight=False, markup=False)
+    if as_json:
+        print(json.dumps(rate.to_dict()))
+    else:
+        subsets = ", ".join(f"{x:.2f}" for x in rate.subsets)
+        out.print(
+            f"{split}: {recogniser.unit} error rate {rate.error:.2f} % ({rate.substitutions} substitutions, "
+            f"{rate.insertions} insertions, {rate.deletions} deletions of {rate.reference_phones} {recogniser.unit}s); "
+            f"worst of 4 groups {rate.error_max:.2f} % ({subsets})",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command(epilog="Example: `mohaq delta --model gru --bits 4 --thresholds 0,1,2 --csv delta.csv`")
+def delta(
+    bits: Bits,
+    model: ModelName = "gru",
+    thresholds: Annotated[
+        str, typer.Option(help="Values to combine for layer inputs (x) and recurrent inputs (h), in activation codes.")
+    ] = "0,1,2",
+    fc: Annotated[int | None, typer.Option(min=0, help="Threshold of the output layer; default: as x.")] = None,
+    corpus: Corpus = "embedded",
+    root: Root = None,
+    split: Annotated[str, typer.Option(help="`dev` or `test`.")] = "dev",
+    csv_file: Csv = None,
+    trace_file: Annotated[
+        Path | None,
+        written("--trace", help="Write the trace of an utterance at the last thresholds, activity step by step."),
+    ] = None,
+    utterance: Annotated[int, typer.Option(min=0, help="Of --trace, counted from 0.")] = 0,
+) -> None:
+    """Sweep thresholds of a delta network: error rate against eliminated operations."""
+    from rich.progress import Progress
+
+    from quant.evaluation.delta_sweep import combinations, sweep, to_csv
+
+    check(csv_file)
+    recogniser = load_recogniser(model, corpus, root)
+    candidate = recogniser.parse_bits(bits)
+    try:
+        values = [int(word) for word in thresholds.split(",")]
+    except ValueError:
+        raise InputError(f"--thresholds {thresholds}: they must be whole numbers, as in 0,1,2") from None
+    if min(values) < 0:
+        raise InputError(f"--thresholds {thresholds}: they must be at least 0")
+    recogniser.utterances(split)  # a corpus that cannot be read is said before the bar begins
+    with Progress(console=err, transient=True) as progress:
+        swept = sweep(recogniser, candidate, values, fc, split)
+        points = list(progress.track(swept, len(combinations(recogniser, values)), description="delta"))
+    if csv_file is not None:
+        write(csv_file, to_csv(points))
+    if trace_file is not None:
+        recogniser.trace_delta(candidate, points[-1].thresholds, utterance, split).save(trace_file)
+    if csv_file != "-":
+        names = [site.name for site in recogniser.sites]
+        table = Table("x", "h", "FC", "error %", "eliminated %", f"transmitted %: {' '.join(names)}", box=SIMPLE_HEAD)
+        for point in points:
+            found = point.found
+            table.add_row(
+                str(point.x), "-" if point.h is None else str(point.h), str(point.fc), f"{found.rate.error:.2f}",
+                f"{100 * found.eliminated:.1f}", " ".join(f"{100 * found.active[name]:.0f}" for name in names),
+            )  # fmt: skip
+        out.print(table)
+
+
+@app.command(epilog="Example: `mohaq trace --bits 4x8 --out sru-4x8.yaml`")
+def trace(
+    bits: Bits,
+    model: ModelName = "sru",
+    steps: Annotated[int, typer.Option(help="Frames of 10 ms.")] = 300,
+    output: Annotated[Path | None, written("--out", help="A .yaml or .json file; standard output without it.")] = None,
+) -> None:
+    """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads."""
+    recogniser = load_recogniser(model, "embedded", None)
+    result = recogniser.trace(recogniser.parse_bits(bits), steps)
+    if output is None:
+        print(result.to_yaml(), end="")
+    else:
+        result.save(output)
+        out.print(
+            f"{output}: {len(result.layers)} layers, {result.weight_bits_total / 8 / 2**20:.2f} MiB", highlight=False
+        )
+
+
+@app.command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")
+def export(
+    bits: Bits,
+    output: Annotated[Path, written("--out", help="Folder for model.safetensors and model.json.")],
+    model: ModelName = "sru",
+    clipping: WeightClipping = "mse",
+    activation_clipping: ActivationClipping = "mse",
+    per_channel: PerChannel = False,
+) -> None:
+    """Write a quantized model: integer weights, scales and the candidate."""
+    from quant.files.export import export as write_export
+
+    recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
+    write_export(recogniser, recogniser.parse_bits(bits), output)
+    out.print(f"{output}: model.safetensors and model.json", highlight=False)
+
+
+@app.command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
+def train(
+    output: Annotated[
+        Path,
+        written(
+            "--out", help="Folder of the run: its state after each epoch, the log, and model.safetensors at the end."
+        ),
+    ],
+    cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru` or `ligru`.")] = "sru",
+    layers: Annotated[int | None, typer.Option(min=1, help="Default: the published number.")] = None,
+    cells: Annotated[int | None, typer.Option(min=1, help="Cells of a layer and direction; default: 550.")] = None,
+    corpus: Corpus = "embedded",
+    root: Root = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the weights, the batches and the dropout.")] = 1,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="A model to train on from, in its sizes; its output layer is kept if the units are the same."
+        ),
+    ] = None,
+    small: Annotated[
+        bool, typer.Option("--small", help="The small model that the tests use: seconds, not minutes.")
+    ] = False,
+    skip_bad: SkipBad = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+) -> None:
+    """Train a speech recogniser, calibrate it, and write its checkpoint and card."""
+    from quant.training.training_run import run_training
+
+    path = run_training(
+        output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, epochs=epochs, seed=seed,
+        small=small, resume=resume, start=start, skip_bad=skip_bad, console=err,
+    )  # fmt: skip
+    out.print(f"checkpoint: {path}", highlight=False)
+
+
+@app.command(
+    epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped"
+)
+def retrain(
+    bits: Bits,
+    output: Annotated[Path, written("--out", help="Folder of the run: its state, and retrained.safetensors.")],
+    model: ModelName = "sru",
+    corpus: Corpus = "embedded",
+    root: Root = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training set.")] = 1,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the schedule.")] = 5e-4,
+    seed: Annotated[int, typer.Option(help="Of batches and dropout.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+) -> None:
+    """Retrain a model for given bit-widths, full-precision weights under quantized ones."""
+    from quant import load_model
+    from quant.training.retraining import recipe_of
+    from quant.training.retraining import retrain as run_retraining
+    from quant.training.training_run import training_progress
+
+    recogniser = load_recogniser(model, corpus, root)
+    candidate = recogniser.parse_bits(bits)
+    recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes
+    make_folder(output)
+    before = recogniser.evaluate(candidate)
+    training = recogniser.utterances("train")
+    with training_progress(epochs, err) as (_, on_step):
+        path = run_retraining(
+            recogniser.checkpoint, candidate, training, output, epochs=epochs, learning_rate=learning_rate, seed=seed,
+            resume=resume, on_step=on_step,
+        )  # fmt: skip
+    after = load_model(path, corpus_root=corpus_root(corpus, root)).evaluate(candidate)
+    out.print(
+        f"{path}: {recogniser.unit} error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)",
+        highlight=False,
+    )
+
+
+def _print_reference(found: "ReferenceCheck") -> None:
+    out.print(
+        f"error rate {found.reference_error:.2f} % in whole numbers alone, {found.fast_error:.2f} % by the fast "
+        f"path; the likeliest state is the same in {100 * found.agreement:.1f} % of frames",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    taken = ", ".join(f"{site} {bits}" for site, bits in found.accumulator_bits.items())
+    out.print(f"accumulator bits taken: {taken}", highlight=False, soft_wrap=True)

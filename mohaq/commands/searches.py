@@ -1,0 +1,146 @@
+"""Commands of searches and sweeps: `search`, `sweep`, and `runs`, `show` and `report` on what they left."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mohaq.app import app, note, out
+from mohaq.options import Scheduler, Set, UseDask, written
+from simulators.inputs.errors import InputError
+
+if TYPE_CHECKING:
+    from search.evaluation.executors.cluster import Dask
+    from search.evaluation.executors.executor import Inline
+    from search.evaluation.executors.pool import Pool
+
+
+@app.command(
+    epilog="Example: `mohaq search experiments/demo.yaml --out runs/demo`; again with `--resume` after an interruption"
+)
+def search(
+    experiment: Annotated[str, typer.Argument(help="An experiment file, or a shipped experiment's name.")],
+    output: Annotated[Path, written("--out", help="Folder of the run; new or empty unless --resume.")],
+    arch: Annotated[str | None, typer.Option("--arch", help="Another architecture than the experiment's.")] = None,
+    overrides: Set = None,
+    generations: Annotated[int | None, typer.Option(help="Another number of generations.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Evaluate in so many processes, one thread each, instead of in this one.")
+    ] = None,
+    dask: UseDask = False,
+    scheduler: Scheduler = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+) -> None:
+    """Search bit-widths per layer: error from the model, latency and energy from the simulator."""
+    from search import Experiment, run
+    from search.runs.search_display import SearchDisplay, print_front
+
+    changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
+    settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
+    with _executor(workers, dask, scheduler) as executor, SearchDisplay() as display:
+        if settings.hardware:
+            from search.codesign.genes import search_hardware
+            from search.codesign.sweep_display import print_sweep
+
+            found = search_hardware(settings, output, resume=resume, progress=display, executor=executor)
+            print_sweep(found)
+            return
+        result = run(settings, output, resume=resume, progress=display, executor=executor)
+    print_front(result)
+
+
+@app.command(
+    epilog="Example: `mohaq sweep experiments/sweep-bitfusion.yaml --out runs/sweep`; again with `--resume` if stopped"
+)
+def sweep(
+    experiment: Annotated[str, typer.Argument(help="An experiment file with `hardware:`, or a shipped one's name.")],
+    output: Annotated[Path, written("--out", help="Folder of the sweep; new or empty unless --resume.")],
+    candidates: Annotated[
+        str | None, typer.Option("--candidates", help="Folder of a search whose front takes the place of the file's.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes, of two kinds, one after the other: so many evaluate errors, a thread each (default: this "
+            "one alone), then so many simulate variants (default: one a core)."
+        ),
+    ] = None,
+    dask: UseDask = False,
+    scheduler: Scheduler = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the sweep in the folder.")] = False,
+) -> None:
+    """Put bit-widths on many variants of hardware: the joint front over error, latency, energy and area."""
+    from search import Experiment
+    from search.codesign.sweep import sweep as run_sweep
+    from search.codesign.sweep_display import SweepDisplay, print_sweep
+
+    settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
+    with _executor(workers, dask, scheduler) as executor, SweepDisplay() as display:
+        result = run_sweep(settings, output, resume=resume, progress=display, executor=executor, workers=workers)
+    print_sweep(result)
+
+
+@app.command(epilog="Example: `mohaq runs`")
+def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders below included.")] = Path("runs")) -> None:
+    """List the searches and sweeps in a folder: how far they came, and what they found."""
+    from search.runs.run_reader import find_runs
+    from search.runs.search_display import print_runs
+
+    found, complaints = find_runs(folder)
+    print_runs(found)
+    note(complaints)
+
+
+@app.command(epilog="Example: `mohaq show runs/demo`")
+def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished search or sweep.")]) -> None:
+    """Print the front of a search or a sweep again."""
+    from search.codesign import sweep_display as codesign_display
+    from search.runs import search_display as display
+    from search.runs.run_reader import load_run
+
+    found = load_run(folder)
+    if found.foreign:
+        raise InputError(f"{folder}: another version of mohaq wrote its results")
+    if found.results is None:
+        raise InputError(f"{folder}: the run is not finished: its command with --resume continues it")
+    (codesign_display if found.is_codesign else display).print_results(found.results, folder)
+
+
+@app.command(epilog="Example: `mohaq report runs/demo --out report.html`; `mohaq report runs/sweep --out sweep.html`")
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished searches and sweeps.")],
+    output: Annotated[Path, written("--out", help="The page: one HTML file that needs no network.")],
+    png: Annotated[Path | None, written("--png", metavar="FILE", help="Draw fronts and hypervolume.")] = None,
+    table: Annotated[Path | None, written("--csv", metavar="FILE", help="Write every point.")] = None,
+) -> None:
+    """Make a page of searches and sweeps: fronts to filter and click, variants of hardware, hypervolume, closed form
+    and simulation."""
+    from search.report.page import write_report
+
+    made = write_report(folders, output, png, table)
+    points = sum(len(run.points) for run in made.runs)
+    names = ", ".join(run.label for run in made.runs)
+    out.print(f"{output}: {names}; {points:,} points", highlight=False, soft_wrap=True)
+
+
+def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline | Pool | Dask":
+    """Where a search or a sweep evaluates candidates."""
+    if scheduler is not None or dask:
+        from search.evaluation.executors.cluster import Dask
+
+        if scheduler is not None and (dask or workers is not None):
+            raise InputError(f"--scheduler {scheduler}: that cluster has its workers: leave out --workers and --dask")
+        return (
+            Dask(scheduler=scheduler)
+            if scheduler is not None
+            else Dask(workers=workers if workers is not None else os.cpu_count())
+        )
+    if workers is not None:
+        from search.evaluation.executors.pool import Pool
+
+        return Pool(workers)
+    from search.evaluation.executors.executor import Inline
+
+    return Inline()

@@ -1,0 +1,29 @@
+"""What commands write: a file that is checked before anything is computed, or standard output."""
+
+import os
+import sys
+from pathlib import Path
+
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import check_target, write_whole
+
+
+def check(target: str | None, trace: str | None = None) -> None:
+    """Before anything is computed: one file that cannot be written leaves none of the others. None may be the trace."""
+    if target is None or target == "-":
+        return
+    check_target(target)
+    if trace is not None and os.path.exists(target) and Path(target).resolve() == Path(trace).resolve():
+        raise InputError(f"{target}: the report would overwrite the trace")
+
+
+def write(target: str, text: str, trace: str | None = None) -> None:
+    """To the file, or to standard output for `-`. Raises InputError as `check` does."""
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    check(target, trace)
+    try:
+        write_whole(Path(target), text.encode())
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""The error of a candidate on real utterances."""

@@ -1,0 +1,190 @@
+"""Many candidates at once: what candidates share from the first site on is computed once.
+
+The candidates of a population form a tree: those that agree in the bits of the first sites share a branch, and a branch
+is computed once. Results of first parts are kept beyond the population as well, in a bounded cache, for the next
+generation has much in common with this one.
+"""
+
+import heapq
+import time
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from itertools import count
+from threading import Lock
+
+import torch
+
+from quant.arithmetic import kernels
+from quant.arithmetic.glibc_memory import usable_memory_bytes
+from quant.arithmetic.grid import FRACTION_BITS
+from quant.arithmetic.protocol import Arithmetic
+from quant.evaluation.batches import Batch
+from quant.networks.registry import Network
+from quant.sites.candidate import Bits
+
+CACHE_SHARE = 0.2
+"""Of this process's memory: a result of all of dev has 28 MB, and a search's front some hundred."""
+LEAST_CACHE_BYTES = 1 << 28
+"""However little that is: cores that a container may not use count as another process's."""
+
+
+class PrefixCache:
+    """A bounded store of results, the seconds that each saves per byte deciding what stays; an entry loses weight as
+    others are used and it is not (GreedyDual-Size, Cao and Irani 1997, but what is worth less than all that is there is
+    not taken in). Several threads may use it."""
+
+    def __init__(self, capacity_bytes: int | None = None):
+        """By default `CACHE_SHARE` of the memory."""
+        self._asked = capacity_bytes
+        if capacity_bytes is None:
+            capacity_bytes = max(LEAST_CACHE_BYTES, int(CACHE_SHARE * usable_memory_bytes()))
+        self.capacity_bytes = capacity_bytes
+        self._lock = Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.bytes = 0
+        self._entries: dict[Hashable, _Entry] = {}
+        self._least: list[tuple[float, int, Hashable]] = []
+        """A heap of (worth, number, key); an entry's worth is that of the one with its number."""
+        self._numbers = count()
+        self._clock = 0.0
+
+    def __reduce__(self) -> tuple[type["PrefixCache"], tuple[int | None]]:
+        """Another process begins with an empty one, by default of a size of its own."""
+        return PrefixCache, (self._asked,)
+
+    def get(self, key: Hashable) -> tuple[torch.Tensor, float] | None:
+        """The result and the seconds that it took from the start, or None."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            self._weigh(key, entry)
+        return entry.value, entry.seconds
+
+    def put(self, key: Hashable, value: torch.Tensor, seconds: float) -> None:
+        """Keep a result, or none, where what it saves is not worth what would have to go."""
+        if key in self._entries:
+            return
+        entry = _Entry(*_packed(value), seconds)
+        with self._lock:
+            if key in self._entries or not 0 < entry.nbytes <= self.capacity_bytes:
+                return
+            while self.bytes + entry.nbytes > self.capacity_bytes:
+                worth, number, least = heapq.heappop(self._least)
+                if self._entries[least].number != number:  # it was used since
+                    continue
+                if worth > self._clock + entry.worth:
+                    heapq.heappush(self._least, (worth, number, least))
+                    return
+                self._clock = worth
+                self.bytes -= self._entries.pop(least).nbytes
+            self._entries[key] = entry
+            self.bytes += entry.nbytes
+            self._weigh(key, entry)
+
+    def _weigh(self, key: Hashable, entry: "_Entry") -> None:
+        entry.number = next(self._numbers)
+        heapq.heappush(self._least, (self._clock + entry.worth, entry.number, key))
+        if len(self._least) > 2 * len(self._entries) + 64:  # mostly of entries that were used since
+            self._least = [item for item in self._least if self._entries[item[2]].number == item[1]]
+            heapq.heapify(self._least)
+
+
+@dataclass
+class _Entry:
+    """A result as 16-bit words times a step, or as it is."""
+
+    held: torch.Tensor
+    step: float | None
+    seconds: float
+    number: int = -1
+
+    @property
+    def value(self) -> torch.Tensor:
+        return self.held if self.step is None else self.held * self.step
+
+    @property
+    def nbytes(self) -> int:
+        return self.held.nbytes
+
+    @property
+    def worth(self) -> float:
+        """Seconds that a byte saves."""
+        return self.seconds / self.nbytes
+
+
+def _packed(x: torch.Tensor) -> tuple[torch.Tensor, float | None]:
+    """What is 16-bit fixed point, as results of products and recurrences are, in half of its bytes."""
+    if x.dtype is torch.float32:
+        words, values = torch.empty(x.shape, dtype=torch.int16), x.reshape(-1).numpy()
+        for fraction in FRACTION_BITS:
+            if kernels.to_words(values, 2.0**fraction, words.view(-1).numpy()):
+                return words, 2.0**-fraction
+    return x, None
+
+
+def logits_of(
+    network: Network,
+    batch: Batch,
+    batch_key: Hashable,
+    candidates: Sequence[Bits],
+    arithmetic: Callable[[Bits], Arithmetic],
+    cache: PrefixCache,
+) -> list[torch.Tensor]:
+    """The network's results (T, B, outputs) for each candidate, in their order. `batch_key` tells the batch apart from
+    others in the cache."""
+    results: list[torch.Tensor] = [torch.empty(0)] * len(candidates)
+    stages = [network.stages(batch.lengths, arithmetic(bits)) for bits in candidates]
+
+    def descend(depth: int, members: list[int], so_far: "_Deferred", key: tuple[Hashable, ...]) -> None:
+        if depth == len(stages[0]):
+            for i in members:
+                results[i] = so_far()[0]
+            return
+        branches: dict[tuple, list[int]] = {}
+        for i in members:
+            branches.setdefault(tuple(candidates[i][site] for site in stages[i][depth].sites), []).append(i)
+        for pairs, branch in branches.items():
+            stage = stages[branch[0]][depth]
+            following = _Deferred(so_far, stage.compute, (*key, pairs), cache if stage.kept else None)
+            descend(depth + 1, branch, following, (*key, pairs))
+
+    descend(0, list(range(len(candidates))), _Deferred.of(batch.features), (batch_key,))
+    return results
+
+
+class _Deferred:
+    """The result of a first part, computed when it is first asked for, unless the cache has it."""
+
+    def __init__(
+        self,
+        before: "_Deferred | None",
+        stage: Callable[[torch.Tensor], torch.Tensor],
+        key: tuple[Hashable, ...],
+        cache: PrefixCache | None,
+    ):
+        self._before, self._stage, self._key, self._cache = before, stage, key, cache
+        self._value: tuple[torch.Tensor, float] | None = None
+
+    @classmethod
+    def of(cls, value: torch.Tensor) -> "_Deferred":
+        deferred = cls(None, lambda x: x, (), None)
+        deferred._value = (value, 0.0)
+        return deferred
+
+    def __call__(self) -> tuple[torch.Tensor, float]:
+        """The result, and the seconds that it takes from the start."""
+        if self._value is None:
+            self._value = self._cache.get(self._key) if self._cache else None
+        if self._value is None:
+            assert self._before is not None
+            x, seconds = self._before()
+            started = time.perf_counter()
+            y = self._stage(x)
+            self._value = (y, seconds + time.perf_counter() - started)
+            if self._cache:
+                self._cache.put(self._key, *self._value)
+        return self._value

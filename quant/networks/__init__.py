@@ -1,0 +1,1 @@
+"""Recurrent networks: cells, and the stacks that are made of them."""

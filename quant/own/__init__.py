@@ -1,0 +1,1 @@
+"""Networks of one's own: torch modules, operator-wise GRUs."""

@@ -1,0 +1,116 @@
+"""A candidate: bits for the weights and the activations of every site. What it may hold, and how a user writes it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from quant.sites.site import Site
+from simulators.inputs.documents import read_document
+from simulators.inputs.errors import InputError
+from simulators.inputs.source_locations import KeyedError, shown, under
+
+Bits = Mapping[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
+
+INTEGER_BITS = (2, 4, 8)
+FIXED_POINT_BITS = 16
+BIT_WIDTHS = (*INTEGER_BITS, FIXED_POINT_BITS)
+
+_PAIR = re.compile(r"(\d+)(?:x(\d+))?")
+
+
+def homogeneous(
+    sites: Sequence[Site], weight_bits: int, activation_bits: int | None = None
+) -> dict[str, tuple[int, int]]:
+    """The same pair for every site; activations as wide as weights unless said."""
+    return {site.name: (weight_bits, activation_bits or weight_bits) for site in sites}
+
+
+def parse_bits(text: str, sites: Sequence[Site]) -> dict[str, tuple[int, int]]:
+    """Read `8`, `4x8` (weights x activations), `L0=8x8,P1=4,…`, or the name of a YAML or JSON file that maps sites to
+    pairs `[4, 8]` or such words. A site may be a pattern, and a width in front holds for the rest: `4x8,U*=16` leaves
+    the recurrent paths at 16 bits. Raises InputError that says which part is wrong."""
+    bits: dict[str, tuple[int, int]] = {}
+    if Path(text).suffix in (".yaml", ".yml", ".json"):
+        document = read_document(Path(text))
+        if not isinstance(document.data, dict):
+            raise document.error((), "it must map sites to bits, as in `L0: [4, 8]`")
+        for site, value in document.data.items():
+            try:
+                bits[str(site)] = _pair(value)
+            except InputError as error:
+                raise document.error((site,), str(error)) from None
+    elif "=" in text:
+        first, *parts = text.split(",")
+        if "=" in first:
+            parts = [first, *parts]
+        else:
+            bits = homogeneous(sites, *_word(first.strip()))
+        named: dict[str, str] = {}
+        for part in parts:
+            site, _, word = part.partition("=")
+            if site.strip() in named:
+                raise InputError(f"bits: {part!r}: site {site.strip()} is named twice")
+            named[site.strip()] = word.strip()
+        try:
+            bits |= fixed_bits(named, [site.name for site in sites])
+        except KeyedError as error:
+            raise InputError(f"bits: {error}") from None
+    else:
+        bits = homogeneous(sites, *_word(text))
+    check_candidate(bits, sites)
+    return bits
+
+
+def fixed_bits(named: Mapping[str, str], sites: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Bits of sites named by themselves or by patterns (`U*`), later names before earlier ones. Raises KeyedError for
+    a pattern that fits no site, or for no pair of widths."""
+    bits: dict[str, tuple[int, int]] = {}
+    for pattern, word in named.items():
+        fitting = [site for site in sites if fnmatchcase(site, pattern)]
+        if not fitting:
+            raise KeyedError((pattern,), f"no such site: the sites are {', '.join(sites)}")
+        with under(pattern):
+            bits |= dict.fromkeys(fitting, _pair(word))
+    return bits
+
+
+def name_of(bits: Bits) -> str:
+    """One line that names a candidate and that `mohaq evaluate --bits` takes: `L0=8x8,P1=4x8,…`."""
+    return ",".join(f"{site}={w}x{a}" for site, (w, a) in bits.items())
+
+
+def check_bits(bits: int, what: str) -> None:
+    if bits not in BIT_WIDTHS:
+        raise InputError(f"{what}: {bits!r} bits: it must be one of {', '.join(map(str, BIT_WIDTHS))}")
+
+
+def check_candidate(bits: Bits, sites: Sequence[Site]) -> None:
+    """Raise InputError unless `bits` names every site, no other, and only widths that exist."""
+    names = [site.name for site in sites]
+    missing, unknown = [n for n in names if n not in bits], [n for n in bits if n not in names]
+    complaints = [f"no bits for {', '.join(missing)}"] * bool(missing) + [f"unknown site {', '.join(unknown)}"] * bool(
+        unknown
+    )
+    if complaints:
+        raise InputError(f"bits: {'; '.join(complaints)}: the sites are {', '.join(names)}")
+    for site, (weight_bits, activation_bits) in bits.items():
+        check_bits(weight_bits, f"weights of {site}")
+        check_bits(activation_bits, f"activations of {site}")
+
+
+def _word(text: str) -> tuple[int, int]:
+    try:
+        return _pair(text)
+    except InputError as error:
+        raise InputError(f"bits: {error}") from None
+
+
+def _pair(value: object) -> tuple[int, int]:
+    if isinstance(value, str) and (match := _PAIR.fullmatch(value)):
+        return int(match[1]), int(match[2] or match[1])
+    numbers = value if isinstance(value, list) else [value, value]
+    match numbers:
+        case [int(weight_bits), int(activation_bits)] if bool not in map(type, numbers):
+            return weight_bits, activation_bits
+    raise InputError(f"{shown(value)}: it must be a width such as 8, or a pair of weights x activations such as 4x8")

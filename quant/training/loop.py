@@ -1,0 +1,217 @@
+"""Training of an acoustic model: frame-wise cross entropy against phone states, checkpointed every epoch, resumable.
+
+A run is a function of its recipe and its data: batches and dropout masks of an epoch are drawn from (seed, epoch), so
+a run that was killed and resumed passes through the same states as one that was not.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch.nn import functional
+
+from quant.arithmetic.glibc_memory import keep_freed_memory
+from quant.arithmetic.protocol import Arithmetic, FloatArithmetic
+from quant.evaluation.batches import Batch, pack, plan
+from quant.networks.registry import Geometry, Network, trained
+from quant.networks.registry import network as build
+from quant.networks.sru import SruGeometry
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import write_whole
+
+STATE_FILE = "training.safetensors"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a training run depends on, besides its data."""
+
+    geometry: Geometry = field(default_factory=SruGeometry)
+    epochs: int = 12
+    frames_per_batch: int = 4096
+    learning_rate: float = (
+        2e-3  # peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero
+    )
+    weight_decay: float = 0.01
+    dropout: float = 0.2
+    gradient_norm: float = 1.0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "frames_per_batch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training recipe: {name} is {getattr(self, name)}: it must be at least 1")
+        if not 0.0 <= self.dropout < 1.0:
+            raise InputError(f"training recipe: dropout is {self.dropout}: it must lie in [0, 1)")
+        if not 0.0 < self.learning_rate < float("inf"):
+            raise InputError(f"training recipe: learning_rate is {self.learning_rate}: it must be positive and finite")
+        if not 0 <= self.seed < 1 << 32:
+            raise InputError(f"training recipe: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Normalised features (T, F) and phone-state labels (T,) of the training utterances, and the digest of their
+    corpus."""
+
+    features: Sequence[np.ndarray]
+    labels: Sequence[np.ndarray]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a progress display needs after each optimiser step."""
+
+    epoch: int
+    done: int
+    total: int
+    loss: float
+    frames_per_second: float
+
+
+class BFloat16Arithmetic(FloatArithmetic):
+    """Products with bfloat16 operands (twice the speed of float32 on CPUs that have them); recurrences stay in
+    float32."""
+
+    def product(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        y = functional.linear(x.bfloat16(), weight.bfloat16()).float()
+        return y if bias is None else y + bias
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network to train on from, instead of a new one, in an arithmetic of its own."""
+
+    network: Network
+    """Without what only training needs; not changed."""
+    identity: str
+    """Tells this start apart from others, arithmetic included."""
+    arithmetic: Callable[[Network], Arithmetic]
+    """Made anew for every epoch, so that it holds nothing that a resumed run lacks."""
+
+
+def train(
+    recipe: Recipe,
+    examples: Examples,
+    folder: Path,
+    resume: bool = False,
+    start: Start | None = None,
+    on_step: Callable[[Step], None] | None = None,
+    on_epoch: Callable[[int, Network], None] | None = None,
+) -> Network:
+    """Train to the end of the recipe and return the network as it is stored, without what only training needs.
+
+    The state is saved in `folder` after every epoch. Raises InputError if the folder holds a run and `resume` is
+    false, or if the run that it holds has another recipe or other data.
+    """
+    keep_freed_memory()
+    network = build(recipe.geometry, recipe.dropout, training=start is None)
+    if start is None:
+        network.initialise(torch.Generator().manual_seed(recipe.seed))
+    else:
+        network.load_state_dict(start.network.state_dict())
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    identity = {"recipe": asdict(recipe), "data": examples.digest} | ({"start": start.identity} if start else {})
+    first_epoch = _restore(folder / STATE_FILE, network, optimiser, identity, resume)
+
+    lengths = [len(x) for x in examples.features]
+    plans = [
+        plan(lengths, recipe.frames_per_batch, np.random.default_rng([recipe.seed, epoch]))
+        for epoch in range(recipe.epochs)
+    ]
+    total = sum(map(len, plans))
+    done = sum(map(len, plans[:first_epoch]))
+    for epoch in range(first_epoch, recipe.epochs):
+        masks = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
+        arithmetic = BFloat16Arithmetic() if start is None else start.arithmetic(network)
+        for positions in plans[epoch]:
+            started = time.perf_counter()
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * one_cycle((done + 1) / total)
+            batch = pack(examples.features, examples.labels, positions)
+            loss = _step(network, arithmetic, optimiser, batch, masks, recipe.gradient_norm)
+            done += 1
+            if not math.isfinite(loss):
+                raise InputError(
+                    f"training diverged in epoch {epoch + 1}: the loss is {loss}; "
+                    f"lower learning_rate ({recipe.learning_rate})"
+                )
+            if on_step:
+                on_step(Step(epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)))
+        _save(folder / STATE_FILE, network, optimiser, identity, epoch + 1)
+        if on_epoch:
+            on_epoch(epoch + 1, trained(network))
+    return trained(network)
+
+
+def one_cycle(progress: float) -> float:
+    """Share of the peak learning rate at `progress` in (0, 1] of the run."""
+    warm_up = 0.1
+    if progress < warm_up:
+        return progress / warm_up
+    return 0.5 * (1.0 + math.cos(math.pi * (progress - warm_up) / (1.0 - warm_up)))
+
+
+def _step(
+    network: Network,
+    arithmetic: Arithmetic,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    masks: torch.Generator,
+    gradient_norm: float,
+) -> float:
+    assert batch.labels is not None
+    logits = network(batch.features, batch.lengths, arithmetic, masks)
+    loss = functional.cross_entropy(logits.flatten(0, 1), batch.labels.flatten())
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), gradient_norm)
+    optimiser.step()
+    return float(loss.detach())
+
+
+def _save(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict, epochs_done: int) -> None:
+    tensors = dict(network.state_dict())
+    for name, parameter in network.named_parameters():
+        for key, value in optimiser.state[parameter].items():
+            tensors[f"optimiser.{key}.{name}"] = torch.as_tensor(value)
+    metadata = {"mohaq": json.dumps({**identity, "epochs_done": epochs_done}, sort_keys=True)}
+    write_whole(path, safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}, metadata))
+
+
+def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict, resume: bool) -> int:
+    """Number of epochs already done: 0 for a new run."""
+    if not path.exists():
+        return 0
+    if not resume:
+        raise InputError(
+            f"{path}: a training run is already here: --resume continues it, another folder starts a new one"
+        )
+    with safetensors.safe_open(path, framework="pt") as file:
+        found = json.loads(file.metadata()["mohaq"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    epochs_done = found.pop("epochs_done")
+    if found != json.loads(json.dumps(identity)):
+        different = [
+            key for key in ("recipe", "data", "start") if found.get(key) != json.loads(json.dumps(identity.get(key)))
+        ]
+        raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")
+    network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("optimiser.")})
+    for name, parameter in network.named_parameters():
+        if f"optimiser.step.{name}" in tensors:  # biases that batch normalisation stands in for have no gradient
+            optimiser.state[parameter] = {
+                key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
+            }
+    return int(epochs_done)

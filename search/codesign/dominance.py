@@ -1,0 +1,48 @@
+"""The search's Numba kernel: which of many points no other dominates."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.inputs.jit import compiled
+
+
+def non_dominated(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions, rising, of the rows that no other row is at most equal to in all columns and below in one (all
+    minimised). Of equal rows all are kept. (P, objectives) of numbers, none NaN."""
+    if not len(values):
+        return np.zeros(0, np.int64)
+    order = np.lexsort(values.T[::-1])  # what dominates a row stands before it
+    return np.sort(order[_keep(np.ascontiguousarray(values[order]))])
+
+
+@compiled
+def _keep(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Of rows in lexicographic order."""
+    rows, columns = values.shape
+    front = np.empty(rows, np.int64)
+    size = 0
+    keep = np.zeros(rows, np.bool_)
+    for i in range(rows):
+        dominated = False
+        for f in range(size):
+            j = front[f]
+            below, above = False, False
+            for c in range(columns):
+                if values[j, c] < values[i, c]:
+                    below = True
+                elif values[j, c] > values[i, c]:
+                    above = True
+                    break
+            if below and not above:
+                dominated = True
+                # What dominates one row is likely to dominate the next.
+                front[f] = front[0]
+                front[0] = j
+                break
+        if not dominated:
+            keep[i] = True
+            front[size] = i
+            size += 1
+    return keep

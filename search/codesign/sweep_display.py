@@ -1,0 +1,114 @@
+"""A co-design on a terminal: progress with an estimate, then the joint front and what was left out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from search.codesign.design_points import CoDesign
+from search.codesign.sweep_outputs import results_of
+from search.runs.search_display import WIDTH_IN_FILES, SearchDisplay
+
+MOST_ROWS = 30
+"""Points of the joint front that are printed; all are in the file."""
+
+
+class SweepDisplay(SearchDisplay):
+    """A `SweepProgress` on standard error: a bar for errors, then one for variants."""
+
+    def __init__(self, console: Console | None = None):
+        super().__init__(console)
+        self._simulating = False
+
+    def started(self, candidates: int) -> None:
+        super().started(candidates)
+        assert self._task is not None
+        self._bar.update(self._task, description="errors")
+
+    def searching(self, number: int, variants: int) -> None:
+        if self._task is None:
+            self._task = self._bar.add_task("searching", total=variants)
+        self._bar.update(self._task, completed=number, description=f"searching on variant {number + 1}/{variants}")
+
+    def simulating(self, done: int, variants: int, candidates: int) -> None:
+        if not self._simulating:
+            self._simulating = True
+            self._task = self._bar.add_task(f"variants, {candidates} candidates each", total=variants)
+            self._bar.reset(self._task, total=variants, completed=done)
+        assert self._task is not None
+        self._bar.update(self._task, completed=done)
+
+
+def print_sweep(result: CoDesign, console: Console | None = None) -> None:
+    """The joint front, the counts, and where the files are."""
+    print_results(results_of(result), result.folder, console, evaluated_now=result.evaluated)
+
+
+def print_results(
+    content: dict[str, Any], folder: Path, console: Console | None = None, evaluated_now: int | None = None
+) -> None:
+    """As `print_sweep`, of what `sweep.json` holds."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(file=console.file, width=WIDTH_IN_FILES)
+    experiment, rows = content["experiment"], content["front"]
+    shown = rows if len(rows) <= MOST_ROWS else [rows[i * len(rows) // MOST_ROWS] for i in range(MOST_ROWS)]
+    sites = " ".join(part.split("=")[0] for part in rows[0]["bits"].split(",")) if rows else ""
+    names = short_names(content["hardware"])
+    title = f"Joint Pareto front of {experiment['name']}: {', '.join(experiment['objectives'])}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for column in ("", "error %", "ms", "µJ", "mm²"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("hardware: what differs", overflow="fold")
+    table.add_column(f"weights x activations: {sites}", overflow="fold")
+    for row in shown:
+        table.add_row(
+            row["solution"],
+            "" if row["error"] is None else f"{row['error']:.2f}",
+            f"{row['latency_ms']:.3f}",
+            f"{row['energy_uj']:,.0f}",
+            "" if row["area_mm2"] is None else f"{row['area_mm2']:.2f}",
+            names[row["variant"]],
+            " ".join(part.split("=")[1] for part in row["bits"].split(",")),
+        )
+    console.print(table)
+    if len(shown) < len(rows):
+        console.print(f"{len(shown)} of {len(rows)} points, evenly taken; all: {folder / 'sweep.csv'}",
+                      highlight=False, soft_wrap=True)  # fmt: skip
+    with_points = sum(row["joint_front"] > 0 for row in content["hardware"])
+    console.print(
+        f"{content['variants']} variants x {content['candidates']} candidates: {content['points']:,} points, "
+        f"{len(rows)} on the joint front, of {with_points} variants"
+        + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now (with the 16-bit baseline)"),
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    for reason, count in content["left_out"].items():
+        console.print(f"left out: {count:,} points: {reason}", highlight=False, soft_wrap=True)
+    console.print(f"plot: {folder / 'sweep.png'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"each variant: {folder / 'variants.csv'}, {folder / 'fronts.csv'}", highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def short_names(variants: Sequence[Mapping[str, Any]]) -> list[str]:
+    """By variant, what it does not have in common with all others, keys by their last part where that is clear."""
+    keys = dict.fromkeys(key for variant in variants for key in variant["changes"])
+    last = Counter(key.split(".")[-1] for key in keys)
+    archs = {variant["arch"] for variant in variants}
+    varying = {key for key in keys if len({json.dumps(variant["changes"].get(key)) for variant in variants}) > 1}
+    short = []
+    for variant in variants:
+        words = [variant["arch"]] if len(archs) > 1 or not variant["changes"] else []
+        for key, value in variant["changes"].items():
+            if key in varying:
+                end = key.split(".")[-1]
+                words.append(f"{end if last[end] == 1 else key}={value}")
+        short.append(" ".join(words))
+    return short

@@ -1,0 +1,1 @@
+"""What a candidate costs and how well it recognises: ledger, beacons, executors."""

@@ -1,0 +1,203 @@
+"""What a candidate costs and how well it recognises: from the ledger where it is known, else computed and recorded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from quant.sites.candidate import name_of
+from search.evaluation.executors.executor import Died, Executor
+from search.evaluation.executors.worker import Recognition, Source
+from search.evaluation.ledger import Ledger
+from search.space.genome import Bits
+from simulators import Arch, Trace, simulate_batch
+from simulators.closed_forms.mohaq import PLATFORMS as CLOSED_FORMS
+from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
+
+SIMULATED = ("cycles", "latency_ms", "energy_uj")
+"""Figures of a cost that the ledger keeps; the closed forms are computed from the trace."""
+
+
+class Site(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class ErrorRate(Protocol):
+    @property
+    def error_max(self) -> float: ...
+    @property
+    def error(self) -> float: ...
+
+
+class Model(Protocol):
+    """What the search asks of a model; `quant.Recogniser` is one. One that shares what candidates have in common says
+    so by `parts(bits)`: see `quant.evaluation.work_estimate`."""
+
+    @property
+    def sites(self) -> Sequence[Site]: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def data_digest(self) -> str: ...
+    def evaluate_population(self, candidates: Sequence[Bits]) -> Sequence[ErrorRate]: ...
+    def trace(self, bits: Bits, steps: int) -> Trace: ...
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Figures that need no speech: simulated for one utterance, and MOHAQ's closed forms."""
+
+    cycles: int
+    latency_ms: float
+    energy_uj: float
+    memory_mib: float
+    mohaq_speedup: float | None
+    """None on platforms of which MOHAQ has no closed form."""
+    mohaq_energy_uj: float | None
+    """A frame's, by MOHAQ's closed form; None but on SiLago."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Phone error rates in percent. `error` is the objective, the largest over the subsets of speakers; `error_plain`
+    that of all."""
+
+    error: float
+    error_plain: float
+    beacon: str = ""
+    """Whose parameters it was reached with: a beacon's candidate, or empty for the original ones."""
+    error_original: float | None = None
+    """What `error` is with the original parameters, where it was reached with a beacon's."""
+
+
+class Evaluator:
+    """Evaluates candidates of one model on one architecture. Every result is in the ledger before it is returned.
+
+    `source` says how other processes come by the model; by default it is sent to them.
+    """
+
+    def __init__(
+        self, model: Model, arch: Arch, steps: int, ledger: Ledger, executor: Executor, source: Source | None = None
+    ):
+        self.model = model
+        self.source = source or Source.of(model)
+        self.arch = arch
+        self.steps = steps
+        self.ledger = ledger
+        self.executor = executor
+        self._computed = 0
+        self._costs: dict[str, Cost] = {}
+        self._qualities: dict[str, Quality | None] = {}
+
+    def cost(self, bits: Bits) -> Cost:
+        return self.costs([bits])[0]
+
+    def costs(self, candidates: Sequence[Bits]) -> list[Cost]:
+        """Of each candidate, in their order, recorded together."""
+        missing: dict[str, Trace] = {}
+        for bits in candidates:
+            name = name_of(bits)
+            if name not in self._costs and name not in missing:
+                trace = self.model.trace(bits, self.steps)
+                found = self.ledger.find_cost(trace.digest, self.arch.digest)
+                if found is None:
+                    missing[name] = trace
+                else:
+                    self._costs[name] = self._cost(trace, *(found[figure] for figure in SIMULATED))
+        fresh = self._simulated(list(missing.values()))
+        rows = {
+            trace.digest: {figure: getattr(cost, figure) for figure in SIMULATED}
+            for trace, cost in zip(missing.values(), fresh, strict=True)
+        }
+        self.ledger.write_costs(self.arch.digest, rows)
+        self._costs |= dict(zip(missing, fresh, strict=True))
+        return [self._costs[name_of(bits)] for bits in candidates]
+
+    def preview(self, candidates: Sequence[Bits]) -> list[Cost]:
+        """As `costs`, of candidates that may never be looked at again: nothing is kept."""
+        return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
+
+    def qualities(
+        self, candidates: Sequence[Bits], done: Callable[[Bits, Quality | None], None] | None = None
+    ) -> list[Quality | None]:
+        """Of each candidate, in their order; `done` is called as each becomes known. None is the quality of one that
+        was set aside, now or before, because its evaluation killed workers."""
+        missing: dict[str, Bits] = {}
+        for bits in candidates:
+            name = name_of(bits)
+            if name in missing:
+                continue
+            if name not in self._qualities:
+                found = self.ledger.find_error(self.model.digest, self.model.data_digest, name)
+                if found is not None:
+                    self._qualities[name] = Quality(found["error"], found["error_plain"])
+                elif self.ledger.is_set_aside(self.model.digest, self.model.data_digest, name):
+                    self._qualities[name] = None
+                else:
+                    missing[name] = bits
+                    continue
+            if done:
+                done(bits, self._qualities[name])
+        # Sorted, so that neighbours share the bits of the first sites, which the model computes once.
+        alike = sorted(missing.values(), key=lambda bits: tuple(bits.values()))
+        together = self.executor.together
+        groups = [alike[i : i + together] for i in range(0, len(alike), together)]
+        for group, outcome in self.executor.map(Recognition(self.model, self.source), groups):
+            if isinstance(outcome, Died):
+                for bits in group:
+                    self.ledger.set_aside(self.model.digest, self.model.data_digest, name_of(bits), outcome.deaths)
+                    self._qualities[name_of(bits)] = None
+                    if done:
+                        done(bits, None)
+                continue
+            rates, seconds = outcome
+            for bits, rate in zip(group, rates, strict=True):
+                name, quality = name_of(bits), Quality(*rate)
+                self.ledger.write_error(self.model.digest, self.model.data_digest, name, asdict(quality), seconds)
+                self._qualities[name] = quality
+                self._computed += 1
+                if done:
+                    done(bits, quality)
+        return [self._qualities[name_of(bits)] for bits in candidates]
+
+    @property
+    def evaluated(self) -> int:
+        """Model evaluations computed here, as opposed to found in the ledger."""
+        return self._computed
+
+    def known_quality(self, bits: Bits) -> Quality | None:
+        """What `qualities` returned for a candidate before, or None."""
+        return self._qualities.get(name_of(bits))
+
+    def was_set_aside(self, bits: Bits) -> bool:
+        """Whether a candidate's evaluation killed workers, so that nothing is known of its quality."""
+        name = name_of(bits)
+        return name in self._qualities and self._qualities[name] is None
+
+    def _simulated(self, traces: list[Trace]) -> list[Cost]:
+        if not traces:
+            return []
+        batch = simulate_batch(traces, self.arch)
+        figures = zip(batch.cycles.tolist(), batch.latency_ms.tolist(), batch.energy_uj.tolist(), strict=True)
+        return [self._cost(trace, *simulated) for trace, simulated in zip(traces, figures, strict=True)]
+
+    def _cost(self, trace: Trace, cycles: int, latency_ms: float, energy_uj: float) -> Cost:
+        platform = self.arch.platform
+        return Cost(
+            cycles, latency_ms, energy_uj,
+            memory_mib=memory_mib(trace),
+            mohaq_speedup=speedup(trace, platform) if platform in CLOSED_FORMS else None,
+            mohaq_energy_uj=silago_energy_uj(trace) if platform == "silago" else None,
+        )  # fmt: skip
+
+
+def objective_values(quality: Quality | None, cost: Cost) -> Mapping[str, Any]:
+    """Value of each objective by its name; error is None where it was not evaluated."""
+    return {
+        "error": None if quality is None else quality.error,
+        "latency": cost.latency_ms,
+        "energy": cost.energy_uj,
+        "memory": cost.memory_mib,
+        "mohaq_speedup": cost.mohaq_speedup,
+        "mohaq_energy": cost.mohaq_energy_uj,
+    }

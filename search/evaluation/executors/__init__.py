@@ -1,0 +1,1 @@
+"""Where candidates are evaluated: here, in processes, on a Dask cluster."""

@@ -1,0 +1,116 @@
+"""A model in another process: how it is made there, checked against the driver's, and asked.
+
+Tasks carry a candidate and the name of a source. The source itself, which may hold a whole model, travels once to each
+process, and the model is made once there.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.evaluation.ledger import error_code
+from search.space.genome import Bits
+from simulators.inputs.errors import InputError
+
+Group = Sequence[Bits]
+Recognised = tuple[list[tuple[float, float]], float]
+"""Error rates in percent of a group's candidates (the worst subset's, that of all), and seconds that each took."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from. `make` is called without arguments in another process, so it must be picklable."""
+
+    make: Callable[[], Any]
+    digest: str
+    data_digest: str
+    code: str
+
+    @classmethod
+    def of(cls, model: Any, make: Callable[[], Any] | None = None) -> "Source":
+        """A model at hand, and how another process makes it; without `make`, the model itself is pickled."""
+        return cls(make or _Given(model), model.digest, model.data_digest, error_code())
+
+    @property
+    def key(self) -> str:
+        return f"{self.digest} {self.data_digest} {self.code}"
+
+
+@dataclass(frozen=True)
+class RetrainedBefore:
+    """Makes a beacon's model, from its base's and the folder that the retraining left."""
+
+    base: Source
+    folder: Path
+
+    def __call__(self) -> Any:
+        return loaded(self.base).retrained_before(self.folder)
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """Evaluates a group of candidates: here with the model at hand, elsewhere with the one that its source makes."""
+
+    model: Any
+    source: Source
+
+    def __call__(self, group: Group) -> Recognised:
+        started = time.perf_counter()
+        rates = self.model.evaluate_population(group)
+        return [(rate.error_max, rate.error) for rate in rates], (time.perf_counter() - started) / len(group)
+
+
+_models: dict[str, Any] = {}
+_at_once = threading.RLock()
+"""A process evaluates one group at a time, for models keep what candidates share."""
+
+
+def loaded(source: Source) -> Any:
+    """The model of a source, made at the first call in a process. Raises InputError where it is not the driver's."""
+    with _at_once:
+        if source.key not in _models:
+            if source.code != error_code():
+                raise InputError("a worker runs another version of mohaq's code than this search: restart the workers")
+            model = source.make()
+            for what, ours, theirs in (("model", model.digest, source.digest),
+                                       ("data", model.data_digest, source.data_digest)):  # fmt: skip
+                if ours != theirs:
+                    raise InputError(f"a worker has another {what} than this search: digest {ours}, not {theirs}")
+            _models[source.key] = model
+        return _models[source.key]
+
+
+def forget(source: Source) -> None:
+    """Free the model of a source."""
+    with _at_once:
+        _models.pop(source.key, None)
+
+
+def recognise(source: Source, group: Group) -> Recognised:
+    """Evaluate a group with the model of a source."""
+    with _at_once:
+        return Recognition(loaded(source), source)(group)
+
+
+def limit_threads(threads: int) -> None:
+    """Compute with so many threads in this process, no more than there are cores."""
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):  # of what is imported later …
+        os.environ[variable] = str(threads)
+    for library in ("torch", "numba"):  # … and of what is there
+        if library in sys.modules:
+            sys.modules[library].set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Makes a model by having it."""
+
+    model: Any
+
+    def __call__(self) -> Any:
+        return self.model

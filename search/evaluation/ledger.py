@@ -1,0 +1,196 @@
+"""Every finished evaluation, in one SQLite file, written before it is used.
+
+Errors are keyed by model, data, candidate and the code that computes them; costs by trace (which holds the geometry,
+the steps and the candidate), hardware and the simulators' code. So an error is found again for any hardware, a cost
+for any data, and neither after its code changed. Keyed as errors are, there are also the candidates that were set aside
+because their evaluation killed workers.
+
+The file is in WAL mode, set once by its creator, with synchronous=FULL: a row that `write_…` returned from survives a
+kill of the process and a crash of the machine. Several processes may share a ledger; a row written twice stays as it
+was first.
+"""
+
+import hashlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from simulators.inputs.errors import InputError
+
+LEDGER_FILE = "ledger.sqlite"
+SCHEMA = 1
+BUSY_TIMEOUT_S = 30.0
+_TABLES = """
+    CREATE TABLE about (schema INTEGER NOT NULL);
+    CREATE TABLE errors (
+        model TEXT, data TEXT, candidate TEXT, code TEXT, result TEXT NOT NULL, seconds REAL NOT NULL,
+        PRIMARY KEY (model, data, candidate, code)) WITHOUT ROWID;
+    CREATE TABLE costs (
+        trace TEXT, arch TEXT, code TEXT, result TEXT NOT NULL,
+        PRIMARY KEY (trace, arch, code)) WITHOUT ROWID;
+"""
+_ADDED = """
+    CREATE TABLE IF NOT EXISTS set_aside (
+        model TEXT, data TEXT, candidate TEXT, code TEXT, deaths INTEGER NOT NULL,
+        PRIMARY KEY (model, data, candidate, code)) WITHOUT ROWID
+"""
+
+
+class Ledger:
+    """An open ledger. `model`, `data`, `trace` and `arch` are digests; results are flat mappings of names to
+    numbers."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        with self._reporting():
+            self._database = _open(path)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def find_error(self, model: str, data: str, candidate: str) -> dict[str, Any] | None:
+        """What `write_error` wrote under this key by the present code, or None."""
+        return self._find("errors", {"model": model, "data": data, "candidate": candidate, "code": error_code()})
+
+    def candidates(self, model: str, data: str) -> list[str]:
+        """Of all that `write_error` wrote by the present code, in the order of their names."""
+        key = {"model": model, "data": data, "code": error_code()}
+        query = "SELECT candidate FROM errors WHERE model = :model AND data = :data AND code = :code ORDER BY candidate"
+        with self._reporting():
+            return [name for (name,) in self._database.execute(query, key)]
+
+    def write_error(self, model: str, data: str, candidate: str, result: Mapping[str, Any], seconds: float) -> None:
+        key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
+        self._write("errors", {**key, "result": json.dumps(result), "seconds": seconds})
+
+    def find_cost(self, trace: str, arch: str) -> dict[str, Any] | None:
+        """What `write_costs` wrote under this key by the present code, or None."""
+        return self._find("costs", {"trace": trace, "arch": arch, "code": cost_code()})
+
+    def write_costs(self, arch: str, results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Of several traces, all or none."""
+        rows = [
+            {"trace": trace, "arch": arch, "code": cost_code(), "result": json.dumps(result)}
+            for trace, result in results.items()
+        ]
+        self._write("costs", *rows)
+
+    def set_aside(self, model: str, data: str, candidate: str, deaths: int) -> None:
+        """Record that so many workers died evaluating a candidate."""
+        key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
+        self._write("set_aside", {**key, "deaths": deaths})
+
+    def is_set_aside(self, model: str, data: str, candidate: str) -> bool:
+        key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
+        return self._row("set_aside", "deaths", key) is not None
+
+    def forget_set_aside(self) -> None:
+        """Have what was set aside tried again, as a new search that begins with another's ledger does."""
+        with self._reporting(), self._database:
+            self._database.execute("DELETE FROM set_aside")
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table."""
+        with self._reporting():
+            return {
+                table: self._database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for table in ("errors", "costs")
+            }
+
+    def seconds(self) -> float:
+        """Time that all recorded model evaluations took."""
+        with self._reporting():
+            return float(self._database.execute("SELECT coalesce(sum(seconds), 0) FROM errors").fetchone()[0])
+
+    def _find(self, table: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        row = self._row(table, "result", key)
+        return None if row is None else json.loads(row[0])
+
+    def _row(self, table: str, column: str, key: Mapping[str, Any]) -> Any:
+        where = " AND ".join(f"{name} = :{name}" for name in key)
+        with self._reporting():
+            return self._database.execute(f"SELECT {column} FROM {table} WHERE {where}", key).fetchone()
+
+    def _write(self, table: str, *rows: Mapping[str, Any]) -> None:
+        if not rows:
+            return
+        columns, values = ", ".join(rows[0]), ", ".join(f":{column}" for column in rows[0])
+        with self._reporting(), self._database:
+            self._database.executemany(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({values})", rows)
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """One line for what a user can mend: a full disk, a read-only folder, a file that is no ledger, another's
+        lock."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise InputError(f"{self.path}: the ledger cannot be used: {error}") from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """SQLite does not wait while another process turns a new file to WAL mode: we do."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            return _connected(path)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+    database.execute("PRAGMA synchronous=FULL")
+    if new or path.stat().st_size == 0:
+        database.execute("PRAGMA journal_mode=WAL")
+    with database:
+        database.execute("BEGIN IMMEDIATE")
+        known = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not known:
+            for statement in _TABLES.split(";")[:-1]:
+                database.execute(statement)
+            database.execute("INSERT INTO about VALUES (?)", (SCHEMA,))
+        elif "about" not in known:
+            raise InputError(f"{path}: an SQLite file, but not a ledger of mohaq")
+        found = database.execute("SELECT schema FROM about").fetchone()
+        if found == (SCHEMA,):
+            database.execute(_ADDED)
+    if found != (SCHEMA,):
+        raise InputError(
+            f"{path}: a ledger of schema {found[0] if found else 'unknown'}: this version reads schema {SCHEMA}"
+        )
+    return database
+
+
+@cache
+def error_code() -> str:
+    """Digest of the sources that an error depends on."""
+    others = "training_run.py", "train.py", "synthesis.py", "work.py"
+    return _digest_of_sources("quant", lambda path: path.name not in others)
+
+
+@cache
+def cost_code() -> str:
+    """Digest of the sources that a cost depends on."""
+    return _digest_of_sources("simulators", lambda path: True)
+
+
+def _digest_of_sources(package: str, counts: Callable[[Path], bool]) -> str:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    folder = Path(spec.origin).parent
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*.py") if counts(p)):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

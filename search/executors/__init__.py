@@ -1,1 +1,0 @@
-"""Where candidates are evaluated: in this process, in a pool of processes, or by Dask."""

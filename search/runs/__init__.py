@@ -1,0 +1,1 @@
+"""A search from beginning to end: the driver, its folder, what it leaves and shows."""

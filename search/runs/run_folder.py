@@ -1,0 +1,113 @@
+"""The folder of a run: whose it is, that one process at a time works in it, and how far the search came."""
+
+import fcntl
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from search.evaluation.ledger import LEDGER_FILE
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import make_folder, write_whole
+
+STATE_FILE = "state.json"
+CODESIGN_STATE_FILE = "sweep-state.json"
+LOCK_FILE = ".lock"
+BEACON_FOLDER = "beacons"
+COMPUTED_BEFORE = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", BEACON_FOLDER)
+"""What a new run may begin with: evaluations and retrainings, which say themselves what they are of."""
+
+
+class RunFolder:
+    """A folder claimed for one run, locked while in use as a context.
+
+    `identity` is all that the run's result depends on: its parts `experiment` and `digests`. Raises InputError if the
+    folder is not empty and `resume` is false, if it holds another run, or if another process works in it.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], resume: bool, state_file: str = STATE_FILE):
+        self.folder = folder
+        self._state = folder / state_file
+        self.is_new = False
+        """Whether the run begins now."""
+        self._identity = identity
+        make_folder(folder)
+        try:
+            self._lock = open(folder / LOCK_FILE, "w")  # noqa: SIM115 (closed by __exit__)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be used as the run's folder: {error.strerror}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._generations = self._claim(resume)
+        except BlockingIOError:
+            self._lock.close()
+            raise InputError(f"{folder}: another search is running in this folder") from None
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def check(self, number: int, genes: np.ndarray) -> None:
+        """Raise InputError if a resumed run passes through another generation than the one that was saved."""
+        if self._generations.get(str(number), _digest(genes)) != _digest(genes):
+            raise InputError(
+                f"{self.folder}: generation {number} comes out otherwise than when it was saved: other versions of the "
+                "libraries, or another processor, made this run; start a new one with a copy of its ledger"
+            )
+
+    def save(self, number: int, genes: np.ndarray, population: Any) -> None:
+        """Record a complete generation: the genes that were asked for, and the individuals that survived it."""
+        self._generations[str(number)] = _digest(genes)
+        self._write([{"genes": [int(g) for g in i.X], "F": [float(v) for v in i.F]} for i in population])
+
+    def _claim(self, resume: bool) -> dict[str, str]:
+        # Hidden files are the lock, and what a kill left of a file that was being written.
+        if not self._names() or (not resume and self._nothing_done()):
+            self._generations = {}
+            self._write([])
+            self.is_new = True
+            return {}
+        if not resume:
+            raise InputError(
+                f"{self.folder}: not empty: --resume continues the run in it, another folder starts a new one"
+            )
+        try:
+            content = json.loads(self._state.read_text())
+            found, generations = content["identity"], dict(content["generations"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(f"{self.folder}: nothing to resume: it holds no {self._state.name} of a search") from None
+        for part, ours in self._identity.items():
+            different = sorted(key for key in {*ours, *found[part]} if ours.get(key) != found[part].get(key))
+            if different:
+                raise InputError(f"{self.folder}: the run to resume differs in {', '.join(different)} ({part})")
+        return generations
+
+    def _names(self) -> set[str]:
+        """Of what lies in the folder and a run may not begin with."""
+        names = {path.name for path in self.folder.iterdir()}
+        return {name for name in names if not name.startswith(".")} - {*COMPUTED_BEFORE}
+
+    def _nothing_done(self) -> bool:
+        """Whether a run began here that did not come to its first generation: what it evaluated is in the ledger."""
+        try:
+            return self._names() == {self._state.name} and not json.loads(self._state.read_text())["generations"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _write(self, population: list[dict[str, Any]]) -> None:
+        content = {"identity": self._identity, "generations": self._generations, "population": population}
+        try:
+            write_whole(self._state, json.dumps(content, indent=1).encode())
+        except OSError as error:
+            raise InputError(f"{self._state}: cannot be written: {error.strerror}") from None
+
+
+def _digest(genes: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(genes, dtype=np.int64).tobytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""What is searched: bit-widths of sites, and variants of hardware."""

@@ -1,0 +1,132 @@
+"""Genes of a candidate: whole numbers that index the bit-widths that the hardware offers for each site.
+
+Where the legal pairs are every combination of some weight widths with some activation widths (Bit Fusion), a site has
+two genes, as in MOHAQ; where they are not (SiLago ties both), it has one, which indexes the list of pairs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Protocol, Self
+
+import numpy as np
+
+from quant.sites.candidate import fixed_bits
+from simulators.hardware.spec import precisions_shown
+from simulators.inputs.errors import InputError
+from simulators.inputs.source_locations import KeyedError, under
+
+Bits = dict[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
+
+
+class Restrictions(Protocol):
+    """Settings of an experiment that leave less to search."""
+
+    @property
+    def minimum_activation_bits(self) -> Mapping[str, int]: ...
+    @property
+    def fixed(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Genome:
+    """The bijection between gene vectors and candidates, up to lifted activations."""
+
+    sites: tuple[str, ...]
+    precisions: tuple[tuple[int, int], ...]
+    minimum_activation_bits: Mapping[str, int] = field(default_factory=dict)
+    """Sites whose activations are lifted to at least this width: MOHAQ does so for the output layer."""
+    fixed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Sites that are not searched, and their pairs: Shrink and Eliminate keeps recurrent matrices at 16 bits so."""
+
+    def __post_init__(self) -> None:
+        if not self.precisions:
+            raise InputError("precisions: the architecture offers none")
+        sites = ", ".join(self.sites)
+        for site, least in self.minimum_activation_bits.items():
+            key = ("minimum_activation_bits", site)
+            if site not in self.sites:
+                raise KeyedError(key, f"no such site: the sites are {sites}")
+            if not any(activation >= least for _, activation in self.precisions):
+                raise KeyedError(key, f"{least}: the architecture has no activations so wide")
+        for site, (w, a) in self.fixed.items():
+            if site not in self.sites:
+                raise KeyedError(("fixed", site), f"no such site: the sites are {sites}")
+            if (w, a) not in self.precisions:
+                offered = precisions_shown(self.precisions)
+                raise KeyedError(("fixed", site), f"{w}x{a}: the architecture offers {offered} (weights x activations)")
+        if not self.free:
+            raise KeyedError(("fixed",), "every site is: nothing is left to search")
+
+    @classmethod
+    def of(cls, sites: Sequence[str], precisions: Sequence[tuple[int, int]], settings: Restrictions) -> Self:
+        """What an experiment's settings leave free. Raises KeyedError for a site or a width that there is not."""
+        with under("fixed"):
+            fixed = fixed_bits(settings.fixed, sites)
+        return cls(tuple(sites), tuple(precisions), settings.minimum_activation_bits, fixed)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The sites that have genes."""
+        return tuple(site for site in self.sites if site not in self.fixed)
+
+    @property
+    def weight_widths(self) -> tuple[int, ...]:
+        return tuple(sorted({w for w, _ in self.precisions}))
+
+    @property
+    def activation_widths(self) -> tuple[int, ...]:
+        return tuple(sorted({a for _, a in self.precisions}))
+
+    @property
+    def apart(self) -> bool:
+        """Whether weights and activations have genes of their own."""
+        return set(product(self.weight_widths, self.activation_widths)) == set(self.precisions)
+
+    @property
+    def upper(self) -> np.ndarray:
+        """Largest value of each gene; the smallest is 0."""
+        per_site = (len(self.weight_widths), len(self.activation_widths)) if self.apart else (len(self.precisions),)
+        return np.array([count - 1 for _ in self.free for count in per_site])
+
+    def decode(self, genes: Sequence[int] | np.ndarray) -> Bits:
+        """The candidate of a gene vector."""
+        numbers = [int(g) for g in genes]
+        if self.apart:
+            weights, activations = self.weight_widths, self.activation_widths
+            pairs = [(weights[w], activations[a]) for w, a in zip(numbers[::2], numbers[1::2], strict=True)]
+        else:
+            ordered = sorted(self.precisions)
+            pairs = [ordered[g] for g in numbers]
+        searched = dict(zip(self.free, pairs, strict=True))
+        return {site: self.fixed.get(site) or self._lifted(site, searched[site]) for site in self.sites}
+
+    def encode(self, bits: Mapping[str, tuple[int, int]]) -> np.ndarray:
+        """The gene vector of a candidate. Raises InputError for a pair that the architecture does not offer."""
+        genes: list[int] = []
+        for site in self.free:
+            if bits[site] not in self.precisions:
+                w, a = bits[site]
+                offered = precisions_shown(self.precisions)
+                raise InputError(f"bits of {site}: {w}x{a}: the architecture offers {offered} (weights x activations)")
+            if self.apart:
+                genes += [self.weight_widths.index(bits[site][0]), self.activation_widths.index(bits[site][1])]
+            else:
+                genes.append(sorted(self.precisions).index(bits[site]))
+        return np.array(genes)
+
+    def homogeneous(self) -> dict[int, Bits]:
+        """The candidates with one width for everything, by that width, widest first (lifted where a site asks for
+        it)."""
+        widths = sorted((w for w, a in self.precisions if w == a), reverse=True)
+        return {
+            width: {site: self.fixed.get(site) or self._lifted(site, (width, width)) for site in self.sites}
+            for width in widths
+        }
+
+    def _lifted(self, site: str, pair: tuple[int, int]) -> tuple[int, int]:
+        least = self.minimum_activation_bits.get(site, 0)
+        if pair[1] >= least:
+            return pair
+        wide_enough = [p for p in self.precisions if p[1] >= least and p[0] >= pair[0]]
+        return min(wide_enough, key=lambda p: (p[1], p[0]))

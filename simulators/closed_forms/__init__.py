@@ -1,0 +1,1 @@
+"""Published closed forms, as objectives and as tests."""

@@ -1,0 +1,1 @@
+"""What it runs on: architecture specs from YAML, SRAM figures, area."""

@@ -1,0 +1,1 @@
+"""How a layer becomes tasks: what a platform's author writes with."""

@@ -1,0 +1,1 @@
+"""Bit Fusion (Sharma et al., ISCA 2018)."""

@@ -1,0 +1,129 @@
+"""The published closed form applied to a trace's products. What it does not model it leaves out, and says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulators.hardware.arch import Arch
+from simulators.inputs.errors import InputError
+from simulators.platforms.bitfusion.published import PublishedHardware, PublishedLayer, PublishedResult, evaluate
+from simulators.platforms.bitfusion.spec import BitFusionSpec
+from simulators.platforms.bitfusion.tiling import precision
+from simulators.run.report import LayerReport, Report
+from simulators.workloads.trace import Conv2d, Elementwise, Matmul, Trace
+
+
+@dataclass(frozen=True)
+class PublishedReport:
+    """A report without the layers that the closed form knows nothing of."""
+
+    report: Report
+    left_out: tuple[str, ...]
+
+
+def published_report(trace: Trace, arch: Arch) -> PublishedReport:
+    """Every product by the closed form with its own mapping search; a recurrent one is a batch of one vector, at every
+    time step. Energy is the released simulator's, which has no leakage and its own figures for SRAM.
+
+    Raises InputError for another platform, operands wider than a fusion unit's, and convolutions that are not square.
+    """
+    spec = arch.spec
+    if not isinstance(spec, BitFusionSpec):
+        raise InputError(f"{arch.name}: the published model is of platform bitfusion, not {arch.platform}")
+    hardware = PublishedHardware(
+        rows=spec.array.rows,
+        columns=spec.array.columns,
+        widest_operand_bits=spec.array.unit_operand_bits,
+        dram_bits_per_cycle=spec.dram.bits_per_cycle,
+        input_bytes=_bytes(spec, "input_kib"),
+        weight_bytes=_bytes(spec, "weight_kib"),
+        output_bytes=_bytes(spec, "output_kib"),
+    )
+    layers = []
+    for layer in trace.layers:
+        if isinstance(layer, Elementwise):
+            continue
+        published, times = _published(layer)
+        try:
+            result = evaluate(published, hardware)
+        except InputError as error:
+            raise InputError(f"layer {layer.name}: {error}") from None
+        layers.append(_report(layer, result, times, spec))
+    if not layers:
+        raise InputError(f"{trace.name}: the published model is of products and convolutions, and there is none")
+    left_out = tuple(layer.name for layer in trace.layers if isinstance(layer, Elementwise))
+    return PublishedReport(
+        Report(
+            arch=f"{arch.name} (published model)",
+            trace=trace.name,
+            steps=trace.steps,
+            has_frames=trace.has_frames,
+            frequency_mhz=arch.frequency_mhz,
+            layers=tuple(layers),
+            bits_per_cycle={"dram": spec.dram.bits_per_cycle},
+        ),
+        left_out,
+    )
+
+
+def _bytes(spec: BitFusionSpec, key: str) -> int:
+    size = getattr(spec.buffers, key) * 1024
+    if size != int(size):
+        raise InputError(f"{spec.name}: buffers.{key}: {size / 1024:g}: the published model needs whole bytes")
+    return int(size)
+
+
+def _published(layer: Matmul | Conv2d) -> tuple[PublishedLayer, int]:
+    """The closed form's layer, and how often it runs."""
+    if isinstance(layer, Matmul):
+        batch = 1 if layer.recurrent else layer.steps
+        shape = (1, 1, 1, layer.in_features, layer.out_features, batch)
+        return PublishedLayer(*shape, layer.activation_bits, layer.weight_bits), layer.steps // batch
+    height, width = layer.output_size
+    if layer.kernel[0] != layer.kernel[1] or layer.stride[0] != layer.stride[1] or height != width:
+        raise InputError(
+            f"layer {layer.name}: kernel {list(layer.kernel)}, stride {list(layer.stride)}, output {[height, width]}: "
+            "the published model has square convolutions only"
+        )
+    groups = layer.groups
+    shape = (
+        layer.kernel[0], height, layer.stride[0], layer.in_channels // groups, layer.out_channels // groups, layer.steps
+    )  # fmt: skip
+    return PublishedLayer(*shape, layer.activation_bits, layer.weight_bits, layer.expanded), groups
+
+
+def _report(layer: Matmul | Conv2d, result: PublishedResult, times: int, spec: BitFusionSpec) -> LayerReport:
+    fused = precision(layer.weight_bits, layer.activation_bits, spec.array.unit_operand_bits)
+    peak = spec.array.rows * spec.array.columns * fused.products / fused.passes
+    cycles = result.cycles * times
+    nanojoules = {
+        "array": result.core_nj,
+        "dram": result.dram_nj,
+        "input_buffer": result.input_nj,
+        "weight_buffer": result.weight_nj,
+        "output_buffer": result.output_nj,
+    }
+    bits = {
+        "dram_read": result.dram_read_bits,
+        "dram_write": result.dram_write_bits,
+        "input_buffer_read": result.input_read_bits,
+        "input_buffer_write": result.input_write_bits,
+        "weight_buffer_read": result.weight_read_bits,
+        "weight_buffer_write": result.weight_write_bits,
+        "output_buffer_read": result.output_read_bits,
+        "output_buffer_write": result.output_write_bits,
+    }
+    return LayerReport(
+        name=layer.name,
+        cycles=cycles,
+        compute_cycles=result.compute_cycles * times,
+        stall_cycles={"dram": result.stall_cycles * times} if result.stall_cycles else {},
+        utilisation=layer.macs / (cycles * peak),
+        energy_uj={name: nj * times * 1e-3 for name, nj in nanojoules.items()},
+        bits={name: n * times for name, n in bits.items()},
+        unit="compute",
+        macs=layer.macs,
+        work=layer.macs,
+        peak_per_cycle=peak,
+        busy_cycles=result.compute_cycles * times,
+    )

@@ -1,0 +1,163 @@
+"""What a Bit Fusion architecture file may say."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+from pydantic import model_validator
+
+from simulators.hardware.spec import Dram, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
+from simulators.hardware.sram import Sram, buffer
+
+
+class Array(SpecPart):
+    """Bit Fusion's systolic array of fusion units."""
+
+    rows: Units
+    """Fusion units along a column, which add up: they multiply the reduction."""
+    columns: Units
+    unit_operand_bits: Literal[2, 4, 8, 16]
+    """Widest operands a fusion unit multiplies in one cycle; wider ones take several cycles."""
+
+
+class Buffers(SpecPart):
+    """On-chip SRAM, each buffer in two halves when double-buffered."""
+
+    input_kib: Kib
+    weight_kib: Kib
+    output_kib: Kib
+    double_buffered: bool = True
+    partial_sum_bits: Literal[16, 32, 64]
+    """Width of a partial sum in the output buffer."""
+
+
+@lru_cache(maxsize=4096)
+def sram_of(array: Array, sizes: Buffers) -> dict[str, Sram]:
+    """The three buffers, cut as the released simulator does: the input buffer into a bank a row of the array, the
+    weight buffer into one a unit, and the output buffer into one a column, which has a read-write port. Raises
+    InputError for banks that the table does not have."""
+    widest = array.unit_operand_bits
+    # Operands of a unit in one access: its widest against as many of its narrowest, 2 bits, as it multiplies at once.
+    block = max(1, widest * (widest // 2) // 8)
+    units = array.rows * array.columns
+    return {
+        "input_buffer": buffer("buffers.input_kib", sizes.input_kib, array.rows, block, 0),
+        "weight_buffer": buffer("buffers.weight_kib", sizes.weight_kib, units, block, 0),
+        "output_buffer": buffer("buffers.output_kib", sizes.output_kib, array.columns, 4, 1),
+    }
+
+
+class PostProcessing(SpecPart):
+    """The units under the array's columns that do activation functions, elementwise work, at 16 bits."""
+
+    lanes: Units
+    cycles_per_op: dict[str, ServiceCycles]
+    """Cycles of one operation on one lane, by kind."""
+    pj_per_op: dict[str, Figure]
+
+
+class ReadWrite(SpecPart):
+    """SRAM energy of a bit, in pJ."""
+
+    read: Figure
+    write: Figure
+
+
+class BitFusionEnergy(SpecPart):
+    """Energy and power other than DRAM's and post-processing's."""
+
+    unit_pj_per_cycle: Figure
+    """One fusion unit in one compute cycle, at any precision."""
+    input_buffer_pj_per_bit: ReadWrite | Literal["cacti"]
+    """`cacti`: from the table, by the size of the buffer and its banks (`sram.py`)."""
+    weight_buffer_pj_per_bit: ReadWrite | Literal["cacti"]
+    output_buffer_pj_per_bit: ReadWrite | Literal["cacti"]
+    sram_leakage_mw: Figure | Literal["cacti"]
+    unit_leakage_mw: Figure
+    """Of one fusion unit."""
+
+
+class BitFusionArea(SpecPart):
+    """Area of what is not SRAM; buffers come from the table."""
+
+    unit_mm2: Figure
+    post_processing_lane_mm2: Figure
+
+
+class Corrections(SpecPart):
+    """Where the discrete-event model departs from the published closed form; each can be switched off."""
+
+    true_output_bits: bool = True
+    """Write results at the bits of the layer that reads them; off: at the partial sum's width."""
+    skip_first_preload: bool = True
+    """Do not read partial sums before anything was added; off: preload them from DRAM on first touch."""
+    share_inputs_in_row: bool = True
+    """The columns of a row share one read of the input buffer; off: one read for every multiply-accumulate."""
+    true_edge_tiles: bool = True
+    """Edge tiles at their size; off: counted as full."""
+    fill_drain: bool = True
+    """Systolic fill and drain before a tile's results are there; off: one cycle."""
+    leakage: bool = True
+
+
+class FixedMapping(SpecPart):
+    """Tile sizes for every matrix product, instead of the simulator's own choice; clipped to the layer."""
+
+    outer: Literal["outputs", "vectors"]
+    """The outer loop: over output tiles (weights stay, vectors stream) or over vector tiles."""
+    out_tile: Units
+    in_tile: Units
+    vector_tile: Units
+
+
+class BitFusionSpec(PlatformSpec):
+    """A Bit Fusion accelerator (Sharma et al., ISCA 2018)."""
+
+    platform: Literal["bitfusion"]
+    array: Array
+    buffers: Buffers
+    dram: Dram
+    post_processing: PostProcessing
+    energy: BitFusionEnergy
+    area: BitFusionArea | None = None
+    corrections: Corrections = Corrections()
+    skips_inactive_inputs: bool = False
+    """True: inputs that a delta network did not transmit cost neither cycles nor weight reads."""
+    mapping: FixedMapping | None = None
+
+    def buffer_energy(self, name: str) -> ReadWrite:
+        """Of `input_buffer`, `weight_buffer` or `output_buffer`."""
+        figure: ReadWrite | str = getattr(self.energy, f"{name}_pj_per_bit")
+        if isinstance(figure, ReadWrite):
+            return figure
+        sram = sram_of(self.array, self.buffers)[name]
+        return ReadWrite(read=sram.read_pj_per_bit, write=sram.write_pj_per_bit)
+
+    @property
+    def leakage_mw(self) -> float:
+        """Of SRAM and core; 0 where `corrections` switches it off, as the released simulator does."""
+        if not self.corrections.leakage:
+            return 0.0
+        sram = self.energy.sram_leakage_mw
+        if sram == "cacti":
+            sram = sum(part.leakage_mw for part in sram_of(self.array, self.buffers).values())
+        return sram + self.energy.unit_leakage_mw * self.array.rows * self.array.columns
+
+    def area_parts_mm2(self) -> dict[str, float] | None:
+        if self.area is None:
+            return None
+        units = self.array.rows * self.array.columns
+        parts = {
+            "array": self.area.unit_mm2 * units,
+            "post_processing": self.area.post_processing_lane_mm2 * self.post_processing.lanes,
+        }
+        return parts | {name: sram.area_mm2 for name, sram in sram_of(self.array, self.buffers).items()}
+
+    @model_validator(mode="after")
+    def _in_the_table(self) -> BitFusionSpec:
+        e = self.energy
+        if "cacti" in (e.input_buffer_pj_per_bit, e.weight_buffer_pj_per_bit, e.output_buffer_pj_per_bit,
+                       e.sram_leakage_mw):  # fmt: skip
+            sram_of(self.array, self.buffers)
+        return self

@@ -1,0 +1,1 @@
+"""SiLago (Hemani et al.): DRRA cells under a DiMArch of memory tiles."""

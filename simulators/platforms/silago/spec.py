@@ -1,0 +1,96 @@
+"""What a SiLago architecture file may say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from simulators.hardware.spec import Cycles, Dram, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
+
+
+class Fabric(SpecPart):
+    """SiLago's DRRA."""
+
+    rows: Units
+    columns: Units
+    window_columns: Cycles
+    """A cell reads registers of cells up to this many columns away."""
+
+
+class Cell(SpecPart):
+    """One DRRA cell: register file, DPU, sequencer."""
+
+    word_bits: Literal[16]
+    register_file_words: Units
+    read_ports: Units
+    """16-bit read ports of a cell's register file; a word of multiply-accumulates needs two operands."""
+    mac_lanes: Units
+    special_function_lanes: Units
+    """Lanes that do sigmoid, tanh, exponential and divide, at 16 bits."""
+    cycles_per_op: dict[str, ServiceCycles]
+    reduction_cycles: Cycles
+    """Cycles to add up the lanes of a word at the end of a dot product with operands below 16 bits."""
+    loop_setup_cycles: Cycles
+    instruction_slots: Units
+    instructions_per_layer: Units
+    """Configuration instructions loaded into a cell's sequencer for a layer, one a cycle."""
+
+
+class DiMArch(SpecPart):
+    """The distributed memory over the fabric."""
+
+    weight_tiles: Units
+    activation_tiles: Units
+    tile_rows: Units
+    row_bits: Units
+    link_bits_per_cycle: Units
+    """Between a column and its tiles."""
+    read_latency_cycles: ServiceCycles
+    """From the issue of a row read to the register file, first hop included."""
+    extra_hops: Cycles = 0
+    """Hops beyond the first to the farthest tile of a column."""
+
+    @property
+    def first_row_cycles(self) -> int:
+        """From the issue of a row's read to the register file: a further hop takes a cycle each way."""
+        return self.read_latency_cycles + 2 * self.extra_hops
+
+
+class SilagoEnergy(SpecPart):
+    """SiLago's energy."""
+
+    mac_pj: dict[Literal["16", "8", "4"], Figure]
+    sram_pj_per_bit: Figure
+    register_file_pj_per_bit: Figure
+    noc_pj_per_bit: Figure
+    pj_per_op: dict[str, Figure]
+    leakage_mw: Figure
+
+
+class SilagoArea(SpecPart):
+    """SiLago's area."""
+
+    cell_mm2: Figure
+    tile_mm2: Figure
+    """A DiMArch tile of 128 rows of 256 bits."""
+
+
+class SilagoSpec(PlatformSpec):
+    """A SiLago fabric: DRRA cells and DiMArch."""
+
+    platform: Literal["silago"]
+    fabric: Fabric
+    cell: Cell
+    dimarch: DiMArch
+    dram: Dram | None
+    """Off-chip channel for what the tiles do not hold; null: a trace that does not fit is refused."""
+    energy: SilagoEnergy
+    area: SilagoArea | None = None
+    skips_inactive_inputs: bool = False
+
+    def area_parts_mm2(self) -> dict[str, float] | None:
+        if self.area is None:
+            return None
+        tiles = self.dimarch.weight_tiles + self.dimarch.activation_tiles
+        # The figure is of tiles with 128 rows of 256 bits; others are scaled by their bits.
+        tile = self.area.tile_mm2 * self.dimarch.tile_rows * self.dimarch.row_bits / (128 * 256)
+        return {"cells": self.area.cell_mm2 * self.fabric.rows * self.fabric.columns, "dimarch": tile * tiles}

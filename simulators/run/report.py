@@ -1,0 +1,223 @@
+"""What a simulation tells: cycles, named stalls, utilisation, bits moved and energy, layer by layer, adding up to the
+totals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simulators.hardware.arch import Arch
+from simulators.lowering.platform import Lowered
+from simulators.lowering.segments import LayerWork
+from simulators.workloads.trace import FRAME_MS, Elementwise, Trace
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer. `compute_cycles` and the stalls add up to `cycles`; the energy's components to the layer's energy."""
+
+    name: str
+    cycles: int
+    """Cycles of the makespan that are charged to this layer; where layers overlap, to the one whose compute unit was
+    busy first."""
+    compute_cycles: int
+    stall_cycles: dict[str, int]
+    """By what the idle compute unit waited for."""
+    utilisation: float
+    """Work done over the most that the layer's compute unit could have done at this precision, 0 to 1: in the layer's
+    cycles, or, where they are fewer because it overlaps with another layer, in the cycles in which the unit was
+    busy."""
+    energy_uj: dict[str, float]
+    bits: dict[str, int]
+    """Traffic by level and direction, such as `dram_read`."""
+    unit: str
+    """What does the layer's work: the machine's name for the kind of its tasks."""
+    macs: int
+    """Multiply-accumulates; 0 of an elementwise layer."""
+    work: int
+    """What the unit does: multiply-accumulates, or elementwise operations."""
+    peak_per_cycle: float
+    """Most of that work in a cycle, at the layer's precision."""
+    busy_cycles: int
+    """Cycles in which the unit works on the layer, overlapped with another layer or not."""
+
+    @property
+    def dominant_stall(self) -> str:
+        """The stall with the most cycles; empty if there is none."""
+        return max(self.stall_cycles, key=lambda cause: self.stall_cycles[cause], default="")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "cycles": self.cycles,
+            "compute_cycles": self.compute_cycles,
+            "stall_cycles": self.stall_cycles,
+            "utilisation": self.utilisation,
+            "energy_uj": self.energy_uj,
+            "bits": self.bits,
+            "unit": self.unit,
+            "macs": self.macs,
+            "work": self.work,
+            "peak_per_cycle": self.peak_per_cycle,
+            "busy_cycles": self.busy_cycles,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """One utterance of a trace on an architecture, or one batch of inputs."""
+
+    arch: str
+    trace: str
+    steps: int
+    has_frames: bool
+    """Whether the steps are frames of 10 ms. Where they are not, there is no figure a frame and no real-time factor."""
+    frequency_mhz: float
+    layers: tuple[LayerReport, ...]
+    bits_per_cycle: dict[str, int]
+    """Bandwidth by level of memory, for the levels whose `bits` are counted and whose bandwidth the spec gives."""
+
+    @property
+    def cycles(self) -> int:
+        return sum(layer.cycles for layer in self.layers)
+
+    @property
+    def latency_ms(self) -> float:
+        return self.cycles / self.frequency_mhz / 1e3
+
+    @property
+    def energy_uj(self) -> float:
+        return add_up(add_up(layer.energy_uj.values()) for layer in self.layers)
+
+    @property
+    def latency_ms_per_frame(self) -> float | None:
+        return self.latency_ms / self.steps if self.has_frames else None
+
+    @property
+    def energy_uj_per_frame(self) -> float | None:
+        return self.energy_uj / self.steps if self.has_frames else None
+
+    @property
+    def real_time_factor(self) -> float | None:
+        """Latency over the duration of the utterance; below 1 is faster than speech."""
+        return self.latency_ms / (self.steps * FRAME_MS) if self.has_frames else None
+
+    @property
+    def energy_delay_uj_ms(self) -> float:
+        """Energy-delay product."""
+        return self.energy_uj * self.latency_ms
+
+    @property
+    def stall_cycles(self) -> dict[str, int]:
+        """Over all layers, the most first."""
+        totals: dict[str, int] = {}
+        for layer in self.layers:
+            for cause, cycles in layer.stall_cycles.items():
+                totals[cause] = totals.get(cause, 0) + cycles
+        return dict(sorted(totals.items(), key=lambda item: -item[1]))
+
+    @property
+    def utilisation(self) -> float:
+        """Multiply-accumulates over the most that the products' unit could have done in all cycles, 0 to 1."""
+        return sum(layer.macs / layer.peak_per_cycle for layer in self.layers) / self.cycles
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "arch": self.arch,
+            "trace": self.trace,
+            "steps": self.steps,
+            "cycles": self.cycles,
+            "latency_ms": self.latency_ms,
+            "latency_ms_per_frame": self.latency_ms_per_frame,
+            "real_time_factor": self.real_time_factor,
+            "energy_uj": self.energy_uj,
+            "energy_uj_per_frame": self.energy_uj_per_frame,
+            "energy_delay_uj_ms": self.energy_delay_uj_ms,
+            "utilisation": self.utilisation,
+            "bits_per_cycle": self.bits_per_cycle,
+            "layers": [layer.to_dict() for layer in self.layers],
+        }
+
+    def to_csv(self) -> str:
+        """One row a layer; a column for every stall, energy component and traffic that occurs, named with its unit."""
+        rows = []
+        for layer in self.layers:
+            row: dict[str, Any] = {"name": layer.name, "cycles": layer.cycles, "compute_cycles": layer.compute_cycles}
+            row |= {f"stall_{cause}_cycles": n for cause, n in layer.stall_cycles.items()}
+            row |= {"utilisation": layer.utilisation}
+            row |= {f"energy_{component}_uj": x for component, x in layer.energy_uj.items()}
+            row |= {f"{level}_bits": n for level, n in layer.bits.items()}
+            rows.append(row)
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval=0, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
+
+
+def add_up(values: Iterable[float]) -> float:
+    """From the left to the right, each sum rounded, as arrays of candidates are added up in `batch.py`; `sum` rounds
+    otherwise from Python 3.12 on."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+def layer_cycles(works: Sequence[LayerWork], charged: Sequence[int]) -> list[int]:
+    """A segment's cycles by layer: each has its own work's, the first what nobody works in as well."""
+    kinds = [work.own_kind for work in works]
+    own = [charged[kind] for kind in kinds]
+    return [own[0] + sum(charged) - sum([charged[kind] for kind in set(kinds)]), *own[1:]]
+
+
+def layer_energy_uj(work: LayerWork, cycles: int, leakage_mw: float, frequency_mhz: float) -> dict[str, float]:
+    """By component."""
+    energy = {component: pj * 1e-6 for component, pj in work.energy_pj.items()}
+    if leakage_mw:
+        energy["leakage"] = leakage_mw * cycles / frequency_mhz * 1e-3
+    return energy
+
+
+def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Sequence[int]]) -> Report:
+    """Bring what ran and what was moved together, a layer at a time. `charged` is by segment and kind, in cycles."""
+    kinds = lowered.machine.kinds
+    layers = iter(trace.layers)
+    reports = []
+    for segment, of_segment in zip(lowered.segments, charged, strict=True):
+        own_kinds = [work.own_kind for work in segment.works]
+        stalls = {kinds[k]: n for k, n in enumerate(of_segment) if n and k not in own_kinds}
+        for work, cycles in zip(segment.works, layer_cycles(segment.works, of_segment), strict=True):
+            energy = layer_energy_uj(work, cycles, lowered.leakage_mw, lowered.frequency_mhz)
+            layer = next(layers)
+            reports.append(
+                LayerReport(
+                    name=layer.name,
+                    cycles=cycles,
+                    compute_cycles=of_segment[work.own_kind],
+                    stall_cycles=stalls,
+                    utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
+                    energy_uj=energy,
+                    bits=dict(work.bits),
+                    unit=kinds[work.own_kind],
+                    macs=0 if isinstance(layer, Elementwise) else layer.macs,
+                    work=work.work,
+                    peak_per_cycle=work.peak_per_cycle,
+                    busy_cycles=work.busy_cycles,
+                )
+            )
+            stalls = {}  # a segment's stalls are its first layer's
+    return Report(
+        arch=arch.name,
+        trace=trace.name,
+        steps=trace.steps,
+        has_frames=trace.has_frames,
+        frequency_mhz=arch.frequency_mhz,
+        layers=tuple(reports),
+        bits_per_cycle=dict(lowered.bits_per_cycle),
+    )

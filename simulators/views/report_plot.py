@@ -1,0 +1,121 @@
+"""A report as a picture: the roofline with a point a layer, and what each layer's cycles went on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulators.inputs.errors import InputError
+from simulators.run.report import LayerReport, Report
+from simulators.views.roofline import layer_roofline, roofline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = (".png", ".svg", ".pdf")
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+COMPUTE_COLOUR = "#4d4d4d"
+STALL_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+COLOUR_OF = dict(zip(("weights", "inputs", "outputs", "drain", "dram", "recurrence"), STALL_COLOURS, strict=False))
+"""So that a cause has one colour in all pictures; others take what is left."""
+
+
+def plot(report: Report, path: str | Path) -> None:
+    """Write the picture, whole or not at all. Raises InputError for another format, or where it cannot be written."""
+    import matplotlib
+
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise InputError(f"{path}: a picture is written as {', '.join(FORMATS)}")
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    rows = len(report.layers)
+    figure, (left, right) = pyplot.subplots(
+        1, 2, figsize=(13, max(4.5, 1.6 + 0.27 * rows)), layout="constrained", width_ratios=(1, 1.2)
+    )
+    title = f"{report.trace} on {report.arch}: {report.latency_ms:.3g} ms, {report.energy_uj:.4g} µJ"
+    figure.suptitle(title, fontsize=12)
+    _draw_roofline(left, report)
+    _draw_breakdown(right, report)
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        figure.savefig(part, dpi=130)
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+        pyplot.close(figure)
+
+
+def _draw_roofline(axes: Axes, report: Report) -> None:
+    """Products only: an elementwise layer does no multiply-accumulates."""
+    seconds = 1 / (report.frequency_mhz * 1e6)
+    level = roofline(report).level
+    bandwidth = report.bits_per_cycle[level] / 8 / seconds  # bytes a second
+    points: dict[float, list[tuple[float, float, LayerReport]]] = {}
+    for layer in report.layers:
+        bits = layer.bits.get(f"{level}_read", 0) + layer.bits.get(f"{level}_write", 0)
+        if layer.macs and bits:
+            cycles = layer_roofline(layer, report).cycles
+            point = (layer.macs * 8 / bits, layer.macs / cycles / seconds / 1e9, layer)
+            points.setdefault(layer.peak_per_cycle, []).append(point)
+    everything = [x for group in points.values() for x, _, _ in group]
+    low, high = min(everything, default=1) / 4, max(everything, default=1) * 4
+    for i, (peak, group) in enumerate(sorted(points.items())):
+        colour = STALL_COLOURS[(4, 5, 2, 6)[i % 4]]
+        roof = peak / seconds
+        grid = [low, min(max(roof / bandwidth, low), high), high]
+        axes.plot(grid, [min(roof, x * bandwidth) / 1e9 for x in grid], color=colour, linewidth=1.5, zorder=1)
+        axes.annotate(
+            f"{roof / 1e9:.4g} GMAC/s", (high, roof / 1e9), xytext=(0, 4), textcoords="offset points", fontsize=8,
+            ha="right", color=colour,
+        )  # fmt: skip
+        axes.scatter([x for x, _, _ in group], [y for _, y, _ in group], color=colour, s=28, zorder=3)
+        merged: dict[tuple[str, str], list[str]] = {}
+        for x, y, layer in group:
+            merged.setdefault((f"{x:.2g}", f"{y:.2g}"), []).append(layer.name)
+        for n, ((x_text, y_text), names) in enumerate(merged.items()):
+            label = names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)})"
+            axes.annotate(
+                label,
+                (float(x_text), float(y_text)),
+                xytext=(5, 6 if n % 2 else -11),
+                textcoords="offset points",
+                fontsize=8,
+            )
+    axes.set(xscale="log", yscale="log", xlabel=f"multiply-accumulates a byte ({level})", ylabel="GMAC/s")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}" if axis is axes.yaxis else "")
+    axes.tick_params(which="both", labelsize=8)
+    axes.set_title(f"Roofline, {bandwidth / 1e9:.3g} GB/s from {level}", fontsize=10)
+    axes.grid(True, which="both", linewidth=0.3, alpha=0.6)
+
+
+def _draw_breakdown(axes: Axes, report: Report) -> None:
+    causes = list(report.stall_cycles)
+    names = [layer.name for layer in report.layers]
+    milliseconds = 1 / (report.frequency_mhz * 1e3)
+    lefts = [0.0] * len(names)
+    series = [("computing", COMPUTE_COLOUR, [layer.compute_cycles for layer in report.layers])]
+    series += [
+        (
+            f"waiting: {cause}",
+            STALL_COLOURS[i % len(STALL_COLOURS)],
+            [x.stall_cycles.get(cause, 0) for x in report.layers],
+        )
+        for i, cause in enumerate(causes)
+    ]
+    for label, colour, cycles in series:
+        widths = [n * milliseconds for n in cycles]
+        axes.barh(names, widths, left=lefts, color=colour, label=label, height=0.75)
+        lefts = [a + b for a, b in zip(lefts, widths, strict=True)]
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", labelsize=8 if len(names) <= 40 else 5)
+    axes.set(xlabel="ms of the utterance")
+    axes.set_title("What the cycles went on", fontsize=10)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.grid(True, axis="x", linewidth=0.3, alpha=0.6)

@@ -1,0 +1,100 @@
+"""The roofline of a report: the fewest cycles that computation and data movement allow, and which of them binds.
+
+Williams, Waterman, Patterson, CACM 52(4), 2009. Peaks differ with precision, so the roofs are kept in cycles: for a
+layer, work / peak of the unit that does it; for a network, the sum over the layers of each unit, for units work at the
+same time, and for each level of memory its bits / bandwidth. The largest is a lower bound of the cycles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from simulators.run.report import LayerReport, Report
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Of a layer or of a network."""
+
+    work: int
+    """Multiply-accumulates of the products."""
+    cycles: int
+    compute_cycles: float
+    """Of the busiest unit, at its peak."""
+    unit: str
+    memory_cycles: float
+    """Of the busiest level of memory, at its bandwidth."""
+    level: str
+    bytes_moved: float
+    """Over that level."""
+
+    @property
+    def bound_cycles(self) -> float:
+        """The fewest cycles that the roofs allow."""
+        return max(self.compute_cycles, self.memory_cycles)
+
+    @property
+    def bound(self) -> str:
+        """Unit or level of memory whose roof is the lower one."""
+        return self.unit if self.compute_cycles >= self.memory_cycles else self.level
+
+    @property
+    def attained(self) -> float:
+        """Share of the roof, 0 to 1."""
+        return self.bound_cycles / self.cycles if self.cycles else 0.0
+
+    @property
+    def intensity(self) -> float:
+        """Multiply-accumulates a byte."""
+        return self.work / self.bytes_moved if self.bytes_moved else float("inf")
+
+    @property
+    def ridge(self) -> float:
+        """Intensity at which both roofs meet, for this mix of precisions."""
+        return self.intensity * self.memory_cycles / self.compute_cycles if self.memory_cycles else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "macs": self.work,
+            "macs_per_byte": self.intensity if self.bytes_moved else None,
+            "ridge_macs_per_byte": self.ridge,
+            "bound": self.bound,
+            "bound_cycles": self.bound_cycles,
+            "attained": self.attained,
+        }
+
+
+def roofline(report: Report) -> Roofline:
+    """Of a whole network."""
+    return _roofline(report.layers, report)
+
+
+def layer_roofline(layer: LayerReport, report: Report) -> Roofline:
+    """Of one layer, in the cycles charged to it or, where they are fewer because it overlaps with another, in those in
+    which its unit was busy."""
+    return _roofline((layer,), report)
+
+
+def _roofline(layers: tuple[LayerReport, ...], report: Report) -> Roofline:
+    units: dict[str, float] = {}
+    for layer in layers:
+        units[layer.unit] = units.get(layer.unit, 0.0) + layer.work / layer.peak_per_cycle
+    unit = max(units, key=lambda name: units[name])
+    moved = {
+        level: sum(layer.bits.get(f"{level}_{way}", 0) for layer in layers for way in ("read", "write"))
+        for level in report.bits_per_cycle
+    }
+    level = max(moved, key=lambda name: moved[name] / report.bits_per_cycle[name])
+    cycles = sum(layer.cycles for layer in layers)
+    if len(layers) == 1:
+        cycles = max(cycles, layers[0].busy_cycles)
+    return Roofline(
+        work=sum(layer.macs for layer in layers),
+        cycles=cycles,
+        compute_cycles=units[unit],
+        unit=unit,
+        memory_cycles=moved[level] / report.bits_per_cycle[level],
+        level=level,
+        bytes_moved=moved[level] / 8,
+    )

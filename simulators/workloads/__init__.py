@@ -1,0 +1,1 @@
+"""What runs: traces of layers, and what reads them from files."""

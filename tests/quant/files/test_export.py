@@ -1,0 +1,57 @@
+"""What is exported is what was evaluated."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from quant import Scheme, load_model
+from quant.files.export import export, load_export
+from quant.sites.candidate import parse_bits
+from simulators import InputError
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "scheme"),
+    [
+        ("sru", "L0=8x8,P1=4x8,L1=4x4,P2=2x8,L2=4x4,P3=4x16,L3=16x4,FC=4x8", Scheme()),
+        ("gru", "4x8,U*=8,W0=16", Scheme("max", "percentile", per_channel=True)),
+    ],
+)
+def test_it_loads_back_to_the_same_error(name: str, text: str, scheme: Scheme, tmp_path: Path) -> None:
+    model = load_model(name, scheme=scheme)
+    bits = parse_bits(text, model.sites)
+    export(model, bits, tmp_path / "out")
+    again, candidate = load_export(tmp_path / "out")
+    assert candidate == bits
+    assert again.evaluate(candidate) == model.evaluate(bits)
+    site = model.sites[1].name
+    assert torch.equal(again.weights(site, bits[site][0]).codes, model.weights(site, bits[site][0]).codes)
+    with pytest.raises(InputError, match="the exported model has other weights"):
+        again.weights(site, 2 if bits[site][0] != 2 else 4)
+
+
+def test_what_was_changed_is_refused(tmp_path: Path) -> None:
+    model = load_model("ligru")
+    export(model, parse_bits("2", model.sites), tmp_path)
+    text = json.loads((tmp_path / "model.json").read_text())
+    assert text["bits"]["U1"] == [2, 2]
+    assert text["sites"]["W0"]["requantize"]["m"] >= 2**30
+    (tmp_path / "model.json").write_text(json.dumps({**text, "tensors_sha256": "0"}))
+    with pytest.raises(InputError, match="its sha256 differs"):
+        load_export(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps({"format": 1}))
+    with pytest.raises(InputError, match="its sha256 differs"):
+        load_export(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps({**text, "sites": {}}))
+    with pytest.raises(InputError, match=r"model.json: not as mohaq writes it: no key 'W0'"):
+        load_export(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        load_export(tmp_path)
+    with pytest.raises(InputError, match="not an exported model"):
+        load_export(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file: it is a file, and a folder is wanted"):
+        export(model, parse_bits("2", model.sites), tmp_path / "file")

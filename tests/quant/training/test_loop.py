@@ -1,0 +1,73 @@
+"""Training on made-up examples: it learns, and a killed run resumes to the same network."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from quant.networks.sru import Sru, SruGeometry
+from quant.training.loop import Examples, Recipe, Step, one_cycle, train
+from simulators.inputs.errors import InputError
+
+RECIPE = Recipe(
+    geometry=SruGeometry(inputs=4, layers=2, cells=6, projection=5, outputs=3),
+    epochs=4,
+    frames_per_batch=256,
+    learning_rate=2e-2,
+    dropout=0.1,
+)
+
+
+def examples(count: int = 24) -> Examples:
+    """The label is which of the first three inputs was largest two frames ago: it takes memory to learn."""
+    generator = np.random.default_rng(0)
+    features = [generator.normal(size=(int(n), 4)).astype(np.float32) for n in generator.integers(20, 70, count)]
+    labels = [np.roll(x[:, :3].argmax(1), 2).astype(np.int64) for x in features]
+    return Examples(features, labels, "made up")
+
+
+def same(a: Sru, b: Sru) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    steps: list[Step] = []
+    train(replace(RECIPE, epochs=40), examples(), tmp_path, on_step=steps.append)
+    assert [s.done for s in steps] == list(range(1, steps[-1].total + 1))
+    assert np.mean([s.loss for s in steps[-5:]]) < 0.7 * np.mean([s.loss for s in steps[:5]])
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = train(RECIPE, examples(), tmp_path / "whole")
+
+    def kill_in_third_epoch(step: Step) -> None:
+        if step.epoch == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(RECIPE, examples(), tmp_path / "parts", on_step=kill_in_third_epoch)
+    resumed = train(RECIPE, examples(), tmp_path / "parts", resume=True)
+    assert same(whole, resumed)
+
+
+def test_what_cannot_be_resumed_is_refused(tmp_path: Path) -> None:
+    train(replace(RECIPE, epochs=1), examples(), tmp_path)
+    with pytest.raises(InputError, match="--resume continues it"):
+        train(replace(RECIPE, epochs=1), examples(), tmp_path)
+    with pytest.raises(InputError, match="another recipe"):
+        train(replace(RECIPE, epochs=1, seed=2), examples(), tmp_path, resume=True)
+    with pytest.raises(InputError, match="another data"):
+        train(replace(RECIPE, epochs=1), replace(examples(), digest="other"), tmp_path, resume=True)
+
+
+def test_one_cycle_rises_and_falls_to_zero() -> None:
+    shares = [one_cycle((i + 1) / 100) for i in range(100)]
+    assert max(shares) == pytest.approx(1.0, abs=1e-3)
+    assert shares[-1] == pytest.approx(0.0, abs=1e-9)
+    assert shares.index(max(shares)) in range(8, 12)

@@ -1,0 +1,89 @@
+"""The ledger: what is found again, what is not, and what is refused."""
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from search.evaluation import ledger as module
+from search.evaluation.ledger import Ledger
+from simulators import InputError
+
+
+def test_errors_are_found_by_their_whole_key(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.write_error("m", "d", "A=8x8", {"error": 17.25}, 1.5)
+    assert ledger.find_error("m", "d", "A=8x8") == {"error": 17.25}
+    assert ledger.find_error("m2", "d", "A=8x8") is None
+    assert ledger.find_error("m", "d2", "A=8x8") is None
+    assert ledger.find_error("m", "d", "A=8x4") is None
+    assert ledger.seconds() == 1.5
+
+
+def test_results_of_other_code_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.write_error("m", "d", "A=8x8", {"error": 17.0}, 1.0)
+    ledger.write_costs("a", {"t": {"cycles": 5}})
+    monkeypatch.setattr(module, "error_code", lambda: "edited")
+    assert ledger.find_error("m", "d", "A=8x8") is None
+    assert ledger.find_cost("t", "a") == {"cycles": 5}
+    monkeypatch.setattr(module, "cost_code", lambda: "edited")
+    assert ledger.find_cost("t", "a") is None
+
+
+def test_what_was_written_first_stays(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.write_costs("a", {"t": {"cycles": 5}})
+    ledger.write_costs("a", {"t": {"cycles": 6}})
+    assert ledger.find_cost("t", "a") == {"cycles": 5}
+    assert ledger.counts() == {"errors": 0, "costs": 1}
+
+
+def test_the_file_is_in_wal_mode_and_opens_again(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    Ledger(path).write_costs("a", {"t": {"cycles": 5}})
+    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert Ledger(path).find_cost("t", "a") == {"cycles": 5}
+
+
+def _write_many(path: Path, start: int) -> None:
+    ledger = Ledger(path)
+    for i in range(40):
+        ledger.write_costs("a", {f"t{start + i}": {"cycles": i}})
+
+
+def test_two_processes_write_to_one_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_many, args=(path, start)) for start in (0, 20)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [w.exitcode for w in writers] == [0, 0]
+    assert Ledger(path).counts()["costs"] == 60
+
+
+def test_another_schema_and_other_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    Ledger(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE about SET schema = 7")
+    with pytest.raises(InputError, match="a ledger of schema 7: this version reads schema 1"):
+        Ledger(path)
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE mine (x)")
+    with pytest.raises(InputError, match="not a ledger"):
+        Ledger(other)
+    text = tmp_path / "text.sqlite"
+    text.write_text("hello, this is no database at all" * 10)
+    with pytest.raises(InputError, match="cannot be used: file is not a database"):
+        Ledger(text)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="the ledger cannot be used"):
+        Ledger(tmp_path / "file" / "l.sqlite")

@@ -1,0 +1,149 @@
+"""Segments run one after the other, with what they start ahead, equal the linked program in the reference engine."""
+
+import numpy as np
+import pytest
+
+from simulators.engine import reference
+from simulators.engine.attribution import charge
+from simulators.engine.fast import Ahead, Passage, run_segment, run_tasks
+from simulators.engine.machine import Machine, Queue, unroll
+from simulators.inputs.errors import LoweringError
+from simulators.lowering import builder as segment_builder
+from simulators.lowering.builder import SegmentBuilder
+from simulators.lowering.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step, link, lookahead, with_lookahead
+
+LOADS, PREFETCH, COMPUTE, STORES = range(4)
+MACHINE = Machine(
+    ("dram", "array"),
+    (False, True),
+    (Queue("loads", 0), Queue("prefetch", 0), Queue("compute", 1), Queue("stores", 0)),
+    ("compute", "weights", "inputs", "outputs"),
+    ahead=PREFETCH,
+)
+
+
+def random_segment(rng: np.random.Generator, longest: int = 9, periods: int = 7) -> Segment:
+    """Loads, prefetched weights, computation and stores in a random pattern, with buffers of one to three halves."""
+
+    def service() -> int:
+        return int(rng.integers(1, longest + 1))
+
+    depth = int(rng.integers(1, 4))
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)], ["weights"])
+    if rng.random() < 0.4:  # parameters of the whole layer, which nothing holds up
+        builder.emit(int(rng.integers(1, 3)), [(1, [Step(("vectors",), PREFETCH, service(), 1)])])
+    for _ in range(int(rng.integers(1, 3))):
+        tiles = int(rng.integers(1, 4))
+        own_weights = bool(rng.random() < 0.8)
+
+        def period(tiles: int = tiles, own_weights: bool = own_weights, depth: int = depth) -> list:
+            weights = Step(("weights",), PREFETCH, service(), 1, (("weights free", depth),), ((0, "read", 3),))
+            inputs = Step(("inputs",), LOADS, service(), 2, (EVERYTHING_BEFORE, ("inputs free", depth)))
+            compute = Step(
+                ("compute", "inputs free", "weights free"), COMPUTE, service(), 0, (("weights", 1), ("inputs", 1))
+            )
+            store = Step(("store",), STORES, service(), 3, (("compute", 1),))
+            head = [weights] if own_weights else []
+            return [(1, [*head, inputs, compute]), (tiles - 1, [inputs, compute]), (1, [store])]
+
+        steady = period()
+        closing = None
+        if rng.random() < 0.5:  # a last period of the same form with other services
+            closing = [
+                (count, [Step(s.roles, s.queue, service(), s.kind, s.after, s.moved) for s in steps])
+                for count, steps in steady
+            ]
+        builder.emit(int(rng.integers(1, periods + 1)), steady, closing)
+    return builder.segment()
+
+
+def in_turn(segments: list[Segment]) -> list[Passage]:
+    behind = [()]  # by segment from the last: what may be started of those that follow
+    for segment in segments[:0:-1]:
+        behind.append(lookahead(segment, behind[-1]))
+    ahead, passages = Ahead(), []
+    for segment, tasks in zip(segments, behind[::-1], strict=True):
+        program = with_lookahead(segment, MACHINE.ahead, tasks)
+        passages.append(run_segment(MACHINE, program, len(segment.program.repeat), ahead))
+        ahead = passages[-1].ahead
+    return passages
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_segments_in_turn_equal_the_linked_program(part: int) -> None:
+    ran_ahead = 0
+    for seed in range(100):
+        rng = np.random.default_rng([part, seed])
+        longest = int(rng.choice([1, 3, 9, 40]))
+        segments = [random_segment(rng, longest) for _ in range(int(rng.integers(1, 5)))]
+        linked = link(segments)
+        linked.check(MACHINE)
+        timing = reference.run(MACHINE, linked)
+        passages = in_turn(segments)
+        assert [list(p.charged) for p in passages] == timing.charged.tolist(), (part, seed)
+        assert sum(p.cycles for p in passages) == timing.cycles
+        ran_ahead += sum(p.ahead.started for p in passages)
+    assert ran_ahead > 50  # else the test shows nothing
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_repeating_segments_are_fast_forwarded_without_a_difference(part: int) -> None:
+    for seed in range(40):
+        rng = np.random.default_rng([7, part, seed])
+        segments = [random_segment(rng, int(rng.choice([2, 9, 300])), 80) for _ in range(int(rng.integers(1, 4)))]
+        linked = link(segments)
+        start, end = run_tasks(MACHINE, linked)
+        charged = charge(unroll(linked), start.tolist(), end.tolist(), MACHINE)
+        assert [list(p.charged) for p in in_turn(segments)] == charged.tolist(), (part, seed)
+
+
+def test_traffic_counts_every_period() -> None:
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+    step = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,), ((0, "read", 5),))
+    builder.emit(10, [(3, [step])], [(3, [Step(("x",), COMPUTE, 2, 0, (EVERYTHING_BEFORE,), ((0, "read", 1),))])])
+    assert builder.segment().works[0].bits == {"read": 9 * 3 * 5 + 3}
+
+
+def test_a_lowering_that_lets_computation_run_ahead_is_a_defect() -> None:
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+    builder.emit(1, [(1, [Step(("x",), COMPUTE, 1, 0)])])
+    with pytest.raises(LoweringError, match="compute: its first task waits for no barrier"):
+        builder.segment()
+
+
+@pytest.mark.parametrize("role", ["buffer fre", "nothing of the kind"])
+def test_a_role_that_nothing_has_is_a_defect_and_no_unlimited_buffer(role: str) -> None:
+    def segment(waits_for: str, *earlier: str) -> Segment:
+        builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)], earlier)
+        load = Step(("loaded",), LOADS, 1, 2, (EVERYTHING_BEFORE, (waits_for, 2)))
+        builder.emit(4, [(1, [load, Step(("x", "buffer free"), COMPUTE, 9, 0, (("loaded", 1),))])])
+        return builder.segment()
+
+    hint = "did you mean 'buffer free'" if role == "buffer fre" else "the roles are buffer free, loaded, x"
+    with pytest.raises(LoweringError, match=rf"waits for '{role}', which no step is; {hint}"):
+        segment(role)
+    segment("buffer free")
+    segment(role, role)  # of earlier segments, said to be so
+
+
+def test_a_last_period_of_another_form_is_a_defect() -> None:
+    builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+    one = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,))
+    with pytest.raises(LoweringError, match="last period"):
+        builder.emit(3, [(1, [one])], [(2, [one])])
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_long_runs_as_blocks_of_their_own_change_nothing(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def segments(seed: int) -> list[Segment]:
+        rng = np.random.default_rng([3, part, seed])
+        return [random_segment(rng, int(rng.choice([2, 9, 300])), 6) for _ in range(int(rng.integers(1, 4)))]
+
+    for seed in range(40):
+        whole = segments(seed)
+        monkeypatch.setattr(segment_builder, "_blocks_of_their_own", lambda periods, runs: True)
+        apart = segments(seed)
+        monkeypatch.undo()
+        link(apart).check(MACHINE)
+        assert [s.works for s in apart] == [s.works for s in whole], (part, seed)
+        assert in_turn(apart) == in_turn(whole), (part, seed)

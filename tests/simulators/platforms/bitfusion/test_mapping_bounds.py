@@ -1,0 +1,151 @@
+"""What makes sweeps fast changes nothing: compiled ranking, bounds of tilings, segments that variants share."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from simulators import Arch, Elementwise, InputError, Matmul, Trace, load_arch, simulate
+from simulators.platforms.bitfusion import lowering as bitfusion_segments
+from simulators.platforms.bitfusion import mapper as bitfusion_mapping
+from simulators.platforms.bitfusion import tiling
+from simulators.platforms.bitfusion.tiling import Hardware, Product
+from simulators.run.parallel_sweep import on_all
+from simulators.run.population import Population
+from simulators.run.simulation import Simulator, shared_key, simulator, store
+
+KEYS = {
+    "array.rows": st.integers(1, 40),
+    "array.columns": st.integers(1, 70),
+    "dram.bits_per_cycle": st.integers(1, 512),
+    "buffers.weight_kib": st.sampled_from([1, 2.5, 16, 64]),
+    "buffers.input_kib": st.sampled_from([1, 3, 32]),
+    "buffers.output_kib": st.sampled_from([1, 4.5, 16]),
+    "buffers.double_buffered": st.sampled_from(["true", "false"]),
+    "frequency_mhz": st.sampled_from([1, 500]),
+}
+
+
+@st.composite
+def hardware(draw: Any) -> Arch:
+    try:
+        return load_arch("bitfusion", [f"{key}={draw(values)}" for key, values in KEYS.items()])
+    except InputError:
+        assume(False)
+        raise
+
+
+@settings(max_examples=60)
+@given(arch=hardware(), sizes=st.tuples(*[st.integers(1, 900)] * 3), bits=st.tuples(*[st.integers(1, 16)] * 2))
+def test_the_compiled_ranking_is_the_written_one(arch: Arch, sizes: tuple, bits: tuple) -> None:
+    of, product = Hardware.of(arch.spec), Product(*sizes, *bits)
+    written = sorted(tiling._candidates(of, product), key=lambda t: tiling._cost(of, product, t))
+    first, of_cut = tiling._promising_matrix(of, product, 10)
+    assert first == written[:10]
+    best = {t.k: t for t in reversed(written)}
+    assert of_cut == [t for t in written if best[t.k] is t]
+
+
+def energy_of(layers: list, t: tiling.Tiling, cycles: float, arch: Arch) -> float:
+    """In pJ, by the tasks themselves."""
+    works = bitfusion_segments.tasks(layers, t, arch.spec).works
+    moved = sum(sum(of.values()) for of in bitfusion_segments.energies_pj(layers, works, arch.spec))
+    return moved + arch.spec.leakage_mw * cycles / arch.frequency_mhz * 1e3
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    arch=hardware(), sizes=st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(1, 60)),
+    bits=st.tuples(*[st.sampled_from([2, 4, 8, 16])] * 2), behind=st.booleans(), parameters=st.integers(0, 99),
+)  # fmt: skip
+def test_bounds_lie_below_and_the_choice_is_the_same(
+    arch: Arch, sizes: tuple, bits: tuple, behind: bool, parameters: int
+) -> None:
+    m, k, n = sizes
+    layer = Matmul(
+        name="M", out_features=m, in_features=k, steps=n, weight_bits=bits[0], activation_bits=bits[1], output_bits=16
+    )
+    fused = Elementwise(name="E", ops={"add": 3 * m}, inputs=m + 5, outputs=m, steps=n, vector_parameters=parameters)
+    layers = [layer, fused] if behind else [layer]
+    original = bitfusion_mapping.cheapest_bounded
+
+    def check(bounds: Any, cost: Any) -> Any:
+        costs = {t: cost(t) for t in bounds}
+        for t, (cycles, energy) in bounds.items():
+            assert cycles <= costs[t][0]
+            assert energy <= costs[t][1]
+            assert costs[t][1] == pytest.approx(energy_of(layers, t, costs[t][0], arch), rel=1e-12)
+        chosen = original(bounds, cost)
+        assert chosen == bitfusion_mapping.cheapest(costs)
+        return chosen
+
+    bitfusion_mapping.forget_mappings()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bitfusion_mapping, "cheapest_bounded", check)
+        try:
+            bitfusion_mapping.mapping(layer, fused if behind else None, arch.spec)
+        except InputError:
+            return  # a buffer does not hold the smallest tile
+    bitfusion_mapping.forget_mappings()
+
+
+def drawn_population() -> Population:
+    pairs = load_arch("bitfusion").precisions
+    draw = np.random.default_rng(5).integers
+    traces = []
+    for _ in range(6):
+        layers: list = []
+        for i, (m, k) in enumerate(((70, 20), (24, 70), (40, 24))):
+            w, a = pairs[draw(len(pairs))]
+            layers.append(
+                Matmul(
+                    name=f"M{i}",
+                    out_features=m,
+                    in_features=k,
+                    steps=9,
+                    recurrent=i == 2,
+                    weight_bits=w,
+                    activation_bits=a,
+                    output_bits=16,
+                )
+            )
+            if i == 0:
+                layers.append(Elementwise(name="E", ops={"tanh": 70}, inputs=70, outputs=70, steps=9))
+        traces.append(Trace(name="t", steps=9, layers=tuple(layers)))
+    return Population(traces)
+
+
+CHANGES = [
+    [f"array.rows={rows}", f"buffers.weight_kib={kib}", f"frequency_mhz={mhz}", f"dram.pj_per_bit={pj}"]
+    for rows in (4, 8) for kib in (0.25, 8) for mhz in (100, 500) for pj in (1, 15)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_variants_that_share_have_the_figures_of_each_alone(workers: int) -> None:
+    population = drawn_population()
+    archs = [load_arch("bitfusion", [*changes, *free]) for changes in CHANGES] + [load_arch("silago")]
+    found = dict(on_all(population, archs, workers))
+    assert len({shared_key(arch) for arch in archs}) == 3
+    for i, arch in enumerate(archs):
+        simulator.cache_clear()
+        store.cache_clear()
+        for row, trace in enumerate(population.traces):
+            if found[i].reason[row] >= 0:
+                with pytest.raises(InputError):
+                    simulate(trace, arch)
+                continue
+            report = simulate(trace, arch)
+            assert (found[i].cycles[row], found[i].energy_uj[row]) == (report.cycles, report.energy_uj)
+            alone = Simulator(arch, alone=True)
+            passages = alone.run(alone.segments(trace.layers))
+            assert sum(passage.cycles for passage in passages) == report.cycles
+    assert (found[len(CHANGES)].reason >= 0).any()  # SiLago has not all pairs
+
+
+free = [
+    "energy.weight_buffer_pj_per_bit={read: 0.02, write: 0.03}", "energy.input_buffer_pj_per_bit={read: 0.06, write: 0.1}",
+    "energy.output_buffer_pj_per_bit={read: 0.03, write: 0.07}", "energy.sram_leakage_mw=200",
+]  # fmt: skip

@@ -1,0 +1,56 @@
+"""A form with costs put in is what the same tiles are when they are written with those costs."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulators.engine.machine import COMPUTE
+from simulators.lowering.builder import SegmentBuilder
+from simulators.lowering.segments import LayerWork, Segment
+from simulators.platforms.bitfusion import tiles as bitfusion_tiles
+from simulators.platforms.bitfusion.machine import MACHINE
+from simulators.platforms.bitfusion.tiles import Cost, Loops, Style, Tiles
+
+STYLES = st.builds(Style, st.sampled_from([1, 2]), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+COUNTS = st.integers(1, 40)
+LOOPS = st.builds(
+    Loops, STYLES, st.sampled_from(["outputs", "vectors"]), COUNTS, st.integers(1, 8), COUNTS, st.booleans(),
+    st.integers(1, 3),
+)  # fmt: skip
+
+
+def cost(what: str, m: int, k: int, n: int) -> Cost:
+    """Another one for each mark."""
+    cycles = 1 + sum(map(ord, what)) % 97 + 100 * m + 1000 * k + 10_000 * n
+    return Cost(cycles, ((0, "dram_read", cycles), (1, what, 3 * cycles)))
+
+
+def works() -> tuple[LayerWork, LayerWork]:
+    return LayerWork(0, 1.0, COMPUTE), LayerWork(0, 1.0, COMPUTE)
+
+
+def content(segment: Segment) -> list[object]:
+    arrays = [value.tolist() for p in (segment.program, segment.alone) for value in vars(p).values()]
+    return [*arrays, segment.ahead, segment.ahead_tasks, segment.ahead_whole, segment.exports, segment.works]
+
+
+@given(LOOPS)
+def test_costs_may_be_put_in_afterwards(loops: Loops) -> None:
+    written = SegmentBuilder(MACHINE, works())
+    bitfusion_tiles.write(written, Tiles(loops.style, cost), loops)
+    form = bitfusion_tiles.form(loops)
+    made = form.segment([cost(*mark) for mark in form.marks], works())
+    assert content(made) == content(written.segment())
+
+
+@given(LOOPS)
+def test_every_product_is_multiplied_once(loops: Loops) -> None:
+    form = bitfusion_tiles.form(loops)
+    ones = [Cost(1, ((0, mark.what, 1),)) for mark in form.marks]
+    made = form.segment(ones, works())
+    bits = made.works[0].bits
+    assert bits["multiply"] == loops.m * loops.n * loops.groups
+    assert bits.get("accumulate", 0) == loops.m * (loops.k - 1) * loops.n * loops.groups
+    assert bits["store"] == bits["drain"] == bits["multiply"]
+    assert bits.get("process", 0) == bits["multiply"] * loops.style.fused
+    assert np.all(made.program.service == 1)

@@ -1,0 +1,146 @@
+"""What is made of a simulation: roofline, timeline, picture, comparison, and the published model on a trace."""
+
+import csv
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
+from simulators.platforms.bitfusion.published_report import published_report
+from simulators.views.comparison import compare, to_csv
+from simulators.views.report_plot import plot
+from simulators.views.report_tables import print_comparison
+from simulators.views.roofline import layer_roofline, roofline
+from simulators.views.timeline import timeline
+
+RUNS = [
+    ("mohaq-sru-8bit", "bitfusion"),
+    ("mohaq-sru-4bit", "silago"),
+    ("lstm-128-16bit", "bitfusion"),
+    ("lenet-5", "bitfusion"),
+]
+
+
+@pytest.mark.parametrize(("trace", "arch"), RUNS)
+def test_the_roofline_is_a_lower_bound(trace: str, arch: str) -> None:
+    report = simulate(load_trace(trace), load_arch(arch))
+    roof = roofline(report)
+    assert roof.bound_cycles <= report.cycles
+    assert 0 < roof.attained <= 1
+    assert roof.work == load_trace(trace).macs
+    assert (roof.intensity < roof.ridge) == (roof.bound == roof.level)
+    for layer in report.layers:
+        assert layer_roofline(layer, report).compute_cycles <= max(layer.cycles, layer.busy_cycles)
+
+
+def test_a_recurrent_network_that_streams_its_weights_is_bound_by_memory() -> None:
+    roof = roofline(simulate(load_trace("lstm-128-16bit"), load_arch("bitfusion")))
+    assert roof.bound == "dram"
+    # 128 x 512 weights of 16 bits are read at every step, and hardly anything else: half a MAC a byte, and W's share.
+    assert 0.5 < roof.intensity < 0.7
+
+
+@pytest.mark.parametrize(
+    ("trace", "arch"), [("lstm-128-8bit", "bitfusion"), ("lenet-5", "bitfusion"), ("lstm-128-8bit", "silago")]
+)
+def test_the_timeline_holds_every_task(trace: str, arch: str) -> None:
+    network, spec = load_trace(trace).at_steps(2), load_arch(arch)
+    report = simulate(network, spec)
+    events = timeline(network, spec)["traceEvents"]
+    tasks = [event for event in events if event["ph"] == "X"]
+    tracks: dict[int, list[dict]] = {}
+    for event in tasks:
+        tracks.setdefault(event["tid"], []).append(event)
+    named = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
+    assert set(tracks) <= set(named)
+    for track in tracks.values():
+        track.sort(key=lambda event: event["args"]["start_cycle"])
+        for before, after in pairwise(track):
+            assert before["args"]["start_cycle"] + before["args"]["cycles"] <= after["args"]["start_cycle"]
+    ends = [event["args"]["start_cycle"] + event["args"]["cycles"] for event in tasks]
+    assert max(ends) == report.cycles
+    busy = {"bitfusion": "array", "silago": "cells"}[arch]
+    track = next(tid for tid, name in named.items() if name == busy)
+    working = sum(event["args"]["cycles"] for event in tracks[track] if event["cat"] == "compute")
+    assert working == sum(layer.busy_cycles for layer in report.layers if layer.unit == "compute")
+    assert {event["name"].split(":")[0] for event in tasks} == {layer.name for layer in network.layers}
+
+
+def test_a_timeline_holds_what_a_barrier_released_on_a_server_that_was_never_used() -> None:
+    # The product's weights are loaded ahead, so that its first task on the array waits for the barrier alone.
+    before = Elementwise(name="E", ops={"add": 64}, inputs=64, outputs=64, steps=9)
+    product = Matmul(
+        name="R", out_features=64, in_features=64, steps=9, recurrent=True, weight_bits=8, activation_bits=8,
+        output_bits=16,
+    )  # fmt: skip
+    network, spec = Trace(name="t", steps=9, layers=(before, product)), load_arch("bitfusion")
+    drawn = [event for event in timeline(network, spec)["traceEvents"] if event["ph"] == "X"]
+    assert max(event["ts"] + event["dur"] for event in drawn) == pytest.approx(simulate(network, spec).latency_ms * 1e3)
+
+
+def test_a_timeline_of_too_many_tasks_says_how_many_frames_fit() -> None:
+    with pytest.raises(InputError, match=r"20,\d+,\d+ tasks: at most 400,000 fit.*--steps \d"):
+        timeline(load_trace("mohaq-sru-16bit"), load_arch("silago"))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_a_picture_is_written(tmp_path: Path, suffix: str) -> None:
+    pytest.importorskip("matplotlib")
+    for trace, arch in RUNS:
+        file = tmp_path / f"{trace}{suffix}"
+        plot(simulate(load_trace(trace), load_arch(arch)), file)
+        assert file.stat().st_size > 5000
+    assert {path.suffix for path in tmp_path.iterdir()} == {suffix}
+    with pytest.raises(InputError, match=r"written as \.png"):
+        plot(simulate(load_trace("lenet-5"), load_arch("bitfusion")), tmp_path / "x.gif")
+    with pytest.raises(InputError, match="cannot be written"):
+        plot(simulate(load_trace("lenet-5"), load_arch("bitfusion")), tmp_path / "missing" / f"x{suffix}")
+
+
+def test_variants_are_compared_to_the_first() -> None:
+    trace = load_trace("mohaq-sru-4bit")
+    names = ["bitfusion", "bitfusion-2mib", "silago"]
+    first, *others = compare(trace, [(name, load_arch(name)) for name in names])
+    assert (first.latency_ratio, first.energy_ratio, first.energy_delay_ratio) == (1, 1, 1)
+    for variant in others:
+        assert variant.latency_ratio == pytest.approx(variant.report.latency_ms / first.report.latency_ms)
+        assert variant.energy_delay_ratio == pytest.approx(variant.latency_ratio * variant.energy_ratio)
+    rows = list(csv.DictReader(io.StringIO(to_csv([first, *others]))))
+    assert [row["arch"] for row in rows] == names
+    with pytest.raises(InputError, match=r"silago: layer .*2x2 bits"):
+        compare(load_trace("mohaq-sru-2bit"), [("bitfusion", load_arch("bitfusion")), ("silago", load_arch("silago"))])
+    with pytest.raises(InputError, match="twice"):
+        compare(trace, [("silago", load_arch("silago"))] * 2)
+
+
+def test_a_comparison_is_whole_at_80_columns() -> None:
+    variants = [
+        (name, load_arch("bitfusion", name.split(",")[1:])) for name in ("bitfusion", "bitfusion,array.rows=32")
+    ]
+    out = Console(width=80, file=io.StringIO())
+    print_comparison(compare(load_trace("mohaq-sru-4bit"), variants), out)
+    lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[2].split()[-1] == "bound"
+    assert lines[4].split()[-1] == "dram"
+
+
+def test_the_published_model_on_a_trace_is_its_tables() -> None:
+    """AlexNet with a batch of 16: the total of the reference table."""
+    published = published_report(load_trace("alexnet").at_steps(16), load_arch("bitfusion"))
+    assert published.report.cycles == 37_666_491
+    assert published.left_out == ()
+
+
+def test_the_published_model_says_what_it_leaves_out() -> None:
+    published = published_report(load_trace("mohaq-sru-8bit"), load_arch("bitfusion"))
+    assert published.left_out == ("E0", "E1", "E2", "E3")
+    assert [layer.name for layer in published.report.layers] == ["L0", "P1", "L1", "P2", "L2", "P3", "L3", "FC"]
+    streamed = published_report(load_trace("lstm-128-8bit"), load_arch("bitfusion")).report.layers[1]
+    assert streamed.bits["dram_read"] >= load_trace("lstm-128-8bit").steps * 128 * 512 * 8  # weights at every step
+    with pytest.raises(InputError, match="layer L0: 16x16 bits: the published model has no answer"):
+        published_report(load_trace("mohaq-sru-16bit"), load_arch("bitfusion"))
+    with pytest.raises(InputError, match="of platform bitfusion, not silago"):
+        published_report(load_trace("mohaq-sru-8bit"), load_arch("silago"))
