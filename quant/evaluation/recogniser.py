@@ -20,6 +20,7 @@ from quant.arithmetic.integer import QuantizedArithmetic, QuantizedWeights
 from quant.arithmetic.protocol import Arithmetic, FloatArithmetic
 from quant.arithmetic.reference import IntegerArithmetic
 from quant.evaluation.batches import Batch, in_threads, pack, plan
+from quant.evaluation.code import RECOGNISER, RETRAINING
 from quant.evaluation.prefix_cache import PrefixCache, logits_of
 from quant.evaluation.rates import DeltaResult, ErrorRate, ReferenceCheck
 from quant.evaluation.work_estimate import Part, parts_of
@@ -33,6 +34,7 @@ from quant.speech.features import Features, load_features
 from quant.speech.scoring import Score, score, speaker_subsets
 from quant.training.retraining import RESULT, retrain
 from simulators import Matmul, Trace
+from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 from simulators.inputs.shipped import data_folder
 from simulators.inputs.source_locations import KeyedError
@@ -86,6 +88,16 @@ class Recogniser:
     @property
     def sites(self) -> tuple[Site, ...]:
         return self.network.sites
+
+    @property
+    def code(self) -> Code:
+        """What decides its errors."""
+        return RECOGNISER
+
+    @property
+    def retraining_code(self) -> Code:
+        """What decides what `retrained` comes to."""
+        return RETRAINING
 
     @property
     def digest(self) -> str:

@@ -25,9 +25,11 @@ from torch import nn
 from torch.nn import functional
 
 from quant.arithmetic.reference import NARROW_ACCUMULATOR, WIDE_ACCUMULATOR, Ints, exact_sum, shifted, sigmoid, tanh
+from quant.evaluation.code import OPERATOR_GRU
 from quant.evaluation.rates import Rates
 from quant.networks.cells import Gru
 from simulators import Elementwise, Matmul, Trace
+from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 
 OPERATORS = {
@@ -106,6 +108,11 @@ class OperatorGru:
         self._float(seen.x, lambda operator, value: self._ranges.update({
             operator: max(self._ranges.get(operator, 0.0), float(np.abs(value).max()))
         }))  # fmt: skip
+
+    @property
+    def code(self) -> Code:
+        """What decides its errors."""
+        return OPERATOR_GRU
 
     @property
     def sites(self) -> list[Operator]:

@@ -15,6 +15,7 @@ from torch import nn
 
 from quant.arithmetic.clipping import Scheme, quantize_weights
 from quant.arithmetic.grid import Grid, fixed_point_grid, minimum_error_grid
+from quant.evaluation.code import OWN_MODEL
 from quant.evaluation.rates import Rates
 from quant.networks.cells import CELLS, Cell
 from quant.networks.recurrence import sru_recurrence, sru_recurrence_fixed
@@ -24,6 +25,7 @@ from quant.own.recurrent_layers import Recurrent
 from quant.sites.candidate import FIXED_POINT_BITS, INTEGER_BITS, Bits, check_candidate
 from quant.sites.site import Site
 from simulators import Conv2d, Elementwise, Matmul, Trace
+from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.LSTM, nn.GRU, Recurrent)
@@ -74,6 +76,11 @@ class OwnModel:
         for parameter in module.parameters():
             digest.update(parameter.detach().numpy().tobytes())
         self.digest = f"{digest.hexdigest()}:{self._scheme.name}"
+
+    @property
+    def code(self) -> Code:
+        """What decides its errors: this project's part, and the module that evaluates it."""
+        return OWN_MODEL | Code((getattr(self._error, "__module__", None) or type(self._error).__module__,))
 
     def evaluate(self, bits: Bits | None) -> Rates:
         """Of a candidate; without bits, of the module as it is."""

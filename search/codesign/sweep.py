@@ -24,7 +24,8 @@ from search.codesign.sweep_outputs import write_sweep
 from search.evaluation.evaluator import Evaluator, Quality
 from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.executors.worker import Source
-from search.evaluation.ledger import LEDGER_FILE, Ledger, cost_code, error_code
+from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
+from search.evaluation.model import HasPrecisions, code_of
 from search.runs.driver import BASELINE_BITS, data_digest, reporter, search_with
 from search.runs.run_folder import CODESIGN_STATE_FILE, RunFolder
 from search.runs.run_reader import load_run
@@ -37,6 +38,7 @@ from simulators.inputs.cores import usable_cores
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import with_folder
 from simulators.inputs.source_locations import KeyedError, under
+from simulators.run.cost_code import cost_code
 from simulators.run.parallel_sweep import on_all
 from simulators.run.population import Figures, Population
 
@@ -123,8 +125,8 @@ def identity_of(experiment: Experiment, hardware: Hardware, model: Any) -> dict[
         "model": model.digest,
         "data": data_digest(experiment, model),
         "hardware": digest_of(hardware),
-        "code of quant": error_code(),
-        "code of simulators": cost_code(),
+        "code of the model": code_of(model).digest(),
+        "code of the simulator": _digest(sorted({cost_code(v.arch.platform).digest() for v in hardware})),
     }
     return {"experiment": experiment.to_dict(), "digests": digests}
 
@@ -136,13 +138,13 @@ def digest_of(hardware: Hardware) -> str:
 
 def genome_of(experiment: Experiment, hardware: Hardware, model: Any) -> Genome:
     """Of what any variant offers."""
-    precisions = getattr(model, "precisions", hardware.precisions)
+    precisions = model.precisions if isinstance(model, HasPrecisions) else hardware.precisions
     return Genome.of([site.name for site in model.sites], precisions, experiment)
 
 
 def offered(bits: Bits, variant: Variant, model: Any) -> bool:
     """Whether a variant has all pairs of a candidate."""
-    return hasattr(model, "precisions") or set(bits.values()) <= set(variant.arch.precisions)
+    return isinstance(model, HasPrecisions) or set(bits.values()) <= set(variant.arch.precisions)
 
 
 def needs_error(experiment: Experiment) -> bool:
@@ -190,7 +192,7 @@ def _given(source: Candidates, experiment: Experiment, hardware: Hardware, model
             texts = [row["bits"] for row in run.results["front"]]
         else:
             with closing(Ledger(Path(source.run) / LEDGER_FILE)) as ledger:
-                texts = ledger.candidates(model.digest, model.data_digest)
+                texts = ledger.candidates(errors_of(model))
     else:
         texts = list(source.bits)
     found: dict[str, Bits] = {}
@@ -214,9 +216,9 @@ def _copy_errors(path: Path, ledger: Ledger, model: Any, candidates: Sequence[Bi
     with closing(Ledger(path)) as other:
         base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in model.sites}
         for bits in [base, *candidates]:
-            found = other.find_error(model.digest, model.data_digest, name_of(bits))
+            found = other.find_error(errors_of(model), name_of(bits))
             if found is not None:
-                ledger.write_error(model.digest, model.data_digest, name_of(bits), found, 0.0)
+                ledger.write_error(errors_of(model), name_of(bits), found, 0.0)
 
 
 class _Unrecorded:
@@ -326,7 +328,7 @@ def _simulated(
         archs = [variant.arch for variant in missing]
         with closing(on_all(population, archs, workers or usable_cores())) as simulated:
             for i, figures in simulated:
-                if not hasattr(model, "precisions"):
+                if not isinstance(model, HasPrecisions):
                     figures = _legal(figures, missing[i], pairs, every)
                 _write(folder, missing[i].number, figures)
                 done += 1

@@ -25,7 +25,8 @@ from quant.sites.candidate import name_of
 from search.evaluation.evaluator import Evaluator, Quality
 from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import RetrainedBefore, Source
-from search.evaluation.ledger import Ledger, error_code
+from search.evaluation.ledger import Ledger
+from search.evaluation.model import Retrainable, retraining_code_of
 from search.runs.run_folder import BEACON_FOLDER
 from search.space.genome import Bits
 from simulators import Arch
@@ -132,7 +133,7 @@ class BeaconEvaluator(Evaluator):
                  settings: BeaconSettings, folder: Path,
                  training: Callable[[Bits, Any], None] | None = None, source: Source | None = None):  # fmt: skip
         super().__init__(model, arch, steps, ledger, executor, source)
-        if not hasattr(model, "retrained"):
+        if not isinstance(model, Retrainable):
             raise KeyedError(("beacons",), "this model cannot be retrained")
         self.settings = settings
         self._model: Any = model
@@ -221,7 +222,7 @@ class BeaconEvaluator(Evaluator):
         settings, training = {key: getattr(self.settings, key) for key in TRAINING}, self._training
         comes_from = {
             "bits": {site: list(pair) for site, pair in bits.items()}, "of": self.model.digest,
-            "data": self.model.data_digest, "code": error_code(), **settings,
+            "data": self.model.data_digest, "code": retraining_code_of(self.model).digest(), **settings,
         }  # fmt: skip
         folder = self._folder / hashlib.sha256(json.dumps(comes_from).encode()).hexdigest()[:12]
         model = self._model.retrained(

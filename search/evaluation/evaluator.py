@@ -2,45 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any
 
 from quant.sites.candidate import name_of
 from search.evaluation.executors.executor import Died, Executor
 from search.evaluation.executors.worker import Recognition, Source
-from search.evaluation.ledger import Ledger
+from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
+from search.evaluation.model import Model
 from search.space.genome import Bits
 from simulators import Arch, Trace, simulate_batch
 from simulators.closed_forms.mohaq import PLATFORMS as CLOSED_FORMS
 from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
+from simulators.run.cost_code import cost_code
 
 SIMULATED = ("cycles", "latency_ms", "energy_uj")
 """Figures of a cost that the ledger keeps; the closed forms are computed from the trace."""
-
-
-class Site(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-class ErrorRate(Protocol):
-    @property
-    def error_max(self) -> float: ...
-    @property
-    def error(self) -> float: ...
-
-
-class Model(Protocol):
-    """What the search asks of a model; `quant.Recogniser` is one. One that shares what candidates have in common says
-    so by `parts(bits)`: see `quant.evaluation.work_estimate`."""
-
-    @property
-    def sites(self) -> Sequence[Site]: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def data_digest(self) -> str: ...
-    def evaluate_population(self, candidates: Sequence[Bits]) -> Sequence[ErrorRate]: ...
-    def trace(self, bits: Bits, steps: int) -> Trace: ...
 
 
 @dataclass(frozen=True)
@@ -89,6 +66,16 @@ class Evaluator:
         self._costs: dict[str, Cost] = {}
         self._qualities: dict[str, Quality | None] = {}
 
+    @cached_property
+    def errors_of(self) -> ErrorsOf:
+        """Under which the ledger has this model's errors."""
+        return errors_of(self.model)
+
+    @cached_property
+    def costs_of(self) -> CostsOf:
+        """Under which the ledger has this architecture's costs."""
+        return CostsOf(self.arch.digest, cost_code(self.arch.platform).digest())
+
     def cost(self, bits: Bits) -> Cost:
         return self.costs([bits])[0]
 
@@ -99,7 +86,7 @@ class Evaluator:
             name = name_of(bits)
             if name not in self._costs and name not in missing:
                 trace = self.model.trace(bits, self.steps)
-                found = self.ledger.find_cost(trace.digest, self.arch.digest)
+                found = self.ledger.find_cost(self.costs_of, trace.digest)
                 if found is None:
                     missing[name] = trace
                 else:
@@ -109,7 +96,7 @@ class Evaluator:
             trace.digest: {figure: getattr(cost, figure) for figure in SIMULATED}
             for trace, cost in zip(missing.values(), fresh, strict=True)
         }
-        self.ledger.write_costs(self.arch.digest, rows)
+        self.ledger.write_costs(self.costs_of, rows)
         self._costs |= dict(zip(missing, fresh, strict=True))
         return [self._costs[name_of(bits)] for bits in candidates]
 
@@ -128,10 +115,10 @@ class Evaluator:
             if name in missing:
                 continue
             if name not in self._qualities:
-                found = self.ledger.find_error(self.model.digest, self.model.data_digest, name)
+                found = self.ledger.find_error(self.errors_of, name)
                 if found is not None:
                     self._qualities[name] = Quality(found["error"], found["error_plain"])
-                elif self.ledger.is_set_aside(self.model.digest, self.model.data_digest, name):
+                elif self.ledger.is_set_aside(self.errors_of, name):
                     self._qualities[name] = None
                 else:
                     missing[name] = bits
@@ -145,7 +132,7 @@ class Evaluator:
         for group, outcome in self.executor.map(Recognition(self.model, self.source), groups):
             if isinstance(outcome, Died):
                 for bits in group:
-                    self.ledger.set_aside(self.model.digest, self.model.data_digest, name_of(bits), outcome.deaths)
+                    self.ledger.set_aside(self.errors_of, name_of(bits), outcome.deaths)
                     self._qualities[name_of(bits)] = None
                     if done:
                         done(bits, None)
@@ -153,7 +140,7 @@ class Evaluator:
             rates, seconds = outcome
             for bits, rate in zip(group, rates, strict=True):
                 name, quality = name_of(bits), Quality(*rate)
-                self.ledger.write_error(self.model.digest, self.model.data_digest, name, asdict(quality), seconds)
+                self.ledger.write_error(self.errors_of, name, asdict(quality), seconds)
                 self._qualities[name] = quality
                 self._computed += 1
                 if done:

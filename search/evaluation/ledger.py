@@ -1,26 +1,24 @@
 """Every finished evaluation, in one SQLite file, written before it is used.
 
 Errors are keyed by model, data, candidate and the code that computes them; costs by trace (which holds the geometry,
-the steps and the candidate), hardware and the simulators' code. So an error is found again for any hardware, a cost
-for any data, and neither after its code changed. Keyed as errors are, there are also the candidates that were set aside
-because their evaluation killed workers.
+the steps and the candidate), hardware and the code of its platform's simulator. So an error is found again for any
+hardware, a cost for any data, and neither after its code changed. Keyed as errors are, there are also the candidates
+that were set aside because their evaluation killed workers.
 
 The file is in WAL mode, set once by its creator, with synchronous=FULL: a row that `write_…` returned from survives a
 kill of the process and a crash of the machine. Several processes may share a ledger; a row written twice stays as it
 was first.
 """
 
-import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from search.evaluation.model import Model, code_of
 from simulators.inputs.errors import InputError
 
 LEDGER_FILE = "ledger.sqlite"
@@ -42,9 +40,28 @@ _ADDED = """
 """
 
 
+class ErrorsOf(NamedTuple):
+    """Whose errors, by digests."""
+
+    model: str
+    data: str
+    code: str
+
+
+def errors_of(model: Model) -> ErrorsOf:
+    """Under which a ledger has a model's errors."""
+    return ErrorsOf(model.digest, model.data_digest, code_of(model).digest())
+
+
+class CostsOf(NamedTuple):
+    """Costs on what, by digests."""
+
+    arch: str
+    code: str
+
+
 class Ledger:
-    """An open ledger. `model`, `data`, `trace` and `arch` are digests; results are flat mappings of names to
-    numbers."""
+    """An open ledger. Results are flat mappings of names to numbers; `trace` is a digest."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -54,41 +71,35 @@ class Ledger:
     def close(self) -> None:
         self._database.close()
 
-    def find_error(self, model: str, data: str, candidate: str) -> dict[str, Any] | None:
-        """What `write_error` wrote under this key by the present code, or None."""
-        return self._find("errors", {"model": model, "data": data, "candidate": candidate, "code": error_code()})
+    def find_error(self, of: ErrorsOf, candidate: str) -> dict[str, Any] | None:
+        """What `write_error` wrote under this key, or None."""
+        return self._find("errors", {**of._asdict(), "candidate": candidate})
 
-    def candidates(self, model: str, data: str) -> list[str]:
-        """Of all that `write_error` wrote by the present code, in the order of their names."""
-        key = {"model": model, "data": data, "code": error_code()}
+    def candidates(self, of: ErrorsOf) -> list[str]:
+        """All that `write_error` wrote errors of, in the order of their names."""
         query = "SELECT candidate FROM errors WHERE model = :model AND data = :data AND code = :code ORDER BY candidate"
         with self._reporting():
-            return [name for (name,) in self._database.execute(query, key)]
+            return [name for (name,) in self._database.execute(query, of._asdict())]
 
-    def write_error(self, model: str, data: str, candidate: str, result: Mapping[str, Any], seconds: float) -> None:
-        key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
-        self._write("errors", {**key, "result": json.dumps(result), "seconds": seconds})
+    def write_error(self, of: ErrorsOf, candidate: str, result: Mapping[str, Any], seconds: float) -> None:
+        row = {**of._asdict(), "candidate": candidate, "result": json.dumps(result), "seconds": seconds}
+        self._write("errors", row)
 
-    def find_cost(self, trace: str, arch: str) -> dict[str, Any] | None:
-        """What `write_costs` wrote under this key by the present code, or None."""
-        return self._find("costs", {"trace": trace, "arch": arch, "code": cost_code()})
+    def find_cost(self, of: CostsOf, trace: str) -> dict[str, Any] | None:
+        """What `write_costs` wrote under this key, or None."""
+        return self._find("costs", {**of._asdict(), "trace": trace})
 
-    def write_costs(self, arch: str, results: Mapping[str, Mapping[str, Any]]) -> None:
+    def write_costs(self, of: CostsOf, results: Mapping[str, Mapping[str, Any]]) -> None:
         """Of several traces, all or none."""
-        rows = [
-            {"trace": trace, "arch": arch, "code": cost_code(), "result": json.dumps(result)}
-            for trace, result in results.items()
-        ]
+        rows = [{**of._asdict(), "trace": trace, "result": json.dumps(result)} for trace, result in results.items()]
         self._write("costs", *rows)
 
-    def set_aside(self, model: str, data: str, candidate: str, deaths: int) -> None:
+    def set_aside(self, of: ErrorsOf, candidate: str, deaths: int) -> None:
         """Record that so many workers died evaluating a candidate."""
-        key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
-        self._write("set_aside", {**key, "deaths": deaths})
+        self._write("set_aside", {**of._asdict(), "candidate": candidate, "deaths": deaths})
 
-    def is_set_aside(self, model: str, data: str, candidate: str) -> bool:
-        key = {"model": model, "data": data, "candidate": candidate, "code": error_code()}
-        return self._row("set_aside", "deaths", key) is not None
+    def is_set_aside(self, of: ErrorsOf, candidate: str) -> bool:
+        return self._row("set_aside", "deaths", {**of._asdict(), "candidate": candidate}) is not None
 
     def forget_set_aside(self) -> None:
         """Have what was set aside tried again, as a new search that begins with another's ledger does."""
@@ -170,27 +181,3 @@ def _connected(path: Path) -> sqlite3.Connection:
             f"{path}: a ledger of schema {found[0] if found else 'unknown'}: this version reads schema {SCHEMA}"
         )
     return database
-
-
-@cache
-def error_code() -> str:
-    """Digest of the sources that an error depends on."""
-    others = "training_run.py", "train.py", "synthesis.py", "work.py"
-    return _digest_of_sources("quant", lambda path: path.name not in others)
-
-
-@cache
-def cost_code() -> str:
-    """Digest of the sources that a cost depends on."""
-    return _digest_of_sources("simulators", lambda path: True)
-
-
-def _digest_of_sources(package: str, counts: Callable[[Path], bool]) -> str:
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-    folder = Path(spec.origin).parent
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*.py") if counts(p)):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

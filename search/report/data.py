@@ -13,7 +13,7 @@ import numpy as np
 
 from search.codesign.sweep import digest_of, hardware_of
 from search.codesign.sweep_outputs import POINTS_FILE
-from search.evaluation.evaluator import Model
+from search.evaluation.model import Model
 from search.report.commands import Commands
 from search.report.points import Points
 from search.runs.run_reader import StoredRun, load_run

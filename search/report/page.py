@@ -12,7 +12,7 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from search.evaluation.evaluator import Model
+from search.evaluation.model import Model
 from search.report.analysis import Analysis, analyse
 from search.report.data import gather
 from search.report.page_data import page_data

@@ -25,7 +25,8 @@ from search.settings.experiment import Experiment, ExperimentModel
 from search.runs.generations import Recorder, generations
 from search.space.genome import Bits, Genome
 from search.space.hardware_variants import experiment_arch, spec_changes
-from search.evaluation.ledger import LEDGER_FILE, Ledger, cost_code, error_code
+from search.evaluation.ledger import LEDGER_FILE, Ledger
+from search.evaluation.model import HasPrecisions, code_of
 from search.methods.pymoo_methods import method_of
 from search.settings.experiment_source import located
 from search.runs.search_outputs import write_outputs
@@ -35,6 +36,7 @@ from search.runs.run_folder import RunFolder
 from simulators import Arch
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import with_folder
+from simulators.run.cost_code import cost_code
 from simulators.inputs.source_locations import KeyedError, or_else_under
 
 BASELINE_BITS = 16
@@ -89,8 +91,8 @@ def run(
         "model": model.digest,
         "data": data,
         "arch": arch.digest,
-        "code of quant": error_code(),
-        "code of simulators": cost_code(),
+        "code of the model": code_of(model).digest(),
+        "code of the simulator": cost_code(arch.platform).digest(),
         **carried,
     }
     identity = {"experiment": experiment.to_dict(), "digests": digests}
@@ -122,7 +124,7 @@ def genome_of(experiment: Experiment, model: Any, arch: Arch) -> Genome:
         if platform not in PLATFORMS_OF.get(objective, (platform,)):
             raise KeyedError(("objectives", i), f"{objective}: MOHAQ has no closed form of it for platform {platform}")
     # A model whose sites are not products, such as `quant.own.operator_gru`, has widths of its own.
-    precisions = getattr(model, "precisions", arch.precisions)
+    precisions = model.precisions if isinstance(model, HasPrecisions) else arch.precisions
     genome = Genome.of([site.name for site in model.sites], precisions, experiment)
     relative = experiment.constraints.error_increase is not None
     if (relative or experiment.beacons is not None) and BASELINE_BITS not in genome.homogeneous():

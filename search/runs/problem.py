@@ -9,6 +9,7 @@ from pymoo.core.problem import Problem
 from quant.sites.candidate import name_of
 from quant.evaluation.work_estimate import Part
 from search.evaluation.evaluator import Cost, Evaluator, Quality, objective_values
+from search.evaluation.model import SharesParts
 from search.settings.experiment import Experiment
 from search.space.genome import Bits, Genome
 from simulators.closed_forms.mohaq import PLATFORMS as CLOSED_FORMS
@@ -67,9 +68,8 @@ class BitWidthProblem(Problem):
     def parts(self, genes: np.ndarray) -> Sequence[Part]:
         """Of the evaluation of a gene vector's error; a single one where the model does not say what it shares."""
         bits = self.genome.decode(genes)
-        if not hasattr(self.evaluator.model, "parts"):
-            return [Part(tuple(bits.values()), work=1.0, kept=False)]
-        return self.evaluator.model.parts(bits)
+        model = self.evaluator.model
+        return model.parts(bits) if isinstance(model, SharesParts) else [Part(tuple(bits.values()), 1.0, kept=False)]
 
     def predicted(self, x: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Objectives (N, objectives) and constraints (N, limits) of gene vectors, if these were their errors in

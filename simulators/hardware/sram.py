@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from math import ceil, exp, log
+from pathlib import Path
 
 from simulators.inputs.errors import InputError
 from simulators.inputs.shipped import folder
@@ -59,11 +60,16 @@ def _at(curves: list[tuple[float, tuple[float, ...]]], size: float, figure: int)
     raise AssertionError("larger than the table")
 
 
+def sram_table_file() -> Path:
+    """CACTI's table, as it is shipped."""
+    return folder("arch_specs") / "cacti7_sram_45nm.csv"
+
+
 @cache
 def _table() -> dict[tuple[int, int], list[tuple[float, tuple[float, ...]]]]:
     """(block bytes, ports) → (bytes, figures), the smallest first."""
     curves: dict[tuple[int, int], list[tuple[float, tuple[float, ...]]]] = {}
-    with open(folder("arch_specs") / "cacti7_sram_45nm.csv", newline="", encoding="utf-8") as file:
+    with open(sram_table_file(), newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             key = int(float(row["block size (bytes)"])), int(row["read-write port"])
             figures = tuple(float(row[name]) for name in FIGURES)

@@ -8,8 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from simulators.engine.machine import Machine, Program
+from simulators.inputs.code_digest import Code
 from simulators.lowering.segments import LayerWork, Segment, link
 from simulators.workloads.trace import AnyLayer
+
+NO_CODE = Code(())
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Platform:
     """None: each architecture has its own segments."""
     runs_unlisted_precisions: bool = False
     """Whether products may have widths that the spec's `precisions` does not list; they are refused where not."""
+    code: Code = NO_CODE
+    """What decides its figures besides what all platforms share: modules, and the data that they read."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.evaluation.ledger import error_code
+from search.evaluation.model import code_of
 from search.space.genome import Bits
 from simulators.inputs.errors import InputError
 
@@ -34,7 +34,7 @@ class Source:
     @classmethod
     def of(cls, model: Any, make: Callable[[], Any] | None = None) -> "Source":
         """A model at hand, and how another process makes it; without `make`, the model itself is pickled."""
-        return cls(make or _Given(model), model.digest, model.data_digest, error_code())
+        return cls(make or _Given(model), model.digest, model.data_digest, code_of(model).digest())
 
     @property
     def key(self) -> str:
@@ -74,9 +74,9 @@ def loaded(source: Source) -> Any:
     """The model of a source, made at the first call in a process. Raises InputError where it is not the driver's."""
     with _at_once:
         if source.key not in _models:
-            if source.code != error_code():
-                raise InputError("a worker runs another version of mohaq's code than this search: restart the workers")
             model = source.make()
+            if source.code != code_of(model).digest():
+                raise InputError("a worker runs another version of mohaq's code than this search: restart the workers")
             for what, ours, theirs in (("model", model.digest, source.digest),
                                        ("data", model.data_digest, source.data_digest)):  # fmt: skip
                 if ours != theirs:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simulators.hardware.sram import sram_table_file
+from simulators.inputs.code_digest import Code
 from simulators.lowering.platform import Platform, Shared
 from simulators.lowering.segments import Segment
 from simulators.platforms.bitfusion import lowering as bitfusion_segments
@@ -84,7 +86,19 @@ def bits_per_cycle(spec: BitFusionSpec) -> dict[str, int]:
     return {"dram": spec.dram.bits_per_cycle}
 
 
+CODE = Code(
+    (
+        *(f"simulators.platforms.bitfusion.{name}" for name in (
+            "costs", "lower_bounds", "lowering", "machine", "mapper", "mapping_kernels", "platform", "spec", "tiles",
+            "tiling",
+        )),
+        "simulators.hardware.sram",
+    ),
+    (sram_table_file(),),
+)  # fmt: skip
+"""Not the published model, nor what holds one against the other."""
+
 PLATFORM = Platform(
     MACHINE, group, None, segment, leakage_mw, bits_per_cycle, Shared(key, choice, tasks, energies_pj),
-    runs_unlisted_precisions=True,
+    runs_unlisted_precisions=True, code=CODE,
 )  # fmt: skip

@@ -17,9 +17,9 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.hardware.sram import sram_table_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.jit import compiled
-from simulators.inputs.shipped import folder
 
 ORDERS: NDArray[np.int64] = np.array(list(permutations(range(5))), np.int64)
 """All 120 loop orders over (B, OW, OH, IC, OC), outermost first."""
@@ -184,7 +184,7 @@ def _bank(size_bytes: float, block_bytes: int, ports: int) -> tuple[float, float
 @cache
 def sram_table() -> dict[tuple[float, int, int], tuple[float, float]]:
     """CACTI 7 at 45 nm: (bytes, bytes of a block, read-write ports) → pJ a bit read, written."""
-    with open(folder("arch_specs") / "cacti7_sram_45nm.csv", newline="", encoding="utf-8") as file:
+    with open(sram_table_file(), newline="", encoding="utf-8") as file:
         return {
             (float(row["size (bytes)"]), int(float(row["block size (bytes)"])), int(row["read-write port"])): (
                 float(row["read_pJ_per_bit"]),

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from simulators.engine.machine import COMPUTE, Machine, Queue
+from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.platform import Platform, Shared
@@ -382,4 +383,5 @@ def bits_per_cycle(spec: SilagoSpec) -> dict[str, int]:
 PLATFORM = Platform(
     MACHINE, group, resident, segment, leakage_mw, bits_per_cycle,
     Shared(key, lambda layers, stays, spec: stays, tasks, energies_pj),
+    code=Code(("simulators.platforms.silago.lowering", "simulators.platforms.silago.spec")),
 )  # fmt: skip

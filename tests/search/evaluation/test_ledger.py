@@ -6,51 +6,52 @@ from pathlib import Path
 
 import pytest
 
-from search.evaluation import ledger as module
-from search.evaluation.ledger import Ledger
+from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger
 from simulators import InputError
+
+OF = ErrorsOf("m", "d", "c")
+ON = CostsOf("a", "c")
 
 
 def test_errors_are_found_by_their_whole_key(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
-    ledger.write_error("m", "d", "A=8x8", {"error": 17.25}, 1.5)
-    assert ledger.find_error("m", "d", "A=8x8") == {"error": 17.25}
-    assert ledger.find_error("m2", "d", "A=8x8") is None
-    assert ledger.find_error("m", "d2", "A=8x8") is None
-    assert ledger.find_error("m", "d", "A=8x4") is None
+    ledger.write_error(OF, "A=8x8", {"error": 17.25}, 1.5)
+    assert ledger.find_error(OF, "A=8x8") == {"error": 17.25}
+    assert ledger.find_error(OF._replace(model="m2"), "A=8x8") is None
+    assert ledger.find_error(OF._replace(data="d2"), "A=8x8") is None
+    assert ledger.find_error(OF._replace(code="edited"), "A=8x8") is None
+    assert ledger.find_error(OF, "A=8x4") is None
     assert ledger.seconds() == 1.5
 
 
-def test_results_of_other_code_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_costs_are_found_by_their_whole_key(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
-    ledger.write_error("m", "d", "A=8x8", {"error": 17.0}, 1.0)
-    ledger.write_costs("a", {"t": {"cycles": 5}})
-    monkeypatch.setattr(module, "error_code", lambda: "edited")
-    assert ledger.find_error("m", "d", "A=8x8") is None
-    assert ledger.find_cost("t", "a") == {"cycles": 5}
-    monkeypatch.setattr(module, "cost_code", lambda: "edited")
-    assert ledger.find_cost("t", "a") is None
+    ledger.write_costs(ON, {"t": {"cycles": 5}})
+    assert ledger.find_cost(ON, "t") == {"cycles": 5}
+    assert ledger.find_cost(ON._replace(arch="b"), "t") is None
+    assert ledger.find_cost(ON._replace(code="edited"), "t") is None
+    assert ledger.find_cost(ON, "u") is None
 
 
 def test_what_was_written_first_stays(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
-    ledger.write_costs("a", {"t": {"cycles": 5}})
-    ledger.write_costs("a", {"t": {"cycles": 6}})
-    assert ledger.find_cost("t", "a") == {"cycles": 5}
+    ledger.write_costs(ON, {"t": {"cycles": 5}})
+    ledger.write_costs(ON, {"t": {"cycles": 6}})
+    assert ledger.find_cost(ON, "t") == {"cycles": 5}
     assert ledger.counts() == {"errors": 0, "costs": 1}
 
 
 def test_the_file_is_in_wal_mode_and_opens_again(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
-    Ledger(path).write_costs("a", {"t": {"cycles": 5}})
+    Ledger(path).write_costs(ON, {"t": {"cycles": 5}})
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert Ledger(path).find_cost("t", "a") == {"cycles": 5}
+    assert Ledger(path).find_cost(ON, "t") == {"cycles": 5}
 
 
 def _write_many(path: Path, start: int) -> None:
     ledger = Ledger(path)
     for i in range(40):
-        ledger.write_costs("a", {f"t{start + i}": {"cycles": i}})
+        ledger.write_costs(ON, {f"t{start + i}": {"cycles": i}})
 
 
 def test_two_processes_write_to_one_ledger(tmp_path: Path) -> None:

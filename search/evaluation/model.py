@@ -1,0 +1,107 @@
+"""What the search asks of a model, and what a model may be able to do besides."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from quant.evaluation.work_estimate import Part
+from search.space.genome import Bits
+from simulators import Trace
+from simulators.inputs.code_digest import Code
+
+
+class Site(Protocol):
+    """What gets a pair of bit-widths."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class ErrorRate(Protocol):
+    """In percent."""
+
+    @property
+    def error_max(self) -> float:
+        """The largest over the parts of the data: what a search minimises."""
+        ...
+
+    @property
+    def error(self) -> float:
+        """Over all data."""
+        ...
+
+
+class Model(Protocol):
+    """What the search asks of a model; `quant.Recogniser` is one."""
+
+    @property
+    def sites(self) -> Sequence[Site]: ...
+    @property
+    def digest(self) -> str:
+        """Tells its parameters apart from others."""
+        ...
+
+    @property
+    def data_digest(self) -> str:
+        """Tells what it is evaluated on apart."""
+        ...
+
+    def evaluate_population(self, candidates: Sequence[Bits]) -> Sequence[ErrorRate]: ...
+    def trace(self, bits: Bits, steps: int) -> Trace: ...
+
+
+@runtime_checkable
+class HasPrecisions(Protocol):
+    """A model whose widths are its own, whatever the hardware offers: `quant.own.operator_gru` is one."""
+
+    @property
+    def precisions(self) -> Sequence[tuple[int, int]]: ...
+
+
+@runtime_checkable
+class SharesParts(Protocol):
+    """A model that computes once what candidates have in common."""
+
+    def parts(self, bits: Bits) -> Sequence[Part]:
+        """Of a candidate's evaluation, with the work that each is."""
+        ...
+
+
+@runtime_checkable
+class Retrainable(Protocol):
+    """A model that can be trained on for a candidate, as beacons are."""
+
+    def retrained(self, bits: Bits, folder: Path, *, epochs: int, learning_rate: float, on_step: Any = None) -> Model:
+        """The model trained on, in a folder; continued there, or found there, if it was begun."""
+        ...
+
+    def retrained_before(self, folder: Path) -> Model:
+        """What `retrained` left in a folder."""
+        ...
+
+
+@runtime_checkable
+class HasCode(Protocol):
+    """A model that says what code its errors come from."""
+
+    @property
+    def code(self) -> Code: ...
+
+
+@runtime_checkable
+class HasRetrainingCode(Protocol):
+    """A model that says what code the parameters of a retraining come from."""
+
+    @property
+    def retraining_code(self) -> Code: ...
+
+
+def code_of(model: object) -> Code:
+    """What decides a model's errors: what it says, or the module of its class."""
+    return model.code if isinstance(model, HasCode) else Code((type(model).__module__,))
+
+
+def retraining_code_of(model: object) -> Code:
+    """What decides what a model's retraining comes to."""
+    own = Code((type(model).__module__,))
+    return code_of(model) | (model.retraining_code if isinstance(model, HasRetrainingCode) else own)
