@@ -4,12 +4,17 @@ Start-up loads what `simulators` needs and no more, and so `simulate` works wher
 that needs torch or pymoo imports them when it runs.
 """
 
+import inspect
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from simulators.inputs import plugins
 from simulators.inputs.errors import InputError, LoweringError
 
 app = typer.Typer(
@@ -22,6 +27,36 @@ app = typer.Typer(
 arch_app = typer.Typer(no_args_is_help=True, help="Architecture specs: the hardware, in YAML.")
 app.add_typer(arch_app, name="arch")
 out, err = Console(), Console(stderr=True)
+
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE.py",
+        is_eager=True,
+        callback=lambda files: plugins.load(files or []) and None,
+        help="Python that registers platforms, cells, objectives or methods of your own; may be repeated, and named in "
+        f"`{plugins.VARIABLE}`.",
+    ),
+]
+
+
+def command(name: str | None = None, *, epilog: str, group: typer.Typer = app) -> Callable[[Any], Any]:
+    """Make a function a command, with the option `--plugin`, whose files are run before anything else."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def run(*arguments: Any, plugin_files: None = None, **options: Any) -> Any:
+            return function(*arguments, **options)
+
+        own = inspect.signature(function)
+        extra = inspect.Parameter("plugin_files", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Plugins)
+        run.__signature__ = own.replace(parameters=[*own.parameters.values(), extra])  # type: ignore[attr-defined]
+        run.__annotations__ = {**function.__annotations__, "plugin_files": Plugins}
+        return group.command(name, epilog=epilog)(run)
+
+    return decorate
+
 
 EXTRAS = {
     "torch": "quant",

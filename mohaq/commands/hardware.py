@@ -7,13 +7,13 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from mohaq.app import app, arch_app, err, note, out
+from mohaq.app import arch_app, command, err, note, out
 from mohaq.options import AllBits, Arch, Csv, Json, Set, Steps, Workload
 from mohaq.targets import check, write
 from simulators.inputs.errors import InputError
 
 
-@app.command(epilog="Example: `mohaq simulate mohaq-sru-4bit --arch bitfusion --set dram.bits_per_cycle=64`")
+@command(epilog="Example: `mohaq simulate mohaq-sru-4bit --arch bitfusion --set dram.bits_per_cycle=64`")
 def simulate(
     trace: Workload,
     arch: Arch,
@@ -83,7 +83,7 @@ def simulate(
             out.print(f"Left out, for the published model knows no elementwise work: {names}", highlight=False)
 
 
-@app.command(
+@command(
     epilog="Example: `mohaq compare mohaq-sru-8bit --arch bitfusion --arch bitfusion-2mib "
     "--arch bitfusion,dram.bits_per_cycle=64`"
 )
@@ -131,7 +131,7 @@ def compare(
             print_layers(compared, out)
 
 
-@arch_app.command("list", epilog="Example: `mohaq arch list`")
+@command("list", group=arch_app, epilog="Example: `mohaq arch list`")
 def arch_list() -> None:
     """Shipped architecture specs."""
     from simulators import arch_names, load_arch
@@ -144,7 +144,7 @@ def arch_list() -> None:
     out.print(table)
 
 
-@arch_app.command("show", epilog="Example: `mohaq arch show bitfusion --set array.rows=64`")
+@command("show", group=arch_app, epilog="Example: `mohaq arch show bitfusion --set array.rows=64`")
 def arch_show(
     name: Annotated[str, typer.Argument(help="A shipped spec's name or a YAML file.")], overrides: Set = None
 ) -> None:
@@ -160,7 +160,7 @@ def arch_show(
         print(f"# area {sum(parts.values()):.3g} mm2: {shown}")
 
 
-@arch_app.command("check", epilog="Example: `mohaq arch check my-variant.yaml`")
+@command("check", group=arch_app, epilog="Example: `mohaq arch check my-variant.yaml`")
 def arch_check(files: Annotated[list[str], typer.Argument(help="Spec files or shipped names.")]) -> None:
     """Check specs: one line for each, exit code 2 if any is bad."""
     from simulators import load_arch

@@ -8,7 +8,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from mohaq.app import app, err, out
+from mohaq.app import command, err, out
 from mohaq.corpora import corpus_root, load_recogniser
 from mohaq.options import (
     ActivationClipping,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from quant.evaluation.rates import ReferenceCheck
 
 
-@app.command(
+@command(
     epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`"
 )
 def evaluate(
@@ -89,7 +89,7 @@ def evaluate(
         )
 
 
-@app.command(epilog="Example: `mohaq delta --model gru --bits 4 --thresholds 0,1,2 --csv delta.csv`")
+@command(epilog="Example: `mohaq delta --model gru --bits 4 --thresholds 0,1,2 --csv delta.csv`")
 def delta(
     bits: Bits,
     model: ModelName = "gru",
@@ -141,7 +141,7 @@ def delta(
         out.print(table)
 
 
-@app.command(epilog="Example: `mohaq trace --bits 4x8 --out sru-4x8.yaml`")
+@command(epilog="Example: `mohaq trace --bits 4x8 --out sru-4x8.yaml`")
 def trace(
     bits: Bits,
     model: ModelName = "sru",
@@ -160,7 +160,7 @@ def trace(
         )
 
 
-@app.command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")
+@command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")
 def export(
     bits: Bits,
     output: Annotated[Path, written("--out", help="Folder for model.safetensors and model.json.")],
@@ -177,7 +177,7 @@ def export(
     out.print(f"{output}: model.safetensors and model.json", highlight=False)
 
 
-@app.command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
+@command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
 def train(
     output: Annotated[
         Path,
@@ -214,7 +214,7 @@ def train(
     out.print(f"checkpoint: {path}", highlight=False)
 
 
-@app.command(
+@command(
     epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped"
 )
 def retrain(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mohaq.app import app, note, out
+from mohaq.app import command, note, out
 from mohaq.options import Scheduler, Set, UseDask, written
 from simulators.inputs.errors import InputError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from search.evaluation.executors.pool import Pool
 
 
-@app.command(
+@command(
     epilog="Example: `mohaq search experiments/demo.yaml --out runs/demo`; again with `--resume` after an interruption"
 )
 def search(
@@ -51,7 +51,7 @@ def search(
     print_front(result)
 
 
-@app.command(
+@command(
     epilog="Example: `mohaq sweep experiments/sweep-bitfusion.yaml --out runs/sweep`; again with `--resume` if stopped"
 )
 def sweep(
@@ -82,7 +82,7 @@ def sweep(
     print_sweep(result)
 
 
-@app.command(epilog="Example: `mohaq runs`")
+@command(epilog="Example: `mohaq runs`")
 def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders below included.")] = Path("runs")) -> None:
     """List the searches and sweeps in a folder: how far they came, and what they found."""
     from search.runs.run_reader import find_runs
@@ -93,7 +93,7 @@ def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders bel
     note(complaints)
 
 
-@app.command(epilog="Example: `mohaq show runs/demo`")
+@command(epilog="Example: `mohaq show runs/demo`")
 def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished search or sweep.")]) -> None:
     """Print the front of a search or a sweep again."""
     from search.codesign import sweep_display as codesign_display
@@ -108,7 +108,7 @@ def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished s
     (codesign_display if found.is_codesign else display).print_results(found.results, folder)
 
 
-@app.command(epilog="Example: `mohaq report runs/demo --out report.html`; `mohaq report runs/sweep --out sweep.html`")
+@command(epilog="Example: `mohaq report runs/demo --out report.html`; `mohaq report runs/sweep --out sweep.html`")
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished searches and sweeps.")],
     output: Annotated[Path, written("--out", help="The page: one HTML file that needs no network.")],

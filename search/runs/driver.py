@@ -1,5 +1,6 @@
-"""A search from beginning to end: a method (`search.methods.pymoo_methods`) asks for post-training-quantized candidates, an evaluator
-answers, with the help of beacons where the experiment has them (`search.evaluation.beacons`), as MOHAQ does (Rezk et al. 2022).
+"""A search from beginning to end: a method (`search.methods.pymoo_methods`) asks for post-training-quantized
+candidates, an evaluator answers, with the help of beacons where the experiment has them (`search.evaluation.beacons`),
+as MOHAQ does (Rezk et al. 2022).
 
 A run is a function of its experiment, model, data, hardware and code, and of the processor, where a method learns in
 floating point: a method draws from one seeded generator, and
@@ -21,23 +22,23 @@ from search.evaluation.beacons import BeaconEvaluator, digest_of_carried
 from search.evaluation.evaluator import Evaluator, Quality
 from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.executors.worker import Source
-from search.settings.experiment import Experiment, ExperimentModel
-from search.runs.generations import Recorder, generations
-from search.space.genome import Bits, Genome
-from search.space.hardware_variants import experiment_arch, spec_changes
 from search.evaluation.ledger import LEDGER_FILE, Ledger
 from search.evaluation.model import HasPrecisions, code_of
 from search.methods.pymoo_methods import method_of
-from search.settings.experiment_source import located
-from search.runs.search_outputs import write_outputs
+from search.runs.generations import Recorder, generations
 from search.runs.problem import PLATFORMS_OF, BitWidthProblem
 from search.runs.results import Run, Solution
 from search.runs.run_folder import RunFolder
+from search.runs.search_outputs import write_outputs
+from search.settings.experiment import Experiment, ExperimentModel
+from search.settings.experiment_source import located
+from search.space.genome import Bits, Genome
+from search.space.hardware_variants import experiment_arch, spec_changes
 from simulators import Arch
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import with_folder
-from simulators.run.cost_code import cost_code
 from simulators.inputs.source_locations import KeyedError, or_else_under
+from simulators.run.cost_code import cost_code
 
 BASELINE_BITS = 16
 

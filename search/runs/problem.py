@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from pymoo.core.problem import Problem
 
-from quant.sites.candidate import name_of
 from quant.evaluation.work_estimate import Part
+from quant.sites.candidate import name_of
 from search.evaluation.evaluator import Cost, Evaluator, Quality, objective_values
 from search.evaluation.model import SharesParts
 from search.settings.experiment import Experiment

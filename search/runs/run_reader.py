@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from search.codesign import sweep_outputs as of_codesign
-from search.runs.search_outputs import RESULTS_FILE
 from search.runs.run_folder import CODESIGN_STATE_FILE, STATE_FILE
+from search.runs.search_outputs import RESULTS_FILE
 from simulators.inputs.errors import InputError
 
 KINDS = {STATE_FILE: (RESULTS_FILE, "screened"), CODESIGN_STATE_FILE: (of_codesign.RESULTS_FILE, "hardware")}

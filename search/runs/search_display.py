@@ -20,10 +20,10 @@ from rich.table import Table
 
 from quant.sites.candidate import name_of
 from search.evaluation.evaluator import Quality
-from search.space.genome import Bits
-from search.runs.search_outputs import results_of
 from search.runs.results import Run
 from search.runs.run_reader import StoredRun
+from search.runs.search_outputs import results_of
+from search.space.genome import Bits
 
 WIDTH_IN_FILES = 110
 """Columns of the table where the output is not a terminal."""

@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from search.runs.mohaq_claims import claims_of, table_of
 from search.runs.front_plot import draw_front
+from search.runs.mohaq_claims import claims_of, table_of
 from search.runs.results import Run, Solution
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole

@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from simulators.inputs import plugins
+
 OWN = ("simulators", "quant", "search", "mohaq")
 """Packages of this project: an import is known by the name of the module alone, so that a module may move."""
 
@@ -41,10 +43,12 @@ class Code(NamedTuple):
 
     def digest(self) -> str:
         """sha256, the same wherever the project is installed."""
-        trees = sorted({_tree_digest(path) for path in sources_of(self.modules)})
+        texts = [text for text in map(plugins.text_of, self.modules) if text is not None]
+        modules = [module for module in self.modules if plugins.text_of(module) is None]
+        trees = {_tree_digest(path) for path in sources_of(modules)} | {*map(tree_digest, texts)}
         files = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in self.data)
         versions = sorted(f"{name}={_version(name)}" for name in self.libraries)
-        return hashlib.sha256("\n".join([*trees, "", *files, "", *versions]).encode()).hexdigest()
+        return hashlib.sha256("\n".join([*sorted(trees), "", *files, "", *versions]).encode()).hexdigest()
 
 
 def sources_of(modules: Iterable[str]) -> set[Path]:

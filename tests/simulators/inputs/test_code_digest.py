@@ -71,7 +71,7 @@ def test_data_and_versions_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_package_stands_for_its_modules() -> None:
     names = {path.name for path in sources_of(["simulators.engine"])}
     assert {"machine.py", "reference.py", "attribution.py"} <= names
-    with pytest.raises(ModuleNotFoundError, match="simulators.nothing"):
+    with pytest.raises(ModuleNotFoundError, match=r"simulators\.nothing"):
         Code(("simulators.nothing",)).digest()
 
 
