@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from quant.evaluation.rates import ReferenceCheck
 
 
-@command(
-    epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`"
-)
+@command(epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`")
 def evaluate(
     bits: Annotated[str, Bits.__metadata__[0]] = "",
     model: ModelName = "sru",
@@ -214,9 +212,7 @@ def train(
     out.print(f"checkpoint: {path}", highlight=False)
 
 
-@command(
-    epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped"
-)
+@command(epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped")
 def retrain(
     bits: Bits,
     output: Annotated[Path, written("--out", help="Folder of the run: its state, and retrained.safetensors.")],

@@ -20,7 +20,7 @@ from search.evaluation.evaluator import Quality
 from search.settings.experiment import Experiment
 from search.space.genome import Bits
 from search.space.hardware_variants import Hardware
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 
 Floats = NDArray[np.float64]
 

@@ -39,8 +39,8 @@ from simulators.inputs.errors import InputError
 from simulators.inputs.files import with_folder
 from simulators.inputs.source_locations import KeyedError, under
 from simulators.run.cost_code import cost_code
-from simulators.run.parallel_sweep import on_all
-from simulators.run.population import Figures, Population
+from simulators.run.parallel_sweep import simulate_on_all
+from simulators.run.trace_batch import Figures, TraceBatch
 
 PARTS = "parts"
 
@@ -322,11 +322,11 @@ def _simulated(
     if progress:
         progress.simulating(done, total, count)
     if missing:
-        population = Population([model.trace(bits, steps) for bits in candidates])
+        population = TraceBatch([model.trace(bits, steps) for bits in candidates])
         pairs = [frozenset(bits.values()) for bits in candidates]
         every = frozenset().union(*pairs)
         archs = [variant.arch for variant in missing]
-        with closing(on_all(population, archs, workers or usable_cores())) as simulated:
+        with closing(simulate_on_all(population, archs, workers or usable_cores())) as simulated:
             for i, figures in simulated:
                 if not isinstance(model, HasPrecisions):
                     figures = _legal(figures, missing[i], pairs, every)

@@ -12,8 +12,7 @@ from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.model import Model
 from search.space.genome import Bits
 from simulators import Arch, Trace, simulate_batch
-from simulators.closed_forms.mohaq import PLATFORMS as CLOSED_FORMS
-from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
+from simulators.closed_forms.mohaq import CLOSED_FORM_PLATFORMS, memory_mib, silago_energy_uj, speedup
 from simulators.run.cost_code import cost_code
 
 SIMULATED = ("cycles", "latency_ms", "energy_uj")
@@ -173,7 +172,7 @@ class Evaluator:
         return Cost(
             cycles, latency_ms, energy_uj,
             memory_mib=memory_mib(trace),
-            mohaq_speedup=speedup(trace, platform) if platform in CLOSED_FORMS else None,
+            mohaq_speedup=speedup(trace, platform) if platform in CLOSED_FORM_PLATFORMS else None,
             mohaq_energy_uj=silago_energy_uj(trace) if platform == "silago" else None,
         )  # fmt: skip
 

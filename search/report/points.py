@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from search.codesign.design_points import front_of_each
 from search.report.figures import MAXIMISED, METRIC_OF, METRICS
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -12,7 +12,7 @@ from search.evaluation.evaluator import Cost, Evaluator, Quality, objective_valu
 from search.evaluation.model import SharesParts
 from search.settings.experiment import Experiment
 from search.space.genome import Bits, Genome
-from simulators.closed_forms.mohaq import PLATFORMS as CLOSED_FORMS
+from simulators.closed_forms.mohaq import CLOSED_FORM_PLATFORMS
 
 SET_ASIDE = 1e6
 """Violation of a candidate whose evaluation killed workers: it ranks behind all others."""
@@ -20,7 +20,7 @@ NOT_EVALUATED = 1e6
 """Error objective of a candidate that breaks the memory limit, so that it was not evaluated, or that was set aside. It
 is never compared: pymoo ranks infeasible candidates by their constraint violation alone."""
 
-PLATFORMS_OF = {"mohaq_speedup": tuple(CLOSED_FORMS), "mohaq_energy": ("silago",)}
+PLATFORMS_OF = {"mohaq_speedup": CLOSED_FORM_PLATFORMS, "mohaq_energy": ("silago",)}
 """Platforms of which MOHAQ has a closed form of an objective."""
 
 

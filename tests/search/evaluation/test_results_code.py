@@ -146,7 +146,8 @@ def file_of(module: str) -> Path | None:
 
 
 READING_AND_NAMING = (
-    "simulators.inputs", "simulators.hardware.arch", "simulators.hardware.area", "simulators.workloads",
+    "simulators.inputs", "simulators.hardware.arch", "simulators.hardware.area", "simulators.hardware.platform_registry",
+    "simulators.workloads",
     "simulators.run.cost_code", "quant.evaluation.code",
 )  # fmt: skip
 """What reads files, finds names and words messages. What it reads is known by its own digest."""

@@ -166,7 +166,7 @@ def test_what_begins_with_the_bits_of_one_that_is_chosen_comes_next() -> None:
         error_of = staticmethod(lambda genes: None)
 
     search = Surrogate(pop_size=4, n_offsprings=2)
-    search.runs.problem, search.pop, search._archive = Line(), [], {}
+    search.problem, search.pop, search._archive = Line(), [], {}
     genes = [[1, 1, 1], [2, 1, 1], [1, 1, 2], [2, 2, 1]]
     found = [
         Individual(X=np.array(x), F=np.array([i / 3, 1 - i / 3]), G=np.zeros(0), config=Individual.default_config())
