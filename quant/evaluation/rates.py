@@ -6,10 +6,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rates:
-    """Of a model that counts right and wrong, in percent: of the worst part, and of all."""
+    """Error rates in percent of a model that counts right and wrong."""
 
     error_max: float
+    """The largest over the parts of the data."""
     error: float
+    """Over all data."""
 
 
 @dataclass(frozen=True)

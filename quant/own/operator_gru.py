@@ -24,10 +24,18 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from quant.arithmetic.reference import NARROW_ACCUMULATOR, WIDE_ACCUMULATOR, Ints, exact_sum, shifted, sigmoid, tanh
+from quant.arithmetic.whole_numbers import (
+    NARROW_ACCUMULATOR,
+    WIDE_ACCUMULATOR,
+    Ints,
+    exact_sum,
+    shifted,
+    sigmoid,
+    tanh,
+)
 from quant.evaluation.code import OPERATOR_GRU
 from quant.evaluation.rates import Rates
-from quant.networks.cells import Gru
+from quant.networks.gru import GRU
 from simulators import Elementwise, Matmul, Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
@@ -136,7 +144,7 @@ class OperatorGru:
         return hashlib.sha256(self._data.x.tobytes() + self._data.y.tobytes()).hexdigest()
 
     def evaluate(self, bits: Mapping[str, tuple[int, int]] | None) -> Rates:
-        """Of a candidate; without bits, of the floating-point model. A pair's first width counts."""
+        """Error of a candidate; without bits, of the floating-point model. A pair's first width counts."""
         scores = self._float(self._data.x) if bits is None else self.run(self._data.x, bits)
         wrong = scores.argmax(1) != self._data.y
         parts = [float(part.mean()) for part in np.array_split(wrong, SUBSETS)]
@@ -213,7 +221,7 @@ class OperatorGru:
         rows, inputs = self._w.shape
         cells = self._u.shape[1]
         steps = steps or self._data.x.shape[1]
-        ops: dict[Any, int] = {op: count * cells for op, count in Gru.ops.items()}
+        ops: dict[Any, int] = {op: count * cells for op, count in GRU.ops.items()}
         layers = (
             Matmul(name="W", out_features=rows, in_features=inputs, steps=steps, weight_bits=held("W", "x"),
                    activation_bits=held("W", "x"), output_bits=held("wx")),
@@ -228,7 +236,7 @@ class OperatorGru:
         return Trace(name=self._name, steps=steps, layers=layers)
 
     def _float(self, x: NDArray[Any], see: Callable[[str, NDArray[Any]], None] = lambda *_: None) -> NDArray[Any]:
-        """The same in floating point; `see` is told every operator's values."""
+        """Results (N, classes) of the floating-point model; `see` is told every operator's values."""
         cells = self._u.shape[1]
         for operator, values in (("x", x), ("W", self._w), ("U", self._u), ("FC", self._fc)):
             see(operator, values)

@@ -102,7 +102,7 @@ def score(reference: Sequence[int] | np.ndarray, hypothesis: Sequence[int] | np.
 def score_all(
     references: Iterable[Sequence[int] | np.ndarray], hypotheses: Iterable[Sequence[int]], units: Units
 ) -> Score:
-    """Of several utterances together, counting what the units' error rate counts."""
+    """Edits of several utterances together, counting what the units' error rate counts."""
     pairs = zip(references, hypotheses, strict=True)
     return sum((score(units.scored(r), units.scored(h)) for r, h in pairs), Score())
 

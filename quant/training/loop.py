@@ -8,8 +8,9 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -17,12 +18,12 @@ import safetensors.torch
 import torch
 from torch.nn import functional
 
+from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.glibc_memory import keep_freed_memory
-from quant.arithmetic.protocol import Arithmetic, FloatArithmetic
-from quant.evaluation.batches import Batch, pack, plan
-from quant.networks.registry import Geometry, Network, trained
-from quant.networks.registry import network as build
-from quant.networks.sru import SruGeometry
+from quant.arithmetic.protocol import Arithmetic
+from quant.networks.geometry import Geometry
+from quant.networks.network import Network
+from quant.speech.batches import Batch, pack, plan
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
 
@@ -33,7 +34,7 @@ STATE_FILE = "training.safetensors"
 class Recipe:
     """Everything that a training run depends on, besides its data."""
 
-    geometry: Geometry = field(default_factory=SruGeometry)
+    geometry: Geometry
     epochs: int = 12
     frames_per_batch: int = 4096
     learning_rate: float = (
@@ -54,6 +55,10 @@ class Recipe:
             raise InputError(f"training recipe: learning_rate is {self.learning_rate}: it must be positive and finite")
         if not 0 <= self.seed < 1 << 32:
             raise InputError(f"training recipe: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a checkpoint records of it."""
+        return {**asdict(self), "geometry": self.geometry.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def train(
     false, or if the run that it holds has another recipe or other data.
     """
     keep_freed_memory()
-    network = build(recipe.geometry, recipe.dropout, training=start is None)
+    network = Network(recipe.geometry, recipe.dropout, normalised=start is None)
     if start is None:
         network.initialise(torch.Generator().manual_seed(recipe.seed))
     else:
@@ -123,7 +128,7 @@ def train(
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    identity = {"recipe": asdict(recipe), "data": examples.digest} | ({"start": start.identity} if start else {})
+    identity = {"recipe": recipe.to_dict(), "data": examples.digest} | ({"start": start.identity} if start else {})
     first_epoch = _restore(folder / STATE_FILE, network, optimiser, identity, resume)
 
     lengths = [len(x) for x in examples.features]
@@ -152,8 +157,8 @@ def train(
                 on_step(Step(epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)))
         _save(folder / STATE_FILE, network, optimiser, identity, epoch + 1)
         if on_epoch:
-            on_epoch(epoch + 1, trained(network))
-    return trained(network)
+            on_epoch(epoch + 1, network.folded())
+    return network.folded()
 
 
 def one_cycle(progress: float) -> float:
@@ -200,13 +205,12 @@ def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, ide
             f"{path}: a training run is already here: --resume continues it, another folder starts a new one"
         )
     with safetensors.safe_open(path, framework="pt") as file:
-        found = json.loads(file.metadata()["mohaq"])
+        stored = json.loads(file.metadata()["mohaq"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    epochs_done = found.pop("epochs_done")
-    if found != json.loads(json.dumps(identity)):
-        different = [
-            key for key in ("recipe", "data", "start") if found.get(key) != json.loads(json.dumps(identity.get(key)))
-        ]
+    epochs_done = stored.pop("epochs_done")
+    wanted = json.loads(json.dumps(identity))
+    if stored != wanted:
+        different = [key for key in ("recipe", "data", "start") if stored.get(key) != wanted.get(key)]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")
     network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("optimiser.")})
     for name, parameter in network.named_parameters():

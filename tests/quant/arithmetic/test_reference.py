@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from quant import load_model
-from quant.arithmetic.calibration import Calibration, calibrate
-from quant.arithmetic.integer import QuantizedArithmetic, QuantizedWeights
+from quant.arithmetic.calibration import Calibration
+from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.observer import calibrate
 from quant.arithmetic.products import encode, values
-from quant.arithmetic.reference import IntegerArithmetic, Multiplier, fraction_of, shifted, sigmoid, tanh
-from quant.evaluation.batches import Batch, pack
-from quant.networks.registry import Network, geometry, network
+from quant.arithmetic.reference import IntegerArithmetic
+from quant.arithmetic.weights import QuantizedWeights
+from quant.arithmetic.whole_numbers import Multiplier, fraction_of, shifted, sigmoid, tanh
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
 from quant.sites.candidate import homogeneous
+from quant.speech.batches import Batch, pack
 from simulators import InputError
 
 CELLS = ("sru", "lstm", "gru", "ligru")
@@ -49,7 +53,7 @@ def test_tables_lie_within_one_unit(fraction: int) -> None:
 
 def made(cell: str) -> tuple[Network, Batch, Calibration]:
     sizes = {"inputs": 6, "layers": 2, "cells": 10, "outputs": 5} | ({"projection": 7} if cell == "sru" else {})
-    net = network(geometry(cell, sizes))
+    net = Network(geometry(cell, sizes))
     net.initialise(torch.Generator().manual_seed(2))
     net.requires_grad_(False)
     for name, parameter in net.named_parameters():
@@ -57,7 +61,7 @@ def made(cell: str) -> tuple[Network, Batch, Calibration]:
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(4)))
     generator = np.random.default_rng(3)
     batch = pack([generator.normal(size=(n, 6)).astype(np.float32) for n in (30, 17)], None, [0, 1])
-    return net, batch, calibrate(net, batch)
+    return net, batch, calibrate(net, batch.features, batch.lengths)
 
 
 @settings(max_examples=30)

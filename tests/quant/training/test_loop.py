@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from quant.networks.sru import Sru, SruGeometry
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
 from quant.training.loop import Examples, Recipe, Step, one_cycle, train
 from simulators.inputs.errors import InputError
 
 RECIPE = Recipe(
-    geometry=SruGeometry(inputs=4, layers=2, cells=6, projection=5, outputs=3),
+    geometry=geometry("sru", {"inputs": 4, "layers": 2, "cells": 6, "projection": 5, "outputs": 3}),
     epochs=4,
     frames_per_batch=256,
     learning_rate=2e-2,
@@ -28,7 +29,7 @@ def examples(count: int = 24) -> Examples:
     return Examples(features, labels, "made up")
 
 
-def same(a: Sru, b: Sru) -> bool:
+def same(a: Network, b: Network) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from quant.arithmetic.products import Operand, Weights
-from quant.evaluation.batches import Batch, in_threads, pack, plan
+from quant.evaluation.threads import in_threads
+from quant.speech.batches import Batch, pack, plan
 
 
 @pytest.fixture
