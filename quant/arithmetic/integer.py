@@ -2,7 +2,7 @@
 
 A site's activations and weights are encoded to integers, multiplied exactly, rescaled, and held as 16-bit fixed point;
 gates, states and vectors are 16-bit fixed point throughout (MOHAQ, Rezk et al. 2022, section 4).
-`quant.arithmetic.reference` computes the same with whole numbers alone.
+`quant.arithmetic.integer_reference` computes the same with whole numbers alone.
 """
 
 from collections.abc import Callable

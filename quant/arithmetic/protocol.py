@@ -1,9 +1,8 @@
 """The seam between a network and the numbers that it is computed in.
 
 A network says what is multiplied and which layer recurs; an arithmetic says in which numbers. A recurrent layer's cell
-has a pass for each kind of numbers (`quant.networks.cell`), and an arithmetic calls the one that is its own, so that
-neither side has to know all of the other.
-"""
+has a pass for each kind of numbers (`quant.networks.recurrent_cell`), and an arithmetic calls the one that is its own,
+so that neither side has to know all of the other. """
 
 from __future__ import annotations
 
@@ -14,8 +13,8 @@ import torch
 if TYPE_CHECKING:
     from quant.arithmetic.float_arithmetic import FloatArithmetic
     from quant.arithmetic.integer import QuantizedArithmetic
+    from quant.arithmetic.integer_reference import IntegerArithmetic
     from quant.arithmetic.observer import Observer
-    from quant.arithmetic.reference import IntegerArithmetic
 
 
 class Arithmetic(Protocol):

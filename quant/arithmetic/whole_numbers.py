@@ -33,7 +33,8 @@ def shifted(x: Ints, right: int | Ints) -> Ints:
     half = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), 0)
     quotient = (x << left) >> right
     rest = (x << left) - (quotient << right)
-    return quotient + ((rest > half) | ((rest == half) & (right > 0) & (quotient & 1 == 1)))
+    rounded: Ints = quotient + ((rest > half) | ((rest == half) & (right > 0) & (quotient & 1 == 1)))
+    return rounded
 
 
 def saturated(x: Ints) -> Ints:
@@ -74,7 +75,8 @@ class Multiplier:
 def _tanh_table() -> Ints:
     """tanh at 1,025 points of [0, 8], in units of 2^-16, 16 unsigned bits at most."""
     points = np.linspace(0.0, 2.0**_TABLE_REACH, 2**_TABLE_BITS + 1)
-    return np.minimum(np.rint(np.tanh(points) * 2**_TABLE_FRACTION), 2**_TABLE_FRACTION - 1).astype(np.int64)
+    words: Ints = np.minimum(np.rint(np.tanh(points) * 2**_TABLE_FRACTION), 2**_TABLE_FRACTION - 1).astype(np.int64)
+    return words
 
 
 _POSITION = 30  # fractional bits of a place in the table
@@ -87,7 +89,7 @@ def _interpolated(x: Ints, fraction: int) -> Ints:
     table, limit = _tanh_table(), np.int64(1) << (_TABLE_REACH + _POSITION)
     place = np.minimum(shifted(np.minimum(np.abs(x), 1 << 20), fraction - _POSITION), limit - 1)
     index = place >> _BETWEEN
-    value = (table[index] << _BETWEEN) + (table[index + 1] - table[index]) * (place - (index << _BETWEEN))
+    value: Ints = (table[index] << _BETWEEN) + (table[index + 1] - table[index]) * (place - (index << _BETWEEN))
     return np.sign(x) * value
 
 

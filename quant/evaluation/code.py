@@ -1,6 +1,6 @@
 """The code that decides an error, and that which decides what a retraining comes to."""
 
-from quant.networks.cell import Cell
+from quant.networks.recurrent_cell import RecurrentCell
 from simulators.inputs.code_digest import Code
 
 RECOGNISER = Code(
@@ -15,7 +15,8 @@ RECOGNISER = Code(
         )),
         "quant.files.checkpoint", "quant.files.export",
         *(f"quant.speech.{name}" for name in (
-            "audio", "batches", "corpus", "digits", "features", "phones", "scoring", "timit", "units", "utterances",
+            "audio", "batches", "corpus", "digits", "features", "phones", "scoring",
+            "scoring_kernels", "timit", "units", "utterances",
         )),
         "simulators.inputs.jit",
     ),
@@ -46,7 +47,7 @@ OPERATOR_GRU = Code(("quant.own.operator_gru", "quant.arithmetic.whole_numbers")
 """Decides the error of a GRU whose operators have widths of their own."""
 
 
-def cell_code(cell: Cell) -> Code:
+def cell_code(cell: RecurrentCell) -> Code:
     """Decides what a cell computes: the modules of its class and of those that it derives from."""
-    classes = [kind for kind in type(cell).__mro__ if issubclass(kind, Cell)]
+    classes = [kind for kind in type(cell).__mro__ if issubclass(kind, RecurrentCell)]
     return Code(tuple(dict.fromkeys(kind.__module__ for kind in classes)))

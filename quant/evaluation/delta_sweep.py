@@ -11,12 +11,14 @@ from quant.sites.site import Role, Site
 
 @dataclass(frozen=True)
 class DeltaPoint:
-    """Thresholds of layer inputs, recurrent inputs (None where there are none) and the output layer, in activation
-    codes, and what they lead to."""
+    """Thresholds of a delta network, in activation codes, and what they lead to."""
 
     x: int
+    """Threshold of layer inputs."""
     h: int | None
+    """Threshold of recurrent inputs; None where there are none."""
     fc: int
+    """Threshold of the output layer's input."""
     thresholds: dict[str, int]
     """Threshold of each site, in activation codes."""
     result: DeltaResult

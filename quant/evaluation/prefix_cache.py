@@ -20,7 +20,7 @@ from quant.arithmetic.grid import FRACTION_BITS
 from quant.arithmetic.protocol import Arithmetic
 from quant.networks.network import Network
 from quant.sites.candidate import Bits
-from quant.speech.batches import Batch
+from quant.speech.batches import UtteranceBatch
 
 CACHE_SHARE = 0.2
 """Share of this process's memory: a result of all of dev has 28 MB, and a search's front some hundred."""
@@ -128,7 +128,7 @@ def _packed(x: torch.Tensor) -> tuple[torch.Tensor, float | None]:
 
 def logits_of(
     network: Network,
-    batch: Batch,
+    batch: UtteranceBatch,
     batch_key: Hashable,
     candidates: Sequence[Bits],
     arithmetic: Callable[[Bits], Arithmetic],
@@ -144,7 +144,7 @@ def logits_of(
             for i in members:
                 results[i] = so_far()[0]
             return
-        branches: dict[tuple, list[int]] = {}
+        branches: dict[tuple[tuple[int, int], ...], list[int]] = {}
         for i in members:
             branches.setdefault(tuple(candidates[i][site] for site in stages[i][depth].sites), []).append(i)
         for pairs, branch in branches.items():

@@ -16,8 +16,8 @@ from quant.arithmetic.delta import Delta
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.glibc_memory import keep_freed_memory
 from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.integer_reference import IntegerArithmetic
 from quant.arithmetic.protocol import Arithmetic
-from quant.arithmetic.reference import IntegerArithmetic
 from quant.arithmetic.weights import QuantizedWeights
 from quant.evaluation.code import RECOGNISER, RETRAINING, cell_code
 from quant.evaluation.delta_activity import check_thresholds, eliminated_share, transmitted_shares, with_activity
@@ -30,10 +30,10 @@ from quant.files.checkpoint import Checkpoint, load_checkpoint
 from quant.networks.network import Network
 from quant.sites.candidate import Bits, check_candidate, parse_bits
 from quant.sites.site import Site
-from quant.speech.batches import Batch, pack
+from quant.speech.batches import UtteranceBatch, pack
 from quant.speech.features import Features
 from quant.speech.scoring import Score, score
-from quant.training.loop import Step
+from quant.training.loop import TrainingStep
 from quant.training.retraining import RESULT, retrain
 from simulators import Trace
 from simulators.inputs.code_digest import Code
@@ -128,7 +128,7 @@ class Recogniser:
         *,
         epochs: int,
         learning_rate: float,
-        on_step: Callable[[Step], None] | None = None,
+        on_step: Callable[[TrainingStep], None] | None = None,
     ) -> "Recogniser":
         """This model trained on for a candidate, in `folder`; continued there, or found there, if it was begun."""
         if not (folder / RESULT).is_file():
@@ -164,7 +164,7 @@ class Recogniser:
             self.weights.prepare(bits)
         packed = self._speech.packed(split)
 
-        def decoded(number: int, batch: Batch) -> list[list[list[int]]]:
+        def decoded(number: int, batch: UtteranceBatch) -> list[list[list[int]]]:
             logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
             return [self.checkpoint.decoder.decode(_log_posteriors(y, batch)) for y in logits]
 
@@ -208,7 +208,7 @@ class Recogniser:
         """Logarithms of the state posteriors as `log_posteriors` gives them, in an arithmetic of the caller's."""
         packed = self._speech.packed(split)
 
-        def work(_: int, batch: Batch) -> list[np.ndarray]:
+        def work(_: int, batch: UtteranceBatch) -> list[np.ndarray]:
             return _log_posteriors(self.network(batch.features, batch.lengths, arithmetic), batch)
 
         return packed.in_order(in_threads(work, packed.batches, arithmetic.integer_products))
@@ -221,7 +221,7 @@ class Recogniser:
         self.weights.prepare(bits)
         packed = self._speech.packed(split)
 
-        def work(_: int, batch: Batch) -> tuple[list[list[int]], Delta]:
+        def work(_: int, batch: UtteranceBatch) -> tuple[list[list[int]], Delta]:
             delta = Delta(thresholds, batch.lengths)
             logits = self.network(batch.features, batch.lengths, self._arithmetic(bits, delta))
             return self.checkpoint.decoder.decode(_log_posteriors(logits, batch)), delta
@@ -258,7 +258,7 @@ class Recogniser:
         return QuantizedArithmetic(bits, self.weights, self.checkpoint.calibration, delta)
 
 
-def _log_posteriors(logits: torch.Tensor, batch: Batch) -> list[np.ndarray]:
+def _log_posteriors(logits: torch.Tensor, batch: UtteranceBatch) -> list[np.ndarray]:
     """Logits (T, B, states) → (T, states) of each utterance."""
     posteriors = torch.log_softmax(logits, dim=-1).transpose(0, 1).contiguous().numpy()
     return [posteriors[row, :length] for row, length in enumerate(batch.lengths.tolist())]

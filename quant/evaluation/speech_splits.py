@@ -10,7 +10,7 @@ import torch
 
 from quant.evaluation.rates import ErrorRate
 from quant.files.checkpoint import Checkpoint
-from quant.speech.batches import Batch, pack, plan
+from quant.speech.batches import UtteranceBatch, pack, plan
 from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
 from quant.speech.features import Features, load_features
@@ -29,7 +29,7 @@ class PackedSplit:
     """Normalised utterances of a split, packed once."""
 
     features: Features
-    batches: tuple[Batch, ...]
+    batches: tuple[UtteranceBatch, ...]
     subset_of: np.ndarray
     """Group of each utterance, 0 … SUBSETS - 1, in the order of the corpus."""
 

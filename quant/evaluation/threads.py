@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from quant.speech.batches import Batch
+from quant.speech.batches import UtteranceBatch
 
 Result = TypeVar("Result")
 
@@ -18,7 +18,7 @@ _pool_at_a_time = RLock()
 
 
 def in_threads(
-    work: Callable[[int, Batch], Result], batches: Sequence[Batch], integer_products: bool = False
+    work: Callable[[int, UtteranceBatch], Result], batches: Sequence[UtteranceBatch], integer_products: bool = False
 ) -> list[Result]:
     """What `work` makes of each batch and its number, without a graph for differentiation. As many at a time as torch
     has threads, each on one thread, so that none waits for another before the end; the largest are begun first.

@@ -33,11 +33,15 @@ class Part:
     """Whether its result stays for later populations."""
 
 
+Prefix = tuple[tuple[tuple[int, int], ...], ...]
+"""Bits of an evaluation's first parts."""
+
+
 class Shared:
     """First parts whose results are there."""
 
     def __init__(self) -> None:
-        self._keys: set[tuple] = set()
+        self._keys: set[Prefix] = set()
 
     def add_kept(self, parts: Sequence[Part]) -> None:
         """Add what an earlier population's evaluation of a candidate left behind."""
@@ -57,7 +61,7 @@ class Shared:
         return work
 
 
-def _keys(parts: Sequence[Part]) -> list[tuple]:
+def _keys(parts: Sequence[Part]) -> list[Prefix]:
     bits = tuple(part.bits for part in parts)
     return [bits[: depth + 1] for depth in range(len(bits))]
 

@@ -36,16 +36,19 @@ DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds. `digest` is the sha256 of the file: the name of the model in every ledger."""
+    """What a file holds."""
 
     name: str
+    """Name of the file, without its suffix."""
     network: Network
     statistics: Statistics
+    """Mean and deviation that features are normalised with."""
     decoder: Decoder
     calibration: Calibration
     record: Mapping[str, Any]
     """How it was made: corpus, seed, epochs. `corpus_size` names the embedded corpus that it was trained on."""
     digest: str
+    """sha256 of the file: the name of the model in every ledger."""
 
 
 def save_checkpoint(

@@ -17,9 +17,9 @@ import torch
 from quant.arithmetic.float_arithmetic import Rounding, exactly
 from quant.arithmetic.grid import Grid
 from quant.arithmetic.whole_numbers import Ints
-from quant.networks.cell import Cell
+from quant.networks.cell_layer import CellLayer, LayerParameters
 from quant.networks.gated_layer import GatedLayer
-from quant.networks.layer import Layer, LayerParameters
+from quant.networks.recurrent_cell import RecurrentCell
 from quant.networks.step import FastStep, Fractions, StepRoundings, Tensors
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
@@ -28,7 +28,7 @@ from simulators import Elementwise, Matmul
 from simulators.inputs.errors import InputError
 
 
-class GatedCell(Cell):
+class GatedCell(RecurrentCell):
     """A cell with a recurrent product, by its step. Training differentiates the step through time, quantized evaluation
     rounds it: a cell that is to be trained or evaluated fast has better ways of its own."""
 
@@ -112,7 +112,7 @@ class GatedCell(Cell):
         """That of the sums which they are added to."""
         return sums
 
-    def layer(self, parameters: LayerParameters) -> Layer:
+    def layer(self, parameters: LayerParameters) -> CellLayer:
         """A layer of these parameters, to be computed."""
         return GatedLayer(self, parameters)
 

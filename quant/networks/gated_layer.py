@@ -10,12 +10,12 @@ from torch.nn import functional
 
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.integer_reference import CARRIED, IntegerArithmetic, carried, whole
 from quant.arithmetic.observer import Observer
 from quant.arithmetic.protocol import Arithmetic
-from quant.arithmetic.reference import CARRIED, IntegerArithmetic, carried, whole
 from quant.arithmetic.whole_numbers import GATE_FRACTION, fraction_of, rescaled, saturated
+from quant.networks.cell_layer import CellLayer, LayerParameters, ValueRoundings
 from quant.networks.fixed_point import with_fast_step, with_step
-from quant.networks.layer import Layer, LayerParameters, ValueRoundings
 from quant.networks.step import Fractions, StepRoundings
 from quant.networks.time_order import before, in_time, side_by_side, true_frames
 from quant.sites.site import DIRECTIONS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from quant.networks.gated import GatedCell
 
 
-class GatedLayer(Layer):
+class GatedLayer(CellLayer):
     """An input product of all steps, and a recurrence with a product in it."""
 
     def __init__(self, cell: GatedCell, parameters: LayerParameters):

@@ -47,7 +47,8 @@ class Gru(CellWithBackward):
 
     def fast_step(self) -> FastStep:
         """The compiled step."""
-        return kernels.gru_step
+        step: FastStep = kernels.gru_step
+        return step
 
     def forward(self, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, read: Rounding = exactly) -> Tensors:
         """h, the gates after their functions, and the recurrent product of n with its bias, of every step."""

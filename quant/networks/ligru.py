@@ -43,7 +43,8 @@ class LiGru(CellWithBackward):
 
     def fast_step(self) -> FastStep:
         """The compiled step."""
-        return kernels.ligru_step
+        step: FastStep = kernels.ligru_step
+        return step
 
     def forward(self, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, read: Rounding = exactly) -> Tensors:
         """h, and the gates after their functions, of every step."""

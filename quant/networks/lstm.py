@@ -46,7 +46,8 @@ class Lstm(CellWithBackward):
 
     def fast_step(self) -> FastStep:
         """The compiled step."""
-        return kernels.lstm_step
+        step: FastStep = kernels.lstm_step
+        return step
 
     def forward(self, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, read: Rounding = exactly) -> Tensors:
         """h, the gates after their functions, and c, of every step."""

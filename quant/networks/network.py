@@ -6,7 +6,7 @@ A layer is one input matrix for both directions and all gates, a recurrent matri
 one, and the recurrence; projections narrow the 2·C outputs of a layer for the next, where networks of the cell have
 them. In training the input products of cells with an input bias are batch-normalised over true frames, as in
 PyTorch-Kaldi's recipes for TIMIT (Ravanelli et al. 2019); `folded` then turns the normalisation into weights and
-biases. """
+biases."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from quant.arithmetic.calibration import Calibration
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.grid import Grid
 from quant.arithmetic.protocol import Arithmetic
+from quant.networks.cell_layer import LayerParameters
 from quant.networks.dropout import drop
 from quant.networks.geometry import Geometry
-from quant.networks.layer import LayerParameters
 from quant.networks.registry import CELLS
 from quant.networks.time_order import true_frames
 from quant.networks.traced_layer import TracedLayer
@@ -36,6 +36,7 @@ class Stage:
     """A part of a network's computation."""
 
     sites: tuple[str, ...]
+    """Names of the sites whose products it computes."""
     compute: Callable[[torch.Tensor], torch.Tensor]
     """Makes its result of that of the part before."""
     operations: int = 0

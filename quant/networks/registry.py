@@ -1,7 +1,7 @@
 """Cells by name: the built-in ones, those of installed packages (entry points `mohaq.cells`), and those of plugin
 files."""
 
-from quant.networks.cell import Cell
+from quant.networks.recurrent_cell import RecurrentCell
 from simulators.inputs.errors import InputError
 from simulators.inputs.registry import Registry
 from simulators.workloads.trace import ELEMENTWISE_OPS
@@ -15,10 +15,11 @@ _LEAST = {
 """What a cell counts, and the least that it may be."""
 
 
-def _checked(name: str, cell: object) -> Cell:
+def _checked(name: str, cell: object) -> RecurrentCell:
     """The cell, if it says of itself what every cell must. Raises InputError that names what is wrong."""
-    if not isinstance(cell, Cell):
-        raise InputError(f"cell {name}: {type(cell).__name__}: it must be an instance of quant.networks.cell.Cell")
+    if not isinstance(cell, RecurrentCell):
+        where = f"{RecurrentCell.__module__}.{RecurrentCell.__qualname__}"
+        raise InputError(f"cell {name}: {type(cell).__name__}: it must be an instance of {where}")
     for attribute in ("name", "title", "gates", "ops", "vector_words"):
         if not hasattr(cell, attribute):
             raise InputError(f"cell {name}: {type(cell).__name__}.{attribute}: missing")
@@ -35,7 +36,7 @@ def _checked(name: str, cell: object) -> Cell:
     return cell
 
 
-CELLS: Registry[Cell] = Registry(
+CELLS: Registry[RecurrentCell] = Registry(
     "cell",
     "mohaq.cells",
     {
@@ -48,7 +49,7 @@ CELLS: Registry[Cell] = Registry(
 )
 
 
-def register_cell(cell: Cell) -> None:
+def register_cell(cell: RecurrentCell) -> None:
     """Make a cell known under its name: what a plugin file does. Raises InputError for a name in use, or for a cell
     that lacks what every cell must say."""
     CELLS.register(getattr(cell, "name", type(cell).__name__.lower()), cell)

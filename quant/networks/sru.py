@@ -13,9 +13,9 @@ from quant.arithmetic import kernels
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.grid import Grid, fixed_point_grid
 from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.integer_reference import IntegerArithmetic, carried
 from quant.arithmetic.observer import Observer
 from quant.arithmetic.products import Weights
-from quant.arithmetic.reference import IntegerArithmetic, carried
 from quant.arithmetic.whole_numbers import (
     GATE_FRACTION,
     Ints,
@@ -26,8 +26,8 @@ from quant.arithmetic.whole_numbers import (
     sigmoid,
     tanh,
 )
-from quant.networks.cell import Cell
-from quant.networks.layer import Layer, LayerParameters, ValueRoundings
+from quant.networks.cell_layer import CellLayer, LayerParameters, ValueRoundings
+from quant.networks.recurrent_cell import RecurrentCell
 from quant.networks.sru_recurrence import sru_recurrence, sru_recurrence_fixed, sru_states
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
@@ -45,7 +45,7 @@ CELLS_PER_WORD = 16
 """float32 numbers in the widest machine word of today, 512 bits."""
 
 
-class Sru(Cell):
+class Sru(RecurrentCell):
     """f, r = sigmoid(W x + v c' + b); c = W x + f (c' - W x); h = r tanh(c). Order of the gates: x, f, r."""
 
     name, title, gates, vector_words = "sru", "SRU", GATES, VECTORS
@@ -92,7 +92,7 @@ class Sru(Cell):
         )  # fmt: skip
 
 
-class SruLayer(Layer):
+class SruLayer(CellLayer):
     """The product of all steps, and the fused recurrence behind it."""
 
     def __init__(self, parameters: LayerParameters):
@@ -170,6 +170,7 @@ class SruBlock:
     weights: Weights
     steps: np.ndarray
     direction: int
+    """0 forward, 1 backward."""
     first: int
     """The first of the cells."""
 
@@ -199,7 +200,8 @@ def grid_of(vectors: torch.Tensor) -> Grid:
 
 def by_gate(u: torch.Tensor) -> torch.Tensor:
     """The product of a layer (T, B, 2·3·C) → (T, B, 2, 3, C)."""
-    return u.unflatten(-1, (DIRECTIONS, GATES, -1))
+    apart: torch.Tensor = u.unflatten(-1, (DIRECTIONS, GATES, -1))
+    return apart
 
 
 def integer_step(u: Ints, vectors: Ints, c: Ints, fractions: tuple[int, int, int]) -> tuple[Ints, Ints]:

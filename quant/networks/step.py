@@ -30,4 +30,6 @@ class Fractions:
     """Fractional bits of a step in whole numbers; gates have `quant.arithmetic.whole_numbers.GATE_FRACTION`."""
 
     sum: int
+    """Bits of sums before a gate."""
     memory: int
+    """Bits of what is kept from step to step."""

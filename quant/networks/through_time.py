@@ -14,7 +14,7 @@ class _ByHand(torch.autograd.Function):
     """A recurrence whose cell goes through time by hand, in both directions of differentiation."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, cell: "CellWithBackward", u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, read: Rounding
     ) -> torch.Tensor:
         ctx.cell, ctx.read = cell, read
@@ -23,7 +23,7 @@ class _ByHand(torch.autograd.Function):
         return h
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
         w, bias, *kept = ctx.saved_tensors
         return None, *ctx.cell.backward(grad.contiguous(), w, bias, tuple(kept), ctx.read), None
 
@@ -51,7 +51,8 @@ class CellWithBackward(GatedCell):
         self, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, read: Rounding = exactly
     ) -> torch.Tensor:
         """h (T, 2, B, C), differentiated by `backward`: see `GatedCell.differentiable`."""
-        return _ByHand.apply(self, u, w, bias, read)
+        h: torch.Tensor = _ByHand.apply(self, u, w, bias, read)
+        return h
 
     def outputs_and_memory(
         self, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor

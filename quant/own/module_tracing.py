@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from quant.networks.cell import Cell
+from quant.networks.recurrent_cell import RecurrentCell
 from quant.own.module_layers import ACTIVATIONS, FREE, torch_cell, weights_of
 from quant.own.recurrent_layers import Recurrent
 from quant.sites.candidate import Bits
@@ -39,6 +39,7 @@ class Record:
     """Something that the module computes, once it is known at which bits."""
 
     sites: tuple[str, ...]
+    """Names of the sites whose products it computes."""
     layers: Callable[[Bits, int], list[AnyLayer]]
     """Makes its layers of a trace, given a candidate and the number of layers before it."""
 
@@ -87,7 +88,7 @@ class ModuleTrace:
 
         self.records.append(Record((site,), layers))
 
-    def recurrent(self, cell: Cell, sites: tuple[Site, ...], steps: int) -> None:
+    def recurrent(self, cell: RecurrentCell, sites: tuple[Site, ...], steps: int) -> None:
         """Note a recurrent layer of so many frames, or one direction of it."""
         self.frames = max(self.frames, steps)
 

@@ -2,7 +2,7 @@
 
 Not only products have operands to narrow: each sum, each product of two signals, each activation function and 1 - z has
 a result, and each gets its own width here, 2 to 16 bits. Every format is a signed integer times a power of two, so that
-requantization is a shift; sigmoid and tanh come from the table of `quant.arithmetic.reference`. With ⊙ elementwise,
+requantization is a shift; sigmoid and tanh come from the table of `quant.arithmetic.whole_numbers`. With ⊙ elementwise,
 
     r, z = sigmoid(wx + uh)        wx = W x + b,  uh = U h
     n    = tanh(wx_n + r ⊙ (uh_n + b'))
@@ -79,7 +79,9 @@ class GruClassifier(nn.Module):
         self.fc = nn.Linear(cells, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.gru(x)[0][:, -1])
+        """x (N, T, K) → scores (N, classes)."""
+        scores: torch.Tensor = self.fc(self.gru(x)[0][:, -1])
+        return scores
 
 
 def train_classifier(data: Sequences, cells: int = 48, epochs: int = 60, seed: int = 1) -> GruClassifier:
@@ -254,7 +256,7 @@ class OperatorGru:
                 ("zn", (1 - z) * n), ("zh", z * before), ("h", h),
             ):  # fmt: skip
                 see(operator, values)
-        y = h @ self._fc.T + self._bias
+        y: NDArray[Any] = h @ self._fc.T + self._bias
         see("y", y)
         return y
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from quant.arithmetic.float_arithmetic import FloatArithmetic
-from quant.networks.layer import Layer, LayerParameters
+from quant.networks.cell_layer import CellLayer, LayerParameters
 from quant.networks.registry import CELLS
 from quant.sites.site import Role
 
@@ -29,7 +29,7 @@ class Recurrent(nn.Module):
         self.B = nn.Parameter(torch.zeros(rows)) if self.cell.input_bias else None
         self.register_parameter(self.cell.vectors_prefix, nn.Parameter(torch.zeros(self.cell.vectors_shape(cells))))
 
-    def layer(self, path: str = "") -> Layer:
+    def layer(self, path: str = "") -> CellLayer:
         """The layer, to be computed in any arithmetic; its sites are called `PATH.W` and `PATH.U`."""
         parameters = LayerParameters(
             input_site=f"{path}.W", input_weight=self.W, bias=self.B,

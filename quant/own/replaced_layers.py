@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from quant.networks.cell_layer import ValueRoundings
 from quant.networks.gated import GatedCell
 from quant.networks.gated_layer import one_direction
-from quant.networks.layer import ValueRoundings
 from quant.own.module_layers import torch_cell, torch_directions
 from quant.own.recurrent_layers import Recurrent
 from simulators.inputs.errors import InputError
@@ -20,7 +20,7 @@ def replaced(layers: Mapping[str, nn.Module], roundings: ValueRoundings) -> Iter
     """Layers, by their paths, compute in these roundings while the context is open."""
     try:
         for path, layer in layers.items():
-            layer.forward = _computing(path, layer, roundings)  # type: ignore[method-assign]
+            layer.forward = _computing(path, layer, roundings)
         yield
     finally:
         for layer in layers.values():

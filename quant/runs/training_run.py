@@ -24,17 +24,19 @@ from quant.speech.features import Features, load_features
 from quant.speech.scoring import Decoder, tune_decoder
 from quant.speech.utterances import SPLITS
 from quant.training.calibrating import calibrate_on
-from quant.training.loop import BFloat16Arithmetic, Examples, Recipe, Start, Step, train
+from quant.training.loop import BFloat16Arithmetic, Examples, Recipe, Start, TrainingStep, train
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 
 
 @dataclass(frozen=True)
-class Speech:
+class CorpusFeatures:
     """What a run trains and evaluates on."""
 
     root: Path | None
     """Folder of a corpus; None is the embedded one."""
+    size: str | None
+    """Size of the embedded corpus; None of another."""
     skip_bad: bool
     """Whether utterances that cannot be used are left out."""
     splits: dict[str, Features]
@@ -74,13 +76,12 @@ def run_training(
         recipe = Recipe(begun.network.geometry, seed=seed, learning_rate=LEARNING_RATE_FROM)
     make_folder(folder)
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
-    corpus_size = None if corpus_root else "small" if small else "full"
-    speech = _read_speech(corpus_root, corpus_size, skip_bad, console)
-    training = speech.splits["train"]
+    corpus = _read_corpus(corpus_root, None if corpus_root else "small" if small else "full", skip_bad, console)
+    training = corpus.splits["train"]
     recipe = replace(recipe, geometry=replace(recipe.geometry, outputs=training.units.classes))
-    record = _record(recipe, speech, corpus_size, begun)
+    record = _record(recipe, corpus, begun)
     decoder = Decoder.estimate(training)
-    network = _train(recipe, speech, decoder, record, folder, resume, console, begun)
+    network = _train(recipe, corpus, decoder, record, folder, resume, console, begun)
 
     path = folder / f"{name}.safetensors"
     statistics = training.statistics()
@@ -90,7 +91,7 @@ def run_training(
     save_checkpoint(path, network, statistics, decoder, calibration, record)
     console.print("tuning the decoder on dev")
     untuned = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
-    decoder = tune_decoder(decoder, untuned.log_posteriors(None, "dev"), speech.splits["dev"].phones)
+    decoder = tune_decoder(decoder, untuned.log_posteriors(None, "dev"), corpus.splits["dev"].phones)
     save_checkpoint(path, network, statistics, decoder, calibration, record)
     command = training_command(recipe, small, start, corpus_root, skip_bad)
     model = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
@@ -99,36 +100,38 @@ def run_training(
 
 
 @contextmanager
-def training_progress(epochs: int, console: Console) -> Iterator[tuple[Progress, Callable[[Step], None]]]:
+def training_progress(epochs: int, console: Console) -> Iterator[tuple[Progress, Callable[[TrainingStep], None]]]:
     """A bar with an estimate, and what moves it."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("training", total=None)
 
-        def on_step(step: Step) -> None:
+        def on_step(step: TrainingStep) -> None:
             text = f"epoch {step.epoch}/{epochs}, loss {step.loss:.3f}, {step.frames_per_second:,.0f} frames/s"
             progress.update(task, description=text, total=step.total, completed=step.done)
 
         yield progress, on_step
 
 
-def _read_speech(corpus_root: Path | None, corpus_size: str | None, skip_bad: bool, console: Console) -> Speech:
+def _read_corpus(corpus_root: Path | None, corpus_size: str | None, skip_bad: bool, console: Console) -> CorpusFeatures:
     root = corpus_root or embedded_corpus(size=str(corpus_size))
-    corpora = {split: load_corpus(root, split, skip_bad) for split in SPLITS}
-    for split, corpus in corpora.items():
+    splits = {}
+    for split in SPLITS:
+        corpus = load_corpus(root, split, skip_bad)
         if corpus.skipped:
             console.print(f"{split}: {len(corpus.skipped)} utterances skipped; the first: {corpus.skipped[0]}")
-    return Speech(corpus_root, skip_bad, {split: load_features(corpus) for split, corpus in corpora.items()})
+        splits[split] = load_features(corpus)
+    return CorpusFeatures(corpus_root, corpus_size, skip_bad, splits)
 
 
-def _record(recipe: Recipe, speech: Speech, corpus_size: str | None, begun: Checkpoint | None) -> dict[str, Any]:
+def _record(recipe: Recipe, corpus: CorpusFeatures, begun: Checkpoint | None) -> dict[str, Any]:
     """What a checkpoint says of how it was made."""
     record: dict[str, Any] = {
-        "corpus": corpus_name(speech.root),
-        "corpus_size": corpus_size,
+        "corpus": corpus_name(corpus.root),
+        "corpus_size": corpus.size,
         "corpus_seed": 0,
-        "minutes": {split: round(features.frames / 6000, 1) for split, features in speech.splits.items()},
-        "digests": {split: features.digest for split, features in speech.splits.items()},
+        "minutes": {split: round(features.frames / 6000, 1) for split, features in corpus.splits.items()},
+        "digests": {split: features.digest for split, features in corpus.splits.items()},
         "recipe": recipe.to_dict(),
         "mohaq": version("mohaq"),
     }
@@ -139,7 +142,7 @@ def _record(recipe: Recipe, speech: Speech, corpus_size: str | None, begun: Chec
 
 def _train(
     recipe: Recipe,
-    speech: Speech,
+    corpus: CorpusFeatures,
     decoder: Decoder,
     record: dict[str, Any],
     folder: Path,
@@ -148,13 +151,13 @@ def _train(
     begun: Checkpoint | None,
 ) -> Network:
     """Train to the end, and say the error rate on dev after every epoch."""
-    statistics = speech.splits["train"].statistics()
-    training = speech.splits["train"].normalised(statistics)
+    statistics = corpus.splits["train"].statistics()
+    training = corpus.splits["train"].normalised(statistics)
     with training_progress(recipe.epochs, console) as (progress, on_step):
 
         def on_epoch(epoch: int, network: Network) -> None:
             half_way = Checkpoint("", network, statistics, decoder, NOT_CALIBRATED, record, "")
-            rate = Recogniser(half_way, speech.root, skip_bad=speech.skip_bad).evaluate(None)
+            rate = Recogniser(half_way, corpus.root, skip_bad=corpus.skip_bad).evaluate(None)
             progress.console.print(
                 f"epoch {epoch}/{recipe.epochs}: dev {decoder.units.unit} error rate {rate.error:.2f} %",
                 highlight=False,

@@ -13,7 +13,7 @@ IGNORED_LABEL = -100  # what torch's cross entropy skips
 
 
 @dataclass(frozen=True)
-class Batch:
+class UtteranceBatch:
     """Features (T, B, F) float32, lengths (B,) int64, labels (T, B) int64 with IGNORED_LABEL past an utterance's end,
     and the positions (B,) of the utterances in the list that they came from."""
 
@@ -23,7 +23,9 @@ class Batch:
     positions: tuple[int, ...]
 
 
-def pack(features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, positions: Sequence[int]) -> Batch:
+def pack(
+    features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, positions: Sequence[int]
+) -> UtteranceBatch:
     """Pad the utterances at `positions` to one array: to the longest, with labels to a multiple of TRAINING_MULTIPLE.
     Features are (T, F), labels (T,)."""
     chosen = [features[i] for i in positions]
@@ -35,7 +37,7 @@ def pack(features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, po
         x[: len(utterance), column] = utterance
         if labels is not None:
             y[: len(utterance), column] = labels[i]
-    return Batch(
+    return UtteranceBatch(
         torch.from_numpy(x),
         torch.tensor([len(u) for u in chosen]),
         None if labels is None else torch.from_numpy(y),

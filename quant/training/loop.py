@@ -23,7 +23,7 @@ from quant.arithmetic.glibc_memory import keep_freed_memory
 from quant.arithmetic.protocol import Arithmetic
 from quant.networks.geometry import Geometry
 from quant.networks.network import Network
-from quant.speech.batches import Batch, pack, plan
+from quant.speech.batches import UtteranceBatch, pack, plan
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
 
@@ -36,14 +36,18 @@ class Recipe:
 
     geometry: Geometry
     epochs: int = 12
+    """Passes over the training set."""
     frames_per_batch: int = 4096
-    learning_rate: float = (
-        2e-3  # peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero
-    )
+    """Padded frames of a batch, at most."""
+    learning_rate: float = 2e-3
+    """Peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero."""
     weight_decay: float = 0.01
     dropout: float = 0.2
+    """Share of (utterance, channel) pairs that are dropped before a product."""
     gradient_norm: float = 1.0
+    """Gradients of a larger norm are scaled down to it."""
     seed: int = 1
+    """Decides the first weights, the batches and the dropout."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "frames_per_batch"):
@@ -63,22 +67,28 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Examples:
-    """Normalised features (T, F) and phone-state labels (T,) of the training utterances, and the digest of their
-    corpus."""
+    """The training utterances."""
 
     features: Sequence[np.ndarray]
+    """Normalised features (T, F) of each."""
     labels: Sequence[np.ndarray]
+    """Phone states (T,) of each."""
     digest: str
+    """Tells their corpus apart from others."""
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """What a progress display needs after each optimiser step."""
 
     epoch: int
+    """Counted from 1."""
     done: int
+    """Optimiser steps so far."""
     total: int
+    """Optimiser steps of the whole run."""
     loss: float
+    """Cross entropy of the batch, in nats a frame."""
     frames_per_second: float
 
 
@@ -111,7 +121,7 @@ def train(
     folder: Path,
     resume: bool = False,
     start: Start | None = None,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: Callable[[TrainingStep], None] | None = None,
     on_epoch: Callable[[int, Network], None] | None = None,
 ) -> Network:
     """Train to the end of the recipe and return the network as it is stored, without what only training needs.
@@ -154,7 +164,11 @@ def train(
                     f"lower learning_rate ({recipe.learning_rate})"
                 )
             if on_step:
-                on_step(Step(epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)))
+                on_step(
+                    TrainingStep(
+                        epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)
+                    )
+                )
         _save(folder / STATE_FILE, network, optimiser, identity, epoch + 1)
         if on_epoch:
             on_epoch(epoch + 1, network.folded())
@@ -173,7 +187,7 @@ def _step(
     network: Network,
     arithmetic: Arithmetic,
     optimiser: torch.optim.Optimizer,
-    batch: Batch,
+    batch: UtteranceBatch,
     masks: torch.Generator,
     gradient_norm: float,
 ) -> float:
@@ -187,7 +201,9 @@ def _step(
     return float(loss.detach())
 
 
-def _save(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict, epochs_done: int) -> None:
+def _save(
+    path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], epochs_done: int
+) -> None:
     tensors = dict(network.state_dict())
     for name, parameter in network.named_parameters():
         for key, value in optimiser.state[parameter].items():
@@ -196,7 +212,9 @@ def _save(path: Path, network: Network, optimiser: torch.optim.Optimizer, identi
     write_whole(path, safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
 
-def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict, resume: bool) -> int:
+def _restore(
+    path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], resume: bool
+) -> int:
     """Number of epochs already done: 0 for a new run."""
     if not path.exists():
         return 0

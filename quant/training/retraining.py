@@ -8,7 +8,7 @@ from quant.files.checkpoint import Checkpoint, save_checkpoint
 from quant.sites.candidate import Bits, check_candidate, name_of
 from quant.speech.features import Features
 from quant.training.calibrating import calibrate_on
-from quant.training.loop import Examples, Recipe, Start, Step, train
+from quant.training.loop import Examples, Recipe, Start, TrainingStep, train
 from quant.training.straight_through import StraightThrough
 from simulators.inputs.files import make_folder
 
@@ -44,7 +44,7 @@ def retrain(
     seed: int = 1,
     scheme: Scheme | None = None,
     resume: bool = False,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: Callable[[TrainingStep], None] | None = None,
 ) -> Path:
     """Train a checkpoint on for a candidate, on normalised training utterances, and write `retrained.safetensors` to
     `folder`: full-precision weights with ranges seen anew, the decoder's weights as they were.

@@ -3,7 +3,7 @@
 Binary-connect (Courbariaux et al. 2015): products see weights and activations on the candidate's grids, gradients pass
 the rounding as if it were not there, and the optimiser moves the full-precision weights, which are what is kept. What
 is wider than a product (sums, gates, states) stays in floating point, for 16 bits do not change it. Grids of weights
-follow the weights. """
+follow the weights."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ class OnGrid(torch.autograd.Function):
     """Values on a grid, whose gradients are zero where they are clipped."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, grid: Grid) -> torch.Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: torch.Tensor, grid: Grid) -> torch.Tensor:
         codes = torch.mul(x, 1.0 / grid.step).round_()
         inside = (codes >= grid.lowest) & (codes <= grid.highest)
         ctx.save_for_backward(inside)
         return codes.clamp_(grid.lowest, grid.highest).mul_(grid.step)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
         (inside,) = ctx.saved_tensors
         return grad * inside, None
 
@@ -40,13 +40,11 @@ class WeightsOnGrid(torch.autograd.Function):
     """Weights (M, K) on grids of steps (M, 1), with gradients that pass straight through, clipped weights' too."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, weight: torch.Tensor, steps: torch.Tensor, lowest: int, highest: int
-    ) -> torch.Tensor:
+    def forward(ctx: Any, weight: torch.Tensor, steps: torch.Tensor, lowest: int, highest: int) -> torch.Tensor:
         return (weight / steps).round_().clamp_(lowest, highest).mul_(steps)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
         return grad, None, None, None
 
 
@@ -91,7 +89,8 @@ class StraightThrough(FloatArithmetic):
 
     def _rounded(self, site: str, weight: torch.Tensor) -> torch.Tensor:
         highest = 2 ** (self._bits[site][0] - 1) - 1
-        return WeightsOnGrid.apply(weight, self._steps[site], self._lowest[site], highest)
+        rounded: torch.Tensor = WeightsOnGrid.apply(weight, self._steps[site], self._lowest[site], highest)
+        return rounded
 
     def _follow_the_weights(self) -> None:
         if self._passes % REFRESH == 0:

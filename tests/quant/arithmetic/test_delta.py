@@ -17,13 +17,13 @@ from quant.evaluation.rates import DeltaResult, ErrorRate
 from quant.networks.geometry import geometry
 from quant.networks.network import Network
 from quant.sites.candidate import homogeneous
-from quant.speech.batches import Batch, pack
+from quant.speech.batches import UtteranceBatch, pack
 from simulators import InputError, Matmul, load_arch, simulate
 
 CELLS = ("sru", "lstm", "gru", "ligru")
 
 
-def made(cell: str) -> tuple[Network, Batch]:
+def made(cell: str) -> tuple[Network, UtteranceBatch]:
     sizes = {"inputs": 6, "layers": 2, "cells": 8, "outputs": 5} | ({"projection": 4} if cell == "sru" else {})
     net = Network(geometry(cell, sizes))
     net.initialise(torch.Generator().manual_seed(2))

@@ -9,8 +9,8 @@ from quant.arithmetic.grid import fixed_point_grid
 from quant.arithmetic.integer import QuantizedArithmetic, QuantizedWeights
 from quant.arithmetic.observer import calibrate
 from quant.arithmetic.products import encode, values
+from quant.networks.cell_layer import LayerParameters
 from quant.networks.geometry import geometry
-from quant.networks.layer import LayerParameters
 from quant.networks.network import Network
 from quant.networks.sru import CELLS_AT_ONCE, SruLayer, blocks_of, by_gate
 from quant.networks.sru_recurrence import sru_recurrence_fixed

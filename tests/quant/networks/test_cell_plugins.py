@@ -19,8 +19,8 @@ from paths import ROOT
 from quant.arithmetic.delta import Delta
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.integer_reference import IntegerArithmetic
 from quant.arithmetic.observer import calibrate
-from quant.arithmetic.reference import IntegerArithmetic
 from quant.arithmetic.weights import QuantizedWeights
 from quant.evaluation.code import cell_code
 from quant.networks.gated import GatedCell
@@ -32,7 +32,7 @@ from quant.networks.network import Network
 from quant.networks.registry import CELLS, register_cell
 from quant.networks.step import StepRoundings, Tensors
 from quant.sites.candidate import homogeneous
-from quant.speech.batches import Batch, pack
+from quant.speech.batches import UtteranceBatch, pack
 from simulators import InputError
 from simulators.inputs import plugins
 
@@ -142,7 +142,7 @@ class Bare(GatedCell):
         return (roundings.gate(roundings.sum(u + a).tanh()),)
 
 
-def network_of(cell: str) -> tuple[Network, Batch]:
+def network_of(cell: str) -> tuple[Network, UtteranceBatch]:
     net = Network(geometry(cell, {"inputs": 6, "layers": 2, "cells": 8, "outputs": 5}))
     net.initialise(torch.Generator().manual_seed(2))
     generator = np.random.default_rng(3)
@@ -220,7 +220,7 @@ class Wrong:
     ("cell", "attributes", "message"),
     [
         (Bare, {"name": "gru"}, "cell 'gru': it is built in already"),
-        (Wrong, {}, r"cell wrong: Wrong: it must be an instance of quant\.networks\.cell\.Cell"),
+        (Wrong, {}, r"cell wrong: Wrong: it must be an instance of quant\.networks\.recurrent_cell\.RecurrentCell"),
         (Unnamed, {"ops": {"divide_by": 1}}, "cell unnamed: ops: 'divide_by': it must be one of add, multiply"),
         (Unnamed, {"ops": {"add": -1}}, "cell unnamed: ops: add: -1: it must be a whole number of at least 0"),
         (Unnamed, {"gates": 0}, "cell unnamed: gates: 0: it must be a whole number of at least 1"),

@@ -17,7 +17,7 @@ from quant.networks.network import Network
 from quant.networks.step import StepRoundings
 from quant.networks.time_order import in_time, side_by_side
 from quant.sites.candidate import homogeneous
-from quant.speech.batches import Batch, pack
+from quant.speech.batches import UtteranceBatch, pack
 from quant.training.loop import Examples, Recipe, train
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, simulate
 
@@ -106,12 +106,12 @@ def net(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def batch() -> Batch:
+def batch() -> UtteranceBatch:
     held_out = data(1)
     return pack(held_out.features, held_out.labels, range(6))
 
 
-def error(net: Network, batch: Batch, bits: int | None) -> float:
+def error(net: Network, batch: UtteranceBatch, bits: int | None) -> float:
     arithmetic = FloatArithmetic() if bits is None else quantized(net, batch, bits)
     with torch.inference_mode():
         guesses = net(batch.features, batch.lengths, arithmetic).argmax(-1)
@@ -120,11 +120,11 @@ def error(net: Network, batch: Batch, bits: int | None) -> float:
     return float((guesses != batch.labels)[true].float().mean())
 
 
-def quantized(net: Network, batch: Batch, bits: int) -> QuantizedArithmetic:
+def quantized(net: Network, batch: UtteranceBatch, bits: int) -> QuantizedArithmetic:
     return QuantizedArithmetic(homogeneous(net.sites, bits), QuantizedWeights(net), calibrate(net, batch.features, batch.lengths))
 
 
-def test_it_learns_and_quantization_costs_what_it_should(net: Network, batch: Batch) -> None:
+def test_it_learns_and_quantization_costs_what_it_should(net: Network, batch: UtteranceBatch) -> None:
     errors = [error(net, batch, bits) for bits in (None, 16, 8, 2)]
     assert errors[0] < 0.25
     assert abs(errors[1] - errors[0]) < 0.01
@@ -132,7 +132,7 @@ def test_it_learns_and_quantization_costs_what_it_should(net: Network, batch: Ba
     assert errors[3] > errors[2]
 
 
-def test_sixteen_bits_stay_near_float(net: Network, batch: Batch) -> None:
+def test_sixteen_bits_stay_near_float(net: Network, batch: UtteranceBatch) -> None:
     with torch.inference_mode():
         exact = net(batch.features, batch.lengths)
         rounded = net(batch.features, batch.lengths, quantized(net, batch, 16))
@@ -140,7 +140,7 @@ def test_sixteen_bits_stay_near_float(net: Network, batch: Batch) -> None:
     assert float((exact - rounded)[true].abs().max()) < 0.05 * float(exact[true].abs().max())
 
 
-def test_evaluating_twice_gives_the_same_bits_in_any_batch(net: Network, batch: Batch) -> None:
+def test_evaluating_twice_gives_the_same_bits_in_any_batch(net: Network, batch: UtteranceBatch) -> None:
     arithmetic = quantized(net, batch, 8)
     held_out = data(1)
     with torch.inference_mode():

@@ -9,7 +9,7 @@ import torch
 
 from quant.networks.geometry import geometry
 from quant.networks.network import Network
-from quant.training.loop import Examples, Recipe, Step, one_cycle, train
+from quant.training.loop import Examples, Recipe, TrainingStep, one_cycle, train
 from simulators.inputs.errors import InputError
 
 RECIPE = Recipe(
@@ -34,7 +34,7 @@ def same(a: Network, b: Network) -> bool:
 
 
 def test_the_loss_falls(tmp_path: Path) -> None:
-    steps: list[Step] = []
+    steps: list[TrainingStep] = []
     train(replace(RECIPE, epochs=40), examples(), tmp_path, on_step=steps.append)
     assert [s.done for s in steps] == list(range(1, steps[-1].total + 1))
     assert np.mean([s.loss for s in steps[-5:]]) < 0.7 * np.mean([s.loss for s in steps[:5]])
@@ -47,7 +47,7 @@ class Killed(Exception):
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = train(RECIPE, examples(), tmp_path / "whole")
 
-    def kill_in_third_epoch(step: Step) -> None:
+    def kill_in_third_epoch(step: TrainingStep) -> None:
         if step.epoch == 3:
             raise Killed
 

@@ -151,7 +151,7 @@ READING_AND_NAMING = (
 )  # fmt: skip
 """What reads files, finds names and words messages. What it reads is known by its own digest."""
 
-REFERENCE = ("quant.arithmetic.reference", "quant.arithmetic.whole_numbers")
+REFERENCE = ("quant.arithmetic.integer_reference", "quant.arithmetic.whole_numbers")
 """The integer-only reference, which checks errors and decides none."""
 
 PASSES = (

@@ -1,4 +1,4 @@
-"""What a recurrent cell is to the rest of the project: a subclass of `Cell` brings a new one.
+"""What a recurrent cell is to the rest of the project: a subclass of `RecurrentCell` brings a new one.
 
 A network, its training, its quantization, its files and its traces ask a cell, and know none by name. The layers of a
 network are bidirectional; a cell has G gates, and a layer C cells a direction.
@@ -11,14 +11,14 @@ from typing import ClassVar
 import torch
 
 from quant.arithmetic.grid import Grid
-from quant.networks.layer import Layer, LayerParameters
+from quant.networks.cell_layer import CellLayer, LayerParameters
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
 from quant.sites.site import Site
 from simulators.workloads.trace import ElementwiseOp
 
 
-class Cell(ABC):
+class RecurrentCell(ABC):
     """A recurrent cell: its sizes, its sites, its passes and its trace. `docs/add-a-cell.md` shows how to write one."""
 
     name: ClassVar[str]
@@ -58,7 +58,7 @@ class Cell(ABC):
         """The 16-bit fixed point that the recurrence's vectors are held in, given that of the sums."""
 
     @abstractmethod
-    def layer(self, parameters: LayerParameters) -> Layer:
+    def layer(self, parameters: LayerParameters) -> CellLayer:
         """A layer of these parameters, to be computed."""
 
     @abstractmethod

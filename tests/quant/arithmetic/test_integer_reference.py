@@ -12,15 +12,15 @@ from scipy.special import expit
 from quant import load_model
 from quant.arithmetic.calibration import Calibration
 from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.integer_reference import IntegerArithmetic
 from quant.arithmetic.observer import calibrate
 from quant.arithmetic.products import encode, values
-from quant.arithmetic.reference import IntegerArithmetic
 from quant.arithmetic.weights import QuantizedWeights
 from quant.arithmetic.whole_numbers import Multiplier, fraction_of, shifted, sigmoid, tanh
 from quant.networks.geometry import geometry
 from quant.networks.network import Network
 from quant.sites.candidate import homogeneous
-from quant.speech.batches import Batch, pack
+from quant.speech.batches import UtteranceBatch, pack
 from simulators import InputError
 
 CELLS = ("sru", "lstm", "gru", "ligru")
@@ -51,7 +51,7 @@ def test_tables_lie_within_one_unit(fraction: int) -> None:
         assert np.all(np.diff(ours) >= 0)
 
 
-def made(cell: str) -> tuple[Network, Batch, Calibration]:
+def made(cell: str) -> tuple[Network, UtteranceBatch, Calibration]:
     sizes = {"inputs": 6, "layers": 2, "cells": 10, "outputs": 5} | ({"projection": 7} if cell == "sru" else {})
     net = Network(geometry(cell, sizes))
     net.initialise(torch.Generator().manual_seed(2))

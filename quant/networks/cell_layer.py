@@ -9,8 +9,8 @@ import torch
 
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.integer_reference import IntegerArithmetic
 from quant.arithmetic.observer import Observer
-from quant.arithmetic.reference import IntegerArithmetic
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class LayerParameters:
     """What a network has for one of its recurrent layers, of G gates and C cells a direction."""
 
     input_site: str
+    """Name of the input product's site."""
     input_weight: torch.Tensor
     """(2·G·C, K), the rows of the forward direction first."""
     vectors: torch.Tensor
@@ -25,6 +26,7 @@ class LayerParameters:
     bias: torch.Tensor | None = None
     """(2·G·C,), added to the input product, of cells that ask for it."""
     recurrent_site: str | None = None
+    """Name of the recurrent product's site, of cells with one."""
     recurrent_weight: torch.Tensor | None = None
     """(2·G·C, C), of cells with a recurrent product."""
     normalise: Callable[[torch.Tensor], torch.Tensor] | None = None
@@ -59,7 +61,7 @@ class ValueRoundings(Protocol):
         ...
 
 
-class Layer(ABC):
+class CellLayer(ABC):
     """A bidirectional recurrent layer, to be computed in any arithmetic: `quant.arithmetic.protocol.RecurrentLayer`,
     and in the roundings of modules of one's own.
 
