@@ -27,12 +27,15 @@ class IntegerArithmetic:
 
     integer_products = False
 
-    def __init__(self, bits: Bits, weights: QuantizedWeights, calibration: Calibration):
+    def __init__(self, bits: Bits, weights: QuantizedWeights, calibration: Calibration, features_site: str):
+        """`features_site` is the network's first: the features that it reads are real numbers, and their encoding is
+        the border of the integer domain."""
         self.calibration = calibration
         self.accumulator_bits: dict[str, int] = {}
         """Bits that the largest sum of each site took."""
         self._bits = bits
         self._weights = weights
+        self._features_site = features_site
 
     def product(
         self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
@@ -51,9 +54,8 @@ class IntegerArithmetic:
 
     def sums(self, site: str, x: torch.Tensor) -> Ints:
         """The accumulators (..., M) of a site's product with carried values x (..., K)."""
-        # The features of the first site are real numbers: their encoding is the border of the integer domain.
-        first = site == next(iter(self.calibration.activations))
-        codes = self.grid(site).encode(x).numpy().astype(np.int64) if first else self.encode(site, whole(x))
+        features = site == self._features_site
+        codes = self.grid(site).encode(x).numpy().astype(np.int64) if features else self.encode(site, whole(x))
         return self.accumulate(site, codes, self.weight_codes(site))
 
     def accumulate(self, site: str, codes: Ints, weights: Ints) -> Ints:

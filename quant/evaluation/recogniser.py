@@ -182,7 +182,7 @@ class Recogniser:
         features = self.utterances(split)
         positions = range(min(utterances, len(features)))
         batch = pack(features.mats, None, positions)
-        reference = IntegerArithmetic(bits, self.weights, self.checkpoint.calibration)
+        reference = IntegerArithmetic(bits, self.weights, self.checkpoint.calibration, self.sites[0].name)
         exact, fast = (
             _log_posteriors(self.network(batch.features, batch.lengths, arithmetic), batch)
             for arithmetic in (reference, self._arithmetic(bits))

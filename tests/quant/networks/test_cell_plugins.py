@@ -205,7 +205,7 @@ def test_a_cell_of_one_method_is_trained_evaluated_and_traced(own_cells: None) -
     assert not exact[~true].std(0).any()  # past an utterance's end there is the output layer's bias alone
     assert [traced.layer.name for traced in net.trace_layers(bits, 3)][:3] == ["W0", "U0f", "E0f"]
     with pytest.raises(InputError, match=r"^cell bare: it has no integer_step, without which there is no integer-only"):
-        net(batch.features, batch.lengths, IntegerArithmetic(bits, QuantizedWeights(net), calibration))
+        net(batch.features, batch.lengths, IntegerArithmetic(bits, QuantizedWeights(net), calibration, "W0"))
 
 
 class Unnamed(Bare):
