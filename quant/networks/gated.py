@@ -33,7 +33,8 @@ class GatedCell(RecurrentCell):
     rounds it: a cell that is to be trained or evaluated fast has better ways of its own."""
 
     recurrent_biases: ClassVar[int] = 0
-    """Biases of a cell and direction that are added to the recurrent product, and cannot join the input's."""
+    """Biases of a cell and direction that are added to the recurrent product of its last gates, and cannot join the
+    input's."""
     states: ClassVar[int] = 1
     """Values that a step hands on: h, and others such as the memory of LSTM."""
     bounded: ClassVar[bool] = True
@@ -87,13 +88,18 @@ class GatedCell(RecurrentCell):
         bias: torch.Tensor,
         roundings: StepRoundings | None = None,
     ) -> Iterator[Tensors]:
-        """The states after each step of u (T, D, B, G·C), from zero on. `product` makes a (D, B, G·C) of h (D, B,
-        C)."""
+        """The states after each step of u (T, D, B, G·C), from zero on. `product` makes a (D, B, G·C) of h (D, B, C).
+        Raises InputError for a step that does not return what it must."""
         roundings = roundings or StepRoundings()
-        cells = u.shape[-1] // self.gates
-        state: Tensors = tuple(u.new_zeros((*u.shape[1:-1], cells)) for _ in range(self.states))
-        for frame in u:
+        shape = (*u.shape[1:-1], u.shape[-1] // self.gates)
+        state: Tensors = tuple(u.new_zeros(shape) for _ in range(self.states))
+        for t, frame in enumerate(u):
             state = self.step(frame, product(state[0]), bias, state, roundings)
+            if t == 0 and [getattr(value, "shape", None) for value in state] != [shape] * self.states:
+                shapes = ", ".join(str(tuple(getattr(value, "shape", ()))) for value in state)
+                raise InputError(
+                    f"cell {self.name}: step returns values of shape {shapes}: it must return {self.states} of {shape}"
+                )
             yield state
 
     def layer_sites(self, layer: int, inputs: int, cells: int) -> tuple[Site, ...]:

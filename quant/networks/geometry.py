@@ -54,11 +54,12 @@ class Geometry:
 def geometry(cell: str, values: Mapping[str, Any]) -> Geometry:
     """Sizes of a network of a cell, the cell's own ones where `values` has none, as in a recipe or in what `to_dict`
     gave. Raises InputError for an unknown cell or size."""
-    rule = CELLS.get(cell)
+    chosen = CELLS.get(cell)
     names = [field.name for field in fields(Geometry)]
     for name, value in values.items():
         if name not in names:
             raise InputError(f"model geometry: {name}: no such size: there are {', '.join(names[1:])}")
         if name == "cell" and value != cell:
             raise InputError(f"model geometry: cell {value!r}: it must be {cell}, as beside it")
-    return Geometry(**{"cell": cell, "layers": rule.default_layers, "projection": rule.default_projection, **values})
+    own = {"layers": chosen.default_layers, "projection": chosen.default_projection}
+    return Geometry(**{"cell": cell, **own, **values})

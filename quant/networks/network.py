@@ -6,7 +6,8 @@ A layer is one input matrix for both directions and all gates, a recurrent matri
 one, and the recurrence; projections narrow the 2·C outputs of a layer for the next, where networks of the cell have
 them. In training the input products of cells with an input bias are batch-normalised over true frames, as in
 PyTorch-Kaldi's recipes for TIMIT (Ravanelli et al. 2019); `folded` then turns the normalisation into weights and
-biases."""
+biases.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
 from quant.sites.site import DIRECTIONS, Role, Site
 from simulators import Matmul
+
+OUTPUT = "FC"
+"""Name of the output layer's site."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Network(nn.Module):
             if i and g.projection:
                 sites.append(Site(f"P{i}", g.projection, wide, Role.PROJECTION, i))
             sites += of_layer
-        return (*sites, Site("FC", g.outputs, wide, Role.OUTPUT))
+        return (*sites, Site(OUTPUT, g.outputs, wide, Role.OUTPUT))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Uniform weights of variance 1/inputs (Lei et al. 2018, section 3.2), but recurrent ones orthogonal, gate by
@@ -126,8 +130,8 @@ class Network(nn.Module):
                 stages.append(Stage((f"P{i}",), partial(self._product, f"P{i}", None, arithmetic, generator)))
             compute = partial(self._layer, i, lengths, arithmetic, generator)
             stages.append(Stage(tuple(site.name for site in sites), compute, operations, kept=not projected))
-        output = partial(self._product, "FC", self.get_parameter("bias"), arithmetic, generator)
-        return [*stages, Stage(("FC",), output, kept=False)]
+        output = partial(self._product, OUTPUT, self.get_parameter("bias"), arithmetic, generator)
+        return [*stages, Stage((OUTPUT,), output, kept=False)]
 
     def _layer(
         self, i: int, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None, x: torch.Tensor
@@ -199,7 +203,7 @@ class Network(nn.Module):
     def vector_grids(self, calibration: Calibration) -> dict[str, Grid]:
         """The 16-bit fixed point of every parameter that is no weight matrix, by its name: biases have that of the sums
         which they are added to."""
-        grids = {"bias": calibration.results["FC"]}
+        grids = {"bias": calibration.results[OUTPUT]}
         for i, sites in enumerate(self.layer_sites):
             if self.cell.input_bias:
                 grids[f"B{i}"] = calibration.results[sites[0].name]
@@ -218,7 +222,7 @@ class Network(nn.Module):
             if i and self.geometry.projection:
                 yield self._traced(sites[f"P{i}"], bits, steps, output_bits=reads[f"P{i}"])
             yield from self.cell.trace_layers(of_layer, bits, steps, reads[of_layer[-1].name], f"E{i}{{}}".format)
-        yield self._traced(sites["FC"], bits, steps, output_bits=16)
+        yield self._traced(sites[OUTPUT], bits, steps, output_bits=16)
 
     def _traced(self, site: Site, bits: Bits, steps: int, output_bits: int) -> TracedLayer:
         weight_bits, activation_bits = bits[site.name]

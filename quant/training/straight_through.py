@@ -3,7 +3,8 @@
 Binary-connect (Courbariaux et al. 2015): products see weights and activations on the candidate's grids, gradients pass
 the rounding as if it were not there, and the optimiser moves the full-precision weights, which are what is kept. What
 is wider than a product (sums, gates, states) stays in floating point, for 16 bits do not change it. Grids of weights
-follow the weights."""
+follow the weights.
+"""
 
 from typing import Any
 

@@ -208,6 +208,17 @@ def test_a_cell_of_one_method_is_trained_evaluated_and_traced(own_cells: None) -
         net(batch.features, batch.lengths, IntegerArithmetic(bits, QuantizedWeights(net), calibration, "W0"))
 
 
+class Forgetful(Bare):
+    name, states = "forgetful", 2
+
+
+def test_a_step_that_returns_too_little_is_named(own_cells: None) -> None:
+    register_cell(Forgetful())
+    net, batch = network_of("forgetful")
+    with pytest.raises(InputError, match=r"cell forgetful: step returns values of shape \(2, 3, 8\): it must return 2 of"):
+        net(batch.features, batch.lengths)
+
+
 class Unnamed(Bare):
     name = "unnamed"
 

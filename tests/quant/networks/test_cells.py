@@ -14,6 +14,7 @@ from quant.networks.gru import GRU
 from quant.networks.ligru import LIGRU
 from quant.networks.lstm import LSTM
 from quant.networks.network import Network
+from quant.networks.registry import CELLS
 from quant.networks.step import StepRoundings
 from quant.networks.time_order import in_time, side_by_side
 from quant.sites.candidate import homogeneous
@@ -204,6 +205,29 @@ def test_the_trace_is_the_network(cell: str, gates: int) -> None:
     assert simulate(trace, load_arch("bitfusion")).cycles > 0
     eight = Trace(name=cell, steps=10, layers=tuple(traced.layer for traced in net.trace_layers(homogeneous(net.sites, 8), 10)))
     assert simulate(eight, load_arch("silago"), engine="simpy") == simulate(eight, load_arch("silago"))
+
+
+def test_sites_say_what_they_are_for() -> None:
+    for cell, expected in {
+        "sru": [("L0", "input", 0, "both"), ("P1", "projection", 1, None), ("L1", "input", 1, "both"), ("FC", "output", None, None)],
+        "gru": [("W0", "input", 0, "both"), ("U0", "recurrent", 0, "both"), ("W1", "input", 1, "both"),
+                ("U1", "recurrent", 1, "both"), ("FC", "output", None, None)],
+    }.items():  # fmt: skip
+        net = Network(geometry(cell, {"layers": 2, "cells": 4}))
+        assert [(site.name, site.role, site.layer, site.direction) for site in net.sites] == expected
+        directions = [(traced.site, traced.direction) for traced in net.trace_layers(homogeneous(net.sites, 8), 1) if traced.site]
+        assert directions == [(name, d) for name, role, *_ in expected for d in ((0, 1) if role == "recurrent" else (0,))]
+
+
+@pytest.mark.parametrize("cell", CELLS.names())
+def test_sizes_are_read_as_they_are_stored(cell: str) -> None:
+    sizes = geometry(cell, {"layers": 3, "cells": 7, "outputs": 2})
+    stored = sizes.to_dict()
+    assert geometry(cell, stored) == sizes
+    assert ("projection" in stored) == (cell == "sru") == ("cell" not in stored)  # as the second format has it
+    other = "gru" if cell != "gru" else "lstm"
+    with pytest.raises(InputError, match=f"cell '{cell}': it must be {other}, as beside it|projection: 256"):
+        geometry(other, stored)
 
 
 def test_published_sizes_are_the_defaults_and_bad_ones_are_named() -> None:
