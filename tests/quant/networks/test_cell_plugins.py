@@ -31,6 +31,8 @@ from quant.networks.lstm import Lstm
 from quant.networks.network import Network
 from quant.networks.registry import CELLS, register_cell
 from quant.networks.step import StepRoundings, Tensors
+from quant.own.own_model import OwnModel
+from quant.own.recurrent_layers import Recurrent
 from quant.sites.candidate import homogeneous
 from quant.speech.batches import UtteranceBatch, pack
 from simulators import InputError
@@ -206,6 +208,21 @@ def test_a_cell_of_one_method_is_trained_evaluated_and_traced(own_cells: None) -
     assert [traced.layer.name for traced in net.trace_layers(bits, 3)][:3] == ["W0", "U0f", "E0f"]
     with pytest.raises(InputError, match=r"^cell bare: it has no integer_step, without which there is no integer-only"):
         net(batch.features, batch.lengths, IntegerArithmetic(bits, QuantizedWeights(net), calibration, "W0"))
+
+
+def test_a_module_of_ones_own_may_have_it(own_cells: None) -> None:
+    register_cell(Bare())
+    torch.manual_seed(0)
+    x, outputs = torch.randn(9, 5, 4), []
+    module = torch.nn.Sequential(Recurrent("bare", 4, 3), torch.nn.Linear(6, 2))
+    model = OwnModel(module, x[:, :1], [x], lambda m: outputs.append(m(x)) or 1.0)  # type: ignore[func-returns-value]
+    for bits in (None, homogeneous(model.sites, 16), homogeneous(model.sites, 2)):
+        model.evaluate(bits)
+    exact, wide, narrow = outputs
+    assert float((exact - wide).abs().max()) < 2e-3 < float((exact - narrow).abs().max())
+    names = [layer.name for layer in model.trace(homogeneous(model.sites, 4)).layers]
+    assert names == ["0.W", "0.Uf", "0.Uf.gates", "0.Ub", "0.Ub.gates", "1"]
+    assert Bare.__module__ in model.code.modules
 
 
 class Forgetful(Bare):
