@@ -10,7 +10,8 @@ import json
 from timing import seconds
 
 from simulators import load_arch, load_trace
-from simulators.engine import reference, run_tasks
+from simulators.engine import reference
+from simulators.engine.fast import run_tasks
 from simulators.engine.program import unroll
 from simulators.run.simulation import Simulator
 

@@ -7,9 +7,9 @@ from operator import index
 
 import numpy as np
 
-from simulators.engine.machine import Machine
+from simulators.engine.machine import MAX_CYCLES, Machine
 from simulators.engine.program import Ints
-from simulators.inputs.errors import LoweringError
+from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.segments import LayerWork, Repetition, Segment, Step, count_step
 from simulators.lowering.templates import Part, Template, names_of, template_of
 
@@ -55,16 +55,23 @@ class SegmentBuilder:
     def segment(self) -> Segment:
         """The periods as a segment. Raises LoweringError for a defect of the lowering."""
         template, cycles, kind = self.template()
-        for step in (step for part in self._parts for step in part.steps):
-            if step.cycles < 1:
-                raise LoweringError(f"step {step.roles}: {step.cycles} cycles: a task takes at least one")
         return template.segment(self.works, cycles, kind)
 
     def template(self) -> tuple[Template, Ints, Ints]:
-        """What depends on what, and service times in cycles and kinds of the T stored tasks, (T,) each."""
-        template = template_of(self._machine, self._parts, self._order, self._earlier_roles)
+        """What depends on what, and service times in cycles and kinds of the T stored tasks, (T,) each. Raises
+        LoweringError for a defect of the lowering."""
         steps = [step for part in self._parts for step in part.steps]
-        cycles, kind = np.array([(step.cycles, step.kind) for step in steps], np.int64).T[:, template.source]
+        _, queues, all_cycles, kinds, *_ = zip(*steps, strict=True)
+        values = np.array([all_cycles, kinds])
+        machine = self._machine
+        within = min(all_cycles) >= 1 and max(all_cycles) <= MAX_CYCLES
+        within = within and 0 <= min(kinds) <= max(kinds) < len(machine.kinds)
+        within = within and 0 <= min(queues) <= max(queues) < len(machine.queues)
+        if not within or values.dtype != np.int64:
+            for step in steps:
+                self._check(step)
+        template = template_of(machine, self._parts, self._order, self._earlier_roles)
+        cycles, kind = values[:, template.source]
         return template, cycles, kind
 
     def _add(self, parts: list[Part]) -> list[int]:
@@ -77,28 +84,40 @@ class SegmentBuilder:
         for count, steps in repetitions:
             for step in steps:
                 try:
-                    self._check(step)
                     count_step(self.works, step.cycles, step.moved, step.works_on, count * periods)
-                except TypeError as error:
-                    raise LoweringError(f"step {step.roles}: {error}") from None
+                except (IndexError, TypeError, ValueError):
+                    self._check(step)
+                    raise
 
     def _check(self, step: Step) -> None:
-        """Raise LoweringError for a step that the machine or the segment has no place for, TypeError for a float."""
-        index(step.cycles)
-        if not 0 <= index(step.queue) < len(self._machine.queues):
-            raise LoweringError(f"step {step.roles}: queue {step.queue}: there are {len(self._machine.queues)}, from 0")
-        if not 0 <= index(step.kind) < len(self._machine.kinds):
-            raise LoweringError(f"step {step.roles}: kind {step.kind}: there are {len(self._machine.kinds)}, from 0")
+        """Raise LoweringError for a step that the machine or the segment has no place for, InputError for one that
+        takes longer than can be counted."""
+        try:
+            problem = self._problem(step)
+        except TypeError as error:  # a float
+            problem = str(error)
+        if problem:
+            raise LoweringError(f"step {step.roles}: {problem}")
+        if step.cycles > MAX_CYCLES:
+            raise InputError(f"a task of {step.cycles:.3g} cycles: at most 2^60 can be counted exactly")
+
+    def _problem(self, step: Step) -> str:
+        """What is wrong with a step, or nothing."""
+        queues, kinds, layers = len(self._machine.queues), len(self._machine.kinds), len(self.works)
+        if index(step.cycles) < 1:
+            return f"{step.cycles} cycles: a task takes at least one"
+        if not 0 <= index(step.queue) < queues:
+            return f"queue {step.queue}: there are {queues}, from 0"
+        if not 0 <= index(step.kind) < kinds:
+            return f"kind {step.kind}: there are {kinds}, from 0"
         for layer, level, bits in step.moved:
             if index(bits) < 0:
-                raise LoweringError(f"step {step.roles}: {bits} bits of {level}")
-            self._check_layer(step, layer)
-        if step.works_on is not None:
-            self._check_layer(step, step.works_on)
-
-    def _check_layer(self, step: Step, layer: int) -> None:
-        if not 0 <= index(layer) < len(self.works):
-            raise LoweringError(f"step {step.roles}: layer {layer}: the segment has {len(self.works)}, from 0")
+                return f"{bits} bits of {level}"
+            if not 0 <= index(layer) < layers:
+                return f"layer {layer}: the segment has {layers}, from 0"
+        if step.works_on is not None and not 0 <= index(step.works_on) < layers:
+            return f"layer {step.works_on}: the segment has {layers}, from 0"
+        return ""
 
 
 def _nonempty(repetitions: Iterable[Repetition]) -> list[Repetition]:

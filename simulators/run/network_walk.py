@@ -92,7 +92,7 @@ def _walk(cache: SegmentCache, numbers: Ints) -> list[_Column]:
         ]
         state = np.array([timing.state for timing in timings], np.int64)[which]
         cycles = np.array([timing.cycles for timing in timings], np.int64)
-        columns.append(_Column(which, met, cycles, np.array([timing.layer_cycles for timing in timings], np.int64)))
+        columns.append(_Column(which, met, cycles, np.array([timing.charged.by_layer for timing in timings], np.int64)))
     return columns
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulators.hardware.arch import Arch
 from simulators.lowering.platform import Lowered
 from simulators.lowering.segments import LayerWork
-from simulators.workloads.operations import Layer
 from simulators.workloads.trace import FRAME_MS, Trace
 
 
@@ -179,19 +178,28 @@ def add_up(values: Iterable[float]) -> float:
     return total
 
 
-def layer_cycles(works: Sequence[LayerWork], charged: Sequence[int]) -> list[int]:
-    """A segment's cycles by layer: each has its own work's, the first what nobody works in as well."""
+class ChargedCycles(NamedTuple):
+    """What the cycles of one segment are charged to."""
+
+    by_kind: tuple[int, ...]
+    """Cycles by kind of work or of stall."""
+    by_layer: list[int]
+    """Cycles by layer: each has its own work's, the first those in which no layer works as well."""
+
+
+def charged_cycles(works: Sequence[LayerWork], by_kind: tuple[int, ...]) -> ChargedCycles:
+    """The cycles of one segment by kind and by layer."""
     kinds = [work.own_kind for work in works]
-    own = [charged[kind] for kind in kinds]
-    return [own[0] + sum(charged) - sum([charged[kind] for kind in set(kinds)]), *own[1:]]
+    own = [by_kind[kind] for kind in kinds]
+    own[0] += sum(by_kind) - sum([by_kind[kind] for kind in set(kinds)])
+    return ChargedCycles(by_kind, own)
 
 
-def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Sequence[int]]) -> Report:
-    """Bring what ran and what was moved together, a layer at a time. `charged` is by segment and kind, in cycles."""
+def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[ChargedCycles]) -> Report:
+    """Bring what ran and what was moved together, a layer at a time; `charged` is by segment."""
     reports: list[LayerReport] = []
-    for segment, energies, of_kinds in zip(lowered.segments, lowered.energies_pj, charged, strict=True):
-        layers = trace.layers[len(reports) : len(reports) + len(segment.works)]
-        reports += _of_segment(layers, segment.works, energies, of_kinds, lowered)
+    for segment, energies_pj, cycles in zip(lowered.segments, lowered.energies_pj, charged, strict=True):
+        _add_segment(reports, trace, segment.works, energies_pj, cycles, lowered)
     return Report(
         arch=arch.name,
         trace=trace.name,
@@ -203,30 +211,33 @@ def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Se
     )
 
 
-def _of_segment(
-    layers: Sequence[Layer], works: Sequence[LayerWork], energies_pj: Sequence[Mapping[str, float]],
-    charged: Sequence[int], lowered: Lowered,
-) -> Iterator[LayerReport]:  # fmt: skip
-    """The layers of one segment, whose stalls are its first layer's."""
-    kinds, own = lowered.machine.kinds, {work.own_kind for work in works}
-    stalls = {kinds[kind]: cycles for kind, cycles in enumerate(charged) if cycles and kind not in own}
-    of_layers = layer_cycles(works, charged)
-    for layer, work, moved_pj, cycles in zip(layers, works, energies_pj, of_layers, strict=True):
+def _add_segment(
+    reports: list[LayerReport], trace: Trace, works: Sequence[LayerWork], energies_pj: Sequence[Mapping[str, float]],
+    charged: ChargedCycles, lowered: Lowered,
+) -> None:  # fmt: skip
+    """Append the layers of one segment, whose stalls are its first layer's."""
+    kinds, by_kind = lowered.machine.kinds, charged.by_kind
+    own = [work.own_kind for work in works]
+    stalls = {kinds[kind]: cycles for kind, cycles in enumerate(by_kind) if cycles and kind not in own}
+    for work, moved_pj, cycles in zip(works, energies_pj, charged.by_layer, strict=True):
+        layer = trace.layers[len(reports)]
         energy = {component: pj * 1e-6 for component, pj in moved_pj.items()}
         if lowered.leakage_mw:
             energy["leakage"] = lowered.leakage_mw * cycles / lowered.frequency_mhz * 1e-3
-        yield LayerReport(
-            name=layer.name,
-            cycles=cycles,
-            compute_cycles=charged[work.own_kind],
-            stall_cycles=stalls,
-            utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
-            energy_uj=energy,
-            bits=dict(work.bits),
-            unit=kinds[work.own_kind],
-            macs=layer.macs,
-            work=work.work,
-            peak_per_cycle=work.peak_per_cycle,
-            busy_cycles=work.busy_cycles,
+        reports.append(
+            LayerReport(
+                name=layer.name,
+                cycles=cycles,
+                compute_cycles=by_kind[work.own_kind],
+                stall_cycles=stalls,
+                utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
+                energy_uj=energy,
+                bits=dict(work.bits),
+                unit=kinds[work.own_kind],
+                macs=layer.macs,
+                work=work.work,
+                peak_per_cycle=work.peak_per_cycle,
+                busy_cycles=work.busy_cycles,
+            )
         )
         stalls = {}

@@ -7,8 +7,7 @@ two of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
@@ -17,7 +16,7 @@ from simulators.engine.fast import PrefetchState, run_segment
 from simulators.inputs.errors import LoweringError
 from simulators.lowering.platform import platform_named
 from simulators.lowering.segments import PrefetchTask, Segment, lookahead, program_with_lookahead
-from simulators.run.report import layer_cycles
+from simulators.run.report import ChargedCycles, charged_cycles
 from simulators.workloads.operations import Layer
 
 Value = TypeVar("Value", bound=Hashable)
@@ -35,10 +34,8 @@ class TimedSegment(NamedTuple):
     """One segment among its neighbours, from when all before it is complete to when all of it is."""
 
     cycles: int
-    charged: tuple[int, ...]
-    """Cycles by kind."""
-    layer_cycles: list[int]
-    """Cycles that are charged to each layer of the segment."""
+    charged: ChargedCycles
+    """What they are charged to."""
     state: int
     """Number of the prefetch state at the end."""
 
@@ -107,8 +104,8 @@ class SegmentCache:
             program = program_with_lookahead(segment, self.machine.prefetch_queue, self._lookaheads[lookahead])
             with lowering_of(self.platform, self.layers(number)):
                 ran = run_segment(self.machine, program, len(segment.program.repeat), self._states[state])
-            of_layers = layer_cycles(segment.works, ran.charged)
-            timing = TimedSegment(ran.cycles, ran.charged, of_layers, self._states.number(ran.prefetch))
+            charged = charged_cycles(segment.works, ran.charged)
+            timing = TimedSegment(ran.cycles, charged, self._states.number(ran.prefetch))
             self._timings[key] = timing
         return timing
 
@@ -154,10 +151,17 @@ def shared_cache(platform: str, key: Hashable) -> SegmentCache:
     return SegmentCache(platform)
 
 
-@contextmanager
-def lowering_of(platform: str, layers: Sequence[Layer]) -> Iterator[None]:
+class lowering_of:
     """A defect that is found inside is that platform's, and of these layers."""
-    try:
-        yield
-    except LoweringError as error:
-        raise type(error)(f"platform {platform}: {', '.join(layer.name for layer in layers)}: {error}") from None
+
+    def __init__(self, platform: str, layers: Sequence[Layer]):
+        self.platform = platform
+        self.layers = layers
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, LoweringError):
+            names = ", ".join(layer.name for layer in self.layers)
+            raise type(error)(f"platform {self.platform}: {names}: {error}") from None

@@ -10,7 +10,7 @@ from simulators.hardware.arch import Arch
 from simulators.hardware.spec import PlatformSpec
 from simulators.inputs.errors import InputError
 from simulators.lowering.platform import Lowered, Platform, platform_named
-from simulators.run.report import Report, make_report
+from simulators.run.report import Report, charged_cycles, make_report
 from simulators.run.segment_cache import SegmentCache, lowering_of, shared_cache
 from simulators.workloads.operations import Layer
 from simulators.workloads.trace import Trace
@@ -85,10 +85,11 @@ class Simulator:
         """See `simulate`."""
         numbers = self.segments(trace.layers)
         lowered = self.lowered(numbers)
-        charged: Sequence[Sequence[int]]
         if engine == "simpy":
             with lowering_of(self.arch.platform, trace.layers):
-                charged = reference.run(lowered.machine, lowered.program).charged.tolist()
+                by_kind = reference.run(lowered.machine, lowered.program).charged.tolist()
+            works = [segment.works for segment in lowered.segments]
+            charged = [charged_cycles(*of_segment) for of_segment in zip(works, map(tuple, by_kind), strict=True)]
         else:
             charged = [timing.charged for timing in self.cache.run(numbers)]
         return make_report(trace, self.arch, lowered, charged)

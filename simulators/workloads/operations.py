@@ -131,7 +131,7 @@ class Layer(BaseModel):
         """Whether step t+1 needs the result of step t."""
         return False
 
-    @property
+    @cached_property
     def macs(self) -> int:
         """Multiply-accumulates over all steps."""
         gemm = self.as_gemm()
@@ -147,7 +147,7 @@ class Layer(BaseModel):
         """Number of weights, or of 16-bit words."""
         return 0
 
-    @property
+    @cached_property
     def parameter_bits(self) -> int:
         """Memory of the parameters in bits."""
         return self.parameters * self.operand_bits[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,10 @@ class _Choice:
             self.trials[tiling] = run_segment(MACHINE, program, own, first.prefetch).cycles, segment.works
         return self.trials[tiling]
 
+    @cached_property
+    def _leakage_mw(self) -> float:
+        return self.spec.leakage_mw
+
     @property
     def _layers(self) -> list[Layer]:
         return [self.layer] if self.fused is None else [self.layer, self.fused]
@@ -136,7 +140,7 @@ class _Choice:
         )
 
     def _with_leakage(self, energy_pj: float, cycles: int) -> float:
-        return energy_pj + self.spec.leakage_mw * cycles / self.spec.frequency_mhz * 1e3
+        return energy_pj + self._leakage_mw * cycles / self.spec.frequency_mhz * 1e3
 
 
 def _to_try(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> _Tried:

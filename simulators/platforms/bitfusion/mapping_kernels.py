@@ -98,20 +98,22 @@ def rank_tilings(
         of_cut[c, 1] = 0
     for c in range(len(cuts)):
         k = cuts[c]
+        along = _reductions(shape, k)
         limit_m = min(limits.weight_bits // (k * shape.weight_bits), limits.output_bits // limits.sum_bits)
         limit_m = min(limit_m, shape.outputs)
         for i in range(_sizes(limit_m, shape.outputs, limits.columns, sizes_m)):
             m = sizes_m[i]
+            array = _array_cycles(limits, shape, m, along)
             limit_n = min(limits.output_bits // (m * limits.sum_bits), shape.vectors)
             if shape.map_width == 0:
                 limit_n = min(limit_n, limits.input_bits // (k * shape.activation_bits))
             for j in range(_sizes(limit_n, shape.vectors, 1, sizes_n)):
                 n = sizes_n[j]
-                if input_bits(shape, n, k) > limits.input_bits:
+                if shape.map_width > 0 and input_bits(shape, n, k) > limits.input_bits:
                     continue
                 for outer in range(2 if n < shape.vectors and m < shape.outputs else 1):
                     tiling[0], tiling[1], tiling[2], tiling[3] = outer, m, k, n
-                    _cost(limits, shape, tiling, cost)
+                    _cost(limits, shape, tiling, array, cost)
                     if of_cut[c, 1] == 0 or _less(cost, costs_of_cut[c]):
                         _put(tiling, cost, of_cut[c], costs_of_cut[c])
                     count = _insert(tiling, cost, first, costs, count)
@@ -119,26 +121,33 @@ def rank_tilings(
 
 
 @compiled
-def _cost(limits: Limits, shape: Shape, tiling: Ints, cost: Floats) -> None:
+def _cost(limits: Limits, shape: Shape, tiling: Ints, array: int, cost: Floats) -> None:
     """Lower bounds of a tiling: the largest of array, DRAM and pipeline cycles; DRAM bits; array cycles; and what
     nothing overlaps with, the loads of the first tile, where every tile costs something to switch. Results are not
     counted: they are written once under every tiling."""
     outer, m, k, n = tiling[0], tiling[1], tiling[2], tiling[3]
     parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
-    once = 0
-    for i in range(2):
-        for j in range(2):
-            size_k, size_n = (k, shape.inputs % k)[i], (n, shape.vectors % n)[j]
-            times = (shape.inputs // k, 1)[i] * (shape.vectors // n, 1)[j]
-            once += times * input_bits(shape, size_n, size_k)
-    array = _array_cycles(limits, shape, m, k)
-    moved = shape.outputs * shape.inputs * shape.weight_bits * weight_loads + once * input_loads
+    moved = shape.outputs * shape.inputs * shape.weight_bits * weight_loads + _once_bits(shape, n, k) * input_loads
     drains = parts_m * parts_n * limits.pipeline_cycles
     cost[0] = max(float(array), moved / limits.dram_bits_per_cycle, float(drains))
     cost[1], cost[2] = moved, array
     begin = m * k * shape.weight_bits + input_bits(shape, n, k)
     cost[3] = begin / limits.dram_bits_per_cycle + parts_m * parts_k * parts_n
+
+
+@compiled
+def _once_bits(shape: Shape, n: int, k: int) -> int:
+    """Bits of the whole input in tiles of n vectors and k inputs, each read once."""
+    if shape.map_width == 0:
+        return shape.vectors * shape.inputs * shape.activation_bits
+    bits = 0
+    for i in range(2):
+        for j in range(2):
+            size_k, size_n = (k, shape.inputs % k)[i], (n, shape.vectors % n)[j]
+            times = (shape.inputs // k, 1)[i] * (shape.vectors // n, 1)[j]
+            bits += times * input_bits(shape, size_n, size_k)
+    return bits
 
 
 @compiled
@@ -152,11 +161,11 @@ def _loads(outer: int, parts_m: int, parts_k: int, parts_n: int) -> tuple[int, i
 
 
 @compiled
-def _array_cycles(limits: Limits, shape: Shape, m: int, k: int) -> int:
-    """Cycles in which the array works on a whole product in tiles of m outputs and k inputs: full tiles and the edge of
-    each dimension."""
+def _array_cycles(limits: Limits, shape: Shape, m: int, along: int) -> int:
+    """Cycles in which the array works on a whole product in tiles of m outputs, full ones and the edge; `along` are the
+    passes over a vector's inputs, see `_reductions`."""
     groups = shape.outputs // m * -(-m // limits.columns) + -(-(shape.outputs % m) // limits.columns)
-    return shape.passes * shape.vectors * groups * _reductions(shape, k)
+    return shape.passes * shape.vectors * groups * along
 
 
 @compiled
@@ -295,7 +304,7 @@ def _bound(limits: Limits, shape: Shape, results: Results, tiling: Ints, bound: 
             stored_bits += tiles * stored
             extra_loaded += tiles * extra
             last, end = processing + store_cycles, store_cycles  # of the edges, which come last
-    array = _array_cycles(limits, shape, m, k)
+    array = _array_cycles(limits, shape, m, along)
     first = _channel(min(n, shape.vectors) * min(k, shape.inputs) * shape.activation_bits, bandwidth)
     begin = first + shape.passes * -(-min(m, shape.outputs) // limits.columns) * min(n, shape.vectors) * along
     bound[0] = max(

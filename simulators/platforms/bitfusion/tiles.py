@@ -178,13 +178,14 @@ class LoopNest:
         counts = LayerWork(0, 1.0, COMPUTE)
 
         def number(what: str, m: int, k: int, n: int) -> Cost:
-            """The mark's number in place of cycles; of moved bits, one at each time."""
-            at = numbers.setdefault(Mark(what, m, k, n), len(numbers))
+            """The mark's number, from 1, in place of cycles; of moved bits, one at each time."""
+            at = numbers.setdefault(Mark(what, m, k, n), len(numbers) + 1)
             return Cost(at, ((0, str(at), 1),))
 
         builder = SegmentBuilder(MACHINE, (counts,))
         write(builder, Tiles(loops.style, number), loops)
-        self._template, self._marks, self._kinds = builder.template()
+        self._template, marks, self._kinds = builder.template()
+        self._marks = marks - 1
         self.marks = tuple(numbers)
         self._counts = [counts.bits[str(at)] for at in numbers.values()]
         """By mark, how often there is such a task."""

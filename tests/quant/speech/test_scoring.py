@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from quant.speech.features import Features
 from quant.speech.phones import PHONES_39, SILENCE_INDEX
-from quant.speech.scoring import Decoder, Score, _viterbi, score, speaker_subsets, tune_decoder
+from quant.speech.scoring import Decoder, Score, score, speaker_subsets, tune_decoder
+from quant.speech.scoring_kernels import viterbi
 
 PHONES = BOUNDARY = len(PHONES_39)
 
@@ -82,7 +83,7 @@ def test_viterbi_agrees_with_an_exhaustive_search(seed: int, states: int, steps:
     emissions = rng.normal(size=(steps, phones * states)).astype(np.float32)
     transitions = rng.normal(size=(phones + 1, phones + 1)).astype(np.float32)
     out = np.empty(steps, np.int16)
-    length = _viterbi(emissions, transitions, out)
+    length = viterbi(emissions, transitions, out)
     if steps < states:
         assert length == 0
         return
