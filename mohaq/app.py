@@ -68,7 +68,7 @@ EXTRAS = {
     "espeakng_loader": "corpus",
     "distributed": "dask",
 }
-"""By the module that is not installed: the extra of mohaq that brings it."""
+"""The extra of mohaq that brings a module that is not installed."""
 
 DEFECT, INTERRUPTED = 70, 130
 """Exit codes: a platform's lowering is wrong (EX_SOFTWARE of sysexits.h); Ctrl-C."""

@@ -211,7 +211,7 @@ def _refused(layer: Layer, arch: Arch, why: str) -> None:
 
 
 def _message(trace: Trace, arch: Arch) -> str:
-    """Of the InputError that a simulation raises, or nothing."""
+    """The message of the InputError that a simulation raises, or nothing."""
     try:
         simulate(trace, arch)
     except InputError as error:

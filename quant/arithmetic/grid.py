@@ -24,8 +24,11 @@ class Grid:
 
     bits: int
     step: float
+    """Distance of two neighbouring values, in the unit of what is represented."""
     lowest: int
+    """Least code."""
     highest: int
+    """Largest code."""
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """The codes k nearest to x / step (ties to even), saturated, as integer-valued float32."""

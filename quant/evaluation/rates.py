@@ -19,15 +19,18 @@ class ErrorRate:
     """Phone error rates in percent, and the edits that they count."""
 
     error_max: float
-    """The largest of the groups: what a search minimises, so that a candidate does not overfit one of them (MOHAQ,
-    section 4.3)."""
+    """Phone error rate in percent, the largest of the groups: what a search minimises, so that a candidate does not
+    overfit one of them (MOHAQ, section 4.3)."""
     error: float
-    """That of the whole split."""
+    """Phone error rate in percent over the whole split."""
     subsets: tuple[float, ...]
-    """Those of four groups of speakers."""
+    """Phone error rates in percent of four groups of speakers."""
     substitutions: int
+    """Phones recognised as others."""
     insertions: int
+    """Phones recognised and not said."""
     deletions: int
+    """Phones said and not recognised."""
     reference_phones: int
     """Phones that are said, which the edits are divided by."""
 

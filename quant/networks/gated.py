@@ -115,7 +115,7 @@ class GatedCell(RecurrentCell):
         return DIRECTIONS, self.recurrent_biases * cells
 
     def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:
-        """That of the sums which they are added to."""
+        """The grid of the sums which they are added to."""
         return sums
 
     def layer(self, parameters: LayerParameters) -> CellLayer:

@@ -67,7 +67,9 @@ class Sequences:
     """x (N, T, K) float32 and classes (N,)."""
 
     x: NDArray[np.float32]
+    """Inputs (N, T, K)."""
     y: NDArray[np.int64]
+    """Classes (N,), counted from 0."""
 
 
 class GruClassifier(nn.Module):

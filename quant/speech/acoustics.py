@@ -76,13 +76,16 @@ class Surroundings:
     room: np.ndarray
     """Impulse response; begins with the direct path, so labels keep their place."""
     tilt_db: float
+    """Gain in dB of the channel at 8 kHz over that at 100 Hz."""
     ripple: np.ndarray
     """Amplitudes in dB and phases of three cosines over log frequency, shape [3, 2]."""
     high_pass_hz: float
     low_pass_hz: float
     noise_colour: float
+    """Exponent of the noise's spectrum over frequency."""
     babble: bool
     level_dbfs: float
+    """Root mean square of a recording in dB of full scale."""
 
     @staticmethod
     def random(rng: np.random.Generator, babble: bool) -> "Surroundings":

@@ -21,6 +21,7 @@ class UtteranceBatch:
     lengths: torch.Tensor
     labels: torch.Tensor | None
     positions: tuple[int, ...]
+    """Places of the B utterances in the list that they came from."""
 
 
 def pack(

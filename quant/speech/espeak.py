@@ -46,7 +46,9 @@ class Speech:
 
     audio: np.ndarray
     sample_rate: int
+    """Samples a second."""
     phonemes: tuple[tuple[int, str], ...]
+    """First sample and name of each phoneme."""
 
 
 class Espeak:

@@ -35,7 +35,9 @@ class Decoder:
     log_priors: np.ndarray
     """log p(state) in the training set, float32 (states,)."""
     bigram_scale: float = 1.0
+    """Factor of the phone bigram's log probability."""
     prior_scale: float = 0.5
+    """Factor of the state priors' log probability."""
     insertion: float = 0.0
     """Added for each phone: negative values make phones rarer."""
     units: Units = PHONES
@@ -74,8 +76,11 @@ class Score:
     """Edits that turn a reference into a hypothesis."""
 
     substitutions: int = 0
+    """Phones that stand for others."""
     insertions: int = 0
+    """Phones that the reference lacks."""
     deletions: int = 0
+    """Phones that the hypothesis lacks."""
     reference: int = 0
     """Phones of the reference."""
 

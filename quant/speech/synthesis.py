@@ -49,7 +49,9 @@ class SplitSize:
     """How much of a split to make: each speaker talks until his or her share of the minutes is reached."""
 
     speakers: int
+    """Number of speakers."""
     minutes: float
+    """Minutes of speech of all speakers."""
 
 
 FULL = {"train": SplitSize(384, 128.0), "dev": SplitSize(72, 9.0), "test": SplitSize(72, 9.0)}

@@ -51,9 +51,13 @@ class Speaker:
     accent: str
     voice: str
     rate: int
+    """Words a minute, as espeak-ng takes them."""
     pitch: int
+    """Pitch, 0 to 100, as espeak-ng takes it."""
     pitch_range: int
+    """Range of the pitch, 0 to 100, as espeak-ng takes it."""
     formant_shift: float
+    """Factor of the formants' frequencies."""
     surroundings: Surroundings
     seed: tuple[int, ...]
     """What the speaker's sentences and noises are drawn from."""

@@ -42,6 +42,7 @@ class Recipe:
     learning_rate: float = 2e-3
     """Peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero."""
     weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW, as a share of the learning rate."""
     dropout: float = 0.2
     """Share of (utterance, channel) pairs that are dropped before a product."""
     gradient_norm: float = 1.0
@@ -90,6 +91,7 @@ class TrainingStep:
     loss: float
     """Cross entropy of the batch, in nats a frame."""
     frames_per_second: float
+    """Frames trained on in a second."""
 
 
 class BFloat16Arithmetic(FloatArithmetic):

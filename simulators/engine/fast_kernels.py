@@ -124,6 +124,7 @@ class State(NamedTuple):
     charged: Ints
     """(kinds,) cycles charged to each kind."""
     scalars: Ints
+    """Single numbers: see the positions above, such as COVERED."""
     saved: Ints
     """The state of an earlier period's beginning, in threes: see `_recalled`."""
     saved_charged: Ints

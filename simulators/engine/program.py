@@ -53,7 +53,7 @@ class Program(Tasks):
         return cls(repeat, first_task, segment, *tasks, *dependencies, reach, -(-behind // np.maximum(lengths, 1)))
 
     def timed(self, service: Ints, kind: Ints) -> Self:
-        """The same tasks with other service times in cycles and kinds, (T,) each."""
+        """This program with other service times in cycles and kinds, (T,) each."""
         return self._replace(service=service, kind=kind)
 
     @property
@@ -77,9 +77,11 @@ class Task:
     """One task of a period, written by hand."""
 
     queue: int
+    """Index into the machine's queues."""
     service: int
     """Cycles on the server, at least one."""
     kind: int = COMPUTE
+    """Index into the machine's kinds: what a cycle of it is charged to."""
     after: tuple[int, ...] = ()
     """Relative dependencies: offsets back in unrolled order."""
     after_block: tuple[tuple[int, int], ...] = ()
@@ -109,10 +111,13 @@ class FlatTask:
     """A task of a written-out program, as the reference engine runs it."""
 
     queue: int
+    """Index into the machine's queues."""
     service: int
     """Cycles on the server."""
     kind: int
+    """Index into the machine's kinds."""
     segment: int
+    """Number of the segment that it belongs to."""
     after: tuple[int, ...]
     """Unrolled indices of what it depends on."""
     barrier: bool

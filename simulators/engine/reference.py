@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 import simpy
-from simpy.core import EventPriority
+from simpy.events import EventPriority
 
 from simulators.engine.attribution import charge
 from simulators.engine.machine import Deadlock, Machine

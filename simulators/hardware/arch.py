@@ -31,13 +31,13 @@ class Change:
     """A value put in place of a spec's, and who asks for it: what is wrong with it is said of that place."""
 
     key: str
-    """Of the spec: `array.rows`."""
+    """The key of the spec that it sets: `array.rows`."""
     value: Any
     place: Place
 
     @classmethod
     def parse(cls, text: str, place: Place | None = None) -> Self:
-        """Of `array.rows=64`, by default an option's. Raises InputError."""
+        """The override that `array.rows=64` says, by default an option's. Raises InputError."""
         key, equals, value = text.partition("=")
         change = cls(key.strip(), None, place or (f"--set {shown(text)[1:-1]}", 0, 0))
         if not equals or not all(change.key.split(".")):

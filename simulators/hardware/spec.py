@@ -67,7 +67,7 @@ class PlatformSpec(SpecPart):
         return self
 
     def area_parts_mm2(self) -> dict[str, float] | None:
-        """By component; None where there are no figures: area is then refused, not zero."""
+        """Area in mm² by component; None where there are no figures: area is then refused, not zero."""
         return None
 
     @cached_property
@@ -84,3 +84,4 @@ class Dram(SpecPart):
 
     bits_per_cycle: Units
     pj_per_bit: Figure
+    """Energy of a bit read or written, in pJ."""

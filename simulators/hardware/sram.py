@@ -24,13 +24,14 @@ class Sram:
     """A buffer."""
 
     banks: int
+    """Number of banks."""
     bank_bytes: float
     read_pj_per_bit: float
     write_pj_per_bit: float
     leakage_mw: float
-    """Of all banks, without gate leakage, which the released simulator leaves out too."""
+    """Leakage in mW of all banks, without gate leakage, which the released simulator leaves out too."""
     area_mm2: float
-    """Of all banks."""
+    """Area in mm² of all banks."""
 
 
 def buffer(key: str, kib: float, wanted: int, block_bytes: int, ports: int) -> Sram:

@@ -83,7 +83,7 @@ def _sources(module: str) -> Iterator[Path]:
 
 @cache
 def _tree_digest(path: Path) -> str:
-    """Of a file as it was when first asked for: what this process runs does not change with the file."""
+    """Digest of a file as it was when first asked for: what this process runs does not change with the file."""
     return tree_digest(path.read_bytes())
 
 

@@ -191,7 +191,7 @@ def validate(document: Document, model: type[_Model]) -> _Model:
     data: Any = document.data
     for part in first["loc"]:  # skips what pydantic inserts and the file does not hold, such as a union's tag
         if part in data if isinstance(data, dict) else isinstance(data, list) and part in range(len(data)):
-            data = data[part]  # type: ignore[index]
+            data = data[part]
             path = (*path, part)
     if first["type"] == "extra_forbidden":
         names = _field_names(model, path[:-1], document.data)

@@ -49,7 +49,7 @@ class Plugin:
 
 
 _known: dict[str, Plugin] = {}
-"""By module, what can be run."""
+"""The loaders of plugin files by module name."""
 _done: set[str] = set()
 """Paths of the environment that need not be looked at again."""
 

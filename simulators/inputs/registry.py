@@ -91,7 +91,7 @@ class Registry(Generic[Thing]):
             ) from None
 
     def _taken(self, name: str) -> str:
-        """By what a name is in use, or nothing."""
+        """Why a name is in use, or nothing."""
         if name in self._built_in:
             return "it is built in"
         if name in self._entry_points:

@@ -69,7 +69,8 @@ class Platform(ABC):
     def tasks_key(self, spec: Any) -> Hashable:
         """What of a spec the tasks depend on besides the choice: architectures with equal keys share segments and their
         timings, as those that differ in energies or clock alone. By default nothing is shared."""
-        return spec
+        key: Hashable = spec
+        return key
 
     @property
     def code(self) -> Code:

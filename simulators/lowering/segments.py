@@ -93,6 +93,7 @@ class PrefetchTask(NamedTuple):
 
     cycles: int
     kind: int
+    """Index into the machine's kinds."""
     after: tuple[Label, ...]
     """Roles of earlier segments that it waits for, counted back from their end."""
 
@@ -118,7 +119,7 @@ class Segment:
     last_steps: dict[str, Places]
     """Role → its last steps, the last first."""
     with_lookahead: dict[Waits, Program] = field(default_factory=dict, compare=False, repr=False)
-    """By what the tasks of a lookahead wait for, `program` with them behind it, but for service times and kinds.
+    """`program` with the tasks of a lookahead behind it, but for service times and kinds, by what those tasks wait for.
 
     All segments of one template share it: writing one anew takes as long as running it (`benchmarks/caches.py`)."""
 

@@ -35,6 +35,7 @@ class Part:
     """Periods that are alike, or all but the last, which has other service times and traffic."""
 
     periods: int
+    """Number of periods."""
     repetitions: list[Repetition]
     last: list[Repetition] | None = None
 
@@ -66,6 +67,7 @@ class Template:
     source: Ints
     """(T,) position of each stored task's step among all that were written down."""
     prefetch_waits: dict[int, tuple[Label, ...]]
+    """Roles of earlier segments that each stored task waits for."""
     prefetchable: tuple[tuple[int, tuple[Label, ...]], ...]
     """Stored task and what it waits for, of each that may run ahead."""
     all_prefetchable: bool
@@ -259,7 +261,7 @@ class _Dependencies:
         steps, index = period.steps, period.index
         number = {role: r for r, role in enumerate(period.roles)}
         self.places = [np.flatnonzero(np.array([role in step.roles for step in steps])[index]) for role in period.roles]
-        """By role, the positions of its steps in a period."""
+        """The positions in a period of each role's steps."""
         self.of_role = dict(zip(period.roles, self.places, strict=True))
         labels = [label for step in steps for label in step.after]
         counts = np.array([len(step.after) for step in steps])
@@ -302,7 +304,7 @@ class _Past:
     periods: int
     first_block: int
     ends: list[int]
-    """By block, tasks up to its end."""
+    """Number of tasks up to the end of each block."""
 
     def place(self, task: int) -> tuple[int, int]:
         """(block, offset before its end) of a task, counted from the first period."""
@@ -315,11 +317,11 @@ class _Block:
     period: _Period
     repeat: int
     dependencies: Ints
-    """By task, how many."""
+    """Number of dependencies of each task."""
     dependency_block: Ints
     dependency_offset: Ints
     external: dict[int, list[Label]]
-    """By position in the period: what is not of this segment."""
+    """What each position in the period waits for that is not of this segment."""
 
 
 def _join(blocks: Sequence[_Block]) -> Program:

@@ -25,7 +25,7 @@ class LayerReport:
     busy first."""
     compute_cycles: int
     stall_cycles: dict[str, int]
-    """By what the idle compute unit waited for."""
+    """Idle cycles by what the compute unit waited for."""
     utilisation: float
     """Work done over the most that the layer's compute unit could have done at this precision, 0 to 1: in the layer's
     cycles, or, where they are fewer because it overlaps with another layer, in the cycles in which the unit was
@@ -170,8 +170,8 @@ class PartialReport:
 
 
 def add_up(values: Iterable[float]) -> float:
-    """From the left to the right, each sum rounded, as arrays of candidates are added up in `batch.py`; `sum` rounds
-    otherwise from Python 3.12 on."""
+    """The sum from the left to the right, each partial sum rounded, as arrays of candidates are added up in `batch.py`;
+    `sum` rounds otherwise from Python 3.12 on."""
     total = 0.0
     for value in values:
         total += value

@@ -1,4 +1,4 @@
-"""The same candidates on one architecture after the other: what does not depend on hardware is found once.
+"""Candidates on one architecture after the other: what does not depend on hardware is found once.
 
 A candidate that an architecture cannot run is left out with the reason, the others are simulated.
 """
@@ -42,7 +42,7 @@ class _Grouped:
     code: Ints
     """(N, segments of a network) positions in `segments`."""
     firsts: list[int]
-    """By segment of a network, its first layer."""
+    """The first layer of each segment of a network."""
 
 
 @dataclass

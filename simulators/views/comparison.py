@@ -25,7 +25,7 @@ class Comparison:
     """The architecture's, with what was changed."""
     report: Report
     latency_ratio: float
-    """To the first variant's: 0.5 is twice as fast."""
+    """Latency as a multiple of the first variant's: 0.5 is twice as fast."""
     energy_ratio: float
     energy_delay_ratio: float
     area_mm2: float | None

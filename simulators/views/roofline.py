@@ -15,16 +15,16 @@ from simulators.run.report import LayerReport, Report
 
 @dataclass(frozen=True)
 class Roofline:
-    """Of a layer or of a network."""
+    """A point of the roofline: a layer, or a whole network."""
 
     work: int
     """Multiply-accumulates of the products."""
     cycles: int
     compute_cycles: float
-    """Of the busiest unit, at its peak."""
+    """Cycles that the busiest compute unit takes at its peak."""
     unit: str
     memory_cycles: float
-    """Of the busiest level of memory, at its bandwidth."""
+    """Cycles that the busiest level of memory takes at its bandwidth."""
     level: str
     bytes_moved: float
     """Over that level."""
@@ -66,13 +66,13 @@ class Roofline:
 
 
 def roofline(report: Report) -> Roofline:
-    """Of a whole network."""
+    """The point of a whole network."""
     return _roofline(report.layers, report)
 
 
 def layer_roofline(layer: LayerReport, report: Report) -> Roofline:
-    """Of one layer, in the cycles charged to it or, where they are fewer because it overlaps with another, in those in
-    which its unit was busy."""
+    """The point of one layer, in the cycles charged to it or, where they are fewer because it overlaps with another, in
+    those in which its unit was busy."""
     return _roofline((layer,), report)
 
 

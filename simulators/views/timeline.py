@@ -68,6 +68,6 @@ def timeline(trace: Trace, arch: Arch) -> dict[str, Any]:
 
 
 def _names(trace: Trace, lengths: list[int]) -> list[list[str]]:
-    """By segment, the names of its layers."""
+    """Names of the layers of each segment."""
     layers = iter(trace.layers)
     return [[next(layers).name for _ in range(length)] for length in lengths]

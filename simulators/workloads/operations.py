@@ -60,7 +60,7 @@ class Operand(NamedTuple):
     name: str
     """`weights`, `activations`, `second activations`, `vectors` or `outputs`."""
     elements: int
-    """As they lie in memory, each once."""
+    """Number of elements as they lie in memory, each once."""
     width_bits: int
     """Bits of an element."""
 
@@ -171,7 +171,9 @@ class Matmul(_Weighted):
 
     op: Literal["matmul"] = "matmul"
     out_features: Size
+    """Rows of the weight matrix (M)."""
     in_features: Size
+    """Columns of the weight matrix, the length of the reduction (K)."""
     recurrent: bool = False
     """True: vector t+1 needs the result of vector t, and vectors stay on chip between steps."""
     active: Activity = 1.0
@@ -222,7 +224,7 @@ class _Window(Layer):
     """A layer whose outputs each see a window of a map of channels."""
 
     input_size: Extent
-    """Of the map, without padding."""
+    """Height, width of the map, without padding."""
     kernel: Extent
     stride: Extent = (1, 1)
     padding: Margin = (0, 0)
@@ -258,8 +260,11 @@ class Conv2d(_Window, _Weighted):
 
     op: Literal["conv2d"] = "conv2d"
     in_channels: Size
+    """Channels of the map."""
     out_channels: Size
+    """Channels of the result."""
     groups: Size = 1
+    """Groups of channels that are convolved apart."""
     expanded: bool = False
     """Whether inputs lie in memory once for every kernel position (im2col), as a host can prepare the network's own."""
 
@@ -296,9 +301,13 @@ class ActivationMatmul(Layer):
 
     op: Literal["activation_matmul"] = "activation_matmul"
     out_features: Size
+    """Rows of the first matrix (M)."""
     in_features: Size
+    """Length of the reduction (K)."""
     vectors: Size
+    """Columns of the second matrix (N)."""
     heads: Size = 1
+    """Pairs of matrices at each step."""
     second_bits: BitWidth
     """Width of the M × K operand."""
 
@@ -414,6 +423,7 @@ class Pool2d(_Window, VectorLayer):
     op: Literal["pool2d"] = "pool2d"
     kind: Literal["max", "average"]
     channels: Size
+    """Channels of the map, and of the result."""
 
     @property
     def operations_per_step(self) -> dict[str, int]:

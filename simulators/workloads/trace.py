@@ -91,14 +91,14 @@ class Trace(BaseModel):
         return sum(layer.parameter_bits for layer in self.layers)
 
     def at_bits(self, weight_bits: int, activation_bits: int) -> Trace:
-        """The same network with all products and convolutions at these bits; results follow (see `widths`)."""
+        """This network with all products and convolutions at these bits; results follow (see `widths`)."""
         bits = np.full((1, len(self.products), 2), (weight_bits, activation_bits), np.int64)
         widths = zip(*(of_layers[0].tolist() for of_layers in self.widths(bits)), strict=True)
         layers = [layer.at_bits(*of_layer) for layer, of_layer in zip(self.layers, widths, strict=True)]
         return Trace.model_validate({**dict(self), "layers": [layer.model_dump() for layer in layers]})
 
     def at_steps(self, steps: int) -> Trace:
-        """The same network over so many frames. Raises InputError for a layer whose activity is that of its own
+        """This network over so many frames. Raises InputError for a layer whose activity is that of its own
         steps."""
         for layer in self.layers:
             if isinstance(layer, Matmul) and isinstance(layer.active, tuple) and len(layer.active) != steps:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulators.engine.program import Ints
 from simulators.inputs.errors import InputError
 
 DIGIT_BITS = 2
@@ -40,7 +41,8 @@ def multiply(
     w = digits(weights, weight_bits, weights_signed)
     bricks = a[..., :, None] * w[..., None, :]
     shifts = DIGIT_BITS * (np.arange(a.shape[-1])[:, None] + np.arange(w.shape[-1]))
-    return (bricks << shifts).sum(axis=(-2, -1))
+    products: Ints = (bricks << shifts).sum(axis=(-2, -1))
+    return products
 
 
 def products_per_cycle(activation_bits: int, weight_bits: int) -> float:

@@ -26,16 +26,16 @@ class Bounds:
     """T tilings of one product, (T,) each. Everything but `cycles` is exact."""
 
     cycles: Ints
-    """That a tiling takes at least, behind another product of its kind."""
+    """Cycles that a tiling takes at least, behind another product of its kind."""
     array_cycles: Ints
-    """In which the array works."""
+    """Cycles in which the array works."""
     weight_bits: Ints
-    """From DRAM, as the next two."""
+    """Bits of weights that come from DRAM."""
     input_bits: Ints
     extra_bits: Ints
-    """Of what the elementwise work takes besides the results."""
+    """Bits from DRAM of what the elementwise work takes besides the results."""
     stored_bits: Ints
-    """To DRAM."""
+    """Bits of results that go to DRAM."""
     column_reads: Ints
     """How often an input leaves its buffer: for each column group of each output tile."""
     parts: Ints

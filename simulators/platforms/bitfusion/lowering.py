@@ -138,7 +138,7 @@ def work_of(layer: Layer, spec: BitFusionSpec) -> LayerWork:
 
 @lru_cache(maxsize=KEYS)
 def _buffer_energy(spec: BitFusionSpec) -> list[tuple[str, str, str, float, float]]:
-    """By buffer: its name, how its traffic is called, and pJ a bit read and written."""
+    """For each buffer its name, how its traffic is called, and pJ a bit read and written."""
     names = ("input_buffer", "weight_buffer", "output_buffer")
     figures = [spec.buffer_energy(name) for name in names]
     return [(n, f"{n}_read", f"{n}_write", f.read, f.write) for n, f in zip(names, figures, strict=True)]

@@ -201,9 +201,9 @@ class _Shared:
     """What was tried for architectures with equal `tasks_key`."""
 
     tried: dict[tuple[Layer, VectorLayer | None, Buffers], _Tried] = field(default_factory=dict)
-    """By product, what runs behind it, and buffers."""
+    """Tilings to try by product, what runs behind it, and buffers."""
     timed: dict[tuple[Layer, VectorLayer | None, Buffers | None], dict[Tiling, Trial]] = field(default_factory=dict)
-    """By product, what runs behind it, and buffers where they matter: the trials of its tilings."""
+    """Trials of tilings by product, what runs behind it, and buffers where they matter."""
 
 
 @lru_cache(maxsize=KEYS)

@@ -27,9 +27,11 @@ class Shape(NamedTuple):
     """A matrix product as the array sees it."""
 
     outputs: int
+    """Number of results of a vector."""
     inputs: int
     """Length of the reduction."""
     vectors: int
+    """Number of vectors."""
     weight_bits: int
     activation_bits: int
     lanes: int
@@ -37,30 +39,35 @@ class Shape(NamedTuple):
     passes: int
     """Cycles of one product: more than one for operands wider than a fusion unit's."""
     positions: int = 1
-    """Of a convolution's kernel: parts of the reduction that are done one after the other."""
+    """Positions of a convolution's kernel: parts of the reduction that are done one after the other."""
     map_height: int = 0
-    """Of the results of a convolution whose inputs are not expanded in memory; 0 of any other product."""
+    """Rows of the results of a convolution whose inputs are not expanded in memory; 0 of any other product."""
     map_width: int = 0
+    """Results of a row of that map."""
     kernel_height: int = 0
     """What the kernel covers on the map."""
     kernel_width: int = 0
+    """Elements of a row."""
     stride_height: int = 0
+    """Elements of the map between the windows of two neighbouring results."""
     stride_width: int = 0
+    """Elements of a row between them."""
 
 
 class Limits(NamedTuple):
     """The hardware as a tiling sees it."""
 
     weight_bits: int
-    """That a tile may fill of the weight buffer, as the next two of theirs."""
+    """Bits of the weight buffer that a tile may fill; so of the next two."""
     input_bits: int
     output_bits: int
     sum_bits: int
     """Width of a partial sum."""
     columns: int
+    """Columns of the array."""
     dram_bits_per_cycle: int
     pipeline_cycles: int
-    """From the array's last input of a tile to its results."""
+    """Cycles from the array's last input of a tile to its results."""
     buffer_parts: int
     """Tiles that the output buffer holds at a time."""
 
@@ -79,13 +86,14 @@ class Results(NamedTuple):
     op_cycles: int = 0
     """Lane cycles of the elementwise work; 0: there is none, and results go to DRAM as they are."""
     lanes: int = 1
+    """Lanes of the post-processing unit."""
 
 
 @compiled
 def rank_tilings(
     limits: Limits, cuts: Ints, shape: Shape, first: Ints, costs: Floats, of_cut: Ints, costs_of_cut: Floats
 ) -> int:
-    """Those of the tilings that fit with the least lower bounds of their costs, in order, of equals the first first.
+    """The tilings that fit and have the least lower bounds of their costs, in order, of equals the first first.
 
     cuts (C,): lengths of a tile's reduction. first (T, 4) takes outer (0 outputs, 1 vectors), m, k, n of as many as
     there are, costs (T, 4) their bounds; of_cut (C, 4), costs_of_cut (C, 4) those of the least one of each cut, m 0 if

@@ -17,6 +17,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.engine.program import Ints
 from simulators.hardware.sram import sram_table_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.jit import compiled
@@ -37,7 +38,9 @@ class PublishedHardware:
     configuration."""
 
     rows: int = 16
+    """Fusion units of a column."""
     columns: int = 32
+    """Fusion units of a row."""
     widest_operand_bits: int = 8
     narrowest_operand_bits: int = 2
     dram_bits_per_cycle: int = 192
@@ -55,11 +58,17 @@ class PublishedLayer:
     """One layer. `expanded` (im2col) holds for convolutions fed by the network's input."""
 
     kernel: int
+    """Elements along each side of the kernel."""
     output_size: int
+    """Results along each side of a channel."""
     stride: int
+    """Elements between the windows of two neighbouring results."""
     in_channels: int
+    """Number of input channels."""
     out_channels: int
+    """Number of output channels."""
     batch: int
+    """Inputs that are computed together."""
     activation_bits: int
     weight_bits: int
     expanded: bool = False
@@ -112,7 +121,7 @@ def evaluate(layer: PublishedLayer, hardware: PublishedHardware) -> PublishedRes
     o = layer.output_size
     shape = np.array([layer.batch, o, o, layer.in_channels, layer.out_channels, layer.kernel, layer.stride], np.int64)
     figures = np.zeros(21, np.int64)
-    found = _search(  # type: ignore[call-arg]
+    found = _search(
         shape, layer.activation_bits, layer.weight_bits, layer.expanded, hardware.rows * fused, hardware.columns,
         hardware.dram_bits_per_cycle, np.array(hardware.half_bits(), np.int64), ORDERS, *tiles, energies, figures,
     )  # fmt: skip
@@ -142,11 +151,11 @@ def evaluate(layer: PublishedLayer, hardware: PublishedHardware) -> PublishedRes
     )
 
 
-def _tiles(layer: PublishedLayer, hardware: PublishedHardware) -> tuple[NDArray[np.int64], ...]:
+def _tiles(layer: PublishedLayer, hardware: PublishedHardware) -> tuple[Ints, Ints, Ints, Ints]:
     """Tile sizes tried of b, ow = oh, ic, oc: powers of two clipped to the dimension; oc in multiples of the
     columns."""
 
-    def powers(whole: int, unit: int = 1) -> NDArray[np.int64]:
+    def powers(whole: int, unit: int = 1) -> Ints:
         sizes = [min(unit, whole)]
         while sizes[-1] < whole:
             sizes.append(min(sizes[-1] * 2, whole))
@@ -195,8 +204,11 @@ def sram_table() -> dict[tuple[float, int, int], tuple[float, float]]:
 
 
 @compiled
-def _search(shape, a_bits, w_bits, expanded, lanes, columns, bandwidth, half, orders, b_tiles, o_tiles, ic_tiles,
-            oc_tiles, energies, best):  # type: ignore[no-untyped-def]  # fmt: skip
+def _search(
+    shape: Ints, a_bits: int, w_bits: int, expanded: bool, lanes: int, columns: int, bandwidth: int, half: Ints,
+    orders: Ints, b_tiles: Ints, o_tiles: Ints, ic_tiles: Ints, oc_tiles: Ints, energies: NDArray[np.float64],
+    best: Ints,
+) -> bool:  # fmt: skip
     """Fills `best` with the 21 figures of the best mapping; False if no tile fits."""
     kernel, stride = shape[5], shape[6]
     taps = kernel * kernel

@@ -55,13 +55,16 @@ class PostProcessing(SpecPart):
     cycles_per_op: dict[str, ServiceCycles]
     """Cycles of one operation on one lane, by kind."""
     pj_per_op: dict[str, Figure]
+    """Energy of one operation in pJ, by kind."""
 
 
 class ReadWrite(SpecPart):
     """SRAM energy of a bit, in pJ."""
 
     read: Figure
+    """Energy of a bit read, in pJ."""
     write: Figure
+    """Energy of a bit written, in pJ."""
 
 
 class BitFusionEnergy(SpecPart):
@@ -75,7 +78,7 @@ class BitFusionEnergy(SpecPart):
     output_buffer_pj_per_bit: ReadWrite | Literal["cacti"]
     sram_leakage_mw: Figure | Literal["cacti"]
     unit_leakage_mw: Figure
-    """Of one fusion unit."""
+    """Leakage in mW of one fusion unit."""
 
 
 class BitFusionArea(SpecPart):
@@ -127,7 +130,7 @@ class BitFusionSpec(PlatformSpec):
     mapping: FixedMapping | None = None
 
     def buffer_energy(self, name: str) -> ReadWrite:
-        """Of `input_buffer`, `weight_buffer` or `output_buffer`."""
+        """Energy in pJ of a bit read and written of `input_buffer`, `weight_buffer` or `output_buffer`."""
         figure: ReadWrite | str = getattr(self.energy, f"{name}_pj_per_bit")
         if isinstance(figure, ReadWrite):
             return figure
@@ -136,7 +139,7 @@ class BitFusionSpec(PlatformSpec):
 
     @property
     def leakage_mw(self) -> float:
-        """Of SRAM and core; 0 where `corrections` switches it off, as the released simulator does."""
+        """Leakage in mW of SRAM and core; 0 where `corrections` switches it off, as the released simulator does."""
         if not self.corrections.leakage:
             return 0.0
         sram = self.energy.sram_leakage_mw

@@ -154,7 +154,9 @@ class Loops(NamedTuple):
     m: int
     """Tiles of the outputs."""
     k: int
+    """Tiles of the reduction."""
     n: int
+    """Tiles of the vectors."""
     alike: bool
     """Whether the last tile of the outer loop is as large as the others."""
     groups: int
@@ -166,8 +168,11 @@ class Mark(NamedTuple):
 
     what: str
     m: int
+    """Which size of the outputs."""
     k: int
+    """Which size of the reduction."""
     n: int
+    """Which size of the vectors."""
 
 
 class LoopNest:
@@ -188,7 +193,7 @@ class LoopNest:
         self._marks = marks - 1
         self.marks = tuple(numbers)
         self._counts = [counts.bits[str(at)] for at in numbers.values()]
-        """By mark, how often there is such a task."""
+        """Number of tasks of each mark."""
 
     def segment(self, costs: Sequence[Cost], works: tuple[LayerWork, ...]) -> Segment:
         """The segment with costs by mark; traffic is added to the works, where there are any."""

@@ -33,6 +33,7 @@ class Window(NamedTuple):
     extent: tuple[int, int]
     """Height, width of what the kernel covers on the map."""
     stride: tuple[int, int]
+    """Height, width in elements between two neighbouring windows."""
     output: tuple[int, int]
     """Height, width of the result."""
 
@@ -42,9 +43,11 @@ class Product:
     """One matrix product as the array sees it."""
 
     outputs: int
+    """Number of results of a vector (M)."""
     inputs: int
     """Length of the reduction."""
     vectors: int
+    """Number of vectors (N)."""
     weight_bits: int
     activation_bits: int
     window: Window | None = None
@@ -85,8 +88,11 @@ class Tiling(NamedTuple):
 
     outer: Outer
     m: int
+    """Outputs of a tile."""
     k: int
+    """Inputs of a tile: the part of the reduction."""
     n: int
+    """Vectors of a tile."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class Hardware:
     buffers: Buffers
     dram_bits_per_cycle: int
     pipeline_cycles: int
-    """From the array's last input of a tile to its results: systolic fill and drain."""
+    """Cycles from the array's last input of a tile to its results: systolic fill and drain."""
     mapping: FixedMapping | None
 
     @classmethod
@@ -163,8 +169,8 @@ def tile_cycles(hardware: Hardware, product: Product, m: int, k: int, n: int) ->
 
 
 def promising(hardware: Hardware, product: Product, count: int) -> list[Tiling]:
-    """Of the tilings that fit the first `count`, and the first ones of as many different cuts of the reduction, ranked
-    by lower bounds of their costs (`mapping_kernels.py`).
+    """The first `count` tilings that fit, and the first ones of as many different cuts of the reduction, ranked by
+    lower bounds of their costs (`mapping_kernels.py`).
 
     Tiles are outputs in multiples of the columns, the reduction in equal parts, vectors in powers of two. Raises
     InputError that says which buffer is too small and by how much if not even the smallest tile fits.

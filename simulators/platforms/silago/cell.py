@@ -53,7 +53,9 @@ class Event:
     """What a unit does from `start` to `end` (not included), in cycles from the first issue."""
 
     start: int
+    """First cycle."""
     end: int
+    """First cycle after it."""
     unit: str
     what: str
 
@@ -153,7 +155,7 @@ def _check(events: Sequence[Event]) -> None:
 
 
 def cycles(events: Sequence[Event]) -> int:
-    """From the first issue to the end of the last instruction."""
+    """Cycles from the first issue to the end of the last instruction."""
     return max(event.end for event in events if event.unit == "sequencer")
 
 

@@ -47,13 +47,13 @@ class DiMArch(SpecPart):
     link_bits_per_cycle: Units
     """Between a column and its tiles."""
     read_latency_cycles: ServiceCycles
-    """From the issue of a row read to the register file, first hop included."""
+    """Cycles from the issue of a row's read to the register file, first hop included."""
     extra_hops: Cycles = 0
     """Hops beyond the first to the farthest tile of a column."""
 
     @property
     def first_row_cycles(self) -> int:
-        """From the issue of a row's read to the register file: a further hop takes a cycle each way."""
+        """Cycles from the issue of a row's read to the register file: a further hop takes a cycle each way."""
         return self.read_latency_cycles + 2 * self.extra_hops
 
 
@@ -65,6 +65,7 @@ class SilagoEnergy(SpecPart):
     register_file_pj_per_bit: Figure
     noc_pj_per_bit: Figure
     pj_per_op: dict[str, Figure]
+    """Energy of one elementwise operation in pJ, by kind."""
     leakage_mw: Figure
 
 
