@@ -1,10 +1,10 @@
-# Two commands: `make demo` and `make test`. Each sets everything up first.
+# `make demo` and `make test`; `make check` is the fast loop. Each sets everything up first.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test setup lint clean
+.PHONY: demo test check benchmarks setup lint clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -22,10 +22,17 @@ demo: setup
 
 lint: setup
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: lint
+	$(BIN)/python -m pytest -m 'not slow'
+
+benchmarks: setup
+	$(BIN)/python benchmarks/run_all.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from simulators import load_arch, load_trace, simulate
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "explore-hardware.md").read_text()
 
@@ -42,9 +44,26 @@ def test_the_models_of_ones_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_example_of_a_platform_is_short() -> None:
-    """That it runs is tested in tests/cli/test_plugins.py."""
+    """That it runs is tested in tests/cli/test_plugin_commands.py."""
     example = ROOT / "docs" / "examples" / "output_stationary.py"
     assert len(example.read_text().splitlines()) <= 100
+
+
+def test_the_figures_of_mohaqs_sru_are_those_of_the_table() -> None:
+    page = (ROOT / "docs" / "validation.md").read_text()
+    rows = re.findall(r"^\| (\d+)x\d+ \| ([\d.]+) \| ([\d.]+) \| ([\d.–]+) \| ([\d.–]+) \|$", page, re.MULTILINE)
+    assert [row[0] for row in rows] == ["16", "8", "4", "2"]
+    for bits, *figures in rows:
+        for arch, latency, energy in (("bitfusion", *figures[:2]), ("silago", *figures[2:])):
+            if latency == "–":
+                continue
+            report = simulate(load_trace(f"mohaq-sru-{bits}bit"), load_arch(arch))
+            assert f"{report.latency_ms:.{len(latency.split('.')[1])}f}" == latency
+            assert f"{report.energy_uj_per_frame:.1f}" == energy
+
+
+def test_the_readme_is_a_page() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
 def test_every_example_has_a_folder_of_its_own() -> None:
