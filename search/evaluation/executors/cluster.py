@@ -84,7 +84,7 @@ class Dask:
         self._provided, self._names = set(), []
 
     def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
-        """See `search.executor.Executor`."""
+        """See `search.evaluation.executors.executor.Executor`."""
         if not groups:
             return
         client = self._connected()
