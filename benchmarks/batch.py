@@ -13,7 +13,8 @@ from timing import seconds
 
 from simulators import Elementwise, load_arch, load_trace, simulate, simulate_batch
 from simulators.platforms.bitfusion.mapper import forget_mappings
-from simulators.run.simulation import simulator, store
+from simulators.run.segment_cache import shared_cache
+from simulators.run.simulation import simulator
 
 CANDIDATES = 10_000
 
@@ -28,7 +29,7 @@ def main() -> None:
         draw = np.random.default_rng(1).integers
         simulate_batch(trace, arch, pairs[draw(0, len(pairs), (1, products))])  # compiles
         simulator.cache_clear()
-        store.cache_clear()
+        shared_cache.cache_clear()
         forget_mappings()
         bits = pairs[draw(0, len(pairs), (CANDIDATES, products))]
         began = time.perf_counter()

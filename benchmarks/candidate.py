@@ -19,7 +19,7 @@ from simulators.run.simulation import Simulator
 
 def evaluate(known: Simulator, trace: Trace, arch: Arch) -> int:
     numbers = known.segments(trace.layers)
-    charged = [passage.charged for passage in known.run(numbers)]
+    charged = [passage.charged for passage in known.cache.run(numbers)]
     return make_report(trace, arch, known.lowered(numbers), charged).cycles
 
 
@@ -38,7 +38,7 @@ def main() -> None:
             known = Simulator(arch, alone=True)
 
             def run_again(known: Simulator = known, trace: Trace = trace, arch: Arch = arch) -> int:
-                known.store.forget_passages()
+                known.cache.forget_timings()
                 return evaluate(known, trace, arch)
 
             all_new = seconds(anew, 3)

@@ -15,9 +15,10 @@ import torch
 from timing import seconds
 
 from quant import Recogniser, homogeneous, load_model
+from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.grid import Grid, fixed_point_grid
-from quant.arithmetic.protocol import FloatArithmetic, by_gate
-from quant.networks.recurrence import sru_recurrence_fixed
+from quant.networks.sru import SruLayer, by_gate
+from quant.networks.sru_recurrence import sru_recurrence_fixed
 
 BITS = (8, 4)
 
@@ -36,11 +37,12 @@ class FakeQuantization(FloatArithmetic):
         y = torch.nn.functional.linear(fake(x, self.calibration.activations[site][self.bits]), self.weights[site], bias)
         return fake(y, self.calibration.results[site])
 
-    def sru(self, site, x, weight, vectors, lengths):  # type: ignore[no-untyped-def]
-        u = by_gate(self.product(site, x, weight), vectors)
-        vectors = fixed_point_grid(float(vectors.abs().max())).round(vectors)
+    def recurrence(self, layer, x, lengths):  # type: ignore[no-untyped-def]
+        assert isinstance(layer, SruLayer)
+        u = by_gate(self.product(layer.site, x, layer.weight))
+        vectors = fixed_point_grid(float(layer.vectors.abs().max())).round(layer.vectors)
         one = torch.ones(u.shape[2:])
-        steps = self.calibration.results[site].step, self.calibration.states[site].step
+        steps = self.calibration.results[layer.site].step, self.calibration.states[layer.site].step
         return sru_recurrence_fixed(u, one, vectors, lengths, *steps)
 
 
@@ -80,7 +82,7 @@ def main() -> None:
     print(f"highest rate of products: {2e-9 * peak:,.0f} GOP/s on {torch.get_num_threads()} threads")
     for name in sys.argv[1:] or ["sru"]:
         model = load_model(name)
-        macs = model._split("dev").features.frames * sum(site.weights for site in model.sites)
+        macs = model.utterances("dev").frames * sum(site.weights for site in model.sites)
         for bits in BITS:
             once(model, bits)
             if name == "sru":

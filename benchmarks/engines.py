@@ -11,7 +11,7 @@ from timing import seconds
 
 from simulators import load_arch, load_trace
 from simulators.engine import reference, run_tasks
-from simulators.engine.machine import unroll
+from simulators.engine.program import unroll
 from simulators.run.simulation import Simulator
 
 TRACE, ARCH = "mohaq-sru-8bit", "bitfusion"
@@ -26,8 +26,8 @@ def main() -> None:
     every_task = seconds(lambda: run_tasks(lowered.machine, lowered.program), 20)
 
     def forward() -> int:
-        known.store.forget_passages()
-        return sum(passage.cycles for passage in known.run(numbers))
+        known.cache.forget_timings()
+        return sum(passage.cycles for passage in known.cache.run(numbers))
 
     forwarded = seconds(forward, 20)
     assert forward() == reference.run(lowered.machine, lowered.program).cycles

@@ -95,9 +95,7 @@ def asked_by(model: Recogniser, method: str, arguments: argparse.Namespace) -> l
 
 def sharing(model: Recogniser, room_bytes: int) -> Recogniser:
     """Another with the same data, which keeps results in so much room."""
-    other = Recogniser(model.checkpoint, weights=model.weights)
-    other._splits, other._cache = model._splits, PrefixCache(room_bytes)
-    return other
+    return model.sharing_speech(model.checkpoint, model.weights, room_bytes)
 
 
 def seconds_of(model: Recogniser, groups: Sequence[Group], forgetful: bool = False) -> float:

@@ -16,8 +16,9 @@ from timing import seconds
 from torch.nn import functional
 
 from quant.arithmetic.glibc_memory import keep_freed_memory
-from quant.networks.recurrence import sru_recurrence
-from quant.networks.sru import Sru, SruGeometry
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
+from quant.networks.sru_recurrence import sru_recurrence
 from quant.training.loop import BFloat16Arithmetic
 
 STEPS, BATCH, CELLS = 256, 16, 550
@@ -76,7 +77,7 @@ def compiled_loop() -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | No
 
 def training_step() -> float:
     """Frames a second of a full-size training step on made-up data of three lengths."""
-    network = Sru(SruGeometry())
+    network = Network(geometry("sru", {}))
     network.initialise(torch.Generator().manual_seed(0))
     batches = [(torch.randn(t, 4096 // t, 23), torch.randint(117, (t * (4096 // t),))) for t in (192, 320, 512)]
 

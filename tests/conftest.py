@@ -16,6 +16,6 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint made by `mohaq train --small`."""
     if importlib.util.find_spec("espeakng_loader") is None:
         pytest.skip("espeakng-loader is not installed: the embedded corpus cannot be made")
-    from quant.training.training_run import run_training
+    from quant.runs.training_run import run_training
 
     return run_training(tmp_path_factory.mktemp("small"), small=True)

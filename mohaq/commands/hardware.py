@@ -41,7 +41,7 @@ def simulate(
     """Simulate one utterance of a trace on an architecture: cycles, stalls, energy, layer by layer."""
     from simulators import load_arch
     from simulators import simulate as run_simulation
-    from simulators.platforms.bitfusion.published_report import published_report
+    from simulators.run.published import published_report
     from simulators.views.precision_notes import unlisted_precisions
     from simulators.views.report_tables import mappings_of, print_mappings, print_report
     from simulators.workloads.workload import load_workload

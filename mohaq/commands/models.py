@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from quant.evaluation.rates import ReferenceCheck
 
 
-@command(
-    epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`"
-)
+@command(epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`")
 def evaluate(
     bits: Annotated[str, Bits.__metadata__[0]] = "",
     model: ModelName = "sru",
@@ -56,14 +54,16 @@ def evaluate(
     if not (bits or exported):
         raise InputError("--bits: missing: a width such as 8, weights x activations such as 4x8, or float")
     if exported:
-        from quant.files.export import load_export
+        from quant.evaluation.loading import load_exported_model
 
         candidate: dict[str, tuple[int, int]] | None
         if bits:
             raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
         if per_channel or (clipping, activation_clipping) != ("mse", "mse"):
             raise InputError(f"--clipping: {model} is an exported model: what it clips is in its model.json")
-        recogniser, candidate = load_export(Path(model), corpus_root(corpus, root), skip_bad=skip_bad, every=every)
+        recogniser, candidate = load_exported_model(
+            Path(model), corpus_root(corpus, root), skip_bad=skip_bad, every=every
+        )
     else:
         recogniser = load_recogniser(model, corpus, root, clipping, activation_clipping, per_channel, skip_bad, every)
         candidate = None if bits == "float" else recogniser.parse_bits(bits)
@@ -133,10 +133,10 @@ def delta(
         names = [site.name for site in recogniser.sites]
         table = Table("x", "h", "FC", "error %", "eliminated %", f"transmitted %: {' '.join(names)}", box=SIMPLE_HEAD)
         for point in points:
-            found = point.found
+            result = point.result
             table.add_row(
-                str(point.x), "-" if point.h is None else str(point.h), str(point.fc), f"{found.rate.error:.2f}",
-                f"{100 * found.eliminated:.1f}", " ".join(f"{100 * found.active[name]:.0f}" for name in names),
+                str(point.x), "-" if point.h is None else str(point.h), str(point.fc), f"{result.rate.error:.2f}",
+                f"{100 * result.eliminated:.1f}", " ".join(f"{100 * result.active[name]:.0f}" for name in names),
             )  # fmt: skip
         out.print(table)
 
@@ -173,7 +173,7 @@ def export(
     from quant.files.export import export as write_export
 
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
-    write_export(recogniser, recogniser.parse_bits(bits), output)
+    write_export(recogniser.checkpoint, recogniser.weights, recogniser.parse_bits(bits), output)
     out.print(f"{output}: model.safetensors and model.json", highlight=False)
 
 
@@ -185,7 +185,7 @@ def train(
             "--out", help="Folder of the run: its state after each epoch, the log, and model.safetensors at the end."
         ),
     ],
-    cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru` or `ligru`.")] = "sru",
+    cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru`, `ligru`, or a plugin's.")] = "sru",
     layers: Annotated[int | None, typer.Option(min=1, help="Default: the published number.")] = None,
     cells: Annotated[int | None, typer.Option(min=1, help="Cells of a layer and direction; default: 550.")] = None,
     corpus: Corpus = "embedded",
@@ -205,7 +205,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Train a speech recogniser, calibrate it, and write its checkpoint and card."""
-    from quant.training.training_run import run_training
+    from quant.runs.training_run import run_training
 
     path = run_training(
         output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, epochs=epochs, seed=seed,
@@ -214,9 +214,7 @@ def train(
     out.print(f"checkpoint: {path}", highlight=False)
 
 
-@command(
-    epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped"
-)
+@command(epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped")
 def retrain(
     bits: Bits,
     output: Annotated[Path, written("--out", help="Folder of the run: its state, and retrained.safetensors.")],
@@ -230,9 +228,9 @@ def retrain(
 ) -> None:
     """Retrain a model for given bit-widths, full-precision weights under quantized ones."""
     from quant import load_model
+    from quant.runs.training_run import training_progress
     from quant.training.retraining import recipe_of
     from quant.training.retraining import retrain as run_retraining
-    from quant.training.training_run import training_progress
 
     recogniser = load_recogniser(model, corpus, root)
     candidate = recogniser.parse_bits(bits)

@@ -7,7 +7,7 @@ that of multiplying the held input. Input products run forward in time for both 
 of their own direction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,23 +16,16 @@ import torch
 from quant.arithmetic import kernels
 from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Operand, split, values
-from quant.sites.site import Site
-
-
-def thresholds_of(sites: Sequence[Site], x: int, h: int, fc: int) -> dict[str, int]:
-    """One threshold for each group of sites: inputs of layers, recurrent inputs (U), and the output layer; the first
-    site transmits every change (Delta networks on Shrink and Eliminate's quantized models, Rezk et al. 2020)."""
-    first = sites[0].name
-    groups = {site.name: h if site.name.startswith("U") else fc if site.name == "FC" else x for site in sites}
-    return {**groups, first: 0}
 
 
 @dataclass
 class Delta:
-    """Thresholds of sites for one batch of utterances of these lengths, and what was transmitted."""
+    """Thresholds of sites for one batch of utterances, and what was transmitted."""
 
     thresholds: Mapping[str, int]
+    """Threshold of each site, in activation codes."""
     lengths: torch.Tensor
+    """(B,) in frames."""
     active: dict[str, np.ndarray] = field(default_factory=dict)
     """site → (T, directions, B): the share of its input's elements that were transmitted; 0 past an utterance's end."""
 
@@ -45,10 +38,11 @@ class Delta:
         return split(codes, grid)
 
     def share(self, site: str, utterance: int, direction: int) -> np.ndarray:
-        """(T,) of one utterance of the batch, without what lies past its end."""
+        """The share of a site's input that one utterance of the batch transmits at each of its frames (T,). `direction`
+        counts only where the site has an input of its own for each."""
         shares = self.active[site][: int(self.lengths[utterance])]
         return shares[:, min(direction, shares.shape[1] - 1), utterance]
 
     def record(self, site: str, counts: np.ndarray, inputs: int) -> None:
-        """`counts` (T, directions, B) of transmitted elements out of `inputs`."""
+        """Note the `counts` (T, directions, B) of transmitted elements out of `inputs`."""
         self.active[site] = counts / inputs

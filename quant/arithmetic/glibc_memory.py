@@ -47,7 +47,7 @@ def _group_limits(root: Path) -> list[int]:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return []
-    found = []
+    limits = []
     for line in lines:
         _, controllers, name = line.split(":", 2)
         if controllers == "":
@@ -59,7 +59,7 @@ def _group_limits(root: Path) -> list[int]:
         group = mount / name.lstrip("/")
         for folder in (group, *group.parents):
             try:
-                found.append(int((folder / file).read_text()))
+                limits.append(int((folder / file).read_text()))
             except (OSError, ValueError):  # none there, or "max"
                 continue
-    return found
+    return limits

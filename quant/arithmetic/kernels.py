@@ -2,9 +2,9 @@
 product. All in one module, because a cached kernel does not notice an edit in another.
 
 Kernels of training run on all threads, those of inference on one, beside which others run
-(`quant.evaluation.batches.in_threads`). Lanes (utterance and direction, or rows of a matrix) do not depend on each
+(`quant.evaluation.threads.in_threads`). Lanes (utterance and direction, or rows of a matrix) do not depend on each
 other, so that a result never depends on the number of threads. Cells are innermost: contiguous, so that the loops
-vectorise. """
+vectorise."""
 
 import numba
 import numpy as np
@@ -23,12 +23,13 @@ def _fast(function, **options):
 
 
 def _parallel(function):
-    """On all threads that Numba has, with Python's lock held: not every threading layer lets two such kernels run."""
+    """Compile for all threads that Numba has, with Python's lock held: not every threading layer lets two such kernels
+    run."""
     return _fast(function, parallel=True, nogil=False)
 
 
 _serial = _fast
-"""On one thread, beside which others run."""
+"""Compiles for one thread, beside which others run."""
 
 _inline = numba.njit(fastmath=True, inline="always", error_model="numpy")
 
@@ -99,7 +100,7 @@ def _sigmoid_of(x, coefficients):
 
 @_inline
 def sigmoid_code(x):
-    """As `tanh_code` for sigmoid(x)."""
+    """sigmoid(x) in gate steps, as near as `tanh_code` is."""
     x = min(max(x, np.float32(-2.0 * _TANH_END)), np.float32(2.0 * _TANH_END))
     return _sigmoid_of(x, (_P0, _P1, _P2, _P3, _Q1, _Q2, _Q3))
 
@@ -173,9 +174,9 @@ def sru_backward(u, vectors, lengths, c, grad_h, grad_u, grad_vectors):
 
 @_serial
 def sru_forward_fixed(sums, scale, vectors, lengths, h, direction, first, u_step, state_step):
-    """As `sru_forward` for one direction and its cells from `first` on, with u = sums · scale, where u, the state, the
-    gates and the output are held as 16-bit fixed point (`vectors` (2, 4, C) are so already): h (T, B, 2, C) int16 in
-    gate steps.
+    """The pass of `sru_forward` for one direction and its cells from `first` on, with u = sums · scale, where u, the
+    state, the gates and the output are held as 16-bit fixed point (`vectors` (2, 4, C) are so already): h (T, B, 2, C)
+    int16 in gate steps.
 
     sums (T, B, 3, W) and scale (3, W) may be wider than there are cells left, so that W can fill whole machine words.
     Values are counted in their steps, which are powers of two: that they are is a matter of constants, not of time."""
@@ -263,7 +264,7 @@ def combine_two(upper, lower, offset, result):
 
 @_serial
 def combine_four(upper, middle, other, lower, offset, result):
-    """As `combine_two`: 256² · upper + 256 · (middle + other) + lower + offset[j]."""
+    """256² · upper + 256 · (middle + other) + lower + offset[j], held as by `combine_two`."""
     for i in range(upper.shape[0]):
         for j in range(upper.shape[1]):
             both = np.float64(middle[i, j]) + np.float64(other[i, j])
@@ -314,7 +315,7 @@ def _frame(t, direction, length):
 def lstm_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, sum_step, state_step):
     """Step t of LSTM for the first n utterances in `order`, longest first: sums (n, 4, C) of each direction's recurrent
     product, scale (2, 4, C), u (T, B, 2, 4, C), lengths (B,) in frames, h and c (2, B, C) of the step before, in that
-    order, replaced, and out (T, B, 2, C), which gets h. See `quant.networks.cells.Lstm.step`."""
+    order, replaced, and out (T, B, 2, C), which gets h. See `quant.networks.lstm.Lstm.step`."""
     n, cells = len(forward), h.shape[2]
     gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
@@ -340,8 +341,8 @@ def lstm_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, s
 
 @_serial
 def gru_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, sum_step, state_step):
-    """As `lstm_step` for GRU: gates r, z, n; bias (2, C) of the recurrent product of n; c is not used. See
-    `quant.networks.cells.Gru.step`."""
+    """Step t of GRU, with the arguments of `lstm_step`: gates r, z, n; bias (2, C) of the recurrent product of n; c is
+    not used. See `quant.networks.gru.Gru.step`."""
     n, cells = len(forward), h.shape[2]
     gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
     per_sum = np.float32(1.0 / sum_step)
@@ -366,7 +367,8 @@ def gru_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, su
 
 @_serial
 def ligru_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, sum_step, state_step):
-    """As `lstm_step` for Li-GRU: gates z, n; neither bias nor c is used. See `quant.networks.cells.LiGru.step`."""
+    """Step t of Li-GRU, with the arguments of `lstm_step`: gates z, n; neither bias nor c is used. See
+    `quant.networks.ligru.LiGru.step`."""
     n, cells = len(forward), h.shape[2]
     gate = np.float32(GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)

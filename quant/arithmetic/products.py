@@ -21,7 +21,7 @@ from quant.sites.candidate import FIXED_POINT_BITS
 EXACT_IN_FLOAT32 = 2.0**24
 """Integers below it, and so sums that cannot reach it, are exact in float32."""
 ROWS = 1024
-"""Of a product that is added from several: their sums stay in the caches."""
+"""Rows at a time of a product that is added from several, whose sums then stay in the caches."""
 _LARGEST_BYTE = 128
 _LARGEST_SPLIT = 2**15 - 129  # 256 · 127 + 127: beyond it the upper signed byte overflows
 

@@ -1,99 +1,57 @@
-"""How a model's products and recurrences are computed: the seam between a network and the number formats it runs in.
+"""The seam between a network and the numbers that it is computed in.
 
-A model says *what* is multiplied (`product`) and *what* recurs (`sru`); an arithmetic says *how*. Training runs in
-`FloatArithmetic`; `quant.arithmetic.integer` supplies one that records ranges and one that quantizes.
-"""
+A network says what is multiplied and which layer recurs; an arithmetic says in which numbers. A recurrent layer's cell
+has a pass for each kind of numbers (`quant.networks.recurrent_cell`), and an arithmetic calls the one that is its own,
+so that neither side has to know all of the other. """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch.nn import functional
 
-from quant.networks.cells import Cell, recurrence, turned
-from quant.networks.recurrence import sru_recurrence
-from quant.sites.site import DIRECTIONS
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of a network's computation."""
-
-    sites: tuple[str, ...]
-    compute: Callable[[torch.Tensor], torch.Tensor]
-    """Its result from that of the part before."""
-    operations: int = 0
-    """Elementwise operations of its recurrence, a frame."""
-    kept: bool = True
-    """Whether the result is small beside the time that it takes: worth memory until another candidate needs it."""
+if TYPE_CHECKING:
+    from quant.arithmetic.float_arithmetic import FloatArithmetic
+    from quant.arithmetic.integer import QuantizedArithmetic
+    from quant.arithmetic.integer_reference import IntegerArithmetic
+    from quant.arithmetic.observer import Observer
 
 
 class Arithmetic(Protocol):
+    """What a network asks of whoever computes it."""
+
+    integer_products: bool
+    """Whether operands of products are whole numbers of at most 9 bits, which bfloat16 holds exactly."""
+
     def product(
         self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
     ) -> torch.Tensor:
         """x (..., K) times weight (M, K) transposed, plus bias (M,): (..., M)."""
         ...
 
-    def sru(
-        self, site: str, x: torch.Tensor, weight: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor
-    ) -> torch.Tensor:
-        """A layer of SRU: x (T, B, K), weight (2·3·C, K), vectors (2, 4, C) → h (T, B, 2, C): see
-        `quant.networks.recurrence`."""
-        ...
-
-    def recurrence(
-        self,
-        site: str,
-        cell: type[Cell],
-        u: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor,
-        lengths: torch.Tensor,
-    ) -> torch.Tensor:
-        """The recurrence of both directions with the product of `site` inside: u (T, B, 2·G·C) with its biases, weight
-        (2·G·C, C), bias (2, R·C) → h (T, B, 2, C). What lies past an utterance's end means nothing."""
+    def recurrence(self, layer: RecurrentLayer, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """A bidirectional recurrent layer with its input product: x (T, B, K), lengths (B,) in frames → h (T, B, 2, C),
+        zero past an utterance's end."""
         ...
 
 
-def side_by_side(u: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """(T, B, 2·M) → (T, 2, B, M), the second direction in its own order of time."""
-    forward, backward = u.chunk(2, -1)
-    return torch.stack((forward, turned(backward, lengths)), 1)
+class RecurrentLayer(Protocol):
+    """What an arithmetic asks of a layer: x (T, B, K) and lengths (B,) in frames → h (T, B, 2, C), zero past an
+    utterance's end, in each kind of numbers."""
 
+    def in_float(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: FloatArithmetic) -> torch.Tensor:
+        """Float32, differentiable."""
+        ...
 
-def in_time(h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """(T, 2, B, C), the second direction in its own order of time → (T, B, 2, C)."""
-    return torch.stack((h[:, 0], turned(h[:, 1], lengths)), 2)
+    def observed(self, x: torch.Tensor, lengths: torch.Tensor, observer: Observer) -> torch.Tensor:
+        """Float32, while the observer is told the inputs, results and states of the layer's sites."""
+        ...
 
+    def in_fixed_point(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: QuantizedArithmetic) -> torch.Tensor:
+        """Products of integer codes, everything else in 16-bit fixed point. The result may be int16 in gate steps,
+        which `quant.arithmetic.products.encode` knows."""
+        ...
 
-def by_gate(u: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-    """The product of an SRU layer (T, B, 2·3·C) → (T, B, 2, 3, C)."""
-    return u.unflatten(-1, (DIRECTIONS, -1, vectors.shape[2]))
-
-
-class FloatArithmetic:
-    """Float32, differentiable."""
-
-    def product(
-        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        return functional.linear(x, weight, bias)
-
-    def sru(
-        self, site: str, x: torch.Tensor, weight: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor
-    ) -> torch.Tensor:
-        return sru_recurrence(by_gate(self.product(site, x, weight), vectors), vectors, lengths)
-
-    def recurrence(
-        self,
-        site: str,
-        cell: type[Cell],
-        u: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor,
-        lengths: torch.Tensor,
-    ) -> torch.Tensor:
-        w = weight.unflatten(0, (DIRECTIONS, -1))
-        return in_time(recurrence(cell, side_by_side(u, lengths), w, bias), lengths)
+    def in_integers(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: IntegerArithmetic) -> torch.Tensor:
+        """Whole numbers alone. Raises InputError for a cell that has no such pass."""
+        ...

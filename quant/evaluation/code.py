@@ -1,37 +1,53 @@
 """The code that decides an error, and that which decides what a retraining comes to."""
 
+from quant.networks.recurrent_cell import RecurrentCell
 from simulators.inputs.code_digest import Code
 
 RECOGNISER = Code(
     (
         "quant.sites", "quant.networks",
         *(f"quant.arithmetic.{name}" for name in (
-            "calibration", "clipping", "delta", "grid", "integer", "kernels", "products", "protocol",
+            "calibration", "clipping", "delta", "float_arithmetic", "grid", "integer", "kernels", "observer",
+            "products", "protocol", "weights",
         )),
-        *(f"quant.evaluation.{name}" for name in ("batches", "prefix_cache", "rates", "recogniser")),
+        *(f"quant.evaluation.{name}" for name in (
+            "delta_activity", "prefix_cache", "rates", "recogniser", "speech_splits", "threads",
+        )),
         "quant.files.checkpoint", "quant.files.export",
         *(f"quant.speech.{name}" for name in (
-            "audio", "corpus", "digits", "features", "phones", "scoring", "timit", "units", "utterances",
+            "audio", "batches", "corpus", "digits", "features", "phones", "scoring",
+            "scoring_kernels", "timit", "units", "utterances",
         )),
         "simulators.inputs.jit",
     ),
     libraries=("torch", "numpy", "scipy", "numba", "safetensors", "kaldi-native-fbank"),
 )  # fmt: skip
-"""Of a recogniser's error on a corpus. The synthesis of one, its search and training are known by what they made: the
-digests of recordings and parameters."""
+"""Decides a recogniser's error on a corpus. The synthesis of one, its search and training are known by what they made:
+the digests of recordings and parameters."""
 
-RETRAINING = RECOGNISER | Code(("quant.training.loop", "quant.training.retraining"))
-"""Of the parameters that a recogniser's retraining comes to."""
+RETRAINING = RECOGNISER | Code(
+    tuple(f"quant.training.{name}" for name in ("calibrating", "loop", "retraining", "straight_through"))
+)
+"""Decides the parameters that a recogniser's retraining comes to."""
 
 OWN_MODEL = Code(
     (
-        *(f"quant.own.{name}" for name in ("module_tracing", "own_model", "recurrent_layers")),
+        *(f"quant.own.{name}" for name in (
+            "module_layers", "module_tracing", "own_model", "recurrent_layers", "replaced_layers", "roundings",
+        )),
         "quant.sites", "quant.networks",
-        *(f"quant.arithmetic.{name}" for name in ("clipping", "grid", "kernels", "products", "protocol")),
+        *(f"quant.arithmetic.{name}" for name in ("clipping", "float_arithmetic", "grid", "kernels", "products")),
         "simulators.inputs.jit",
     ),
     libraries=("torch", "numpy", "scipy", "numba"),
 )  # fmt: skip
-"""Of a module of one's own, apart from what evaluates it."""
+"""Decides the error of a module of one's own, apart from what evaluates it."""
 
-OPERATOR_GRU = Code(("quant.own.operator_gru", "quant.arithmetic.reference"), libraries=("numpy",))
+OPERATOR_GRU = Code(("quant.own.operator_gru", "quant.arithmetic.whole_numbers"), libraries=("numpy",))
+"""Decides the error of a GRU whose operators have widths of their own."""
+
+
+def cell_code(cell: RecurrentCell) -> Code:
+    """Decides what a cell computes: the modules of its class and of those that it derives from."""
+    classes = [kind for kind in type(cell).__mro__ if issubclass(kind, RecurrentCell)]
+    return Code(tuple(dict.fromkeys(kind.__module__ for kind in classes)))

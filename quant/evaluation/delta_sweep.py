@@ -3,47 +3,59 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from quant.arithmetic.delta import thresholds_of
 from quant.evaluation.rates import DeltaResult
 from quant.evaluation.recogniser import Recogniser
 from quant.sites.candidate import Bits
+from quant.sites.site import Role, Site
 
 
 @dataclass(frozen=True)
-class Point:
-    """Thresholds of layer inputs, recurrent inputs (None where there are none) and the output layer, in activation
-    codes, and what they lead to."""
+class DeltaPoint:
+    """Thresholds of a delta network, in activation codes, and what they lead to."""
 
     x: int
+    """Threshold of layer inputs."""
     h: int | None
+    """Threshold of recurrent inputs; None where there are none."""
     fc: int
+    """Threshold of the output layer's input."""
     thresholds: dict[str, int]
-    found: DeltaResult
+    """Threshold of each site, in activation codes."""
+    result: DeltaResult
+
+
+def thresholds_of(sites: Sequence[Site], x: int, h: int, fc: int) -> dict[str, int]:
+    """One threshold for each group of sites: inputs of layers, recurrent inputs, and the output layer; the first site
+    transmits every change (Delta networks on Shrink and Eliminate's quantized models, Rezk et al. 2020)."""
+    by_role = {Role.RECURRENT: h, Role.OUTPUT: fc}
+    return {site.name: by_role.get(site.role, x) if i else 0 for i, site in enumerate(sites)}
 
 
 def combinations(model: Recogniser, values: Sequence[int]) -> list[tuple[int, int | None]]:
     """Every value for layer inputs with every value for recurrent inputs, if the model has any."""
-    recurs = any(site.name.startswith("U") for site in model.sites)
+    recurs = any(site.role is Role.RECURRENT for site in model.sites)
     return [(x, h) for x in values for h in (values if recurs else [None])]
 
 
 def sweep(
     model: Recogniser, bits: Bits, values: Sequence[int], fc: int | None = None, split: str = "dev"
-) -> Iterator[Point]:
+) -> Iterator[DeltaPoint]:
     """Evaluate each of the `combinations` in turn. `fc` is the output layer's threshold, that of layer inputs unless
     said. Raises InputError for a negative threshold or a bad candidate."""
     for x, h in combinations(model, values):
-        thresholds = thresholds_of(model.sites, x, h or 0, x if fc is None else fc)
-        yield Point(x, h, thresholds["FC"], thresholds, model.evaluate_delta(bits, thresholds, split))
+        fc_threshold = x if fc is None else fc
+        thresholds = thresholds_of(model.sites, x, h or 0, fc_threshold)
+        yield DeltaPoint(x, h, fc_threshold, thresholds, model.evaluate_delta(bits, thresholds, split))
 
 
-def to_csv(points: Sequence[Point]) -> str:
+def to_csv(points: Sequence[DeltaPoint]) -> str:
     """A row a point: thresholds, error rates in percent, shares of eliminated products and of transmitted inputs."""
-    sites = list(points[0].found.active)
+    sites = list(points[0].result.active)
     lines = [",".join(["x", "h", "fc", "error", "error_max", "eliminated", *(f"active_{site}" for site in sites)])]
     for point in points:
-        found = point.found
-        numbers = [found.rate.error, found.rate.error_max, found.eliminated, *(found.active[site] for site in sites)]
+        result = point.result
+        shares = [result.active[site] for site in sites]
+        numbers = [result.rate.error, result.rate.error_max, result.eliminated, *shares]
         h = "" if point.h is None else str(point.h)
         lines.append(",".join([str(point.x), h, str(point.fc), *(f"{number:.6g}" for number in numbers)]))
     return "\n".join(lines) + "\n"

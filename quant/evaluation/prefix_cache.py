@@ -18,12 +18,12 @@ from quant.arithmetic import kernels
 from quant.arithmetic.glibc_memory import usable_memory_bytes
 from quant.arithmetic.grid import FRACTION_BITS
 from quant.arithmetic.protocol import Arithmetic
-from quant.evaluation.batches import Batch
-from quant.networks.registry import Network
+from quant.networks.network import Network
 from quant.sites.candidate import Bits
+from quant.speech.batches import UtteranceBatch
 
 CACHE_SHARE = 0.2
-"""Of this process's memory: a result of all of dev has 28 MB, and a search's front some hundred."""
+"""Share of this process's memory: a result of all of dev has 28 MB, and a search's front some hundred."""
 LEAST_CACHE_BYTES = 1 << 28
 """However little that is: cores that a container may not use count as another process's."""
 
@@ -34,7 +34,7 @@ class PrefixCache:
     not taken in). Several threads may use it."""
 
     def __init__(self, capacity_bytes: int | None = None):
-        """By default `CACHE_SHARE` of the memory."""
+        """The capacity is `CACHE_SHARE` of the memory unless said."""
         self._asked = capacity_bytes
         if capacity_bytes is None:
             capacity_bytes = max(LEAST_CACHE_BYTES, int(CACHE_SHARE * usable_memory_bytes()))
@@ -128,7 +128,7 @@ def _packed(x: torch.Tensor) -> tuple[torch.Tensor, float | None]:
 
 def logits_of(
     network: Network,
-    batch: Batch,
+    batch: UtteranceBatch,
     batch_key: Hashable,
     candidates: Sequence[Bits],
     arithmetic: Callable[[Bits], Arithmetic],
@@ -144,7 +144,7 @@ def logits_of(
             for i in members:
                 results[i] = so_far()[0]
             return
-        branches: dict[tuple, list[int]] = {}
+        branches: dict[tuple[tuple[int, int], ...], list[int]] = {}
         for i in members:
             branches.setdefault(tuple(candidates[i][site] for site in stages[i][depth].sites), []).append(i)
         for pairs, branch in branches.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from quant.sites.candidate import Bits
 
 if TYPE_CHECKING:
-    from quant.networks.registry import Network
+    from quant.networks.network import Network
 
 ELEMENTWISE_MACS = 30
 """8-bit multiply-accumulates in the time of an elementwise operation, and …"""
@@ -26,18 +26,22 @@ class Part:
     """A part of an evaluation, which begins with the result of the part before."""
 
     bits: tuple[tuple[int, int], ...]
-    """Of its sites: candidates that agree in them and before share its result."""
+    """Weight and activation bits of its sites: candidates that agree in them and before share its result."""
     work: float
-    """In millions of 8-bit multiply-accumulates a frame, or whatever takes as long."""
+    """Millions of 8-bit multiply-accumulates a frame, or of whatever takes as long."""
     kept: bool
     """Whether its result stays for later populations."""
+
+
+Prefix = tuple[tuple[tuple[int, int], ...], ...]
+"""Bits of an evaluation's first parts."""
 
 
 class Shared:
     """First parts whose results are there."""
 
     def __init__(self) -> None:
-        self._keys: set[tuple] = set()
+        self._keys: set[Prefix] = set()
 
     def add_kept(self, parts: Sequence[Part]) -> None:
         """Add what an earlier population's evaluation of a candidate left behind."""
@@ -57,7 +61,7 @@ class Shared:
         return work
 
 
-def _keys(parts: Sequence[Part]) -> list[tuple]:
+def _keys(parts: Sequence[Part]) -> list[Prefix]:
     bits = tuple(part.bits for part in parts)
     return [bits[: depth + 1] for depth in range(len(bits))]
 
@@ -66,16 +70,16 @@ def parts_of(network: "Network", bits: Bits) -> list[Part]:
     """The parts of a candidate's evaluation that `quant.evaluation.prefix_cache` shares."""
     import torch  # takes seconds to load
 
-    from quant.arithmetic.protocol import FloatArithmetic
+    from quant.arithmetic.float_arithmetic import FloatArithmetic
 
     weights = {site.name: site.weights for site in network.sites}
     stages = network.stages(torch.empty(0), FloatArithmetic())
-    found = []
+    parts = []
     for stage in stages:
         products = sum(weights[site] * _bytes(bits[site][0]) * _bytes(bits[site][1]) for site in stage.sites)
         rest = ELEMENTWISE_MACS * stage.operations + (DECODING_MACS if stage is stages[-1] else 0)
-        found.append(Part(tuple(bits[site] for site in stage.sites), (products + rest) / 1e6, stage.kept))
-    return found
+        parts.append(Part(tuple(bits[site] for site in stage.sites), (products + rest) / 1e6, stage.kept))
+    return parts
 
 
 def _bytes(bits: int) -> int:

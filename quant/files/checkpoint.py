@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,15 @@ import safetensors.torch
 import torch
 
 from quant.arithmetic.calibration import Calibration
-from quant.networks import registry as networks
-from quant.networks.registry import Network
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
+from quant.networks.registry import CELLS
 from quant.speech.features import Statistics
 from quant.speech.scoring import Decoder
 from quant.speech.units import PHONES, UNITS
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
+from simulators.inputs.shipped import data_folder
 
 FORMAT = 2
 DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
@@ -34,16 +36,19 @@ DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds. `digest` is the sha256 of the file: the name of the model in every ledger."""
+    """What a file holds."""
 
     name: str
+    """Name of the file, without its suffix."""
     network: Network
     statistics: Statistics
+    """Mean and deviation that features are normalised with."""
     decoder: Decoder
     calibration: Calibration
     record: Mapping[str, Any]
     """How it was made: corpus, seed, epochs. `corpus_size` names the embedded corpus that it was trained on."""
     digest: str
+    """sha256 of the file: the name of the model in every ledger."""
 
 
 def save_checkpoint(
@@ -63,9 +68,9 @@ def save_checkpoint(
     tensors |= {name: torch.from_numpy(np.ascontiguousarray(value, np.float32)) for name, value in arrays.items()}
     content = {
         "format": FORMAT,
-        "cell": network.cell,
+        "cell": network.cell.name,
         "units": decoder.units.name,
-        "geometry": asdict(network.geometry),
+        "geometry": network.geometry.to_dict(),
         "decoder": {name: getattr(decoder, name) for name in DECODER_WEIGHTS},
         "calibration": calibration.to_dict(),
         "record": dict(record),
@@ -94,12 +99,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def _checkpoint(path: Path, content: Mapping[str, Any], tensors: dict[str, torch.Tensor], digest: str) -> Checkpoint:
-    if content.get("format") != FORMAT or content.get("cell") not in networks.NAMES:
-        raise InputError(
-            f"{path}: format {content.get('format')}, cell {content.get('cell')!r}: "
-            f"this version reads format {FORMAT}, cells {', '.join(networks.NAMES)}"
-        )
-    network = networks.network(networks.geometry(content["cell"], content["geometry"]))
+    if content.get("format") != FORMAT:
+        raise InputError(f"{path}: format {content.get('format')}: this version reads format {FORMAT}")
+    network = Network(geometry(known_cell(content["cell"]), content["geometry"]))
     units = UNITS.get(content.get("units", PHONES.name))
     if units is None or units.classes != network.geometry.outputs:
         raise InputError(f"{path}: units {content.get('units')!r}: they do not make {network.geometry.outputs} outputs")
@@ -126,6 +128,13 @@ def _checkpoint(path: Path, content: Mapping[str, Any], tensors: dict[str, torch
     )
 
 
+def known_cell(name: str) -> str:
+    """The name of a cell that there is. Raises InputError that says how one of one's own is brought."""
+    if name not in CELLS:
+        raise InputError(f"cell {name!r}: {CELLS.unknown(name)} (a cell of your own is brought by --plugin FILE.py)")
+    return name
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
     try:
         data = path.read_bytes()
@@ -150,3 +159,17 @@ def _check_tensors(path: Path, tensors: Mapping[str, torch.Tensor], shapes: Mapp
             )
         if not torch.isfinite(tensors[name].float()).all():
             raise InputError(f"{path}: tensor {name} holds values that are not finite")
+
+
+def find_checkpoint(name: str) -> Path:
+    """A file that exists, or a shipped checkpoint: beside the packages in a checkout, inside this package when
+    installed. Raises InputError for a name of neither."""
+    if Path(name).suffix == ".safetensors" or Path(name).is_file():
+        return Path(name)
+    folder = data_folder("checkpoints", Path(__file__).resolve().parents[1])
+    shipped = sorted(path.stem for path in folder.glob("*.safetensors"))
+    if name not in shipped:
+        raise InputError(
+            f"{name}: no such model: neither a .safetensors file nor a shipped name ({', '.join(shipped)})"
+        )
+    return folder / f"{name}.safetensors"

@@ -3,11 +3,12 @@
 `model.safetensors` holds for each site `SITE.codes` (M, K) int8, or int16 at 16 bits, and `SITE.steps` (M,) float32:
 a weight is code · step; biases and vectors as int16 codes, with their steps in `model.json`; and the statistics and the
 decoder of the recogniser. `model.json` holds the geometry, the candidate, the grids of activations, results and states,
-and each site's requantization multipliers (see `quant.arithmetic.reference`). Codes of 2 and 4 bits are not packed.
+and each site's requantization multipliers (see `quant.arithmetic.whole_numbers`). Codes of 2 and 4 bits are not packed.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ import torch
 
 from quant.arithmetic.calibration import Calibration
 from quant.arithmetic.clipping import Scheme
-from quant.arithmetic.grid import Grid, fixed_point_grid
-from quant.arithmetic.integer import QuantizedWeights
+from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Weights
-from quant.arithmetic.reference import Multiplier
-from quant.evaluation.recogniser import Recogniser
-from quant.files.checkpoint import DECODER_WEIGHTS, Checkpoint, as_written
-from quant.networks import registry as networks
+from quant.arithmetic.weights import QuantizedWeights
+from quant.arithmetic.whole_numbers import Multiplier
+from quant.files.checkpoint import DECODER_WEIGHTS, Checkpoint, as_written, known_cell
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
 from quant.sites.candidate import FIXED_POINT_BITS, Bits, check_candidate
 from quant.speech.features import Statistics
 from quant.speech.scoring import Decoder
@@ -34,13 +35,15 @@ from simulators.inputs.files import make_folder, write_whole
 FORMAT = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
 
+Tensors = dict[str, torch.Tensor]
 
-def export(model: Recogniser, bits: Bits, folder: Path) -> None:
-    """Write a candidate of a model to `folder`. Raises InputError for a bad candidate or a folder that cannot be."""
-    check_candidate(bits, model.sites)
-    checkpoint, network, weights = model.checkpoint, model.network, model.weights
-    calibration = checkpoint.calibration
-    tensors: dict[str, torch.Tensor] = {
+
+def export(checkpoint: Checkpoint, weights: QuantizedWeights, bits: Bits, folder: Path) -> None:
+    """Write a candidate of a checkpoint, with its weights as they are quantized, to `folder`. Raises InputError for a
+    bad candidate or a folder that cannot be."""
+    network, calibration = checkpoint.network, checkpoint.calibration
+    check_candidate(bits, network.sites)
+    tensors: Tensors = {
         "feature_mean": torch.from_numpy(checkpoint.statistics.mean),
         "feature_deviation": torch.from_numpy(checkpoint.statistics.deviation),
         "log_bigram": torch.from_numpy(checkpoint.decoder.log_bigram),
@@ -48,33 +51,20 @@ def export(model: Recogniser, bits: Bits, folder: Path) -> None:
     }
     sites: dict[str, Any] = {}
     for site in network.sites:
-        weight_bits, activation_bits = bits[site.name]
-        quantized = weights(site.name, weight_bits)
-        dtype = torch.int16 if weight_bits == FIXED_POINT_BITS else torch.int8
+        quantized = weights(site.name, bits[site.name][0])
+        dtype = torch.int16 if quantized.bits == FIXED_POINT_BITS else torch.int8
         tensors[f"{site.name}.codes"] = quantized.codes.to(dtype)
         tensors[f"{site.name}.steps"] = quantized.steps.float()
-        grid = calibration.grid(site.name, activation_bits, weights.scheme.activations)
-        result = calibration.results[site.name]
-        rescale = Multiplier.of(quantized.steps[:1].double().numpy() * grid.step / result.step)
-        sites[site.name] = {
-            "weight_bits": weight_bits,
-            "activation_bits": activation_bits,
-            "activations": vars(grid),
-            "results": vars(result),
-            "states": vars(calibration.states[site.name]) if site.name in calibration.states else None,
-            "requantize": {key: int(value[0]) for key, value in vars(rescale).items()},
-            "requantize_rows": bool(weights.scheme.per_channel),
-        }
-    vectors = {}
+        sites[site.name] = _described_site(site.name, bits, quantized, weights.scheme, calibration)
+    grids, vectors = network.vector_grids(calibration), {}
     for name, parameter in network.named_parameters():
-        if name not in sites and parameter.numel():
-            grid = _vector_grid(name, parameter, calibration)
-            tensors[f"{name}.codes"] = grid.encode(parameter.detach()).to(torch.int16)
-            vectors[name] = vars(grid)
+        if name in grids:
+            tensors[f"{name}.codes"] = grids[name].encode(parameter.detach()).to(torch.int16)
+            vectors[name] = vars(grids[name])
     description = {
         "format": FORMAT,
-        "cell": network.cell,
-        "geometry": vars(network.geometry),
+        "cell": network.cell.name,
+        "geometry": network.geometry.to_dict(),
         "bits": {site: list(pair) for site, pair in bits.items()},
         "clipping": vars(weights.scheme),
         "sites": sites,
@@ -84,6 +74,28 @@ def export(model: Recogniser, bits: Bits, folder: Path) -> None:
         "from": {"name": checkpoint.name, "digest": checkpoint.digest},
         "record": dict(checkpoint.record),
     }
+    _write(folder, tensors, description)
+
+
+def _described_site(
+    site: str, bits: Bits, quantized: Weights, scheme: Scheme, calibration: Calibration
+) -> dict[str, Any]:
+    """What `model.json` says of a site."""
+    weight_bits, activation_bits = bits[site]
+    grid, result = calibration.grid(site, activation_bits, scheme.activations), calibration.results[site]
+    rescale = Multiplier.of(quantized.steps[:1].double().numpy() * grid.step / result.step)
+    return {
+        "weight_bits": weight_bits,
+        "activation_bits": activation_bits,
+        "activations": vars(grid),
+        "results": vars(result),
+        "states": vars(calibration.states[site]) if site in calibration.states else None,
+        "requantize": {key: int(value[0]) for key, value in vars(rescale).items()},
+        "requantize_rows": bool(scheme.per_channel),
+    }
+
+
+def _write(folder: Path, tensors: Tensors, description: dict[str, Any]) -> None:
     data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()})
     description["tensors_sha256"] = hashlib.sha256(data).hexdigest()
     make_folder(folder)
@@ -94,11 +106,9 @@ def export(model: Recogniser, bits: Bits, folder: Path) -> None:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
 
 
-def load_export(
-    folder: Path, corpus_root: Path | None = None, skip_bad: bool = False, every: int = 1
-) -> tuple[Recogniser, dict[str, tuple[int, int]]]:
-    """The recogniser that was exported, from its integers, and its candidate: the only one that it can evaluate.
-    `skip_bad` and `every` are a `Recogniser`'s.
+def load_export(folder: Path) -> tuple[Checkpoint, QuantizedWeights, dict[str, tuple[int, int]]]:
+    """What was exported: a checkpoint made of its integers, these as the only weights that it can be evaluated with,
+    and its candidate.
 
     Raises InputError where a file is missing, is not what `export` wrote, or was changed.
     """
@@ -114,33 +124,24 @@ def load_export(
     if hashlib.sha256(data).hexdigest() != description.get("tensors_sha256"):
         raise InputError(f"{folder / TENSORS}: not the file that {DESCRIPTION} describes: its sha256 differs")
     with as_written(folder / DESCRIPTION):
-        checkpoint, weights, bits = _exported(description, data)
-    return Recogniser(checkpoint, corpus_root, weights=weights, skip_bad=skip_bad, every=every), bits
+        return _exported(description, safetensors.torch.load(data))
 
 
 def _exported(
-    description: dict[str, Any], data: bytes
+    description: Mapping[str, Any], tensors: Tensors
 ) -> tuple[Checkpoint, QuantizedWeights, dict[str, tuple[int, int]]]:
-    tensors = safetensors.torch.load(data)
-    network = networks.network(networks.geometry(description["cell"], _sizes(description["geometry"])))
-    kept, bits = {}, {}
+    network = Network(geometry(known_cell(description["cell"]), description["geometry"]))
+    sites = {site.name: description["sites"][site.name] for site in network.sites}
+    bits = {name: (site["weight_bits"], site["activation_bits"]) for name, site in sites.items()}
+    kept = {}
     with torch.no_grad():
-        for site in network.sites:
-            of = description["sites"][site.name]
-            bits[site.name] = (of["weight_bits"], of["activation_bits"])
-            codes, steps = tensors[f"{site.name}.codes"].float(), tensors[f"{site.name}.steps"]
-            kept[site.name, of["weight_bits"]] = Weights(codes, steps, of["weight_bits"])
-            network.get_parameter(site.name).copy_(codes * steps[:, None])
+        for name, (weight_bits, _) in bits.items():
+            codes, steps = tensors[f"{name}.codes"].float(), tensors[f"{name}.steps"]
+            kept[name, weight_bits] = Weights(codes, steps, weight_bits)
+            network.get_parameter(name).copy_(codes * steps[:, None])
         for name, grid in description["vectors"].items():
             network.get_parameter(name).copy_(tensors[f"{name}.codes"].float() * grid["step"])
     network.requires_grad_(False)
-    of_sites = description["sites"]
-    calibration = Calibration(
-        activations={site: {of["activation_bits"]: Grid(**of["activations"])} for site, of in of_sites.items()},
-        ranges={},
-        results={site: Grid(**of["results"]) for site, of in of_sites.items()},
-        states={site: Grid(**of["states"]) for site, of in of_sites.items() if of["states"]},
-    )
     checkpoint = Checkpoint(
         name=description["from"]["name"],
         network=network,
@@ -151,23 +152,15 @@ def _exported(
             **description["decoder"],
             units=UNITS[description["units"]],
         ),
-        calibration=calibration,
+        calibration=Calibration(
+            activations={name: {site["activation_bits"]: Grid(**site["activations"])} for name, site in sites.items()},
+            ranges={},
+            results={name: Grid(**site["results"]) for name, site in sites.items()},
+            states={name: Grid(**site["states"]) for name, site in sites.items() if site["states"]},
+        ),
         record=description["record"],
         digest=description["tensors_sha256"],
     )
     clipping = description["clipping"]
-    weights = QuantizedWeights(network, Scheme(clipping["weights"], "mse", clipping["per_channel"]), kept)
-    return checkpoint, weights, bits
-
-
-def _vector_grid(name: str, parameter: torch.Tensor, calibration: Calibration) -> Grid:
-    """Biases are rounded to the results that they are added to, recurrent vectors to what holds the largest."""
-    if name == "bias":
-        return calibration.results["FC"]
-    if name[0] in "BR":
-        return calibration.results[("W" if name[0] == "B" else "U") + name[1:]]
-    return fixed_point_grid(float(parameter.abs().max()))
-
-
-def _sizes(geometry: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in geometry.items() if name != "cell"}
+    scheme = Scheme(clipping["weights"], "mse", clipping["per_channel"])
+    return checkpoint, QuantizedWeights(network, scheme, kept), bits

@@ -1,198 +1,153 @@
-"""Bidirectional stacked LSTM, GRU and Li-GRU: the acoustic models with a recurrent matrix product.
+"""Cells with a recurrent matrix product: a step is written once, and everything else follows from it.
 
-    features (23) → [W0 → U0] → [W1 → U1] → … → FC → phone states
+    u = W x + b        of all steps and both directions at once, by the site W
+    a = U h'           h' the state of the step before, by the site U, direction by direction
+    h, … = step(u, a, …)
 
-Wi is one matrix for both directions and all gates (2·G·C × inputs), Ui holds the recurrent matrices of both directions
-(2·G·C × C): one site each. In training the results of Wi are batch-normalised over true frames, as in PyTorch-Kaldi's
-recipes for TIMIT (Ravanelli et al. 2019); `fold` then turns the normalisation into weights and biases.
+Arrays are time-major with both directions side by side, each in its own order of time: u is (T, 2, B, G·C), the
+recurrent weights are (2, G·C, C), h is (T, 2, B, C).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import torch
-from torch import nn
 
-from quant.arithmetic.protocol import Arithmetic, FloatArithmetic, Stage
-from quant.networks.cells import CELLS
-from quant.networks.dropout import drop
-from quant.sites.site import DIRECTIONS, Site
+from quant.arithmetic.float_arithmetic import Rounding, exactly
+from quant.arithmetic.grid import Grid
+from quant.arithmetic.whole_numbers import Ints
+from quant.networks.cell_layer import CellLayer, LayerParameters
+from quant.networks.gated_layer import GatedLayer
+from quant.networks.recurrent_cell import RecurrentCell
+from quant.networks.step import FastStep, Fractions, StepRoundings, Tensors
+from quant.networks.traced_layer import TracedLayer
+from quant.sites.candidate import Bits
+from quant.sites.site import DIRECTIONS, Direction, Role, Site
 from simulators import Elementwise, Matmul
 from simulators.inputs.errors import InputError
 
 
-@dataclass(frozen=True)
-class GatedGeometry:
-    """Sizes of the network; `networks.geometry` fills in the published ones."""
+class GatedCell(RecurrentCell):
+    """A cell with a recurrent product, by its step. Training differentiates the step through time, quantized evaluation
+    rounds it: a cell that is to be trained or evaluated fast has better ways of its own."""
 
-    cell: str
-    inputs: int = 23
-    layers: int = 5
-    cells: int = 550
-    outputs: int = 117
+    recurrent_biases: ClassVar[int] = 0
+    """Biases of a cell and direction that are added to the recurrent product of its last gates, and cannot join the
+    input's."""
+    states: ClassVar[int] = 1
+    """Values that a step hands on: h, and others such as the memory of LSTM."""
+    bounded: ClassVar[bool] = True
+    """Whether h lies in [-1, 1] and is held as gates are; else it is held as the memory is."""
 
-    def __post_init__(self) -> None:
-        if self.cell not in CELLS:
-            raise InputError(f"model geometry: cell {self.cell!r}: it must be one of {', '.join(CELLS)}")
-        for name, value in asdict(self).items():
-            if name != "cell" and (not isinstance(value, int) or value < 1):
-                raise InputError(f"model geometry: {name} is {value!r}: it must be a whole number of at least 1")
+    @abstractmethod
+    def step(
+        self, u: torch.Tensor, a: torch.Tensor, bias: torch.Tensor, state: Tensors, roundings: StepRoundings
+    ) -> Tensors:
+        """One step of both directions: u (2, B, G·C) with its bias, a = U h' (2, B, G·C), bias (2, R·C) of the
+        recurrent product, state (h', …) of (2, B, C) each. Returns the next state. It says what is rounded, and
+        where."""
 
+    def integer_step(
+        self, u: Ints, a: Ints, bias: Ints, state: tuple[Ints, ...], fractions: Fractions
+    ) -> tuple[Ints, ...]:
+        """`step` of one direction in whole numbers, for the integer-only reference: u and a (B, G·C) and bias (R·C,)
+        with `fractions.sum` fractional bits, state of (B, C) each. Raises InputError unless the cell has one."""
+        raise InputError(f"cell {self.name}: it has no integer_step, without which there is no integer-only reference")
 
-class GatedRnn(nn.Module):
-    """Parameters and data flow. `forward` takes time-major features (T, B, inputs) and lengths (B,), and returns
-    logits (T, B, outputs)."""
+    def fast_step(self) -> FastStep | None:
+        """A compiled `step` for quantized evaluation; without one, `step` runs in torch."""
+        return None
 
-    frames_per_batch = 8192
-    """Of an evaluation: a step is one small product over a batch, and wants many utterances; threads want batches."""
+    def differentiable(
+        self, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, read: Rounding = exactly
+    ) -> torch.Tensor:
+        """h (T, 2, B, C) of u (T, 2, B, G·C), w (2, G·C, C) and bias (2, R·C). The recurrent product reads h through
+        `read`, which gradients pass as if it were not there."""
+        turned = w.transpose(1, 2)
 
-    def __init__(self, geometry: GatedGeometry, dropout: float = 0.0, normalised: bool = False):
-        """`normalised`: with the batch normalisation of training; what is stored and quantized has none."""
-        super().__init__()
-        self.geometry = geometry
-        self.dropout = dropout  # on the inputs of W and FC in training, one mask for all time steps of an utterance
-        self.rule = CELLS[geometry.cell]
-        for site in self.sites:
-            self.register_parameter(site.name, nn.Parameter(torch.empty(site.out_features, site.in_features)))
-        wide = DIRECTIONS * self.rule.gates * geometry.cells
-        inner = self.rule.recurrent_biases * geometry.cells
-        for i in range(geometry.layers):
-            self.register_parameter(f"B{i}", nn.Parameter(torch.zeros(wide)))
-            self.register_parameter(f"R{i}", nn.Parameter(torch.zeros(DIRECTIONS, inner)))
-        self.register_parameter("bias", nn.Parameter(torch.zeros(geometry.outputs)))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(wide) for _ in range(geometry.layers if normalised else 0))
+        def product(h: torch.Tensor) -> torch.Tensor:
+            return torch.bmm(h if read is exactly else h + (read(h) - h).detach(), turned)
 
-    @property
-    def cell(self) -> str:
-        return self.geometry.cell
+        return torch.stack([state[0] for state in self.steps(u, product, bias)])
 
-    @property
-    def sites(self) -> tuple[Site, ...]:
-        """In the order of the computation: W0, U0, W1, U1, …, FC."""
-        g = self.geometry
-        wide = DIRECTIONS * CELLS[g.cell].gates * g.cells
-        sites = []
-        for i in range(g.layers):
-            sites += [Site(f"W{i}", wide, DIRECTIONS * g.cells if i else g.inputs), Site(f"U{i}", wide, g.cells)]
-        return (*sites, Site("FC", g.outputs, DIRECTIONS * g.cells))
+    def outputs_and_memory(
+        self, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """h of every step as from `differentiable`, and what is kept from step to step at full width, for
+        calibration."""
+        turned = w.transpose(1, 2)
+        by_step = self.steps(u, lambda h: torch.bmm(h, turned), bias)
+        h, *others = (torch.stack(values) for values in zip(*by_step, strict=True))
+        return h, torch.cat(others, -1) if others else h
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """Input weights uniform of variance 1/inputs; recurrent ones orthogonal, gate by gate (PyTorch-Kaldi)."""
-        cells = self.geometry.cells
-        with torch.no_grad():
-            for site in self.sites:
-                weight = self.get_parameter(site.name)
-                if site.name.startswith("U"):
-                    for rows in weight.split(cells):
-                        q, r = torch.linalg.qr(torch.randn(cells, cells, generator=generator))
-                        rows.copy_(q * r.diagonal().sign())
-                else:
-                    bound = (3.0 / site.in_features) ** 0.5
-                    weight.uniform_(-bound, bound, generator=generator)
-
-    def forward(
+    def steps(
         self,
-        x: torch.Tensor,
-        lengths: torch.Tensor,
-        arithmetic: Arithmetic | None = None,
-        generator: torch.Generator | None = None,
-    ) -> torch.Tensor:
-        """`generator` draws the dropout masks of a training pass, in which batches are normalised by themselves;
-        without it nothing is dropped, and running statistics normalise."""
-        for stage in self.stages(lengths, arithmetic or FloatArithmetic(), generator):
-            x = stage.compute(x)
-        return x
+        u: torch.Tensor,
+        product: Callable[[torch.Tensor], torch.Tensor],
+        bias: torch.Tensor,
+        roundings: StepRoundings | None = None,
+    ) -> Iterator[Tensors]:
+        """The states after each step of u (T, D, B, G·C), from zero on. `product` makes a (D, B, G·C) of h (D, B, C).
+        Raises InputError for a step that does not return what it must."""
+        roundings = roundings or StepRoundings()
+        shape = (*u.shape[1:-1], u.shape[-1] // self.gates)
+        state: Tensors = tuple(u.new_zeros(shape) for _ in range(self.states))
+        for t, frame in enumerate(u):
+            state = self.step(frame, product(state[0]), bias, state, roundings)
+            if t == 0 and [getattr(value, "shape", None) for value in state] != [shape] * self.states:
+                shapes = ", ".join(str(tuple(getattr(value, "shape", ()))) for value in state)
+                raise InputError(
+                    f"cell {self.name}: step returns values of shape {shapes}: it must return {self.states} of {shape}"
+                )
+            yield state
 
-    def stages(
-        self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
-    ) -> list[Stage]:
-        """The computation in parts, in their order."""
-        operations = DIRECTIONS * self.geometry.cells * sum(self.rule.ops.values())
-        layers = [
-            Stage((f"W{i}", f"U{i}"), partial(self._layer, i, lengths, arithmetic, generator), operations)
-            for i in range(self.geometry.layers)
-        ]
-        return [*layers, Stage(("FC",), partial(self._output, arithmetic, generator), kept=False)]
-
-    def _layer(
-        self, i: int, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None, x: torch.Tensor
-    ) -> torch.Tensor:
-        true = torch.arange(len(x))[:, None] < lengths
-        x = drop(x, self.dropout, generator) if i else x
-        weight = self.get_parameter(f"W{i}")
-        if self.norms:
-            u = self._normalise(i, arithmetic.product(f"W{i}", x, weight), true, generator is not None)
-        else:
-            u = arithmetic.product(f"W{i}", x, weight, self.get_parameter(f"B{i}"))
-        h = arithmetic.recurrence(
-            f"U{i}", self.rule, u, self.get_parameter(f"U{i}"), self.get_parameter(f"R{i}"), lengths
-        )
-        return h.flatten(2) * true[..., None]
-
-    def _output(self, arithmetic: Arithmetic, generator: torch.Generator | None, x: torch.Tensor) -> torch.Tensor:
-        return arithmetic.product(
-            "FC", drop(x, self.dropout, generator), self.get_parameter("FC"), self.get_parameter("bias")
+    def layer_sites(self, layer: int, inputs: int, cells: int) -> tuple[Site, ...]:
+        """The input matrix and the recurrent one, each with the rows of both directions."""
+        rows = DIRECTIONS * self.gates * cells
+        return (
+            Site(f"{self.input_prefix}{layer}", rows, inputs, Role.INPUT, layer, Direction.BOTH),
+            Site(f"U{layer}", rows, cells, Role.RECURRENT, layer, Direction.BOTH),
         )
 
-    def _normalise(self, i: int, u: torch.Tensor, true: torch.Tensor, training: bool) -> torch.Tensor:
-        """Batch normalisation over the true frames only."""
-        norm = self.norms[i]
-        assert isinstance(norm, nn.BatchNorm1d)
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        mean, variance = norm.running_mean, norm.running_var
-        if training:
-            frames = u[true]
-            variance, mean = torch.var_mean(frames, 0, correction=0)
-            with torch.no_grad():
-                norm.running_mean.lerp_(mean, 0.1)
-                norm.running_var.lerp_(variance, 0.1)
-        scale = norm.weight * torch.rsqrt(variance + norm.eps)
-        return u * scale + (norm.bias - mean * scale)
+    def vectors_shape(self, cells: int) -> tuple[int, ...]:
+        """The biases of the recurrent product (2, R·C)."""
+        return DIRECTIONS, self.recurrent_biases * cells
 
-    def folded(self) -> "GatedRnn":
-        """The same function without batch normalisation: its scales in the weights, its shifts in the biases."""
-        plain = GatedRnn(self.geometry)
-        state = {name: value.clone() for name, value in self.state_dict().items() if not name.startswith("norms.")}
-        for i, norm in enumerate(self.norms):
-            assert isinstance(norm, nn.BatchNorm1d)
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-            state[f"W{i}"] = state[f"W{i}"] * scale[:, None]
-            state[f"B{i}"] = norm.bias - norm.running_mean * scale
-        plain.load_state_dict(state)
-        return plain.requires_grad_(False)
+    def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:
+        """That of the sums which they are added to."""
+        return sums
 
-    def trace_layers(self, bits: Mapping[str, tuple[int, int]], steps: int) -> Iterator[Matmul | Elementwise]:
-        """The layers as the simulators take them: the input product of all steps, then each direction's recurrent
-        product, a step at a time, the gates behind the second. Gates and states are 16-bit fixed point."""
-        g, rule = self.geometry, self.rule
-        sites = self.sites
-        reads = {site.name: bits[site.name][1] for site in sites}
-        following = [*(f"W{i}" for i in range(1, g.layers)), "FC"]
-        for i in range(g.layers):
-            w, u = sites[2 * i], sites[2 * i + 1]
-            yield Matmul(
-                name=w.name, out_features=w.out_features, in_features=w.in_features, steps=steps,
-                weight_bits=bits[w.name][0], activation_bits=bits[w.name][1], output_bits=16,
+    def layer(self, parameters: LayerParameters) -> CellLayer:
+        """A layer of these parameters, to be computed."""
+        return GatedLayer(self, parameters)
+
+    def trace_layers(
+        self, sites: tuple[Site, ...], bits: Bits, steps: int, output_bits: int, elementwise_name: Callable[[str], str]
+    ) -> Iterator[TracedLayer]:
+        """The input product of all steps, then each direction's recurrent product, a step at a time, with the gates
+        behind it. Gates and states are 16-bit fixed point."""
+        first, recurrent = sites
+        yield TracedLayer(_product(first, first.name, bits, steps, rows=first.out_features), first.name)
+        directions = ("f", "b") if recurrent.direction is Direction.BOTH else ("",)
+        rows, cells = recurrent.out_features // len(directions), recurrent.in_features
+        for number, direction in enumerate(directions):
+            name = f"{recurrent.name}{direction}"
+            product = _product(recurrent, name, bits, steps, rows, recurrent=True)
+            yield TracedLayer(product, recurrent.name, number)
+            yield TracedLayer(
+                Elementwise(
+                    name=elementwise_name(direction), ops={op: count * cells for op, count in self.ops.items()},
+                    inputs=2 * rows, outputs=cells, steps=steps, recurrent=True,
+                    vector_parameters=self.vector_words * cells, output_bits=output_bits,
+                )
             )  # fmt: skip
-            for d in range(DIRECTIONS):
-                yield Matmul(
-                    name=f"{u.name}{'fb'[d]}", out_features=u.out_features // DIRECTIONS, in_features=u.in_features,
-                    steps=steps, recurrent=True, weight_bits=bits[u.name][0], activation_bits=bits[u.name][1],
-                    output_bits=16,
-                )  # fmt: skip
-                ops: dict[Any, int] = {op: count * g.cells for op, count in rule.ops.items()}
-                yield Elementwise(
-                    name=f"E{i}{'fb'[d]}", ops=ops, inputs=2 * rule.gates * g.cells, outputs=g.cells, steps=steps,
-                    recurrent=True, vector_parameters=rule.vectors * g.cells,
-                    output_bits=reads[following[i]],
-                )  # fmt: skip
-        fc = sites[-1]
-        yield Matmul(
-            name="FC", out_features=fc.out_features, in_features=fc.in_features, steps=steps,
-            weight_bits=bits["FC"][0], activation_bits=bits["FC"][1], output_bits=16,
-        )  # fmt: skip
+
+
+def _product(site: Site, name: str, bits: Bits, steps: int, rows: int, recurrent: bool = False) -> Matmul:
+    """A product of a site, or of one direction's rows, whose results are 16-bit fixed point."""
+    weight_bits, activation_bits = bits[site.name]
+    return Matmul(
+        name=name, out_features=rows, in_features=site.in_features, steps=steps, recurrent=recurrent,
+        weight_bits=weight_bits, activation_bits=activation_bits, output_bits=16,
+    )  # fmt: skip

@@ -1,39 +1,55 @@
-"""The networks by the name of their cell: what a checkpoint or a recipe names."""
+"""Cells by name: the built-in ones, those of installed packages (entry points `mohaq.cells`), and those of plugin
+files."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from quant.networks.cells import CELLS
-from quant.networks.gated import GatedGeometry, GatedRnn
-from quant.networks.sru import Sru, SruGeometry
+from quant.networks.recurrent_cell import RecurrentCell
 from simulators.inputs.errors import InputError
+from simulators.inputs.registry import Registry
+from simulators.workloads.trace import ELEMENTWISE_OPS
 
-Network = Sru | GatedRnn
-Geometry = SruGeometry | GatedGeometry
-NAMES = (Sru.cell, *CELLS)
-PUBLISHED_LAYERS = {"lstm": 4, "gru": 5, "ligru": 5}
-"""PyTorch-Kaldi's recipes for TIMIT, 550 cells each (Ravanelli et al. 2019)."""
+DEFAULT_CELL = "sru"
+"""What `mohaq train` trains unless another is named."""
 
-
-def geometry(cell: str, values: Mapping[str, Any]) -> Geometry:
-    """Sizes of a network, the published ones where `values` has none. Raises InputError for an unknown cell or size."""
-    try:
-        if cell == Sru.cell:
-            return SruGeometry(**values)
-        if cell not in CELLS:
-            raise InputError(f"cell {cell!r}: it must be one of {', '.join(NAMES)}")
-        return GatedGeometry(**{"cell": cell, "layers": PUBLISHED_LAYERS[cell], **values})
-    except TypeError as error:
-        raise InputError(f"model geometry: {error}") from None
+_LEAST = {
+    "gates": 1, "vector_words": 0, "states": 1, "recurrent_biases": 0, "default_layers": 1, "frames_per_batch": 1,
+}  # fmt: skip
+"""What a cell counts, and the least that it may be."""
 
 
-def network(sizes: Geometry, dropout: float = 0.0, training: bool = False) -> Network:
-    """A network of these sizes, with what only training needs or without it."""
-    if isinstance(sizes, SruGeometry):
-        return Sru(sizes, dropout)
-    return GatedRnn(sizes, dropout, normalised=training)
+def _checked(name: str, cell: object) -> RecurrentCell:
+    """The cell, if it says of itself what every cell must. Raises InputError that names what is wrong."""
+    if not isinstance(cell, RecurrentCell):
+        where = f"{RecurrentCell.__module__}.{RecurrentCell.__qualname__}"
+        raise InputError(f"cell {name}: {type(cell).__name__}: it must be an instance of {where}")
+    for attribute in ("name", "title", "gates", "ops", "vector_words"):
+        if not hasattr(cell, attribute):
+            raise InputError(f"cell {name}: {type(cell).__name__}.{attribute}: missing")
+    if cell.name != name:
+        raise InputError(f"cell {name}: its own name is {cell.name!r}: it must be registered under that")
+    counts = [(attribute, getattr(cell, attribute, least), least) for attribute, least in _LEAST.items()]
+    for op, count in cell.ops.items():
+        if op not in ELEMENTWISE_OPS:
+            raise InputError(f"cell {name}: ops: {op!r}: it must be one of {', '.join(ELEMENTWISE_OPS)}")
+        counts.append((f"ops: {op}", count, 0))
+    for what, count, least in counts:
+        if not isinstance(count, int) or count < least:
+            raise InputError(f"cell {name}: {what}: {count!r}: it must be a whole number of at least {least}")
+    return cell
 
 
-def trained(net: Network) -> Network:
-    """What is stored and quantized: without what only training needs."""
-    return net if isinstance(net, Sru) else net.folded()
+CELLS: Registry[RecurrentCell] = Registry(
+    "cell",
+    "mohaq.cells",
+    {
+        "sru": "quant.networks.sru:SRU",
+        "lstm": "quant.networks.lstm:LSTM",
+        "gru": "quant.networks.gru:GRU",
+        "ligru": "quant.networks.ligru:LIGRU",
+    },
+    _checked,
+)
+
+
+def register_cell(cell: RecurrentCell) -> None:
+    """Make a cell known under its name: what a plugin file does. Raises InputError for a name in use, or for a cell
+    that lacks what every cell must say."""
+    CELLS.register(getattr(cell, "name", type(cell).__name__.lower()), cell)

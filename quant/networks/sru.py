@@ -1,154 +1,217 @@
-"""Bidirectional stacked SRU with projections (MOHAQ, Rezk et al. 2022, figure 5): the acoustic model.
+"""SRU (Lei et al. 2018, equations 1-4; no highway): the only product is that of the input, and everything else is fused
+in one pass over time, `quant.networks.sru_recurrence`."""
 
-    features (23) → L0 → [P1 → L1] → [P2 → L2] → [P3 → L3] → FC → phone states
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
-A layer Li is one matrix for both directions and all three gates (6·cells × inputs), followed by the fused recurrence;
-Pi projects its 2·cells outputs to `projection` before the next layer.
-"""
-
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
-
+import numpy as np
 import torch
-from torch import nn
+from torch.nn import functional
 
-from quant.arithmetic.protocol import Arithmetic, FloatArithmetic, Stage
-from quant.networks.dropout import drop
-from quant.sites.site import DIRECTIONS, Site
+from quant.arithmetic import kernels
+from quant.arithmetic.float_arithmetic import FloatArithmetic
+from quant.arithmetic.grid import Grid, fixed_point_grid
+from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.integer_reference import IntegerArithmetic, carried
+from quant.arithmetic.observer import Observer
+from quant.arithmetic.products import Weights
+from quant.arithmetic.whole_numbers import (
+    GATE_FRACTION,
+    Ints,
+    exact_sum,
+    fraction_of,
+    rounded_sum,
+    saturated,
+    sigmoid,
+    tanh,
+)
+from quant.networks.cell_layer import CellLayer, LayerParameters, ValueRoundings
+from quant.networks.recurrent_cell import RecurrentCell
+from quant.networks.sru_recurrence import sru_recurrence, sru_recurrence_fixed, sru_states
+from quant.networks.traced_layer import TracedLayer
+from quant.sites.candidate import Bits
+from quant.sites.site import DIRECTIONS, Direction, Role, Site
 from simulators import Elementwise, Matmul
-from simulators.inputs.errors import InputError
 
-# Elementwise operations of one cell and step, counted from the equations in `quant.networks.recurrence`.
-OPS_PER_CELL = {"multiply": 4, "add": 6, "sigmoid": 2, "tanh": 1}
-VECTORS_PER_CELL = 4  # v_f, v_r, b_f, b_r
 GATES = 3
+"""x, f and r."""
+VECTORS = 4
+"""v_f, v_r, b_f and b_r."""
+
+CELLS_AT_ONCE = 280
+"""Cells of a block of a layer, at most: fewer keep more in the caches and take more calls."""
+CELLS_PER_WORD = 16
+"""float32 numbers in the widest machine word of today, 512 bits."""
+
+
+class Sru(RecurrentCell):
+    """f, r = sigmoid(W x + v c' + b); c = W x + f (c' - W x); h = r tanh(c). Order of the gates: x, f, r."""
+
+    name, title, gates, vector_words = "sru", "SRU", GATES, VECTORS
+    ops: ClassVar = {"multiply": 4, "add": 6, "sigmoid": 2, "tanh": 1}
+    default_layers, default_projection = 4, 256  # MOHAQ, Rezk et al. 2022, figure 5
+    input_bias, input_prefix, vectors_prefix = False, "L", "V"
+    frames_per_batch = 1024  # what is in flight stays near the caches
+
+    def layer_sites(self, layer: int, inputs: int, cells: int) -> tuple[Site, ...]:
+        """One matrix for both directions and all gates."""
+        rows = DIRECTIONS * GATES * cells
+        return (Site(f"{self.input_prefix}{layer}", rows, inputs, Role.INPUT, layer, Direction.BOTH),)
+
+    def vectors_shape(self, cells: int) -> tuple[int, ...]:
+        """(2, 4, C), in the order v_f, v_r, b_f, b_r."""
+        return DIRECTIONS, VECTORS, cells
+
+    def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:
+        """The finest that holds the largest of them: they multiply, and so need not have the format of the sums."""
+        return grid_of(vectors)
+
+    def layer(self, parameters: LayerParameters) -> "SruLayer":
+        """A layer of these parameters, to be computed."""
+        return SruLayer(parameters)
+
+    def trace_layers(
+        self, sites: tuple[Site, ...], bits: Bits, steps: int, output_bits: int, elementwise_name: Callable[[str], str]
+    ) -> Iterator[TracedLayer]:
+        """The product of all steps, whose results are 16-bit fixed point, and the recurrence of both directions."""
+        (site,) = sites
+        weight_bits, activation_bits = bits[site.name]
+        product = Matmul(
+            name=site.name, out_features=site.out_features, in_features=site.in_features, steps=steps,
+            weight_bits=weight_bits, activation_bits=activation_bits, output_bits=16,
+        )  # fmt: skip
+        yield TracedLayer(product, site.name)
+        cells = site.out_features // GATES
+        yield TracedLayer(
+            Elementwise(
+                name=elementwise_name(""), ops={op: count * cells for op, count in self.ops.items()},
+                inputs=GATES * cells, outputs=cells, steps=steps, recurrent=True, vector_parameters=VECTORS * cells,
+                output_bits=output_bits,
+            )
+        )  # fmt: skip
+
+
+class SruLayer(CellLayer):
+    """The product of all steps, and the fused recurrence behind it."""
+
+    def __init__(self, parameters: LayerParameters):
+        self.site = parameters.input_site
+        self.weight, self.vectors = parameters.input_weight, parameters.vectors
+
+    def in_float(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: FloatArithmetic) -> torch.Tensor:
+        """Float32, differentiable."""
+        u = by_gate(arithmetic.product(self.site, x, self.weight))
+        return sru_recurrence(u, self.vectors, lengths)
+
+    def observed(self, x: torch.Tensor, lengths: torch.Tensor, observer: Observer) -> torch.Tensor:
+        """Float32; c is what is kept."""
+        u = by_gate(observer.product(self.site, x, self.weight))
+        h, c = sru_states(u, self.vectors, lengths)
+        observer.see_state(self.site, c)
+        return h
+
+    def in_fixed_point(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: QuantizedArithmetic) -> torch.Tensor:
+        """h as int16 in gate steps. Some cells at a time, whose sums are still in the caches when the recurrence reads
+        them."""
+        codes, grid = arithmetic.codes(self.site, x)
+        vectors = grid_of(self.vectors).round(self.vectors)
+        u_step = np.float32(arithmetic.calibration.results[self.site].step)
+        state_step = np.float32(arithmetic.calibration.states[self.site].step)
+        h = torch.empty(*x.shape[:2], *vectors.shape[::2], dtype=torch.int16)
+        blocks = arithmetic.arranged(self.site, blocks_of)
+        shape = *x.shape[:2], *blocks[0].steps.shape
+        room = torch.empty(shape, dtype=torch.int32).view(-1, blocks[0].steps.size)
+        step, recurrent = np.float32(grid.step), (vectors.numpy(), lengths.numpy(), h.numpy())
+        for block in blocks:
+            sums = block.weights.multiply(codes, room).view(shape).numpy()
+            kernels.sru_forward_fixed(
+                sums, block.steps * step, *recurrent, block.direction, block.first, u_step, state_step
+            )
+        return h
+
+    def in_integers(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: IntegerArithmetic) -> torch.Tensor:
+        """Step by step, as the equations are written."""
+        result, memory = arithmetic.calibration.results[self.site], arithmetic.calibration.states[self.site]
+        fixed = grid_of(self.vectors)
+        vectors = fixed.encode(self.vectors).numpy().astype(np.int64)  # (2, 4, C)
+        sums = arithmetic.sums(self.site, x)
+        cells = self.vectors.shape[2]
+        u = saturated(arithmetic.rescale(self.site, result)(sums)).reshape(*sums.shape[:2], DIRECTIONS, GATES, cells)
+        fractions = fraction_of(result), fraction_of(memory), fraction_of(fixed)
+        out = np.zeros((*u.shape[:3], cells), np.int64)
+        for b, length in enumerate(lengths.tolist()):
+            for d in range(DIRECTIONS):
+                c = np.zeros(cells, np.int64)
+                for t in range(length) if d == 0 else range(length - 1, -1, -1):
+                    out[t, b, d], c = integer_step(u[t, b, d], vectors[d], c, fractions)
+        return carried(out, 2.0**-GATE_FRACTION)
+
+    def in_roundings(self, x: torch.Tensor, lengths: torch.Tensor, roundings: ValueRoundings) -> torch.Tensor:
+        """The fused recurrence, in fixed point where values are rounded."""
+        weight = roundings.weight(self.site, self.weight)
+        u = by_gate(roundings.result(self.site, functional.linear(roundings.input(self.site, x), weight)))
+        steps = roundings.steps(self.site)
+        if steps is None:
+            roundings.state(self.site, u[..., 0, :])  # the state is a mean of past inputs
+            return sru_recurrence(u, self.vectors, lengths)
+        vectors = grid_of(self.vectors).round(self.vectors)
+        return sru_recurrence_fixed(u, torch.ones(u.shape[2:]), vectors, lengths, *steps)
+
+
+SRU = Sru()
 
 
 @dataclass(frozen=True)
-class SruGeometry:
-    """Sizes of the network; the defaults are MOHAQ's, with `outputs` the monophone states of the embedded corpus."""
+class SruBlock:
+    """The weights (3·W, K) of W cells of one direction, and their steps (3, W). What lies past the last cell is
+    zero."""
 
-    inputs: int = 23
-    layers: int = 4
-    cells: int = 550
-    projection: int = 256
-    outputs: int = 117
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"model geometry: {name} is {value!r}: it must be a whole number of at least 1")
+    weights: Weights
+    steps: np.ndarray
+    direction: int
+    """0 forward, 1 backward."""
+    first: int
+    """The first of the cells."""
 
 
-class Sru(nn.Module):
-    """Parameters and data flow. `forward` takes time-major features (T, B, inputs) and lengths (B,), and returns
-    logits (T, B, outputs)."""
+def blocks_of(whole: Weights) -> tuple[SruBlock, ...]:
+    """The matrix of a layer (2·3·C, K) in parts of some cells each."""
+    cells = len(whole.codes) // (DIRECTIONS * GATES)
+    words = -(-cells // CELLS_PER_WORD)
+    width = CELLS_PER_WORD * -(-words // -(-cells // CELLS_AT_ONCE))
+    firsts = range(0, cells, width)
+    missing = len(firsts) * width - cells
+    codes = functional.pad(whole.codes.unflatten(0, (DIRECTIONS, -1, cells)), (0, 0, 0, missing))
+    steps = functional.pad(whole.steps.unflatten(0, (DIRECTIONS, -1, cells)), (0, missing))
+    blocks = []
+    for direction in range(DIRECTIONS):
+        for first in firsts:
+            own = direction, slice(None), slice(first, first + width)
+            weights = Weights(codes[own].flatten(0, 1), steps[own].flatten(), whole.bits)
+            blocks.append(SruBlock(weights, steps[own].numpy(), direction, first))
+    return tuple(blocks)
 
-    cell = "sru"
-    frames_per_batch = 1024
-    """Of an evaluation: what is in flight stays near the caches."""
 
-    def __init__(self, geometry: SruGeometry, dropout: float = 0.0):
-        super().__init__()
-        self.geometry = geometry
-        self.dropout = dropout  # on the inputs of P and FC in training, one mask for all time steps of an utterance
-        for site in self.sites:
-            self.register_parameter(site.name, nn.Parameter(torch.empty(site.out_features, site.in_features)))
-        for i in range(geometry.layers):
-            self.register_parameter(f"V{i}", nn.Parameter(torch.zeros(DIRECTIONS, VECTORS_PER_CELL, geometry.cells)))
-        self.register_parameter("bias", nn.Parameter(torch.zeros(geometry.outputs)))
+def grid_of(vectors: torch.Tensor) -> Grid:
+    """The finest 16-bit fixed point that holds all values."""
+    return fixed_point_grid(float(vectors.abs().max()))
 
-    @property
-    def sites(self) -> tuple[Site, ...]:
-        """In the order of the computation: L0, P1, L1, …, FC."""
-        g = self.geometry
-        wide, gates = DIRECTIONS * g.cells, DIRECTIONS * GATES * g.cells
-        sites = [Site("L0", gates, g.inputs)]
-        for i in range(1, g.layers):
-            sites += [Site(f"P{i}", g.projection, wide), Site(f"L{i}", gates, g.projection)]
-        return (*sites, Site("FC", g.outputs, wide))
 
-    def initialise(self, generator: torch.Generator) -> None:
-        """Uniform weights of variance 1/inputs (Lei et al. 2018, section 3.2); recurrent vectors and biases start at
-        zero."""
-        with torch.no_grad():
-            for site in self.sites:
-                bound = (3.0 / site.in_features) ** 0.5
-                self.get_parameter(site.name).uniform_(-bound, bound, generator=generator)
+def by_gate(u: torch.Tensor) -> torch.Tensor:
+    """The product of a layer (T, B, 2·3·C) → (T, B, 2, 3, C)."""
+    apart: torch.Tensor = u.unflatten(-1, (DIRECTIONS, GATES, -1))
+    return apart
 
-    def forward(
-        self,
-        x: torch.Tensor,
-        lengths: torch.Tensor,
-        arithmetic: Arithmetic | None = None,
-        generator: torch.Generator | None = None,
-    ) -> torch.Tensor:
-        """`generator` draws the dropout masks of a training pass; without it nothing is dropped."""
-        for stage in self.stages(lengths, arithmetic or FloatArithmetic(), generator):
-            x = stage.compute(x)
-        return x
 
-    def stages(
-        self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
-    ) -> list[Stage]:
-        """The computation in parts, in their order."""
-        operations = DIRECTIONS * self.geometry.cells * sum(OPS_PER_CELL.values())
-        return [
-            Stage(
-                (name,),
-                partial(self._layer, name, lengths, arithmetic, generator),
-                operations if name.startswith("L") else 0,
-                kept=name.startswith("P"),
-            )
-            for name in (site.name for site in self.sites)
-        ]
-
-    def _layer(
-        self,
-        site: str,
-        lengths: torch.Tensor,
-        arithmetic: Arithmetic,
-        generator: torch.Generator | None,
-        x: torch.Tensor,
-    ) -> torch.Tensor:
-        weight = self.get_parameter(site)
-        if site.startswith("L"):
-            return arithmetic.sru(site, x, weight, self.get_parameter(f"V{site[1:]}"), lengths).flatten(2)
-        bias = self.get_parameter("bias") if site == "FC" else None
-        return arithmetic.product(site, drop(x, self.dropout, generator), weight, bias)
-
-    def trace_layers(self, bits: Mapping[str, tuple[int, int]], steps: int) -> Iterator[Matmul | Elementwise]:
-        """The layers as the simulators take them: a product's outputs are 16-bit fixed point where a recurrence or
-        the decoder reads them, and as wide as the next site's activations where a product does."""
-        cells = DIRECTIONS * self.geometry.cells
-        sites = self.sites
-        for site, following in zip(sites, (*sites[1:], None), strict=True):
-            weight_bits, activation_bits = bits[site.name]
-            recurs = site.name.startswith("L")
-            next_bits = 16 if following is None else bits[following.name][1]
-            yield Matmul(
-                name=site.name,
-                out_features=site.out_features,
-                in_features=site.in_features,
-                steps=steps,
-                recurrent=False,
-                weight_bits=weight_bits,
-                activation_bits=activation_bits,
-                output_bits=16 if recurs else next_bits,
-            )
-            if recurs:
-                ops: dict[Any, int] = {op: count * cells for op, count in OPS_PER_CELL.items()}
-                yield Elementwise(
-                    name=f"E{site.name[1:]}",
-                    ops=ops,
-                    inputs=GATES * cells,
-                    outputs=cells,
-                    steps=steps,
-                    recurrent=True,
-                    vector_parameters=VECTORS_PER_CELL * cells,
-                    weight_bits=16,
-                    activation_bits=16,
-                    output_bits=next_bits,
-                )
+def integer_step(u: Ints, vectors: Ints, c: Ints, fractions: tuple[int, int, int]) -> tuple[Ints, Ints]:
+    """h and c of the next step in whole numbers: u (3, C), vectors (4, C) and c (C,), with the fractional bits of u, c
+    and the vectors in `fractions`."""
+    fu, fc, fv = fractions
+    x, a_f, a_r = u
+    v_f, v_r, b_f, b_r = vectors
+    f = sigmoid(rounded_sum((a_f, fu), (v_f * c, fv + fc), (b_f, fv), to=fu), fu)
+    r = sigmoid(rounded_sum((a_r, fu), (v_r * c, fv + fc), (b_r, fv), to=fu), fu)
+    change, fine = exact_sum((c, fc), (-x, fu))
+    c = rounded_sum((x, fu), (f * change, GATE_FRACTION + fine), to=fc)
+    return rounded_sum((r * tanh(c, fc), 2 * GATE_FRACTION), to=GATE_FRACTION), c

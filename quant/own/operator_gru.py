@@ -2,7 +2,7 @@
 
 Not only products have operands to narrow: each sum, each product of two signals, each activation function and 1 - z has
 a result, and each gets its own width here, 2 to 16 bits. Every format is a signed integer times a power of two, so that
-requantization is a shift; sigmoid and tanh come from the table of `quant.arithmetic.reference`. With ⊙ elementwise,
+requantization is a shift; sigmoid and tanh come from the table of `quant.arithmetic.whole_numbers`. With ⊙ elementwise,
 
     r, z = sigmoid(wx + uh)        wx = W x + b,  uh = U h
     n    = tanh(wx_n + r ⊙ (uh_n + b'))
@@ -24,10 +24,18 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from quant.arithmetic.reference import NARROW_ACCUMULATOR, WIDE_ACCUMULATOR, Ints, exact_sum, shifted, sigmoid, tanh
+from quant.arithmetic.whole_numbers import (
+    NARROW_ACCUMULATOR,
+    WIDE_ACCUMULATOR,
+    Ints,
+    exact_sum,
+    shifted,
+    sigmoid,
+    tanh,
+)
 from quant.evaluation.code import OPERATOR_GRU
 from quant.evaluation.rates import Rates
-from quant.networks.cells import Gru
+from quant.networks.gru import GRU
 from simulators import Elementwise, Matmul, Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
@@ -71,7 +79,9 @@ class GruClassifier(nn.Module):
         self.fc = nn.Linear(cells, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.gru(x)[0][:, -1])
+        """x (N, T, K) → scores (N, classes)."""
+        scores: torch.Tensor = self.fc(self.gru(x)[0][:, -1])
+        return scores
 
 
 def train_classifier(data: Sequences, cells: int = 48, epochs: int = 60, seed: int = 1) -> GruClassifier:
@@ -136,7 +146,7 @@ class OperatorGru:
         return hashlib.sha256(self._data.x.tobytes() + self._data.y.tobytes()).hexdigest()
 
     def evaluate(self, bits: Mapping[str, tuple[int, int]] | None) -> Rates:
-        """Of a candidate; without bits, of the floating-point model. A pair's first width counts."""
+        """Error of a candidate; without bits, of the floating-point model. A pair's first width counts."""
         scores = self._float(self._data.x) if bits is None else self.run(self._data.x, bits)
         wrong = scores.argmax(1) != self._data.y
         parts = [float(part.mean()) for part in np.array_split(wrong, SUBSETS)]
@@ -213,7 +223,7 @@ class OperatorGru:
         rows, inputs = self._w.shape
         cells = self._u.shape[1]
         steps = steps or self._data.x.shape[1]
-        ops: dict[Any, int] = {op: count * cells for op, count in Gru.ops.items()}
+        ops: dict[Any, int] = {op: count * cells for op, count in GRU.ops.items()}
         layers = (
             Matmul(name="W", out_features=rows, in_features=inputs, steps=steps, weight_bits=held("W", "x"),
                    activation_bits=held("W", "x"), output_bits=held("wx")),
@@ -228,7 +238,7 @@ class OperatorGru:
         return Trace(name=self._name, steps=steps, layers=layers)
 
     def _float(self, x: NDArray[Any], see: Callable[[str, NDArray[Any]], None] = lambda *_: None) -> NDArray[Any]:
-        """The same in floating point; `see` is told every operator's values."""
+        """Results (N, classes) of the floating-point model; `see` is told every operator's values."""
         cells = self._u.shape[1]
         for operator, values in (("x", x), ("W", self._w), ("U", self._u), ("FC", self._fc)):
             see(operator, values)
@@ -246,7 +256,7 @@ class OperatorGru:
                 ("zn", (1 - z) * n), ("zh", z * before), ("h", h),
             ):  # fmt: skip
                 see(operator, values)
-        y = h @ self._fc.T + self._bias
+        y: NDArray[Any] = h @ self._fc.T + self._bias
         see("y", y)
         return y
 

@@ -22,7 +22,7 @@ _PAIR = re.compile(r"(\d+)(?:x(\d+))?")
 def homogeneous(
     sites: Sequence[Site], weight_bits: int, activation_bits: int | None = None
 ) -> dict[str, tuple[int, int]]:
-    """The same pair for every site; activations as wide as weights unless said."""
+    """A candidate of one pair of widths for every site; activations are as wide as weights unless said."""
     return {site.name: (weight_bits, activation_bits or weight_bits) for site in sites}
 
 

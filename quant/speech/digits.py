@@ -27,7 +27,7 @@ _NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.wav")
 _SPEEDS = tuple(Fraction(n, 20) for n in range(15, 26))
 """0.75 to 1.25 times as fast."""
 COPIES = 6
-"""Of each take in training."""
+"""Times that each take occurs in training."""
 
 
 def is_digits(root: Path) -> bool:

@@ -74,7 +74,7 @@ class Features:
         return Statistics(mean.astype(np.float32), deviation.astype(np.float32))
 
     def normalised(self, statistics: Statistics) -> "Features":
-        """The same with every band shifted and scaled by a training set's statistics."""
+        """These features with every band shifted and scaled by a training set's statistics."""
         return replace(self, mats=[(mat - statistics.mean) / statistics.deviation for mat in self.mats])
 
     def every(self, n: int) -> "Features":

@@ -18,8 +18,8 @@ from itertools import product
 import numpy as np
 
 from quant.speech.features import Features
+from quant.speech.scoring_kernels import decode_all, edits
 from quant.speech.units import PHONES, Units
-from simulators.inputs.jit import compiled
 
 TUNING_GRID = ((0.5, 1.0, 1.5, 2.0), (0.1, 0.2, 0.4, 0.6), (0.0, 1.0, 2.0, 3.0))
 """Bigram scales, prior scales and insertion terms that `tune_decoder` tries: 64 decodings, 3 s for 9 minutes."""
@@ -63,7 +63,7 @@ class Decoder:
         transitions = np.float32(self.bigram_scale) * self.log_bigram + np.float32(self.insertion)
         phones = np.empty(offsets[-1], np.int16)
         counts = np.empty(len(lengths), np.int64)
-        _decode_all(emissions, transitions, offsets, phones, counts)
+        decode_all(emissions, transitions, offsets, phones, counts)
         return [
             self.units.merged(phones[start : start + n].tolist()) for start, n in zip(offsets[:-1], counts, strict=True)
         ]
@@ -95,14 +95,14 @@ class Score:
 
 def score(reference: Sequence[int] | np.ndarray, hypothesis: Sequence[int] | np.ndarray) -> Score:
     """Levenshtein alignment; among alignments of equal cost, substitutions are preferred."""
-    edits = _edits(np.asarray(reference, np.int64), np.asarray(hypothesis, np.int64))
-    return Score(int(edits[1]), int(edits[2]), int(edits[3]), len(reference))
+    changes = edits(np.asarray(reference, np.int64), np.asarray(hypothesis, np.int64))
+    return Score(int(changes[1]), int(changes[2]), int(changes[3]), len(reference))
 
 
 def score_all(
     references: Iterable[Sequence[int] | np.ndarray], hypotheses: Iterable[Sequence[int]], units: Units
 ) -> Score:
-    """Of several utterances together, counting what the units' error rate counts."""
+    """Edits of several utterances together, counting what the units' error rate counts."""
     pairs = zip(references, hypotheses, strict=True)
     return sum((score(units.scored(r), units.scored(h)) for r, h in pairs), Score())
 
@@ -133,99 +133,3 @@ def tune_decoder(decoder: Decoder, log_posteriors: Sequence[np.ndarray], referen
         if rate < best_rate:
             best, best_rate = candidate, rate
     return best
-
-
-@compiled
-def _viterbi(emissions, transitions, out):
-    """Best phone sequence into `out`; returns its length. transitions[from, to]; the last row and column are the
-    boundary. Phones are innermost, so that the loops over them vectorise.
-
-    An utterance too short for one phone (fewer frames than a phone has states) decodes to nothing.
-    """
-    steps = emissions.shape[0]
-    count = transitions.shape[0] - 1
-    states = emissions.shape[1] // count
-    last = states - 1
-    if steps < states:
-        return 0
-    lowest = np.float32(-1e30)
-    scores = np.full((states, count), lowest, np.float32)
-    moved = np.zeros((steps, states, count), np.bool_)  # came from the state before, or from another phone
-    came_from = np.zeros((steps, count), np.int32)
-    best, heard = np.empty(count, np.float32), np.empty((states, count), np.float32)
-    for q in range(count):
-        scores[0, q] = transitions[count, q] + emissions[0, q * states]
-        came_from[0, q] = -1
-        moved[0, 0, q] = True
-    for t in range(1, steps):
-        origin = came_from[t]
-        best[:] = lowest
-        for p in range(count):
-            leaving = scores[last, p]
-            for q in range(count):
-                value = leaving + transitions[p, q]
-                better = value > best[q]
-                best[q] = value if better else best[q]
-                origin[q] = p if better else origin[q]
-        for q in range(count):
-            for s in range(states):
-                heard[s, q] = emissions[t, q * states + s]
-        for s in range(last, -1, -1):
-            entering = scores[s - 1] if s else best
-            for q in range(count):
-                moves = entering[q] > scores[s, q]
-                moved[t, s, q] = moves
-                scores[s, q] = (entering[q] if moves else scores[s, q]) + heard[s, q]
-    phone, highest = 0, lowest * 2
-    for q in range(count):
-        value = scores[last, q] + transitions[q, count]
-        if value > highest:
-            highest, phone = value, q
-    length, state = 0, last
-    for t in range(steps - 1, -1, -1):
-        if moved[t, state, phone]:
-            if state > 0:
-                state -= 1
-            else:
-                out[length] = phone
-                length += 1
-                phone, state = came_from[t, phone], last
-    out[:length] = out[:length][::-1].copy()
-    return length
-
-
-@compiled
-def _decode_all(emissions, transitions, offsets, phones, counts):
-    """`_viterbi` for each utterance."""
-    for i in range(len(offsets) - 1):
-        counts[i] = _viterbi(emissions[offsets[i] : offsets[i + 1]], transitions, phones[offsets[i] : offsets[i + 1]])
-
-
-@compiled
-def _edits(reference, hypothesis):
-    """(cost, substitutions, insertions, deletions) of a cheapest alignment."""
-    n = len(hypothesis)
-    row = np.zeros((n + 1, 4), np.int64)
-    for j in range(n + 1):
-        row[j, 0] = row[j, 2] = j
-    for i in range(len(reference)):
-        diagonal = row[0].copy()
-        row[0, 0] += 1
-        row[0, 3] += 1
-        for j in range(n):
-            above = row[j + 1].copy()
-            substitution = diagonal[0] + (1 if reference[i] != hypothesis[j] else 0)
-            if substitution <= above[0] + 1 and substitution <= row[j, 0] + 1:
-                row[j + 1] = diagonal
-                row[j + 1, 1] += substitution - diagonal[0]
-                row[j + 1, 0] = substitution
-            elif above[0] <= row[j, 0]:
-                row[j + 1] = above
-                row[j + 1, 0] += 1
-                row[j + 1, 3] += 1
-            else:
-                row[j + 1] = row[j]
-                row[j + 1, 0] += 1
-                row[j + 1, 2] += 1
-            diagonal = above
-    return row[n]

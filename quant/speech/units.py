@@ -13,9 +13,9 @@ class Units:
     name: str
     names: tuple[str, ...]
     states: int
-    """Of each unit: an occurrence takes as many frames at least."""
+    """States of each unit: an occurrence takes as many frames at least."""
     silence: int
-    """Its index."""
+    """Index of the silence."""
     scores_silence: bool
     """Whether silence counts in the error rate, as it does among TIMIT's 39 phones."""
     unit: str
@@ -27,7 +27,7 @@ class Units:
         return len(self.names) * self.states
 
     def merged(self, indices: Sequence[int]) -> list[int]:
-        """With each run of silences merged to one."""
+        """A sequence with each run of silences merged to one."""
         return phones.merge_silence(indices, self.silence)
 
     def scored(self, indices: Iterable[int]) -> list[int]:

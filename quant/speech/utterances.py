@@ -1,6 +1,7 @@
 """Utterances and the splits that they make, whatever corpus they come from."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -57,7 +58,7 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.utterances)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Utterance]:
         return iter(self.utterances)
 
     @property

@@ -8,8 +8,9 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -17,12 +18,12 @@ import safetensors.torch
 import torch
 from torch.nn import functional
 
+from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.glibc_memory import keep_freed_memory
-from quant.arithmetic.protocol import Arithmetic, FloatArithmetic
-from quant.evaluation.batches import Batch, pack, plan
-from quant.networks.registry import Geometry, Network, trained
-from quant.networks.registry import network as build
-from quant.networks.sru import SruGeometry
+from quant.arithmetic.protocol import Arithmetic
+from quant.networks.geometry import Geometry
+from quant.networks.network import Network
+from quant.speech.batches import UtteranceBatch, pack, plan
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
 
@@ -33,16 +34,20 @@ STATE_FILE = "training.safetensors"
 class Recipe:
     """Everything that a training run depends on, besides its data."""
 
-    geometry: Geometry = field(default_factory=SruGeometry)
+    geometry: Geometry
     epochs: int = 12
+    """Passes over the training set."""
     frames_per_batch: int = 4096
-    learning_rate: float = (
-        2e-3  # peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero
-    )
+    """Padded frames of a batch, at most."""
+    learning_rate: float = 2e-3
+    """Peak of a one-cycle schedule: linear warm-up over a tenth of the steps, then half a cosine to zero."""
     weight_decay: float = 0.01
     dropout: float = 0.2
+    """Share of (utterance, channel) pairs that are dropped before a product."""
     gradient_norm: float = 1.0
+    """Gradients of a larger norm are scaled down to it."""
     seed: int = 1
+    """Decides the first weights, the batches and the dropout."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "frames_per_batch"):
@@ -55,25 +60,35 @@ class Recipe:
         if not 0 <= self.seed < 1 << 32:
             raise InputError(f"training recipe: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
 
+    def to_dict(self) -> dict[str, Any]:
+        """What a checkpoint records of it."""
+        return {**asdict(self), "geometry": self.geometry.to_dict()}
+
 
 @dataclass(frozen=True)
 class Examples:
-    """Normalised features (T, F) and phone-state labels (T,) of the training utterances, and the digest of their
-    corpus."""
+    """The training utterances."""
 
     features: Sequence[np.ndarray]
+    """Normalised features (T, F) of each."""
     labels: Sequence[np.ndarray]
+    """Phone states (T,) of each."""
     digest: str
+    """Tells their corpus apart from others."""
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """What a progress display needs after each optimiser step."""
 
     epoch: int
+    """Counted from 1."""
     done: int
+    """Optimiser steps so far."""
     total: int
+    """Optimiser steps of the whole run."""
     loss: float
+    """Cross entropy of the batch, in nats a frame."""
     frames_per_second: float
 
 
@@ -106,7 +121,7 @@ def train(
     folder: Path,
     resume: bool = False,
     start: Start | None = None,
-    on_step: Callable[[Step], None] | None = None,
+    on_step: Callable[[TrainingStep], None] | None = None,
     on_epoch: Callable[[int, Network], None] | None = None,
 ) -> Network:
     """Train to the end of the recipe and return the network as it is stored, without what only training needs.
@@ -115,7 +130,7 @@ def train(
     false, or if the run that it holds has another recipe or other data.
     """
     keep_freed_memory()
-    network = build(recipe.geometry, recipe.dropout, training=start is None)
+    network = Network(recipe.geometry, recipe.dropout, normalised=start is None)
     if start is None:
         network.initialise(torch.Generator().manual_seed(recipe.seed))
     else:
@@ -123,7 +138,7 @@ def train(
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    identity = {"recipe": asdict(recipe), "data": examples.digest} | ({"start": start.identity} if start else {})
+    identity = {"recipe": recipe.to_dict(), "data": examples.digest} | ({"start": start.identity} if start else {})
     first_epoch = _restore(folder / STATE_FILE, network, optimiser, identity, resume)
 
     lengths = [len(x) for x in examples.features]
@@ -149,11 +164,15 @@ def train(
                     f"lower learning_rate ({recipe.learning_rate})"
                 )
             if on_step:
-                on_step(Step(epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)))
+                on_step(
+                    TrainingStep(
+                        epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)
+                    )
+                )
         _save(folder / STATE_FILE, network, optimiser, identity, epoch + 1)
         if on_epoch:
-            on_epoch(epoch + 1, trained(network))
-    return trained(network)
+            on_epoch(epoch + 1, network.folded())
+    return network.folded()
 
 
 def one_cycle(progress: float) -> float:
@@ -168,7 +187,7 @@ def _step(
     network: Network,
     arithmetic: Arithmetic,
     optimiser: torch.optim.Optimizer,
-    batch: Batch,
+    batch: UtteranceBatch,
     masks: torch.Generator,
     gradient_norm: float,
 ) -> float:
@@ -182,7 +201,9 @@ def _step(
     return float(loss.detach())
 
 
-def _save(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict, epochs_done: int) -> None:
+def _save(
+    path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], epochs_done: int
+) -> None:
     tensors = dict(network.state_dict())
     for name, parameter in network.named_parameters():
         for key, value in optimiser.state[parameter].items():
@@ -191,7 +212,9 @@ def _save(path: Path, network: Network, optimiser: torch.optim.Optimizer, identi
     write_whole(path, safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}, metadata))
 
 
-def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict, resume: bool) -> int:
+def _restore(
+    path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], resume: bool
+) -> int:
     """Number of epochs already done: 0 for a new run."""
     if not path.exists():
         return 0
@@ -200,13 +223,12 @@ def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, ide
             f"{path}: a training run is already here: --resume continues it, another folder starts a new one"
         )
     with safetensors.safe_open(path, framework="pt") as file:
-        found = json.loads(file.metadata()["mohaq"])
+        stored = json.loads(file.metadata()["mohaq"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    epochs_done = found.pop("epochs_done")
-    if found != json.loads(json.dumps(identity)):
-        different = [
-            key for key in ("recipe", "data", "start") if found.get(key) != json.loads(json.dumps(identity.get(key)))
-        ]
+    epochs_done = stored.pop("epochs_done")
+    wanted = json.loads(json.dumps(identity))
+    if stored != wanted:
+        different = [key for key in ("recipe", "data", "start") if stored.get(key) != wanted.get(key)]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")
     network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("optimiser.")})
     for name, parameter in network.named_parameters():

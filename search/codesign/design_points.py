@@ -24,7 +24,7 @@ from search.objectives.registry import columns_of
 from search.runs.rows import objective_rows
 from search.settings.experiment import Experiment
 from search.space.hardware_variants import Hardware
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 from simulators.inputs.errors import InputError
 
 NOT_OFFERED = "bits that the hardware does not offer"

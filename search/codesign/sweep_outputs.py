@@ -22,7 +22,7 @@ from search.objectives.registry import other_than_built_in
 from search.runs.identity import Identity
 from search.runs.run_folder import CODESIGN
 from search.runs.search_outputs import csv_of, record_of
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 from simulators.inputs.files import write_whole
 
 POINTS_FILE = "points.npz"

@@ -18,11 +18,11 @@ from search.codesign.design_points import NOT_OFFERED
 from search.evaluation.model import HasPrecisions, Model
 from search.objectives import Floats
 from search.space.hardware_variants import Hardware, Variant
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 from simulators.inputs.errors import InputError
-from simulators.run.parallel_sweep import on_all
-from simulators.run.population import Figures as VariantFigures
-from simulators.run.population import Population
+from simulators.run.parallel_sweep import simulate_on_all
+from simulators.run.trace_batch import Figures as VariantFigures
+from simulators.run.trace_batch import TraceBatch
 
 PARTS = "parts"
 
@@ -41,10 +41,10 @@ def variant_figures(
     if done:
         done(len(hardware) - len(missing))
     if missing:
-        population = Population([model.trace(bits, steps) for bits in candidates])
+        traces = TraceBatch([model.trace(bits, steps) for bits in candidates])
         pairs = [frozenset(bits.values()) for bits in candidates]
         every = frozenset[tuple[int, int]]().union(*pairs)
-        with closing(on_all(population, [variant.arch for variant in missing], workers)) as simulated:
+        with closing(simulate_on_all(traces, [variant.arch for variant in missing], workers)) as simulated:
             for count, (i, figures) in enumerate(simulated, len(hardware) - len(missing) + 1):
                 variant = missing[i]
                 if not (isinstance(model, HasPrecisions) or every <= {*variant.arch.precisions}):

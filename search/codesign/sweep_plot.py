@@ -13,7 +13,7 @@ from search.objectives import Objective
 from search.objectives.built_in import AREA, ERROR, LATENCY
 from search.runs.front_plot import FRONT, VISITED
 from search.runs.plot_axes import HEIGHT, cost_axis, plain_style, png_of
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 
 AREA_COLOURS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0, 0.85, 256)), "area")
 """Small hardware is dark; without the palest."""

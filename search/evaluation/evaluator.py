@@ -11,7 +11,7 @@ from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.model import Model
 from search.evaluation.progress import OnQuality
 from search.evaluation.quality import Cost, Quality
-from search.objectives.figures import PLATFORMS
+from search.objectives.figures import FIGURE_PLATFORMS
 from simulators import Arch, Trace, simulate_batch
 from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
 from simulators.run.cost_code import cost_code
@@ -147,7 +147,7 @@ class Evaluator:
         return Cost(
             cycles, latency_ms, energy_uj,
             memory_mib=memory_mib(trace),
-            mohaq_speedup=speedup(trace, platform) if platform in PLATFORMS["mohaq_speedup"] else None,
-            mohaq_energy_uj=silago_energy_uj(trace) if platform in PLATFORMS["mohaq_energy_uj"] else None,
+            mohaq_speedup=speedup(trace, platform) if platform in FIGURE_PLATFORMS["mohaq_speedup"] else None,
+            mohaq_energy_uj=silago_energy_uj(trace) if platform in FIGURE_PLATFORMS["mohaq_energy_uj"] else None,
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.closed_forms.mohaq import PLATFORMS as MOHAQ_PLATFORMS
+from simulators.closed_forms.mohaq import CLOSED_FORM_PLATFORMS
 
 Floats = NDArray[np.float64]
 
@@ -46,5 +46,5 @@ OF_CANDIDATE = (*OF_EVALUATION, "memory_mib", "mohaq_speedup", "mohaq_energy_uj"
 """Figures that a candidate has in common on all variants of a platform's hardware."""
 OF_HARDWARE = ("area_mm2",)
 """Figures of the hardware alone: objectives only where there are several variants to choose from."""
-PLATFORMS = {"mohaq_speedup": tuple(MOHAQ_PLATFORMS), "mohaq_energy_uj": ("silago",)}
+FIGURE_PLATFORMS = {"mohaq_speedup": CLOSED_FORM_PLATFORMS, "mohaq_energy_uj": ("silago",)}
 """Platforms that have a figure, for those that not all have: MOHAQ's closed forms."""

@@ -7,11 +7,11 @@ from functools import cached_property
 import numpy as np
 
 from search.objectives.figures import (
+    FIGURE_PLATFORMS,
     NAMES,
     OF_CANDIDATE,
     OF_EVALUATION,
     OF_HARDWARE,
-    PLATFORMS,
     Floats,
     PointFigures,
 )
@@ -82,7 +82,7 @@ class Objective:
     @cached_property
     def platforms(self) -> tuple[str, ...] | None:
         """The platforms that have all that it needs; None: every one."""
-        limits = [PLATFORMS[name] for name in self.needs if name in PLATFORMS]
+        limits = [FIGURE_PLATFORMS[name] for name in self.needs if name in FIGURE_PLATFORMS]
         return tuple(name for name in limits[0] if all(name in limit for limit in limits)) if limits else None
 
     def applies(self, to_variants: bool) -> bool:

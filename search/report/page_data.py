@@ -13,7 +13,7 @@ from search.report.data import Detail, ReportedRun
 from search.report.hypervolume import REFERENCE
 from search.report.points import Points, Shown, shown_objectives
 from search.report.variants import ComparedVariant, keys_of, settings_of
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 from simulators.views.report_plot import COLOUR_OF, COMPUTE_COLOUR
 
 DIGITS = 7

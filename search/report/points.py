@@ -14,7 +14,7 @@ from search.codesign.design_points import front_of_each
 from search.objectives import Floats, Objective
 from search.objectives.figures import OF_CANDIDATE, OF_HARDWARE
 from search.objectives.registry import BUILT_IN, objectives_named
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 
 Bools = NDArray[np.bool_]
 

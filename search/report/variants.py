@@ -11,7 +11,7 @@ from search.objectives import Objective
 from search.report.data import ReportedRun
 from search.report.hypervolume import Bounds, share
 from search.space.hardware_variants import Variant
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 
 
 @dataclass(frozen=True)

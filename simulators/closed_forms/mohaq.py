@@ -9,14 +9,12 @@ ignores memory, elementwise work and arrays that a narrow layer cannot fill. A t
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal, get_args
 
 from simulators.inputs.errors import InputError
-from simulators.workloads.trace import Elementwise, Trace
+from simulators.workloads.trace import Trace
 
-Platform = Literal["bitfusion", "silago"]
-PLATFORMS: tuple[Platform, ...] = get_args(Platform)
-"""Those that MOHAQ has a closed form of."""
+CLOSED_FORM_PLATFORMS = ("bitfusion", "silago")
+"""Platforms that MOHAQ has a closed form of."""
 
 SRAM_PJ_PER_BIT = 0.08
 """SiLago, from the code published with MOHAQ."""
@@ -35,7 +33,7 @@ def memory_mib(trace: Trace) -> float:
 
 def compression(trace: Trace) -> float:
     """Memory of the same parameters at 32 bits over this memory."""
-    words = sum(x.vector_parameters if isinstance(x, Elementwise) else x.weights for x in trace.layers)
+    words = sum(layer.parameters for layer in trace.layers)
     return words * 32 / trace.weight_bits_total
 
 
@@ -43,8 +41,8 @@ def layer_speedup(platform: str, weight_bits: int, activation_bits: int) -> Frac
     """Speedup of a multiply-accumulate over 16×16 bits: 16/bits on SiLago, 256/(weight·activation bits) on Bit
     Fusion.
     """
-    if platform not in PLATFORMS:
-        raise InputError(f"platform {platform}: MOHAQ's closed form is of {' and '.join(PLATFORMS)}")
+    if platform not in CLOSED_FORM_PLATFORMS:
+        raise InputError(f"platform {platform}: MOHAQ's closed form is of {' and '.join(CLOSED_FORM_PLATFORMS)}")
     if platform == "silago":
         return Fraction(16, max(weight_bits, activation_bits))
     return min(Fraction(256, weight_bits * activation_bits), Fraction(BIT_FUSION_SPEEDUP_LIMIT))
@@ -56,11 +54,7 @@ def speedup(trace: Trace, platform: str) -> float:
     The elementwise operations stand in the divisor only, as in the published code.
     """
     total = sum(
-        (
-            layer.macs * layer_speedup(platform, layer.weight_bits, layer.activation_bits)
-            for layer in trace.layers
-            if not isinstance(layer, Elementwise)
-        ),
+        (layer.macs * layer_speedup(platform, *layer.operand_bits) for layer in trace.layers if layer.is_product),
         start=Fraction(0),
     )
     return float(total / (trace.macs + trace.ops))
@@ -75,9 +69,9 @@ def silago_mac_uj(trace: Trace) -> float:
     """Energy a frame of the multiply-accumulates, in µJ. A pair of unlike bits costs what its wider operand does."""
     energy = 0.0
     for layer in trace.layers:
-        if isinstance(layer, Elementwise):
+        if not layer.is_product:
             continue
-        bits = max(layer.weight_bits, layer.activation_bits)
+        bits = max(layer.operand_bits)
         if bits not in MAC_PJ:
             raise ValueError(f"layer {layer.name}: {bits} bits: SiLago's published energies are for {sorted(MAC_PJ)}")
         energy += layer.macs * MAC_PJ[bits]

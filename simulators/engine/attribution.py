@@ -19,13 +19,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulators.engine.machine import FlatTask, Ints, Machine
+from simulators.engine.machine import Machine
+from simulators.engine.program import FlatTask, Ints
 
 
 def charge(tasks: Sequence[FlatTask], start: Sequence[int], end: Sequence[int], machine: Machine) -> Ints:
     """Cycles by (segment, kind) of a run. Written for clarity; the Numba engine does the same as it goes.
 
-    Tasks of compute servers wait for the segments before theirs to be complete (see `Machine.ahead`).
+    Tasks of compute servers wait for the segments before theirs to be complete (see `Machine.prefetch_queue`).
     """
     segments = 1 + max((task.segment for task in tasks), default=0)
     charged = np.zeros((segments, len(machine.kinds)), np.int64)

@@ -5,13 +5,13 @@ It agrees with `reference.py` on the start and end cycle of every task and on wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from simulators.engine import fast_kernels as kernels
-from simulators.engine.machine import MAX_CYCLES, Deadlock, Ints, Machine, Program, Timing
+from simulators.engine.machine import MAX_CYCLES, Deadlock, Machine
+from simulators.engine.program import Ints, Program, Timing
 from simulators.inputs.errors import InputError
 
 FIRST_SPACE = 16
@@ -19,26 +19,26 @@ FIRST_SPACE = 16
 
 MAX_TASKS = 1 << 26
 """Tasks that a run may hold at a time (32 bytes each) when a block does not recur."""
+MOST = (float(MAX_CYCLES), MAX_TASKS)
 
 
-class Ahead(NamedTuple):
-    """Where the queue that runs ahead stands when all before is complete."""
+class PrefetchState(NamedTuple):
+    """Where the queue that runs ahead stands when a segment begins or ends."""
 
     started: int = 0
-    """Tasks that it has started of what is to come."""
+    """Tasks of the coming segments that it has started."""
     cycles_left: int = 0
-    """What the last of them still takes."""
+    """Cycles that the last of them still takes."""
 
 
-@dataclass(frozen=True)
-class Passage:
+class SegmentTiming(NamedTuple):
     """One segment, from when all before it is complete to when all of it is."""
 
     cycles: int
     charged: tuple[int, ...]
-    """By kind; they add up to `cycles`."""
-    ahead: Ahead
-    """At the end."""
+    """Cycles by kind; they add up to `cycles`."""
+    prefetch: PrefetchState
+    """Where the queue that runs ahead stands at the end."""
 
 
 def run(machine: Machine, compact: Program) -> Timing:
@@ -47,37 +47,27 @@ def run(machine: Machine, compact: Program) -> Timing:
     """
     if compact.segment.max(initial=0) > 0:
         raise ValueError("a program of several segments is run segment by segment")
-    passage = run_segment(machine, compact, len(compact.repeat), Ahead())
-    return Timing(passage.cycles, np.array([passage.charged], np.int64))
+    timing = run_segment(machine, compact, len(compact.repeat), PrefetchState())
+    return Timing(timing.cycles, np.array([timing.charged], np.int64))
 
 
-def run_segment(machine: Machine, compact: Program, own: int, ahead: Ahead) -> Passage:
+def run_segment(machine: Machine, compact: Program, own: int, prefetch: PrefetchState) -> SegmentTiming:
     """Run a segment's `own` blocks; those behind them are what may be started of the segments after it.
 
     Raises Deadlock, or InputError for what int64 cannot count.
     """
     if not len(compact.repeat):
-        return Passage(0, (0,) * len(machine.kinds), Ahead())
-    queue, space = -1 if machine.ahead is None else machine.ahead, FIRST_SPACE
+        return SegmentTiming(0, (0,) * len(machine.kinds), PrefetchState())
+    space = FIRST_SPACE
     while True:
         charged = np.zeros(len(machine.kinds), np.int64)
-        result = np.zeros(kernels.HEADS + len(machine.queues), np.int64)
-        status = kernels.run_passage(
-            machine.server_of, machine.computes, compact.arrays, own, queue, ahead.started, ahead.cycles_left, space,
-            MAX_CYCLES, MAX_TASKS, charged, result,
-        )  # fmt: skip
+        outcome = np.zeros(kernels.HEADS + len(machine.queues), np.int64)
+        status, _ = kernels.run(machine.arrays, compact, own, prefetch, space, True, MOST, charged, outcome)
         if status == kernels.FINISHED:
-            cycles, _, _, started, cycles_left = result[: kernels.HEADS].tolist()
-            return Passage(cycles, tuple(charged.tolist()), Ahead(started, cycles_left))
-        if status == kernels.TOO_LONG:
-            raise _too_long(compact)
-        if status == kernels.TOO_LARGE:
-            raise InputError(
-                f"{result[0]} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a repeating "
-                "pattern"
-            )
-        if status == kernels.DEADLOCK:
-            raise _deadlock(machine, result)
+            cycles, _, started, cycles_left = outcome[: kernels.HEADS].tolist()
+            return SegmentTiming(cycles, tuple(charged.tolist()), PrefetchState(started, cycles_left))
+        if status != kernels.TOO_SMALL:
+            raise _error(status, machine, compact, outcome)
         space *= 8
 
 
@@ -86,31 +76,28 @@ def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
 
     Raises Deadlock, or InputError for more than can be counted or held.
     """
-    if compact.cycles > MAX_CYCLES:
-        raise _too_long(compact)
-    if compact.tasks > MAX_TASKS:
-        raise InputError(f"{compact.tasks} tasks: at most {MAX_TASKS} fit")
     if not compact.tasks:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    start = np.empty(compact.tasks, np.int64)
-    end = np.full(compact.tasks, kernels.NOT_STARTED, np.int64)
-    result = np.zeros(kernels.HEADS + len(machine.queues), np.int64)
-    status = kernels.run_program(
-        machine.server_of, machine.computes, compact.arrays, len(compact.repeat), -1, 0, 0,
-        int(compact.repeat.max(initial=1)), False, start, end, np.zeros(len(machine.kinds), np.int64), result,
-    )  # fmt: skip
-    if status == kernels.DEADLOCK:
-        raise _deadlock(machine, result)
-    return start, end
-
-
-def _too_long(compact: Program) -> InputError:
-    return InputError(
-        f"the tasks' service times add up to {compact.cycles:.3g} cycles: at most 2^60 can be counted exactly"
+    charged, outcome = np.zeros(len(machine.kinds), np.int64), np.zeros(kernels.HEADS + len(machine.queues), np.int64)
+    every = int(compact.repeat.max())
+    status, written = kernels.run(
+        machine.arrays, compact, len(compact.repeat), PrefetchState(), every, False, MOST, charged, outcome
     )
+    if status != kernels.FINISHED:
+        raise _error(status, machine, compact, outcome)
+    return written[kernels.START], written[kernels.END]
 
 
-def _deadlock(machine: Machine, result: Ints) -> Deadlock:
-    heads = zip(machine.queues, result[kernels.HEADS :].tolist(), strict=True)
+def _error(status: int, machine: Machine, compact: Program, outcome: Ints) -> InputError | Deadlock:
+    """Why a run did not finish."""
+    if status == kernels.TOO_LONG:
+        return InputError(
+            f"the tasks' service times add up to {compact.cycles:.3g} cycles: at most 2^60 can be counted exactly"
+        )
+    if status == kernels.TOO_LARGE:
+        return InputError(
+            f"{outcome[0]} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a repeating pattern"
+        )
+    heads = zip(machine.queues, outcome[kernels.HEADS :].tolist(), strict=True)
     stuck = ", ".join(f"{queue.name} at task {index}" for queue, index in heads if index >= 0)
     return Deadlock(f"no task can start: {stuck} wait for each other")

@@ -1,4 +1,13 @@
-"""The engine's Numba kernels. They stand in one module because a cached kernel does not notice an edit in another."""
+"""The fast engine's Numba kernels. They stand in one module because a cached kernel does not notice an edit in another.
+
+A run takes, again and again, the queue head with the earliest possible start, ties by priority. Service times are at
+least one cycle, so no task that is started later can make a head ready at or before that time: the order of starts is
+exact, and no event heap is needed. The phases of a step are functions of their own, which are inlined.
+
+Blocks that repeat are fast-forwarded. Just before a period's first task starts, the state relative to that moment is
+compared with one of an earlier period (Brent's schedule). Once equal, all that follows is equal too, shifted in time,
+so whole periods are left out of the block and their cycles are added. Times of tasks after that are relative.
+"""
 
 from __future__ import annotations
 
@@ -7,335 +16,133 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.inputs.jit import compiled, uncounted
+from simulators.inputs.jit import compiled, inlined, uncounted
 
-_Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 FINISHED, DEADLOCK, TOO_SMALL, TOO_LONG, TOO_LARGE = range(5)
-"""What a run returns: all tasks ran; none can start; a block did not recur within the space it was given; cycles, or
+"""How a run ends: all tasks ran; none can start; a block did not recur within the space that it was given; cycles, or
 tasks at a time, are more than can be counted or held."""
 
 RELATIVE, BARRIER = -1, -2
-"""In `dependency_block`, in place of a block; `machine.py` says what they mean."""
+"""In `dependency_block`, in place of a block: the offset counts back from the task itself; every task of the segments
+before must be complete, and the offset means nothing."""
 
-NOT_STARTED = np.iinfo(np.int64).min
-"""In `end`. Times of tasks that were started may be negative once periods were left out."""
-
-NEVER = np.iinfo(np.int64).max
-"""When a queue's head can start that waits for what has not started, or that of a queue with nothing left."""
+NOT_STARTED, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+"""Ends of tasks that have not started (others may be negative once periods were left out); and when a queue's head can
+start that waits for what has not started, or that of a queue with nothing left."""
 
 FOR_NOTHING, FOR_A_BARRIER = -1, -2
 """What a queue's head waits for, in place of the task that has to start first."""
 
-BLOCK, PERIOD, TASK, INDEX, READY = range(5)
-"""Rows of `heads`: block (== blocks: nothing left), period, stored task, unrolled index, cycle it is ready or -1."""
+LEFT, LENGTH, WAITING = range(3)
+"""Rows of `State.blocks`: periods of a block, less those left out; periods that there is room for; tasks that have not
+started."""
 
-SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, SAVED_COVERED = range(4)
-"""Places in `Saved.scalars`."""
+START, END, BINDER, KIND = range(4)
+"""Rows of `State.written`: cycles in which a task starts and ends; the task that bound its start, or -1 (see
+`attribution.py`); its kind."""
 
-CYCLES, SKIPPED, STARTED, AHEAD, AHEAD_LEFT, HEADS = range(6)
-"""Places in `result`; after a deadlock each queue's head follows."""
+BLOCK, PERIOD, TASK, INDEX, READY, POSSIBLE, WAITS_FOR, RELEASED_BY = range(8)
+"""Rows of `State.heads`, of a queue's next task: its block (the number of blocks: nothing is left), period, stored task
+and unrolled index; the cycle in which it is ready, or -1, and in which it can start; the task that has to start before
+it is looked at again, or FOR_…; the last to end of what it waited for, or -1."""
+FREE, LAST, LAST_OWN = range(3)
+"""Rows of `State.servers`: the cycle in which a server is free; the task that started last on it, of all and of the
+segment's own blocks, or -1."""
+
+COVERED, SKIPPED, STARTED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, SCALARS = range(9)
+"""Places in `State.scalars`: cycles that are charged; cycles that were left out; tasks started; the first block that
+has tasks left; queues that have tasks of the segment's own blocks left; and the block, or -1, the period and the time
+of the state that was saved."""
+
+CYCLES, TASKS_STARTED, PREFETCHED, PREFETCH_CYCLES_LEFT, HEADS = range(5)
+"""Places in `outcome`: the makespan; tasks started; tasks of the lookahead that were started, and what the last of them
+still takes. After a deadlock each queue's head follows, or -1."""
 
 
 class Tasks(NamedTuple):
-    """A program's arrays, as `machine.Program` describes them."""
+    """Blocks of tasks as arrays: B blocks, T stored tasks, D stored dependencies."""
 
-    repeat: _Ints
-    first_task: _Ints
-    segment: _Ints
-    queue: _Ints
-    service: _Ints
-    kind: _Ints
-    first_dependency: _Ints
-    dependency_block: _Ints
-    dependency_offset: _Ints
-    reach: _Ints
-    margin: _Ints
+    repeat: Ints
+    """(B,) how often a block's period runs."""
+    first_task: Ints
+    """(B + 1,) where a block's tasks begin in the arrays below."""
+    segment: Ints
+    """(B,) number of a block's segment, from 0, not falling."""
+    queue: Ints
+    """(T,) index of a task's queue."""
+    service: Ints
+    """(T,) cycles of a task on its server."""
+    kind: Ints
+    """(T,) kind of a task: what a cycle that waits for it is charged to."""
+    first_dependency: Ints
+    """(T + 1,) where a task's dependencies begin in the next two."""
+    dependency_block: Ints
+    """(D,) RELATIVE, BARRIER or a block."""
+    dependency_offset: Ints
+    """(D,) tasks back: from the task itself, or from the end of that block."""
+    reach: Ints
+    """(B,) the longest relative dependency of a block: how far back its future can depend on its past."""
+    margin: Ints
+    """(B,) how many periods at a block's end later blocks depend on: these are never left out by fast-forwarding."""
 
 
-class Run(NamedTuple):
-    """What changes in a run. `start`, `end`, `binder` and `kind` hold `length[b]` periods of every block."""
+class Hardware(NamedTuple):
+    """A machine of S servers and Q queues."""
 
-    left: _Ints
-    """(B,) periods of the block, less those left out."""
-    length: _Ints
-    base: _Ints
-    """(B + 1,) where a block begins."""
-    latest: _Ints
+    server_of: Ints
+    """(Q,) index of a queue's server."""
+    computes: NDArray[np.bool_]
+    """(S,) whether a server does layers' own work."""
+    prefetch_queue: int
+    """Index of the queue that may run ahead of a segment's beginning, or -1."""
+
+
+class State(NamedTuple):
+    """All that changes in a run, and what is looked up. Written-out tasks are numbered by their unrolled index, with
+    room for LENGTH periods of every block."""
+
+    blocks: Ints
+    """(3, B)"""
+    base: Ints
+    """(B + 1,) unrolled index at which a block begins."""
+    latest: Ints
     """(B, S) latest end of what was started of a block on a server."""
-    waiting: _Ints
-    """(B,) tasks of a block that have not started."""
-    start: _Ints
-    end: _Ints
-    binder: _Ints
-    kind: _Ints
-    following: _Ints
-    """(T,) next task of the same queue in the period, or -1."""
-    first_of: _Ints
-    """(B, Q) a queue's first task in a block, or -1."""
-    heads: _Ints
-    """(5, Q)"""
-    free: _Ints
-    """(S,) when a server is free."""
-    last_on: _Ints
-    """(S,) what started last on a server."""
-    last_own: _Ints
-    """(S,) the same, without the lookahead."""
-
-
-class Saved(NamedTuple):
-    """A state to compare with: Brent's schedule."""
-
-    scalars: _Ints
-    """By the SAVED_ places: block (-1: nothing saved), period, time, cycles covered by attribution."""
-    heads: _Ints
-    free: _Ints
-    last_on: _Ints
-    charged: _Ints
+    completed: Ints
+    """(segments,) cycle in which all segments before are complete, or NOT_STARTED."""
+    written: Ints
+    """(4, written-out tasks)"""
+    following: Ints
+    """(T,) next stored task of the same queue in the period, or -1."""
+    first_of: Ints
+    """(B, Q) a queue's first stored task in a block, or -1."""
+    heads: Ints
+    """(8, Q)"""
+    servers: Ints
+    """(3, S)"""
+    charged: Ints
+    """(kinds,) cycles charged to each kind."""
+    scalars: Ints
+    saved: Ints
+    """The state of an earlier period's beginning, in threes: see `_recalled`."""
+    saved_charged: Ints
+    """(kinds,) cycles that were charged then."""
 
 
 @compiled
-def run_program(
-    server_of: _Ints,
-    is_compute: NDArray[np.bool_],
-    tasks: Tasks,
-    own: int,
-    ahead_queue: int,
-    ahead: int,
-    ahead_left: int,
-    space: int,
-    forward: bool,
-    start: _Ints,
-    end: _Ints,
-    charged: _Ints,
-    result: _Ints,
-) -> int:
-    """Run a program: take, again and again, the queue head with the earliest possible start, ties by priority.
-
-    Service times are at least one cycle, so no task that is started later can make a head ready at or before that
-    time: the order of starts is exact and no event heap is needed.
+def run(
+    hardware: Hardware, tasks: Tasks, own: int, prefetched: tuple[int, int], space: int, forward: bool,
+    most: tuple[float, int], charged: Ints, outcome: Ints,
+) -> tuple[int, Ints]:  # fmt: skip
+    """Run a program; how it ended, and what became of each written-out task (4, tasks): see START and the others.
 
     The first `own` blocks are run to their end; the others are a lookahead, of which as much is started as fits before
-    that. At the beginning the first `ahead` tasks of `ahead_queue` have been started, and the last of them still takes
-    `ahead_left` cycles.
-
-    With `forward`, blocks that repeat are fast-forwarded. Just before its first task starts, the state relative to
-    that moment is compared with one of an earlier period (Brent's schedule). Once equal, all that follows is equal
-    too, shifted in time, so whole periods are left out of the block and their cycles are added. Times of tasks after
-    that are relative; `result` holds what has to be added.
-
-    server_of (Q,) by queue; is_compute (S,) by server; space: how many periods of a block `start` and `end` have room
-    for, which are Σ min(repeat, space + margin)·period long, `end` filled with NOT_STARTED; charged (kinds,) is added
-    to, and means something for one segment only: what a barrier released has no binder; result (HEADS + Q,): cycles,
-    cycles left out, tasks started, how many of the lookahead were started and what the last of them still takes, and
-    after a deadlock the unrolled index at which each queue stands, or -1.
-    """
-    run, saved = _prepare(server_of, len(is_compute), tasks, space, start, end, len(charged))
-    blocks, queues, servers = len(tasks.repeat), len(server_of), len(is_compute)
-    # The loop works on plain variables: reading a tuple's arrays counts references to them, at every task.
-    repeat, first_task, segment, service, kind = (
-        tasks.repeat,
-        tasks.first_task,
-        tasks.segment,
-        tasks.service,
-        tasks.kind,
-    )
-    first_dependency, dependency_block = tasks.first_dependency, tasks.dependency_block
-    dependency_offset, margin = tasks.dependency_offset, tasks.margin
-    left, length, base, latest, waiting = run.left, run.length, run.base, run.latest, run.waiting
-    binder, kind_of, following, first_of = run.binder, run.kind, run.following, run.first_of
-    free, last_on, last_own = run.free, run.last_on, run.last_own
-    head_block, head_period, head_task = run.heads[BLOCK], run.heads[PERIOD], run.heads[TASK]
-    head_index, head_ready = run.heads[INDEX], run.heads[READY]
-    saved_at = saved.scalars
-    covered, started = 0, 0
-    oldest, completion = 0, 0  # the first block that has tasks left, and the latest end before it
-    completed = np.full(segment[-1] + 1, NOT_STARTED, np.int64)  # by segment, when all before it are complete
-    completed[0] = 0
-    u = 0  # what started last, and with it what waits for it is looked at; at first all heads are
-    possible = np.full(queues, NEVER, np.int64)  # when a head can start
-    waits_for = np.where(head_block < blocks, u, FOR_NOTHING)
-    released_by = np.full(queues, -1, np.int64)  # the last to end of what a head waited for
-    working = 0  # queues that have tasks of the segment left
-    for q in range(queues):
-        working += head_block[q] < own
-
-    while True:
-        for q in range(queues):
-            if waits_for[q] != u:
-                continue
-            b, j, ready, latest_end = head_block[q], head_task[q], 0, NOT_STARTED
-            waits_for[q] = FOR_NOTHING
-            for d in range(first_dependency[j], first_dependency[j + 1]):
-                if dependency_block[d] == BARRIER:
-                    ended = completed[segment[b]]
-                    if ended == NOT_STARTED:
-                        waits_for[q] = FOR_A_BARRIER
-                        break
-                else:
-                    v = head_index[q] - dependency_offset[d] if dependency_block[d] == RELATIVE else (
-                        base[dependency_block[d] + 1] - dependency_offset[d]
-                    )  # fmt: skip
-                    ended = end[v]
-                    if ended == NOT_STARTED:
-                        waits_for[q] = v
-                        break
-                    if ended > latest_end:
-                        latest_end, released_by[q] = ended, v
-                ready = max(ready, ended)
-            if waits_for[q] == FOR_NOTHING:
-                head_ready[q] = ready
-                possible[q] = max(ready, free[server_of[q]])
-
-        # The head that can start first.
-        best, best_time = -1, NEVER
-        for q in range(queues):
-            if possible[q] < best_time:
-                best, best_time = q, possible[q]
-        if ahead > 0:
-            best, best_time = ahead_queue, 0
-        elif working == 0 and (best < 0 or best_time >= _latest_of(latest, 0, own)):
-            break
-        if best < 0:
-            for q in range(queues):
-                result[HEADS + q] = head_index[q] if head_block[q] < blocks else -1
-            return DEADLOCK
-
-        b, j = head_block[best], head_task[best]
-        if forward and j == first_task[b] and head_period[best] > 0 and repeat[b] > 4 and left[b] == repeat[b]:
-            times = 0
-            if saved_at[SAVED_BLOCK] == b and best_time - covered == saved_at[SAVED_TIME] - saved_at[SAVED_COVERED]:
-                times = _recurrences(run, saved, tasks, server_of, best, best_time, covered)
-            if times > 0:
-                left[b] -= times * (head_period[best] - saved_at[SAVED_PERIOD])
-                if left[b] > length[b]:
-                    return TOO_SMALL
-                cycles = times * (best_time - saved_at[SAVED_TIME])
-                result[SKIPPED] += cycles
-                for k in range(len(charged)):
-                    charged[k] += times * (charged[k] - saved.charged[k])
-                _leave_out(run, tasks, b, best_time, cycles)
-                # Places and times of what is not of the block have changed: what waits is looked at once this starts.
-                for q in range(queues):
-                    if waits_for[q] != FOR_NOTHING:
-                        waits_for[q] = head_index[best]
-                    elif possible[q] != NEVER:
-                        possible[q] = max(head_ready[q], free[server_of[q]])
-            elif saved_at[SAVED_BLOCK] != b or head_period[best] >= 2 * saved_at[SAVED_PERIOD]:
-                _save(run, saved, b, best, best_time, covered, charged)
-        if left[b] > length[b] and head_period[best] >= length[b] - max(margin[b], 1):
-            return TOO_SMALL
-
-        # Start it.
-        u, server = head_index[best], server_of[best]
-        finish, bound = best_time + service[j], -1
-        if ahead > 0:  # it was started before
-            ahead -= 1
-            finish = ahead_left if ahead == 0 else 0
-        else:
-            started += 1
-        if best_time > 0:
-            bound = released_by[best]
-            if bound < 0 or end[bound] != best_time:
-                bound = last_on[server]
-        start[u], end[u], kind_of[u], binder[u] = best_time, finish, kind[j], bound
-        free[server], last_on[server] = finish, u
-        for q in range(queues):
-            if server_of[q] == server:
-                possible[q] = max(possible[q], finish)
-        latest[b, server] = max(latest[b, server], finish)
-        waiting[b] -= 1
-        while oldest < blocks and waiting[oldest] == 0:
-            completion = max(completion, _latest_of(latest, oldest, oldest + 1))
-            oldest += 1
-            if oldest < blocks and segment[oldest] > segment[oldest - 1]:
-                completed[segment[oldest]] = completion
-                for q in range(queues):
-                    if waits_for[q] == FOR_A_BARRIER:
-                        waits_for[q] = u
-        if b < own:
-            last_own[server] = u
-        if is_compute[server]:
-            until, running = best_time, bound
-            while until > covered and running >= 0:
-                begin = max(start[running], covered)
-                charged[kind_of[running]] += until - begin
-                until, running = begin, binder[running]
-            if finish > covered:
-                charged[kind[j]] += finish - max(best_time, covered)
-                covered = finish
-
-        # The queue's next head.
-        head_ready[best], possible[best], released_by[best], waits_for[best] = -1, NEVER, -1, u
-        if following[j] >= 0:
-            head_task[best] = following[j]
-            head_index[best] = u + following[j] - j
-        else:
-            head_period[best] += 1
-            if head_period[best] == left[b]:
-                head_period[best] = 0
-                b += 1
-                while b < blocks and first_of[b, best] < 0:
-                    b += 1
-                working -= head_block[best] < own <= b
-                head_block[best] = b
-            if b < blocks:
-                head_task[best] = first_of[b, best]
-                head_index[best] = (
-                    base[b] + head_period[best] * (first_task[b + 1] - first_task[b])
-                    + first_of[b, best] - first_task[b]
-                )  # fmt: skip
-            else:
-                waits_for[best] = FOR_NOTHING
-
-    last = -1
-    for s in range(servers):
-        u = last_own[s]
-        if u >= 0 and (last < 0 or end[u] > end[last] or (end[u] == end[last] and u > last)):
-            last = u
-    done = max(0, end[last]) if last >= 0 else 0
-    until, running = done, last
-    while until > covered and running >= 0:
-        begin = max(start[running], covered)
-        charged[kind_of[running]] += until - begin
-        until, running = begin, binder[running]
-    result[CYCLES], result[STARTED] = done + result[SKIPPED], started
-    last_ahead = -1
-    for v in range(base[own], base[blocks]):
-        if end[v] != NOT_STARTED:
-            last_ahead = v
-            result[AHEAD] += 1
-    result[AHEAD_LEFT] = max(0, end[last_ahead] - done) if last_ahead >= 0 else 0
-    return FINISHED
-
-
-@uncounted
-def _latest_of(latest: _Ints, first: int, last: int) -> int:
-    """The latest end of what was started of blocks `first` up to `last`, without it."""
-    found = NOT_STARTED
-    for b in range(first, last):
-        for s in range(latest.shape[1]):
-            found = max(found, latest[b, s])
-    return found
-
-
-@compiled
-def run_passage(
-    server_of: _Ints,
-    is_compute: NDArray[np.bool_],
-    tasks: Tasks,
-    own: int,
-    ahead_queue: int,
-    ahead: int,
-    ahead_left: int,
-    space: int,
-    most_cycles: float,
-    most_tasks: int,
-    charged: _Ints,
-    result: _Ints,
-) -> int:
-    """`run_program` with fast-forwarding, for whoever does not ask when a task starts. Service times that add up to
-    more than `most_cycles` are TOO_LONG, and room for more than `most_tasks` is TOO_LARGE: `result` then says how much.
+    that. `prefetched`: how many tasks of the queue that runs ahead were started before, and the cycles that the last of
+    them still takes. `space`: periods of a block, besides those at its end that later blocks depend on, which there is
+    room for. `forward`: whether periods that recur are left out. `most`: service times that add up to more cycles are
+    TOO_LONG, room for more tasks is TOO_LARGE, and `outcome` then says how much. `charged` (kinds,) is added to, and
+    means something for one segment only: what a barrier released has no binder. `outcome` (HEADS + Q,) is filled.
     """
     cycles, room = 0.0, 0
     for b in range(len(tasks.repeat)):
@@ -344,202 +151,428 @@ def run_passage(
             once += tasks.service[j]
         cycles += tasks.repeat[b] * once
         room += min(tasks.repeat[b], space + tasks.margin[b]) * (tasks.first_task[b + 1] - tasks.first_task[b])
-    if cycles > most_cycles:
-        return TOO_LONG
-    if room > most_tasks:
-        result[0] = room
-        return TOO_LARGE
-    start, end = np.empty(room, np.int64), np.full(room, NOT_STARTED, np.int64)
-    return run_program(
-        server_of, is_compute, tasks, own, ahead_queue, ahead, ahead_left, space, True, start, end, charged, result
-    )
+    if cycles > most[0]:
+        return TOO_LONG, np.empty((4, 0), np.int64)
+    if room > most[1]:
+        outcome[0] = room
+        return TOO_LARGE, np.empty((4, 0), np.int64)
+    state = _prepared(hardware, tasks, own, space, np.empty((4, room), np.int64), charged)
+    status = _simulate(hardware, tasks, state, own, prefetched, forward)
+    if status == FINISHED:
+        _conclude(state, own, outcome)
+    elif status == DEADLOCK:
+        for q in range(len(hardware.server_of)):
+            outcome[HEADS + q] = state.heads[INDEX, q] if state.heads[BLOCK, q] < len(tasks.repeat) else -1
+    return status, state.written
 
 
 @compiled
-def _prepare(
-    server_of: _Ints, servers: int, tasks: Tasks, space: int, start: _Ints, end: _Ints, kinds: int
-) -> tuple[Run, Saved]:
+def _prepared(hardware: Hardware, tasks: Tasks, own: int, space: int, written: Ints, charged: Ints) -> State:
     """The state before anything has started."""
-    blocks, queues = len(tasks.repeat), len(server_of)
-    length = np.empty(blocks, np.int64)
-    base = np.zeros(blocks + 1, np.int64)
-    waiting = np.empty(blocks, np.int64)
-    for b in range(blocks):
-        period = tasks.first_task[b + 1] - tasks.first_task[b]
-        length[b] = min(tasks.repeat[b], space + tasks.margin[b])
-        base[b + 1] = base[b] + length[b] * period
-        waiting[b] = tasks.repeat[b] * period
-
-    following = np.full(len(tasks.queue), -1, np.int64)
-    first_of = np.full((blocks, queues), -1, np.int64)
+    # Element by element: arrays as a whole take Numba seconds to compile.
+    blocks, queues, servers = len(tasks.repeat), len(hardware.server_of), len(hardware.computes)
+    state = State(
+        np.empty((3, blocks), np.int64), np.zeros(blocks + 1, np.int64), np.zeros((blocks, servers), np.int64),
+        np.full(tasks.segment[-1] + 1, NOT_STARTED, np.int64), written, np.full(len(tasks.queue), -1, np.int64),
+        np.full((blocks, queues), -1, np.int64), np.zeros((8, queues), np.int64), np.full((3, servers), -1, np.int64),
+        charged, np.zeros(SCALARS, np.int64), np.empty(3 * (1 + queues + servers + written.shape[1]), np.int64),
+        np.empty(len(charged), np.int64),
+    )  # fmt: skip
+    state.completed[0], state.scalars[SAVED_BLOCK] = 0, -1
     last_of = np.empty(queues, np.int64)
     for b in range(blocks):
-        last_of[:] = -1
+        period = tasks.first_task[b + 1] - tasks.first_task[b]
+        state.blocks[LEFT, b], state.blocks[WAITING, b] = tasks.repeat[b], tasks.repeat[b] * period
+        state.blocks[LENGTH, b] = min(tasks.repeat[b], space + tasks.margin[b])
+        state.base[b + 1] = state.base[b] + state.blocks[LENGTH, b] * period
         for j in range(tasks.first_task[b], tasks.first_task[b + 1]):
             q = tasks.queue[j]
-            if last_of[q] < 0:
-                first_of[b, q] = j
+            if state.first_of[b, q] < 0:
+                state.first_of[b, q] = j
             else:
-                following[last_of[q]] = j
+                state.following[last_of[q]] = j
             last_of[q] = j
-
-    heads = np.zeros((5, queues), np.int64)
+    for u in range(written.shape[1]):
+        written[END, u] = NOT_STARTED
+    for s in range(servers):
+        state.servers[FREE, s] = 0
     for q in range(queues):
-        b = 0
-        while b < blocks and first_of[b, q] < 0:
-            b += 1
-        heads[BLOCK, q] = b
-        heads[READY, q] = -1
-        if b < blocks:
-            heads[TASK, q] = first_of[b, q]
-            heads[INDEX, q] = base[b] + first_of[b, q] - tasks.first_task[b]
-
-    run = Run(
-        tasks.repeat.copy(), length, base, np.zeros((blocks, servers), np.int64), waiting, start, end,
-        np.empty(base[blocks], np.int64), np.empty(base[blocks], np.int64), following, first_of, heads,
-        np.zeros(servers, np.int64), np.full(servers, -1, np.int64), np.full(servers, -1, np.int64),
-    )  # fmt: skip
-    saved = Saved(
-        np.array([-1, 0, 0, 0]), heads.copy(), np.zeros(servers, np.int64), np.full(servers, -1, np.int64),
-        np.zeros(kinds, np.int64),
-    )  # fmt: skip
-    return run, saved
+        _to_block(tasks, state, q, 0)
+        state.heads[READY, q], state.heads[POSSIBLE, q], state.heads[RELEASED_BY, q] = -1, NEVER, -1
+        state.scalars[WORKING] += state.heads[BLOCK, q] < own
+    return state
 
 
 @uncounted
-def _save(run: Run, saved: Saved, b: int, queue: int, time: int, covered: int, charged: _Ints) -> None:
-    """Remember the state at the start of a block's period."""
-    saved.scalars[SAVED_BLOCK], saved.scalars[SAVED_PERIOD] = b, run.heads[PERIOD, queue]
-    saved.scalars[SAVED_TIME], saved.scalars[SAVED_COVERED] = time, covered
-    # Element by element: a few numbers are copied faster so than as arrays.
-    for row in range(saved.heads.shape[0]):
-        for q in range(saved.heads.shape[1]):
-            saved.heads[row, q] = run.heads[row, q]
-    for s in range(len(saved.free)):
-        saved.free[s], saved.last_on[s] = run.free[s], run.last_on[s]
-    for kind in range(len(charged)):
-        saved.charged[kind] = charged[kind]
+def _to_block(tasks: Tasks, state: State, queue: int, first: int) -> None:
+    """Bring a queue's head to its first task from block `first` on, if there is one."""
+    heads = state.heads
+    b = first
+    while b < len(tasks.repeat) and state.first_of[b, queue] < 0:
+        b += 1
+    heads[BLOCK, queue], heads[PERIOD, queue] = b, 0
+    if b == len(tasks.repeat):
+        heads[WAITS_FOR, queue] = FOR_NOTHING
+        return
+    heads[TASK, queue] = state.first_of[b, queue]
+    heads[INDEX, queue] = state.base[b] + state.first_of[b, queue] - tasks.first_task[b]
 
 
 @uncounted
-def _in_flight(run: Run, server_of: _Ints, saved: Saved, b: int, s: int, now: int, covered: int) -> bool:
-    """Whether a server is busy, through the periods of block b, with one task of another block and nothing else."""
-    u = run.last_on[s]
-    if u < 0 or run.base[b] <= u < run.base[b + 1] or run.end[u] <= now or u != saved.last_on[s]:
+def _simulate(
+    hardware: Hardware, tasks: Tasks, state: State, own: int, prefetched: tuple[int, int], forward: bool
+) -> int:
+    """Start task by task, each in the earliest cycle that is possible."""
+    scalars = state.scalars
+    started = 0  # what started last: heads that wait for it are looked at; at first all do
+    prefetched_left = prefetched[0]
+    while True:
+        _look_at_heads(hardware, tasks, state, started)
+        best = _earliest(state)
+        now = state.heads[POSSIBLE, best] if best >= 0 else NEVER
+        if prefetched_left > 0:
+            best, now = hardware.prefetch_queue, 0
+        elif scalars[WORKING] == 0 and (best < 0 or now >= _latest_end(state.latest, own)):
+            return FINISHED
+        if best < 0:
+            return DEADLOCK
+        recurs = forward and _begins_a_period(tasks, state, best)
+        if recurs and not _forwarded(hardware, tasks, state, best, now):
+            return TOO_SMALL
+        if _is_out_of_room(tasks, state, best):
+            return TOO_SMALL
+        finish = now + tasks.service[state.heads[TASK, best]]
+        if prefetched_left > 0:  # it was started before
+            prefetched_left -= 1
+            finish = prefetched[1] if prefetched_left == 0 else 0
+        else:
+            scalars[STARTED] += 1
+        started = state.heads[INDEX, best]
+        _begin(hardware, tasks, state, best, now, finish, own)
+        _release_barriers(tasks, state, started)
+        if hardware.computes[hardware.server_of[best]]:
+            _charge(state, started)
+        _advance(tasks, state, best, own)
+
+
+@inlined
+def _look_at_heads(hardware: Hardware, tasks: Tasks, state: State, started: int) -> None:
+    """For each queue whose head waited for the task that started: when it can start, or what it waits for now."""
+    heads = state.heads
+    for q in range(len(hardware.server_of)):
+        if heads[WAITS_FOR, q] != started:
+            continue
+        b, j, ready, latest = heads[BLOCK, q], heads[TASK, q], 0, NOT_STARTED
+        heads[WAITS_FOR, q] = FOR_NOTHING
+        for d in range(tasks.first_dependency[j], tasks.first_dependency[j + 1]):
+            of, offset = tasks.dependency_block[d], tasks.dependency_offset[d]
+            if of == BARRIER:
+                ended = state.completed[tasks.segment[b]]
+                if ended == NOT_STARTED:
+                    heads[WAITS_FOR, q] = FOR_A_BARRIER
+                    break
+            else:
+                if of == RELATIVE:
+                    v = _before(tasks, state, b, heads[INDEX, q] - offset)
+                else:
+                    v = state.base[of + 1] - offset - _left_out(tasks, state, of)
+                ended = state.written[END, v]
+                if ended == NOT_STARTED:
+                    heads[WAITS_FOR, q] = v
+                    break
+                if ended > latest:
+                    latest, heads[RELEASED_BY, q] = ended, v
+            ready = max(ready, ended)
+        if heads[WAITS_FOR, q] == FOR_NOTHING:
+            heads[READY, q] = ready
+            heads[POSSIBLE, q] = max(ready, state.servers[FREE, hardware.server_of[q]])
+
+
+@inlined
+def _left_out(tasks: Tasks, state: State, b: int) -> int:
+    """Tasks at the end of a block's room that are not used, for periods were left out."""
+    blocks = state.blocks
+    return max(0, blocks[LENGTH, b] - blocks[LEFT, b]) * (tasks.first_task[b + 1] - tasks.first_task[b])
+
+
+@inlined
+def _before(tasks: Tasks, state: State, b: int, v: int) -> int:
+    """Where the task lies that a relative dependency of block b means, of which v would be the unrolled index if
+    nothing were left out. It may be in an earlier block, and none that repeats lies between."""
+    c = b
+    while v < state.base[c]:
+        c -= 1
+    return v if c == b else v - _left_out(tasks, state, c)
+
+
+@inlined
+def _earliest(state: State) -> int:
+    """The queue whose head can start first, of equals the one of highest priority; -1 if none can."""
+    heads = state.heads
+    best, time = -1, NEVER
+    for q in range(state.heads.shape[1]):
+        if heads[POSSIBLE, q] < time:
+            best, time = q, heads[POSSIBLE, q]
+    return best
+
+
+@uncounted
+def _latest_end(latest: Ints, last: int) -> int:
+    """The latest end of what was started of the blocks before `last`."""
+    found = NOT_STARTED
+    for s in range(latest.shape[1]):
+        found = max(found, _latest_end_on(latest, last, s))
+    return found
+
+
+@uncounted
+def _latest_end_on(latest: Ints, last: int, server: int) -> int:
+    """The latest end of what was started of the blocks before `last` on a server."""
+    found = NOT_STARTED
+    for b in range(last):
+        found = max(found, latest[b, server])
+    return found
+
+
+@inlined
+def _begin(hardware: Hardware, tasks: Tasks, state: State, queue: int, now: int, finish: int, own: int) -> None:
+    """Start a queue's head, which ends at `finish`."""
+    heads, written, servers = state.heads, state.written, state.servers
+    b, u, server = heads[BLOCK, queue], heads[INDEX, queue], hardware.server_of[queue]
+    binder = -1
+    if now > 0:
+        binder = heads[RELEASED_BY, queue]
+        if binder < 0 or written[END, binder] != now:
+            binder = servers[LAST, server]
+    written[START, u], written[END, u], written[BINDER, u] = now, finish, binder
+    written[KIND, u] = tasks.kind[heads[TASK, queue]]
+    servers[FREE, server], servers[LAST, server] = finish, u
+    if b < own:
+        servers[LAST_OWN, server] = u
+    for q in range(len(hardware.server_of)):
+        if hardware.server_of[q] == server:
+            heads[POSSIBLE, q] = max(heads[POSSIBLE, q], finish)
+    state.latest[b, server] = max(state.latest[b, server], finish)
+    state.blocks[WAITING, b] -= 1
+
+
+@inlined
+def _release_barriers(tasks: Tasks, state: State, started: int) -> None:
+    """When all tasks of a segment have started, it is known when it is complete: heads that wait for that are looked at
+    again."""
+    heads = state.heads
+    scalars, blocks = state.scalars, len(tasks.repeat)
+    while scalars[OLDEST] < blocks and state.blocks[WAITING, scalars[OLDEST]] == 0:
+        oldest = scalars[OLDEST]
+        scalars[OLDEST] = oldest + 1
+        if oldest + 1 < blocks and tasks.segment[oldest + 1] > tasks.segment[oldest]:
+            state.completed[tasks.segment[oldest + 1]] = max(0, _latest_end(state.latest, oldest + 1))
+            for q in range(state.heads.shape[1]):
+                if heads[WAITS_FOR, q] == FOR_A_BARRIER:
+                    heads[WAITS_FOR, q] = started
+
+
+@inlined
+def _charge(state: State, u: int) -> None:
+    """Charge the idle cycles before a task of a compute server to what held it up, and its own to itself."""
+    written, scalars = state.written, state.scalars
+    _charge_gap(state, written[START, u], written[BINDER, u])
+    covered = scalars[COVERED]
+    if written[END, u] > covered:
+        state.charged[written[KIND, u]] += written[END, u] - max(written[START, u], covered)
+        scalars[COVERED] = written[END, u]
+
+
+@inlined
+def _charge_gap(state: State, until: int, running: int) -> None:
+    """Charge the cycles from what is covered to `until`, back along the chain of binders from `running` on."""
+    written = state.written
+    covered = state.scalars[COVERED]
+    while until > covered and running >= 0:
+        begin = max(written[START, running], covered)
+        state.charged[written[KIND, running]] += until - begin
+        until, running = begin, written[BINDER, running]
+
+
+@inlined
+def _advance(tasks: Tasks, state: State, queue: int, own: int) -> None:
+    """Bring a queue's next task to its head; it is looked at now that the one before has started."""
+    heads = state.heads
+    b, j, u = heads[BLOCK, queue], heads[TASK, queue], heads[INDEX, queue]
+    heads[READY, queue], heads[POSSIBLE, queue], heads[RELEASED_BY, queue], heads[WAITS_FOR, queue] = -1, NEVER, -1, u
+    if state.following[j] >= 0:
+        heads[TASK, queue], heads[INDEX, queue] = state.following[j], u + state.following[j] - j
+        return
+    heads[PERIOD, queue] += 1
+    if heads[PERIOD, queue] == state.blocks[LEFT, b]:
+        _to_block(tasks, state, queue, b + 1)
+        state.scalars[WORKING] -= b < own <= heads[BLOCK, queue]
+        return
+    # The first task of the queue in the next period.
+    first = state.first_of[b, queue]
+    heads[TASK, queue] = first
+    heads[INDEX, queue] = u + (tasks.first_task[b + 1] - tasks.first_task[b]) + first - j
+
+
+@uncounted
+def _conclude(state: State, own: int, outcome: Ints) -> None:
+    """Charge what comes after the last computation, and fill in the outcome."""
+    written, scalars, base = state.written, state.scalars, state.base
+    last = -1
+    for u in state.servers[LAST_OWN]:
+        if u >= 0 and (last < 0 or (written[END, u], u) > (written[END, last], last)):
+            last = u
+    done = max(0, written[END, last]) if last >= 0 else 0
+    _charge_gap(state, done, last)
+    outcome[CYCLES], outcome[TASKS_STARTED] = done + scalars[SKIPPED], scalars[STARTED]
+    for v in range(base[own], base[-1]):
+        if written[END, v] != NOT_STARTED:
+            outcome[PREFETCHED] += 1
+            outcome[PREFETCH_CYCLES_LEFT] = max(0, written[END, v] - done)
+
+
+@inlined
+def _begins_a_period(tasks: Tasks, state: State, queue: int) -> bool:
+    """Whether a queue's head is the first task of a period, not the first one, of a block that repeats and of which
+    nothing was left out."""
+    heads = state.heads
+    b = heads[BLOCK, queue]
+    if heads[PERIOD, queue] == 0 or heads[TASK, queue] != tasks.first_task[b]:
         return False
-    if run.start[u] > min(covered, saved.scalars[SAVED_COVERED]):
+    return tasks.repeat[b] > 4 and state.blocks[LEFT, b] == tasks.repeat[b]
+
+
+@inlined
+def _is_out_of_room(tasks: Tasks, state: State, queue: int) -> bool:
+    """Whether there is no room for a queue's head: its block has more periods left than fit, and those at its end are
+    kept for what later blocks depend on."""
+    heads, blocks = state.heads, state.blocks
+    b = heads[BLOCK, queue]
+    if blocks[LEFT, b] <= blocks[LENGTH, b]:
         return False
-    idle = True
-    for q in range(len(server_of)):
-        idle = idle and (server_of[q] != s or run.heads[BLOCK, q] > b)
+    return heads[PERIOD, queue] >= blocks[LENGTH, b] - max(tasks.margin[b], 1)
+
+
+@uncounted
+def _forwarded(hardware: Hardware, tasks: Tasks, state: State, queue: int, now: int) -> bool:
+    """Leave out what recurs of the block of which a period begins. False if what is left needs more room than it
+    has."""
+    scalars, b, period = state.scalars, state.heads[BLOCK, queue], state.heads[PERIOD, queue]
+    if scalars[SAVED_BLOCK] == b and _recalled(hardware, tasks, state, queue, now, False):
+        furthest, shift = 0, period - scalars[SAVED_PERIOD]
+        for q in range(len(hardware.server_of)):
+            if state.heads[BLOCK, q] == b:
+                furthest = max(furthest, state.heads[PERIOD, q])
+        times = (state.blocks[LEFT, b] - tasks.margin[b] - 1 - furthest) // shift
+        if times > 0:
+            if state.blocks[LEFT, b] - times * shift > state.blocks[LENGTH, b]:
+                return False
+            state.blocks[LEFT, b] -= times * shift
+            state.blocks[WAITING, b] -= times * shift * (tasks.first_task[b + 1] - tasks.first_task[b])
+            for kind in range(len(state.charged)):
+                state.charged[kind] += times * (state.charged[kind] - state.saved_charged[kind])
+            _leave_out(hardware, state, queue, now, times * (now - scalars[SAVED_TIME]))
+            return True
+    if scalars[SAVED_BLOCK] != b or period >= 2 * scalars[SAVED_PERIOD]:
+        scalars[SAVED_BLOCK] = b if _recalled(hardware, tasks, state, queue, now, True) else -1
+        scalars[SAVED_PERIOD], scalars[SAVED_TIME] = period, now
+        for kind in range(len(state.charged)):
+            state.saved_charged[kind] = state.charged[kind]
+    return True
+
+
+@uncounted
+def _recalled(hardware: Hardware, tasks: Tasks, state: State, queue: int, now: int, saving: bool) -> bool:
+    """Save the state of a period's beginning, or whether it is the saved one. All is relative to the time and to the
+    head of the queue: heads of queues, when servers are free, when recent tasks end, and what an attribution could
+    still look at. False where what is to come depends on more than that."""
+    heads, written, b, index = state.heads, state.written, state.heads[BLOCK, queue], state.heads[INDEX, queue]
+    covered = state.scalars[COVERED]
+    past = min(covered, now - 1)  # ends after it matter to dependencies, or to chains of binders
+    lowest, highest, at = index, index, 0
+    for q in range(len(hardware.server_of)):
+        of, period = heads[BLOCK, q], heads[PERIOD, q]
+        if of == b:
+            lowest, highest = min(lowest, heads[INDEX, q]), max(highest, heads[INDEX, q])
+            period -= heads[PERIOD, queue]
+        elif of < b or (of < len(tasks.repeat) and heads[READY, q] >= 0):  # ahead, it must stand still
+            return False
+        at = _noted(state, at, of, heads[TASK, q], period, saving)
+        if at < 0:
+            return False
+    for s in range(state.servers.shape[1]):
+        last, free = state.servers[LAST, s], state.servers[FREE, s]
+        if _in_flight(hardware, state, b, s, now):
+            at = _noted(state, at, last, NEVER, 0, saving)
+        else:
+            at = _noted(state, at, max(free - now, -1), last - index if free >= now else 0, 0, saving)
+            if _latest_end_on(state.latest, b, s) > past:
+                return False
+        if at < 0:
+            return False
+    v = state.base[b]
+    while v < lowest - tasks.reach[b] and written[END, v] <= past:
+        v += 1
+    lowest = min(lowest - tasks.reach[b], v)
+    at = _noted(state, at, now - covered, lowest - index, highest - index, saving)
+    if at < 0 or lowest < state.base[b]:
+        return False
+    first, period = tasks.first_task[b], tasks.first_task[b + 1] - tasks.first_task[b]
+    for v in range(lowest, highest):
+        q = tasks.queue[first + (v - state.base[b]) % period]
+        if v < heads[INDEX, q] or heads[BLOCK, q] > b:  # it has started
+            recent = written[END, v] > covered
+            start, binder = (written[START, v] - now, written[BINDER, v] - v) if recent else (0, 0)
+            at = _noted(state, at, max(written[END, v] - now, -1), start, binder, saving)
+            if at < 0:
+                return False
+    return True
+
+
+@inlined
+def _noted(state: State, at: int, one: int, two: int, three: int, saving: bool) -> int:
+    """Save three numbers, or look whether they are the saved ones; the next place, or -1 if they are not."""
+    saved = state.saved
+    if saving:
+        saved[at], saved[at + 1], saved[at + 2] = one, two, three
+    elif saved[at] != one or saved[at + 1] != two or saved[at + 2] != three:
+        return -1
+    return at + 3
+
+
+@uncounted
+def _in_flight(hardware: Hardware, state: State, b: int, s: int, now: int) -> bool:
+    """Whether a server is busy with one task of another block than b, which is charged as far as is covered, and has
+    nothing else to do before that block ends."""
+    u = state.servers[LAST, s]
+    if u < 0 or state.base[b] <= u < state.base[b + 1] or state.written[END, u] <= now:
+        return False
+    idle = state.written[START, u] <= state.scalars[COVERED]
+    for q in range(len(hardware.server_of)):
+        idle = idle and (hardware.server_of[q] != s or state.heads[BLOCK, q] > b)
     return idle
 
 
 @uncounted
-def _recurrences(run: Run, saved: Saved, tasks: Tasks, server_of: _Ints, best: int, now: int, covered: int) -> int:
-    """How many times the periods since the saved state can be left out of the block whose first task is to start; 0 if
-    the state is not the saved one, which must be of the same block and as far from what is covered.
-
-    Compared, relative to the time: heads of queues, when servers are free, when recent tasks end, and what an
-    attribution could still look at.
-    """
-    heads, free, last_on, base, latest = run.heads, run.free, run.last_on, run.base, run.latest
-    start, end, binder, queue, first_task = run.start, run.end, run.binder, tasks.queue, tasks.first_task
-    saved_heads, saved_free, saved_last_on = saved.heads, saved.free, saved.last_on
-    b = heads[BLOCK, best]
-    then = saved.scalars[SAVED_TIME]
-    blocks, servers = len(tasks.repeat), len(free)
-    period = first_task[b + 1] - first_task[b]
-    shift = heads[PERIOD, best] - saved.scalars[SAVED_PERIOD]
-    furthest, lowest, highest = 0, heads[INDEX, best], heads[INDEX, best]
-    for q in range(len(server_of)):
-        of = heads[BLOCK, q]
-        if of < b or of != saved_heads[BLOCK, q]:
-            return 0
-        if of == b:
-            if saved_heads[TASK, q] != heads[TASK, q] or heads[PERIOD, q] - saved_heads[PERIOD, q] != shift:
-                return 0
-            furthest = max(furthest, heads[PERIOD, q])
-            lowest = min(lowest, heads[INDEX, q])
-            highest = max(highest, heads[INDEX, q])
-        elif of < blocks and (  # ahead of this block: must stand still, held up by what is to come
-            heads[READY, q] >= 0 or saved_heads[TASK, q] != heads[TASK, q] or saved_heads[PERIOD, q] != heads[PERIOD, q]
-        ):
-            return 0
-    # What ends from now on matters to dependencies, what ended after `covered` to chains of binders.
-    past = min(covered, now - 1)
-    for s in range(servers):
-        if _in_flight(run, server_of, saved, b, s, now, covered):
-            continue
-        if max(free[s] - now, -1) != max(saved_free[s] - then, -1):
-            return 0
-        if free[s] >= now and last_on[s] - saved_last_on[s] != shift * period:
-            return 0
-        for c in range(b):
-            if latest[c, s] > past:
-                return 0
-    lowest -= tasks.reach[b]
-    v = base[b]
-    while v < lowest and end[v] <= past:
-        v += 1
-    lowest = min(lowest, v)
-    moved = shift * period
-    if lowest - moved < base[b]:
-        return 0
-    for v in range(lowest, highest):
-        q = queue[first_task[b] + (v - base[b]) % period]
-        if v < heads[INDEX, q] or heads[BLOCK, q] > b:
-            was = v - moved
-            if max(end[v] - now, -1) != max(end[was] - then, -1):
-                return 0
-            if end[v] > covered and (start[v] - now != start[was] - then or binder[v] - binder[was] != moved):
-                return 0
-    return max(0, (run.left[b] - tasks.margin[b] - 1 - furthest) // shift)
-
-
-@uncounted
-def _leave_out(run: Run, tasks: Tasks, b: int, now: int, cycles: int) -> None:
-    """Shorten a block to the periods that are left, as `cycles` cycles pass.
-
-    What queues ahead of it have started moves down with the blocks that they are in. What is in flight and not of the
-    block has that much less to go.
-    """
-    blocks, servers = len(tasks.repeat), len(run.free)
-    for s in range(servers):
-        u = run.last_on[s]
-        if u >= 0 and not run.base[b] <= u < run.base[b + 1] and run.end[u] > now:
+def _leave_out(hardware: Hardware, state: State, queue: int, now: int, cycles: int) -> None:
+    """Let `cycles` cycles pass that the block of a queue's head does not take: what is in flight and not of the block
+    has that much less to go."""
+    heads, written, servers, base = state.heads, state.written, state.servers, state.base
+    b = heads[BLOCK, queue]
+    state.scalars[SKIPPED] += cycles
+    for s in range(state.servers.shape[1]):
+        u = servers[LAST, s]
+        if u >= 0 and not base[b] <= u < base[b + 1] and written[END, u] > now:
             c = 0
-            while run.base[c + 1] <= u:
+            while base[c + 1] <= u:
                 c += 1
-            run.start[u] -= cycles
-            run.end[u] -= cycles
-            run.free[s] -= cycles
-            run.latest[c, s] -= cycles
-    period = tasks.first_task[b + 1] - tasks.first_task[b]
-    old_end = run.base[b + 1]
-    delta = (run.length[b] - run.left[b]) * period
-    run.waiting[b] -= (tasks.repeat[b] - run.left[b]) * period
-    run.length[b] = run.left[b]
-    if delta == 0:
-        return
-    top = old_end
-    for q in range(run.heads.shape[1]):
-        if run.heads[BLOCK, q] > b:
-            top = max(top, run.base[blocks] if run.heads[BLOCK, q] == blocks else run.heads[INDEX, q])
-    for v in range(old_end, top):
-        run.start[v - delta], run.end[v - delta] = run.start[v], run.end[v]
-        run.binder[v - delta], run.kind[v - delta] = run.binder[v], run.kind[v]
-        if run.binder[v] >= old_end:
-            run.binder[v - delta] -= delta
-    for v in range(top - delta, top):
-        run.end[v] = NOT_STARTED
-    for s in range(servers):
-        if run.last_on[s] >= old_end:
-            run.last_on[s] -= delta
-        if run.last_own[s] >= old_end:
-            run.last_own[s] -= delta
-    for q in range(run.heads.shape[1]):
-        if b < run.heads[BLOCK, q] < blocks:
-            run.heads[INDEX, q] -= delta
-    for c in range(b + 1, blocks + 1):
-        run.base[c] -= delta
+            written[START, u] -= cycles
+            written[END, u] -= cycles
+            servers[FREE, s] -= cycles
+            state.latest[c, s] -= cycles
+    # Where the block ends has changed, and when servers are free: what waits is looked at once this head has started.
+    for q in range(len(hardware.server_of)):
+        if heads[WAITS_FOR, q] != FOR_NOTHING:
+            heads[WAITS_FOR, q] = heads[INDEX, queue]
+        elif heads[POSSIBLE, q] != NEVER:
+            heads[POSSIBLE, q] = max(heads[READY, q], servers[FREE, hardware.server_of[q]])

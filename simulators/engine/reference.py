@@ -13,7 +13,8 @@ import simpy
 from simpy.core import EventPriority
 
 from simulators.engine.attribution import charge
-from simulators.engine.machine import Deadlock, FlatTask, Machine, Program, Timing, unroll
+from simulators.engine.machine import Deadlock, Machine
+from simulators.engine.program import FlatTask, Program, Timing, unroll
 
 AFTER_COMPLETIONS = EventPriority(10)
 """SimPy's events have priority 0 (urgent) or 1 (normal)."""

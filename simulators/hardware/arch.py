@@ -16,16 +16,12 @@ from typing import Any, Self
 
 import yaml
 
+from simulators.hardware.platform_registry import PLATFORMS
 from simulators.hardware.spec import PlatformSpec
 from simulators.inputs.documents import parse_scalar, read_document, validate
 from simulators.inputs.errors import InputError
 from simulators.inputs.shipped import SUFFIXES, find, names
 from simulators.inputs.source_locations import Document, KeyPath, Place, dotted, shown
-from simulators.platforms.bitfusion.spec import BitFusionSpec
-from simulators.platforms.silago.spec import SilagoSpec
-
-PLATFORMS: dict[str, type[PlatformSpec]] = {"bitfusion": BitFusionSpec, "silago": SilagoSpec}
-"""Platform name → its spec. `simulate` finds the platform's lowering by the same name."""
 
 MAX_EXTENDS = 16
 
@@ -124,11 +120,12 @@ def arch_of(read: Document, overrides: Sequence[str | Change] = ()) -> Arch:
     if not isinstance(document.data, dict):
         raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
     if "platform" not in document.data:
-        raise document.error(("platform",), f"missing; it is one of {', '.join(PLATFORMS)}")
+        raise document.error(("platform",), f"missing; it is one of {', '.join(PLATFORMS.names())}")
     platform = document.data["platform"]
     if not isinstance(platform, str) or platform not in PLATFORMS:
-        raise document.error(("platform",), f"{shown(platform)}: expected one of {', '.join(PLATFORMS)}")
-    spec = validate(document, PLATFORMS[platform])
+        hint = PLATFORMS.unknown(platform) if isinstance(platform, str) else "expected a platform's name"
+        raise document.error(("platform",), f"{shown(platform)}: {hint}")
+    spec = validate(document, PLATFORMS.get(platform).spec)
     return Arch(spec, document.source)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from simulators.workloads.trace import whole
+from simulators.inputs.fields import whole
 
 Units = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 20)]
 """A number of hardware units, or bits a cycle: at least one."""

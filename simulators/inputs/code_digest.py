@@ -52,7 +52,10 @@ class Code(NamedTuple):
 
 
 def sources_of(modules: Iterable[str]) -> set[Path]:
-    """The files of modules, and of all modules in those that are packages. Raises ModuleNotFoundError."""
+    """The files of modules, and of all modules in those that are packages; one that was typed, not imported, has none.
+
+    Raises ModuleNotFoundError for a module of this project that there is not.
+    """
     return {path for module in modules for path in _sources(module)}
 
 
@@ -63,13 +66,15 @@ def tree_digest(text: str | bytes) -> str:
 
 def _sources(module: str) -> Iterator[Path]:
     loaded = sys.modules.get(module)
-    if loaded is not None and getattr(loaded, "__spec__", None) is None:  # a script; an interactive session has no file
-        file = getattr(loaded, "__file__", None)
+    if loaded is not None and getattr(loaded, "__spec__", None) is None:
+        file = getattr(loaded, "__file__", None)  # a script; an interactive session has no file
         yield from [Path(file)] if file else []
         return
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+        if module.split(".")[0] in OWN:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+        return  # what was executed from text, as a notebook does
     if spec.submodule_search_locations is None:
         yield Path(spec.origin)
     else:

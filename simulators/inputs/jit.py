@@ -30,6 +30,11 @@ def uncounted(function: _Function) -> _Function:
     return compiled(function, _nrt=False)
 
 
+def inlined(function: _Function) -> _Function:
+    """For a part of a compiled function, which is put in there: a call with many arrays takes longer than the part."""
+    return numba.njit(inline="always")(function)  # type: ignore[return-value, no-any-return, unused-ignore]
+
+
 def as_python(function: _Function) -> _Function:
     """The function that was compiled, to be compiled otherwise."""
     return getattr(function, "py_func", function)

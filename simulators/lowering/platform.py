@@ -1,57 +1,112 @@
-"""A trace on a machine: segments in order, one a layer or a product with the elementwise work behind it."""
+"""What a platform's author gives: the machine, what its spec may say, and how layers become tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from simulators.engine.machine import Machine, Program
+from simulators.engine.machine import Machine
+from simulators.engine.program import Program
+from simulators.hardware.platform_registry import PLATFORMS
+from simulators.hardware.spec import Pair, PlatformSpec
 from simulators.inputs.code_digest import Code
+from simulators.inputs.errors import InputError
 from simulators.lowering.segments import LayerWork, Segment, link
-from simulators.workloads.trace import AnyLayer
-
-NO_CODE = Code(())
+from simulators.workloads.operations import Layer
 
 
-@dataclass(frozen=True)
-class Shared:
-    """How a platform's variants share their tasks: those that differ in energies or clock alone have the same."""
+class Platform(ABC):
+    """One kind of hardware. An instance holds nothing that changes: all variants of the hardware share it.
 
-    key: Callable[[Any], Hashable]
-    """Of a spec: all that tasks depend on but what `choice` holds. Specs with equal keys share segments and
-    passages."""
-    choice: Callable[[Sequence[AnyLayer], int, Any], Hashable]
-    """Of the layers of a segment, the first one's place and a spec: what else its tasks depend on."""
-    tasks: Callable[[Sequence[AnyLayer], Any, Any], Segment]
-    """The segment of some layers with that choice, without energies. It depends on the key and the choice alone, and so
-    does whether it raises InputError."""
-    energies_pj: Callable[[Sequence[AnyLayer], Sequence[LayerWork], Any], list[dict[str, float]]]
-    """By layer and component."""
+    The simulator groups a trace's layers (`group`), says where their parameters lie (`places`), has each group lowered
+    (`choose`, `lower`) and charged energy (`energy_pj`). `spec` is always an instance of the class's own `spec`.
+    """
 
-
-@dataclass(frozen=True)
-class Platform:
-    """What a platform file gives: how layers become segments on its machine."""
-
-    machine: Machine
-    group: Callable[[Sequence[AnyLayer]], list[int]]
-    """How many layers make each segment, in order; it depends on shapes, not on bits."""
-    placed: Callable[[Sequence[tuple[str, int]], Any], Sequence[int]] | None
-    """For each layer, from the names and the bits of all layers' parameters: where they are kept, as `segment` takes
-    it. None: that depends on the layer alone."""
-    segment: Callable[[Sequence[AnyLayer], int, Any], Segment]
-    """The tasks of the layers of one segment; the number is the first one's place. Raises InputError."""
-    leakage_mw: Callable[[Any], float]
-    bits_per_cycle: Callable[[Any], dict[str, int]]
-    """Bandwidth by level of memory, named as in a layer's traffic."""
-    shared: Shared | None = None
-    """None: each architecture has its own segments."""
-    runs_unlisted_precisions: bool = False
+    spec: ClassVar[type[PlatformSpec]]
+    """What an architecture file of this platform may say."""
+    machine: ClassVar[Machine]
+    """Servers, queues and kinds of tasks."""
+    operations: ClassVar[tuple[type[Layer], ...]]
+    """The operations of a trace that it takes; others are refused by name."""
+    runs_unlisted_precisions: ClassVar[bool] = False
     """Whether products may have widths that the spec's `precisions` does not list; they are refused where not."""
-    code: Code = NO_CODE
-    """What decides its figures besides what all platforms share: modules, and the data that they read."""
+
+    def group(self, layers: Sequence[Layer]) -> list[int]:
+        """How many layers make each segment, in order; it depends on shapes, not on bits."""
+        return [1] * len(layers)
+
+    def places(self, parameters: Sequence[tuple[str, int]], spec: Any) -> Sequence[int] | None:
+        """For each layer, from the names and the bits of all layers' parameters, where they are kept: any whole
+        numbers, as `choose` takes them. None: that depends on the layer alone. Raises InputError for what has no
+        place."""
+        return None
+
+    def choose(self, layers: Sequence[Layer], place: int, spec: Any) -> Hashable:
+        """What the tasks of a segment depend on besides its layers' shapes and `tasks_key`: by default the first
+        layer's place; a mapping, where one is chosen. Raises InputError for what cannot be done."""
+        return place
+
+    @abstractmethod
+    def lower(self, layers: Sequence[Layer], choice: Any, spec: Any) -> Segment:
+        """The tasks of the layers of one segment, with what `choose` chose. They depend on shapes, on the choice and on
+        `tasks_key`, and on nothing else; so does whether InputError is raised."""
+
+    @abstractmethod
+    def energy_pj(self, layer: Layer, work: LayerWork, spec: Any) -> dict[str, float]:
+        """Energy in pJ of what a layer computed and moved, by component, without what depends on time."""
+
+    @abstractmethod
+    def bits_per_cycle(self, spec: Any) -> dict[str, int]:
+        """Bandwidth in bits a cycle by level of memory, named as in a layer's traffic."""
+
+    def leakage_mw(self, spec: Any) -> float:
+        """Power in mW that the hardware takes whatever it does."""
+        return 0.0
+
+    def tasks_key(self, spec: Any) -> Hashable:
+        """What of a spec the tasks depend on besides the choice: architectures with equal keys share segments and their
+        timings, as those that differ in energies or clock alone. By default nothing is shared."""
+        return spec
+
+    @property
+    def code(self) -> Code:
+        """The code that decides its figures besides what all platforms share: the module of its class and the data that
+        it reads."""
+        return Code((type(self).__module__, type(self).spec.__module__))
+
+
+@runtime_checkable
+class HasMappings(Protocol):
+    """A platform that chooses how products are tiled, and can say how."""
+
+    def mappings(self, layers: Sequence[Layer], spec: Any) -> list[tuple[str, Mapping[str, str | int]]]:
+        """The name of each product, and its mapping as a row of a table."""
+        ...
+
+
+@runtime_checkable
+class RoundsWidths(Protocol):
+    """A platform that multiplies operands of some widths as wider ones."""
+
+    def multiplied_as(self, pair: Pair) -> Pair:
+        """The (weight bits, activation bits) at which a pair of operands is multiplied."""
+        ...
+
+
+def platform_named(name: str) -> Platform:
+    """A platform by its name. Raises InputError for one that there is not, or that is none."""
+    platform = PLATFORMS.get(name)
+    if not isinstance(platform, Platform):
+        raise InputError(f"platform {name}: {type(platform).__name__}: it must be a simulators.platform.Platform")
+    return platform
+
+
+def register_platform(name: str, platform: Platform) -> None:
+    """Make specs with `platform: NAME` loadable and simulated. Raises InputError for a name in use."""
+    PLATFORMS.register(name, platform)
 
 
 @dataclass(frozen=True)
@@ -60,9 +115,12 @@ class Lowered:
 
     machine: Machine
     segments: tuple[Segment, ...]
+    energies_pj: tuple[tuple[dict[str, float], ...], ...]
+    """Energy in pJ by segment, layer of it and component, without what depends on time."""
     leakage_mw: float
     frequency_mhz: float
     bits_per_cycle: dict[str, int]
+    """Bandwidth in bits a cycle by level of memory."""
 
     @cached_property
     def program(self) -> Program:
@@ -70,6 +128,6 @@ class Lowered:
         return link(self.segments)
 
     @property
-    def layers(self) -> tuple[LayerWork, ...]:
-        """By layer of the trace."""
+    def works(self) -> tuple[LayerWork, ...]:
+        """What each layer of the trace does."""
         return tuple(work for segment in self.segments for work in segment.works)

@@ -1,9 +1,9 @@
-"""What every platform's lowering is written with: named steps and the segments that are made of them.
+"""Named steps, the segments that are made of them, and how segments follow each other.
 
 A *segment* is a layer, or a product with the elementwise layer that runs behind it. It does not know its neighbours:
-what it depends on in earlier segments is either all of them (EVERYTHING_BEFORE), or, for tasks that run ahead, what a
-role's last steps were, whichever segment they are of. So a segment is made once for a layer's shape and bits, and
-reused in every network that holds it.
+what it depends on in earlier segments is either all of them (EVERYTHING_BEFORE), or, for tasks of the queue that runs
+ahead, what a role's last steps were, whichever segment they are of. So a segment is made once for a layer's shape and
+bits, and reused in every network that holds it.
 
 A step has *roles*, under which others depend on it: `(role, back)` is the step of that role `back` before, counted
 back from the step that depends on it. A load that reuses a half of a buffer depends on `("weights free", 2)`, in a
@@ -18,20 +18,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulators.engine.machine import Program
+from simulators.engine.program import Program
 
 Label = tuple[str, int]
 EVERYTHING_BEFORE: Label = ("everything before", 0)
 """All tasks of the segments before are complete."""
-FORMS = 4
-"""Lookaheads for which a segment's form keeps what depends on what."""
+Waits = tuple[tuple[Label, ...], ...]
+"""For each of some tasks, what it waits for."""
 KEPT = 32
 """Steps of each role that what comes later can refer to."""
-
+LOOKAHEADS = 4
+"""Lookaheads for which a template keeps what depends on what."""
 
 Moved = tuple[tuple[int, str, int], ...]
-"""(layer of the segment, level_direction, bits), added to that layer's traffic; `busy_cycles` counts cycles in the same
-way."""
+"""Traffic of a step: (layer of the segment, level and direction such as `dram_read`, bits)."""
 
 
 class Step(NamedTuple):
@@ -39,14 +39,19 @@ class Step(NamedTuple):
 
     roles: tuple[str, ...]
     queue: int
-    service: int
+    """Index into the machine's queues."""
+    cycles: int
+    """Service time on the queue's server."""
     kind: int
+    """What a cycle that waits for it is charged to: an index into the machine's kinds."""
     after: tuple[Label, ...] = ()
     moved: Moved = ()
+    works_on: int | None = None
+    """The layer of the segment whose own work this is: its unit is busy meanwhile."""
 
 
-Run = tuple[int, list[Step]]
-"""Steps, and how often they follow each other within a period."""
+Repetition = tuple[int, list[Step]]
+"""How often steps follow each other within a period, and the steps."""
 
 
 @dataclass
@@ -62,25 +67,32 @@ class LayerWork:
     busy_cycles: int = 0
     """Cycles in which the layer's own compute unit works on it, overlapped or not."""
     bits: dict[str, int] = field(default_factory=dict)
-    """Traffic by `level_direction`, such as `dram_read`."""
-    energy_pj: dict[str, float] = field(default_factory=dict)
-    """By component, without what depends on time."""
+    """Traffic in bits by level and direction, such as `dram_read`."""
+
+    def move(self, level: str, bits: int) -> None:
+        """Add traffic."""
+        self.bits[level] = self.bits.get(level, 0) + bits
 
 
-def add_traffic(works: Sequence[LayerWork], moved: Moved, times: int) -> None:
-    """Add what a task moves, so many times, to the layers' traffic."""
-    for owner, level, bits in moved:
-        traffic = works[owner].bits
-        traffic[level] = traffic.get(level, 0) + bits * times
+def count_step(works: Sequence[LayerWork], cycles: int, moved: Moved, works_on: int | None, times: int) -> None:
+    """Add what a step does, so many times, to the layers of its segment."""
+    for layer, level, bits in moved:
+        works[layer].move(level, bits * times)
+    if works_on is not None:
+        works[works_on].busy_cycles += cycles * times
 
 
-class AheadTask(NamedTuple):
+class PrefetchTask(NamedTuple):
     """A task that may start before the segments before its own are complete."""
 
-    service: int
+    cycles: int
     kind: int
     after: tuple[Label, ...]
-    """Roles of earlier segments; back counts from their end."""
+    """Roles of earlier segments that it waits for, counted back from their end."""
+
+
+Places = tuple[tuple[int, int], ...]
+"""(block, offset before its end in tasks) of steps."""
 
 
 @dataclass(frozen=True)
@@ -88,123 +100,103 @@ class Segment:
     """A layer, or several that run together, as tasks."""
 
     works: tuple[LayerWork, ...]
-    """One a layer."""
+    """What each of its layers does."""
     program: Program
-    """Without what ahead tasks depend on in earlier segments."""
-    ahead_tasks: dict[int, tuple[Label, ...]]
+    """The tasks, without what those that run ahead depend on in earlier segments."""
+    prefetch_waits: dict[int, tuple[Label, ...]]
     """Stored task → roles of earlier segments that it waits for."""
-    ahead: tuple[AheadTask, ...]
+    prefetchable: tuple[PrefetchTask, ...]
     """In order, up to the first that waits for a barrier."""
-    ahead_whole: bool
+    all_prefetchable: bool
     """Whether no other task of the queue that runs ahead is left in this segment."""
-    exports: dict[str, tuple[tuple[int, int], ...]]
-    """Role → (block, offset before its end) of its last steps, the last first."""
-    alone: Program
-    """The program with everything before complete."""
-    behind: dict[tuple[tuple[Label, ...], ...], Program] = field(default_factory=dict, compare=False, repr=False)
-    """By what the tasks of a lookahead wait for, `alone` with them behind it, but for service times and kinds: kept for
-    all segments of the same form."""
+    last_steps: dict[str, Places]
+    """Role → its last steps, the last first."""
+    with_lookahead: dict[Waits, Program] = field(default_factory=dict, compare=False, repr=False)
+    """By what the tasks of a lookahead wait for, `program` with them behind it, but for service times and kinds.
+
+    All segments of one template share it: writing one anew takes as long as running it (`benchmarks/caches.py`)."""
+
+
+def lookahead(segment: Segment, behind: tuple[PrefetchTask, ...] = ()) -> tuple[PrefetchTask, ...]:
+    """What may be started of a segment and of what is `behind` it, before the segments before it are complete. Roles
+    are those of the segments before it, as `behind`'s are of it and those."""
+    if not segment.all_prefetchable:
+        return segment.prefetchable
+    tasks = list(segment.prefetchable)
+    for task in behind:
+        passed = [len(segment.last_steps.get(role, ())) for role, _ in task.after]
+        if any(back <= steps for (_, back), steps in zip(task.after, passed, strict=True)):
+            break  # it waits for this segment
+        after = tuple((role, back - steps) for (role, back), steps in zip(task.after, passed, strict=True))
+        tasks.append(task._replace(after=after))
+    return tuple(tasks)
+
+
+def program_with_lookahead(segment: Segment, queue: int | None, tasks: Sequence[PrefetchTask]) -> Program:
+    """A segment's program, and behind it the tasks of the queue that runs ahead which may be started meanwhile."""
+    program = segment.program
+    if not tasks:
+        return program
+    waits = tuple([task.after for task in tasks])
+    longer = segment.with_lookahead.get(waits)
+    if longer is None:
+        if len(segment.with_lookahead) >= LOOKAHEADS:
+            segment.with_lookahead.clear()
+        longer = segment.with_lookahead[waits] = _lengthened(segment, queue, waits)
+    return longer.timed(
+        np.concatenate([program.service, np.array([task.cycles for task in tasks], np.int64)]),
+        np.concatenate([program.kind, np.array([task.kind for task in tasks], np.int64)]),
+    )
+
+
+def _lengthened(segment: Segment, queue: int | None, waits: Sequence[tuple[Label, ...]]) -> Program:
+    """A segment's program with one more block: a task for each of `waits`, with some service time and kind."""
+    p = segment.program
+    counts, places = [], []
+    for after in waits:
+        steps = [segment.last_steps.get(role, ())[back - 1 : back] for role, back in after]
+        ours = [step[0] for step in steps if step]  # others are complete
+        counts.append(len(ours))
+        places += ours
+    blocks, offsets = np.array(places, np.int64).reshape(-1, 2).T
+    one = np.ones(len(waits), np.int64)
+    return Program.of(
+        np.append(p.repeat, 1), np.append(p.first_task, p.first_task[-1] + len(waits)), np.append(p.segment, 1),
+        (np.concatenate([p.queue, np.full(len(waits), queue, np.int64)]), np.concatenate([p.service, one]),
+         np.concatenate([p.kind, one])),
+        (np.concatenate([p.first_dependency, p.first_dependency[-1] + np.cumsum(counts)]),
+         np.concatenate([p.dependency_block, blocks]), np.concatenate([p.dependency_offset, offsets])),
+    )  # fmt: skip
 
 
 def link(segments: Sequence[Segment]) -> Program:
     """All segments as one program, for the reference engine and for whoever looks at every task."""
     history: dict[str, list[tuple[int, int]]] = {}
-    tasks_before = blocks_before = 0
-    counts, targets, offsets, margins = [], [], [], []
+    blocks_before = 0
+    counts: list[int] = []
+    targets: list[int] = []
+    offsets: list[int] = []
     for segment in segments:
         p = segment.program
-        per_task = np.diff(p.first_dependency).tolist()
+        first = p.first_dependency.tolist()
         inner = np.where(p.dependency_block >= 0, p.dependency_block + blocks_before, p.dependency_block).tolist()
         outer = p.dependency_offset.tolist()
-        for task in sorted(segment.ahead_tasks, reverse=True):
-            for role, back in reversed(segment.ahead_tasks[task]):
-                known = history.get(role, [])
-                if back <= len(known):
-                    at = int(p.first_dependency[task])
-                    inner.insert(at, known[back - 1][0])
-                    outer.insert(at, known[back - 1][1])
-                    per_task[task] += 1
-        counts += per_task
-        targets += inner
-        offsets += outer
-        margins.append(p.margin)
-        for role, places in segment.exports.items():
-            moved = [(block + blocks_before, offset) for block, offset in places]
+        for task in range(len(p.queue)):
+            waits = segment.prefetch_waits.get(task, ())
+            places = [history[role][back - 1] for role, back in waits if back <= len(history.get(role, ()))]
+            targets += [block for block, _ in places] + inner[first[task] : first[task + 1]]
+            offsets += [offset for _, offset in places] + outer[first[task] : first[task + 1]]
+            counts.append(len(places) + first[task + 1] - first[task])
+        for role, steps in segment.last_steps.items():
+            moved = [(block + blocks_before, offset) for block, offset in steps]
             history[role] = [*moved, *history.get(role, [])][:KEPT]
-        tasks_before += len(p.queue)
         blocks_before += len(p.repeat)
     programs = [segment.program for segment in segments]
     lengths = np.concatenate([p.lengths for p in programs])
-    return Program(
-        repeat=np.concatenate([p.repeat for p in programs]),
-        first_task=np.concatenate([[0], np.cumsum(lengths)]),
-        segment=np.concatenate([np.full(len(p.repeat), s, np.int64) for s, p in enumerate(programs)]),
-        queue=np.concatenate([p.queue for p in programs]),
-        service=np.concatenate([p.service for p in programs]),
-        kind=np.concatenate([p.kind for p in programs]),
-        first_dependency=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        dependency_block=np.array(targets, np.int64),
-        dependency_offset=np.array(offsets, np.int64),
-        reach=np.concatenate([p.reach for p in programs]),
-        margin=np.concatenate(margins),
-    )
-
-
-def lookahead(segment: Segment, behind: tuple[AheadTask, ...] = ()) -> tuple[AheadTask, ...]:
-    """What may be started of a segment and of what is `behind` it, before the segments before it are complete. Roles
-    are those of the segments before it, as `behind`'s are of it and those."""
-    if not segment.ahead_whole:
-        return segment.ahead
-    tasks = list(segment.ahead)
-    for task in behind:
-        passed = [len(segment.exports.get(role, ())) for role, _ in task.after]
-        if any(back <= n for (_, back), n in zip(task.after, passed, strict=True)):
-            break  # it waits for this segment
-        after = tuple((role, back - n) for (role, back), n in zip(task.after, passed, strict=True))
-        tasks.append(task._replace(after=after))
-    return tuple(tasks)
-
-
-def with_lookahead(segment: Segment, queue: int | None, tasks: Sequence[AheadTask]) -> Program:
-    """A segment's program, everything before it complete, and behind it the tasks that may run ahead."""
-    p = segment.alone
-    if not tasks:
-        return p
-    waits = tuple([task.after for task in tasks])
-    form = segment.behind.get(waits)
-    if form is None:
-        if len(segment.behind) >= FORMS:
-            segment.behind.clear()
-        form = segment.behind[waits] = _with_behind(segment, queue, waits)
-    service = np.concatenate([p.service, np.array([t.service for t in tasks], np.int64)])
-    kind = np.concatenate([p.kind, np.array([t.kind for t in tasks], np.int64)])
-    return form.timed(service, kind)
-
-
-def _with_behind(segment: Segment, queue: int | None, waits: Sequence[tuple[Label, ...]]) -> Program:
-    """The form of `with_lookahead`: what depends on what, with some service times and kinds."""
-    p = segment.alone
-    margin = p.margin.copy()
-    counts, targets, offsets = [], [], []
-    for after in waits:
-        known = [segment.exports.get(role, ())[back - 1 : back] for role, back in after]
-        places = [places[0] for places in known if places]  # others are complete
-        counts.append(len(places))
-        for block, offset in places:
-            targets.append(block)
-            offsets.append(offset)
-            margin[block] = max(margin[block], -(-offset // int(p.lengths[block])))
-    one = np.ones(len(waits), np.int64)
-    return Program(
-        repeat=np.append(p.repeat, 1),
-        first_task=np.append(p.first_task, p.first_task[-1] + len(waits)),
-        segment=np.append(p.segment, 1),
-        queue=np.concatenate([p.queue, np.full(len(waits), queue, np.int64)]),
-        service=np.concatenate([p.service, one]),
-        kind=np.concatenate([p.kind, one]),
-        first_dependency=np.concatenate([p.first_dependency, p.first_dependency[-1] + np.cumsum(counts)]),
-        dependency_block=np.concatenate([p.dependency_block, np.array(targets, np.int64)]),
-        dependency_offset=np.concatenate([p.dependency_offset, np.array(offsets, np.int64)]),
-        reach=np.append(p.reach, 0),
-        margin=np.append(margin, 0),
-    )
+    return Program.of(
+        np.concatenate([p.repeat for p in programs]), np.concatenate([[0], np.cumsum(lengths)]),
+        np.concatenate([np.full(len(p.repeat), s, np.int64) for s, p in enumerate(programs)]),
+        (np.concatenate([p.queue for p in programs]), np.concatenate([p.service for p in programs]),
+         np.concatenate([p.kind for p in programs])),
+        (np.cumsum([0, *counts]), np.array(targets, np.int64), np.array(offsets, np.int64)),
+    )  # fmt: skip

@@ -6,16 +6,28 @@ import difflib
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, islice, pairwise
 from threading import Lock
 
 import numpy as np
 
-from simulators.engine.machine import BARRIER, RELATIVE, Ints, Machine, Program
+from simulators.engine.machine import Machine
+from simulators.engine.program import BARRIER, RELATIVE, Ints, Program
 from simulators.inputs.errors import LoweringError
-from simulators.lowering.segments import EVERYTHING_BEFORE, KEPT, Label, Run, Step
+from simulators.lowering.segments import (
+    EVERYTHING_BEFORE,
+    KEPT,
+    Label,
+    LayerWork,
+    Places,
+    PrefetchTask,
+    Repetition,
+    Segment,
+    Step,
+    Waits,
+)
 
 
 @dataclass(frozen=True)
@@ -23,218 +35,223 @@ class Part:
     """Periods that are alike, or all but the last, which has other service times and traffic."""
 
     periods: int
-    runs: list[Run]
-    last: list[Run] | None = None
+    repetitions: list[Repetition]
+    last: list[Repetition] | None = None
 
     @property
     def steps(self) -> list[Step]:
-        """All that are written down: a period's, and the last one's."""
-        return [step for runs in (self.runs, self.last or ()) for _, steps in runs for step in steps]
+        """All steps that are written down: a period's, and the last one's."""
+        written = (self.repetitions, self.last or ())
+        return [step for repetitions in written for _, steps in repetitions for step in steps]
 
     @cached_property
     def names(self) -> tuple[object, ...]:
-        """Of a period's steps."""
-        return names_of(self.runs)
+        """The names of a period's steps."""
+        return names_of(self.repetitions)
 
 
-def names_of(runs: Sequence[Run]) -> tuple[object, ...]:
-    """All of their steps but service times, kinds and traffic."""
-    return tuple([(count, tuple([(step.roles, step.queue, step.after) for step in steps])) for count, steps in runs])
+def names_of(repetitions: Sequence[Repetition]) -> tuple[object, ...]:
+    """All of some steps but service times, kinds and traffic."""
+    return tuple([
+        (count, tuple([(step.roles, step.queue, step.after) for step in steps])) for count, steps in repetitions
+    ])  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A segment without service times and kinds."""
+class Template:
+    """A segment without service times, kinds and traffic: see `Segment`."""
 
-    whole: Program
-    alone: Program
+    program: Program
+    """The T stored tasks, with a service time of one cycle each."""
     source: Ints
     """(T,) position of each stored task's step among all that were written down."""
-    waits: dict[int, tuple[Label, ...]]
-    ahead: tuple[tuple[int, tuple[Label, ...]], ...]
+    prefetch_waits: dict[int, tuple[Label, ...]]
+    prefetchable: tuple[tuple[int, tuple[Label, ...]], ...]
     """Stored task and what it waits for, of each that may run ahead."""
-    ahead_whole: bool
-    exports: dict[str, tuple[tuple[int, int], ...]]
-    behind: dict[tuple[tuple[Label, ...], ...], Program] = field(default_factory=dict)
-    """See `Segment`."""
+    all_prefetchable: bool
+    last_steps: dict[str, Places]
+    with_lookahead: dict[Waits, Program] = field(default_factory=dict)
+
+    def segment(self, works: tuple[LayerWork, ...], cycles: Ints, kind: Ints) -> Segment:
+        """The segment with these works, service times in cycles and kinds of the stored tasks, (T,) each."""
+        ahead = [PrefetchTask(int(cycles[j]), int(kind[j]), labels) for j, labels in self.prefetchable]
+        return Segment(
+            works, self.program.timed(cycles, kind), self.prefetch_waits, tuple(ahead), self.all_prefetchable,
+            self.last_steps, self.with_lookahead,
+        )  # fmt: skip
 
 
-_shapes: OrderedDict[tuple[object, ...], Shape] = OrderedDict()
-_shapes_lock = Lock()
-SHAPES = 2048
-"""How many are kept, of some ten KiB each; a network's layers have some hundred."""
+TEMPLATES = 2048
+"""How many are kept, of some ten KiB each; a network's layers have some hundred. Without them a layer that is new on an
+architecture takes twice as long (`benchmarks/caches.py`)."""
+_templates: OrderedDict[tuple[object, ...], Template] = OrderedDict()
+_lock = Lock()
 
 
-def shape_of(
+def template_of(
     machine: Machine, parts: Sequence[Part], order: Sequence[int], earlier_roles: frozenset[str] = frozenset()
-) -> Shape:
-    """The shape of parts that follow each other in an order, from the cache where it is known. Raises LoweringError for
-    a dependency on a role that neither its steps nor `earlier_roles` have."""
+) -> Template:
+    """The template of parts that follow each other in an order, from the cache where it is there. Raises LoweringError
+    for a dependency on a role that neither its steps nor `earlier_roles` have, and for computation that runs ahead."""
     key = (machine, tuple(order), earlier_roles, *[(part.periods, part.names, part.last is None) for part in parts])
-    with _shapes_lock:
-        known = _shapes.get(key)
-        if known is not None:
-            _shapes.move_to_end(key)
-            return known
-    maker = _ShapeMaker(machine)
+    with _lock:
+        template = _templates.get(key)
+        if template is not None:
+            _templates.move_to_end(key)
+            return template
+    maker = _TemplateMaker(machine)
     begins = [0, *accumulate(len(part.steps) for part in parts)]
     for number in order:
         maker.emit(parts[number], begins[number])
-    made = maker.shape(earlier_roles)
-    with _shapes_lock:
-        _shapes[key] = made
-        if len(_shapes) > SHAPES:
-            _shapes.popitem(last=False)
-    return made
+    template = maker.template(earlier_roles)
+    with _lock:
+        _templates[key] = template
+        if len(_templates) > TEMPLATES:
+            _templates.popitem(last=False)
+    return template
 
 
-class _ShapeMaker:
+class _TemplateMaker:
     """Finds what each task depends on."""
 
     def __init__(self, machine: Machine):
         self._machine = machine
         self._blocks: list[_Block] = []
         self._sources: list[Ints] = []
-        self._placed: dict[tuple[object, ...], _Placed] = {}
+        self._periods: dict[tuple[object, ...], _Dependencies] = {}
         self._history: list[_Past] = []
-        self._ahead_roles: set[str] = set()  # of the queue that runs ahead, which is in order with itself anyway
+        self._prefetch_roles: set[str] = set()  # of the queue that runs ahead, which is in order with itself anyway
 
     def emit(self, part: Part, begin: int) -> None:
         """Add a part, whose steps stand from `begin` on among all that were written down."""
-        placed = self._placed.get(part.names)
-        if placed is None:
-            placed = self._placed[part.names] = _Placed(_Period(part.runs))
-            for step in placed.period.steps:
-                if step.queue == self._machine.ahead:
-                    self._ahead_roles.update(step.roles)
+        needs = self._periods.get(part.names)
+        if needs is None:
+            needs = self._periods[part.names] = _Dependencies(_Period(part.repetitions))
+            for step in needs.period.steps:
+                if step.queue == self._machine.prefetch_queue:
+                    self._prefetch_roles.update(step.roles)
         periods, closed = part.periods, part.last is not None
-        written = min(periods, placed.history)
+        written = min(periods, needs.history)
         steady = periods - written - (closed and periods > written)
-        # Relative dependencies do not reach across a block that repeats (see `Program.check`).
-        repeats = [1] * written + ([1] * steady if steady <= placed.history else [steady])
+        # Relative dependencies do not reach across a block that repeats.
+        repeats = [1] * written + ([1] * steady if steady <= needs.history else [steady])
         if sum(repeats) < periods:
             repeats.append(1)
         first_block, done = len(self._blocks), 0
         for repeat in repeats:
             last = closed and done + repeat == periods
-            self._blocks.append(self._block(placed, repeat, done))
-            self._sources.append(placed.period.index + begin + (len(placed.period.steps) if last else 0))
+            self._blocks.append(self._block(needs, repeat, done))
+            self._sources.append(needs.period.index + begin + (len(needs.period.steps) if last else 0))
             done += repeat
-        ends = [end * len(placed.period.index) for end in accumulate(repeats)]
-        self._history.append(_Past(placed, periods, first_block, ends))
+        ends = [end * len(needs.period.index) for end in accumulate(repeats)]
+        self._history.append(_Past(needs, periods, first_block, ends))
 
-    def shape(self, earlier_roles: frozenset[str]) -> Shape:
+    def template(self, earlier_roles: frozenset[str]) -> Template:
         """What was emitted. Raises LoweringError for a defect of the lowering."""
         self._check_roles(earlier_roles)
         whole = _join(self._blocks)
-        ahead, ahead_whole = self._ahead(whole)
-        barrier = whole.dependency_block == BARRIER
-        kept = np.concatenate([[0], np.cumsum(~barrier)])
-        alone = replace(
-            whole,
-            first_dependency=kept[whole.first_dependency],
-            dependency_block=whole.dependency_block[~barrier],
-            dependency_offset=whole.dependency_offset[~barrier],
-        )
+        prefetchable, all_prefetchable = self._prefetchable(whole)
         waits: dict[int, tuple[Label, ...]] = {}
         for b, block in enumerate(self._blocks):
             for task, labels in block.external.items():
-                if block.period.queue[task] == self._machine.ahead:
+                if block.period.queue[task] == self._machine.prefetch_queue:
                     waits[int(whole.first_task[b]) + task] = tuple(labels)
-        roles = dict.fromkeys(role for past in self._history for role in past.placed.of_role)
-        exports = {role: tuple(islice(self._last(role), KEPT)) for role in roles if role not in self._ahead_roles}
-        return Shape(whole, alone, np.concatenate(self._sources), waits, ahead, ahead_whole, exports)
+        roles = dict.fromkeys(role for past in self._history for role in past.needs.of_role)
+        last_steps = {role: tuple(islice(self._last(role), KEPT)) for role in roles if role not in self._prefetch_roles}
+        return Template(whole, np.concatenate(self._sources), waits, prefetchable, all_prefetchable, last_steps)
 
     def _check_roles(self, earlier_roles: frozenset[str]) -> None:
         """A step that waits for a role that no step has would wait for nothing: an unlimited buffer."""
-        steps = [step for past in self._history for step in past.placed.period.steps]
-        known = earlier_roles | {role for step in steps for role in step.roles}
+        steps = [step for past in self._history for step in past.needs.period.steps]
+        roles = earlier_roles | {role for step in steps for role in step.roles}
         for step in steps:
-            for role, _ in step.after:
-                if role not in known and role != EVERYTHING_BEFORE[0]:
-                    near = difflib.get_close_matches(role, known, 1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"the roles are {', '.join(sorted(known))}"
+            for role, back in step.after:
+                if back < 1 and role != EVERYTHING_BEFORE[0]:
+                    raise LoweringError(f"step {step.roles}: it waits for ({role!r}, {back}): the last before it is 1")
+                if role not in roles and role != EVERYTHING_BEFORE[0]:
+                    near = difflib.get_close_matches(role, roles, 1)
+                    hint = f"did you mean {near[0]!r}?" if near else f"the roles are {', '.join(sorted(roles))}"
                     raise LoweringError(f"step {step.roles}: it waits for {role!r}, which no step is; {hint}")
 
     def _last(self, role: str) -> Iterator[tuple[int, int]]:
         """Places of the last steps of a role, the last first."""
         for past in reversed(self._history):
-            places = past.placed.of_role.get(role)
-            if places is None:
+            positions = past.needs.of_role.get(role)
+            if positions is None:
                 continue
             for period in range(past.periods - 1, -1, -1):
-                for place in reversed(places):
-                    yield past.place(period * len(past.placed.period.index) + int(place))
+                for position in reversed(positions):
+                    yield past.place(period * len(past.needs.period.index) + int(position))
 
-    def _block(self, placed: _Placed, repeat: int, first_period: int) -> _Block:
+    def _block(self, needs: _Dependencies, repeat: int, first_period: int) -> _Block:
         """The periods from `first_period` on, with what they depend on."""
-        there = (placed.occurrence + first_period * placed.per_period >= 0) & (placed.per_period > 0)
+        there = (needs.occurrence + first_period * needs.per_period >= 0) & (needs.per_period > 0)
         block = np.where(there, RELATIVE, BARRIER)
-        offset = np.where(there, placed.offset, 0)
-        keep = there | placed.barrier
+        offset = np.where(there, needs.offset, 0)
+        keep = there | needs.barrier
         external: dict[int, list[Label]] = {}
         for d in np.flatnonzero(~keep).tolist():
-            role = placed.period.roles[placed.role[d]] if placed.role[d] >= 0 else placed.absent[d]
-            back = -int(placed.occurrence[d] + first_period * placed.per_period[d])
-            found = self._place(role, back)
-            if isinstance(found, tuple):
-                block[d], offset[d] = found
+            role = needs.period.roles[needs.role[d]] if needs.role[d] >= 0 else needs.absent[d]
+            back = -int(needs.occurrence[d] + first_period * needs.per_period[d])
+            place = self._place(role, back)
+            if isinstance(place, tuple):
+                block[d], offset[d] = place
                 keep[d] = True
             else:
-                external.setdefault(int(placed.task[d]), []).append((role, back - found))
-        counts = np.bincount(placed.task[keep], minlength=len(placed.period.queue))
-        return _Block(placed.period, repeat, counts, block[keep], offset[keep], external)
+                external.setdefault(int(needs.task[d]), []).append((role, back - place))
+        counts = np.bincount(needs.task[keep], minlength=len(needs.period.queue))
+        return _Block(needs.period, repeat, counts, block[keep], offset[keep], external)
 
     def _place(self, role: str, back: int) -> tuple[int, int] | int:
         """(block, offset before its end) of the step of a role, `back` before the end of what was emitted; or how many
         of it there are, where they are fewer."""
         count = 0
         for past in reversed(self._history):
-            places = past.placed.of_role.get(role)
-            if places is None:
+            positions = past.needs.of_role.get(role)
+            if positions is None:
                 continue
-            there = past.periods * len(places)
+            there = past.periods * len(positions)
             if back <= count + there:
-                period, which = divmod(there - (back - count), len(places))
-                return past.place(period * len(past.placed.period.index) + int(places[which]))
+                period, which = divmod(there - (back - count), len(positions))
+                return past.place(period * len(past.needs.period.index) + int(positions[which]))
             count += there
         return count
 
-    def _ahead(self, whole: Program) -> tuple[tuple[tuple[int, tuple[Label, ...]], ...], bool]:
-        """What may start before the segments before are complete. Raises LoweringError where it is what must not."""
-        gates = _Gates(whole, self._machine.ahead)
+    def _prefetchable(self, whole: Program) -> tuple[tuple[tuple[int, tuple[Label, ...]], ...], bool]:
+        """What may start before the segments before are complete, and whether that is all of its queue. Raises
+        LoweringError where it is what must not."""
+        prefetch_queue = self._machine.prefetch_queue
+        gates = _Gates(whole, prefetch_queue)
         for q in np.unique(whole.queue).tolist():
-            if q != self._machine.ahead and not gates.holds(gates.first(q)):
+            if q != prefetch_queue and not gates.holds(gates.first(q)):
                 raise LoweringError(f"queue {self._machine.queues[q].name}: its first task waits for no barrier")
         ahead: list[tuple[int, tuple[Label, ...]]] = []
         for b in range(len(whole.repeat)):
             first = int(whole.first_task[b])
-            mine = np.flatnonzero(whole.queue[first : int(whole.first_task[b + 1])] == self._machine.ahead).tolist()
+            mine = np.flatnonzero(whole.queue[first : int(whole.first_task[b + 1])] == prefetch_queue).tolist()
             for period in range(int(whole.repeat[b]) if mine else 0):
                 for j in mine:
-                    if gates.holds(int(gates.begin[b]) + period * int(whole.lengths[b]) + j):
+                    if gates.holds(int(gates.begin[b]) + period * int(gates.lengths[b]) + j):
                         return tuple(ahead), False
-                    labels = tuple(self._blocks[b].external.get(j, ()))
-                    ahead.append((first + j, labels))
+                    ahead.append((first + j, tuple(self._blocks[b].external.get(j, ()))))
         return tuple(ahead), True
 
 
 class _Period:
     """One period's steps as arrays."""
 
-    def __init__(self, runs: Iterable[Run]):
-        self.runs = list(runs)
-        steps = [step for _, steps in self.runs for step in steps]
-        begins = np.cumsum([0, *(len(steps) for _, steps in self.runs)]).tolist()
-        self.index: Ints = np.concatenate(
-            [np.tile(np.arange(a, b), count) for (count, _), (a, b) in zip(self.runs, pairwise(begins), strict=True)]
-        )
+    def __init__(self, repetitions: Iterable[Repetition]):
+        self.repetitions = list(repetitions)
+        steps = [step for _, steps in self.repetitions for step in steps]
+        begins = np.cumsum([0, *(len(steps) for _, steps in self.repetitions)]).tolist()
+        each = zip(self.repetitions, pairwise(begins), strict=True)
+        self.index: Ints = np.concatenate([np.tile(np.arange(a, b), count) for (count, _), (a, b) in each])
         self.steps = steps
         self.queue = np.array([step.queue for step in steps], np.int64)[self.index]
         self.roles = list(dict.fromkeys(role for step in steps for role in step.roles))
 
 
-class _Placed:
+class _Dependencies:
     """A period's dependencies, D of them, resolved within its own periods."""
 
     def __init__(self, period: _Period):
@@ -281,7 +298,7 @@ class _Placed:
 class _Past:
     """Where periods that were emitted lie."""
 
-    placed: _Placed
+    needs: _Dependencies
     periods: int
     first_block: int
     ends: list[int]
@@ -306,44 +323,27 @@ class _Block:
 
 
 def _join(blocks: Sequence[_Block]) -> Program:
-    """The blocks of one segment as a program, all service times one."""
+    """The blocks of one segment as a program, all service times one cycle."""
     lengths = [len(block.period.queue) for block in blocks]
-    begin = np.cumsum([0, *(n * block.repeat for n, block in zip(lengths, blocks, strict=True))])
-    reach = []
-    behind = [0] * len(blocks)
-    for b, block in enumerate(blocks):
-        relative = block.dependency_block == RELATIVE
-        reach.append(int(block.dependency_offset[relative].max(initial=0)))
-        task = np.repeat(np.arange(lengths[b]), block.dependencies)
-        lowest = int((task - block.dependency_offset)[relative].min(initial=0)) + int(begin[b])
-        for c in range(b - 1, -1, -1):
-            if lowest >= begin[c + 1]:
-                break
-            behind[c] = max(behind[c], int(begin[c + 1]) - lowest)
-        for c in np.unique(block.dependency_block[block.dependency_block >= 0]).tolist():
-            behind[c] = max(behind[c], int(block.dependency_offset[block.dependency_block == c].max()))
-    return Program(
-        repeat=np.array([block.repeat for block in blocks], np.int64),
-        first_task=np.cumsum([0, *lengths]),
-        segment=np.zeros(len(blocks), np.int64),
-        queue=np.concatenate([block.period.queue for block in blocks]),
-        service=np.ones(sum(lengths), np.int64),
-        kind=np.zeros(sum(lengths), np.int64),
-        first_dependency=np.concatenate([[0], *(block.dependencies for block in blocks)]).cumsum(),
-        dependency_block=np.concatenate([block.dependency_block for block in blocks]),
-        dependency_offset=np.concatenate([block.dependency_offset for block in blocks]),
-        reach=np.array(reach, np.int64),
-        margin=np.array([-(-far // n) for far, n in zip(behind, lengths, strict=True)], np.int64),
-    )
+    return Program.of(
+        np.array([block.repeat for block in blocks], np.int64), np.cumsum([0, *lengths]),
+        np.zeros(len(blocks), np.int64),
+        (np.concatenate([block.period.queue for block in blocks]), np.ones(sum(lengths), np.int64),
+         np.zeros(sum(lengths), np.int64)),
+        (np.concatenate([[0], *(block.dependencies for block in blocks)]).cumsum(),
+         np.concatenate([block.dependency_block for block in blocks]),
+         np.concatenate([block.dependency_offset for block in blocks])),
+    )  # fmt: skip
 
 
 class _Gates:
     """Which tasks of a segment wait, directly or not, for the segments before it."""
 
-    def __init__(self, program: Program, ahead: int | None):
+    def __init__(self, program: Program, prefetch_queue: int | None):
         self.program = program
-        self.ahead = ahead
-        self.begin = np.concatenate([[0], np.cumsum(program.repeat * program.lengths)])
+        self.prefetch_queue = prefetch_queue
+        self.lengths = program.lengths
+        self.begin = np.concatenate([[0], np.cumsum(program.repeat * self.lengths)])
 
     def first(self, queue: int) -> int:
         """Unrolled index of a queue's first task."""
@@ -362,7 +362,7 @@ class _Gates:
                 return True
             v = u - offset if block == RELATIVE else int(self.begin[block + 1]) - offset
             queue = int(p.queue[self._place(v)])
-            if queue != self.ahead and (v > self.first(queue) or self.holds(v)):
+            if queue != self.prefetch_queue and (v > self.first(queue) or self.holds(v)):
                 return True
         return False
 
@@ -370,4 +370,4 @@ class _Gates:
         """The stored task."""
         p = self.program
         b = int(np.searchsorted(self.begin, u, side="right")) - 1
-        return int(p.first_task[b]) + (u - int(self.begin[b])) % int(p.lengths[b])
+        return int(p.first_task[b]) + (u - int(self.begin[b])) % int(self.lengths[b])

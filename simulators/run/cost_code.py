@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from simulators.inputs.code_digest import Code
-from simulators.run.simulation import PLATFORMS
+from simulators.lowering.platform import platform_named
 
 SHARED = Code(
     (
         "simulators.engine", "simulators.lowering", "simulators.hardware.spec", "simulators.inputs.jit",
-        "simulators.run.batch", "simulators.run.population", "simulators.run.report", "simulators.run.simulation",
-        "simulators.workloads.trace",
+        *(f"simulators.run.{module}" for module in (
+            "batch", "network_walk", "report", "segment_cache", "simulation", "trace_batch",
+        )),
+        "simulators.workloads.operations", "simulators.workloads.trace",
     ),
     libraries=("numpy", "numba"),
 )  # fmt: skip
@@ -17,5 +19,5 @@ SHARED = Code(
 
 
 def cost_code(platform: str) -> Code:
-    """Of cycles and energies on a platform."""
-    return SHARED | PLATFORMS[platform].code
+    """The code of cycles and energies on a platform. Raises InputError for one that there is not."""
+    return SHARED | platform_named(platform).code

@@ -1,4 +1,5 @@
-"""A population on many architectures, in several processes. Those that share segments and passages go to the same."""
+"""Candidates on many architectures, in several processes. Architectures that share segments and timings go to the
+same."""
 
 from __future__ import annotations
 
@@ -11,26 +12,28 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_context, parent_process
 
 from simulators.hardware.arch import Arch
-from simulators.run.population import Figures, Population
-from simulators.run.simulation import shared_key
+from simulators.lowering.platform import platform_named
+from simulators.run.trace_batch import Figures, TraceBatch
 
 AT_ONCE = 2
 """Architectures that a process is given ahead of what it is busy with, and that one included."""
 
 
-def on_all(population: Population, archs: Sequence[Arch], workers: int) -> Generator[tuple[int, Figures], None, None]:
+def simulate_on_all(
+    candidates: TraceBatch, archs: Sequence[Arch], workers: int
+) -> Generator[tuple[int, Figures], None, None]:
     """(position, figures) of every architecture, in the order of completion; `workers` 1: in this process."""
     alike: dict[tuple[str, Hashable], deque[int]] = {}
     for i, arch in enumerate(archs):
-        alike.setdefault((arch.platform, shared_key(arch)), deque()).append(i)
+        alike.setdefault((arch.platform, platform_named(arch.platform).tasks_key(arch.spec)), deque()).append(i)
     waiting = deque(alike.values())
     if workers <= 1 or len(archs) == 1:
         for group in waiting:
             for i in group:
-                yield i, population.on(archs[i])
+                yield i, candidates.on(archs[i])
         return
     context = get_context("spawn")  # a model's threads do not survive a fork
-    pools = [ProcessPoolExecutor(1, context, _begin, (population,)) for _ in range(min(workers, len(archs)))]
+    pools = [ProcessPoolExecutor(1, context, _begin, (candidates,)) for _ in range(min(workers, len(archs)))]
     mine: list[deque[int]] = [deque() for _ in pools]
     running: dict[Future[Figures], tuple[int, int]] = {}
 
@@ -59,13 +62,13 @@ def _half_of(group: deque[int]) -> deque[int]:
     return deque(group.pop() for _ in range(len(group) // 2))
 
 
-_population: Population | None = None
-"""Of a worker process."""
+_candidates: TraceBatch | None = None
+"""What a worker process simulates: it came with the process's beginning, and not with every architecture."""
 
 
-def _begin(population: Population) -> None:
-    global _population
-    _population = population
+def _begin(candidates: TraceBatch) -> None:
+    global _candidates
+    _candidates = candidates
     # What is there stays, and most of what comes; looking through that as often as Python does took a tenth of all.
     gc.freeze()
     gc.set_threshold(100_000)
@@ -80,5 +83,5 @@ def _begin(population: Population) -> None:
 
 
 def _do(arch: Arch) -> Figures:
-    assert _population is not None
-    return _population.on(arch)
+    assert _candidates is not None
+    return _candidates.on(arch)

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from simulators.hardware.arch import Arch
 from simulators.lowering.platform import Lowered
 from simulators.lowering.segments import LayerWork
-from simulators.workloads.trace import FRAME_MS, Elementwise, Trace
+from simulators.workloads.operations import Layer
+from simulators.workloads.trace import FRAME_MS, Trace
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,15 @@ class Report:
         return text.getvalue()
 
 
+@dataclass(frozen=True)
+class PartialReport:
+    """A report without the layers that a model knows nothing of."""
+
+    report: Report
+    left_out: tuple[str, ...]
+    """Names of those layers."""
+
+
 def add_up(values: Iterable[float]) -> float:
     """From the left to the right, each sum rounded, as arrays of candidates are added up in `batch.py`; `sum` rounds
     otherwise from Python 3.12 on."""
@@ -176,42 +186,12 @@ def layer_cycles(works: Sequence[LayerWork], charged: Sequence[int]) -> list[int
     return [own[0] + sum(charged) - sum([charged[kind] for kind in set(kinds)]), *own[1:]]
 
 
-def layer_energy_uj(work: LayerWork, cycles: int, leakage_mw: float, frequency_mhz: float) -> dict[str, float]:
-    """By component."""
-    energy = {component: pj * 1e-6 for component, pj in work.energy_pj.items()}
-    if leakage_mw:
-        energy["leakage"] = leakage_mw * cycles / frequency_mhz * 1e-3
-    return energy
-
-
 def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Sequence[int]]) -> Report:
     """Bring what ran and what was moved together, a layer at a time. `charged` is by segment and kind, in cycles."""
-    kinds = lowered.machine.kinds
-    layers = iter(trace.layers)
-    reports = []
-    for segment, of_segment in zip(lowered.segments, charged, strict=True):
-        own_kinds = [work.own_kind for work in segment.works]
-        stalls = {kinds[k]: n for k, n in enumerate(of_segment) if n and k not in own_kinds}
-        for work, cycles in zip(segment.works, layer_cycles(segment.works, of_segment), strict=True):
-            energy = layer_energy_uj(work, cycles, lowered.leakage_mw, lowered.frequency_mhz)
-            layer = next(layers)
-            reports.append(
-                LayerReport(
-                    name=layer.name,
-                    cycles=cycles,
-                    compute_cycles=of_segment[work.own_kind],
-                    stall_cycles=stalls,
-                    utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
-                    energy_uj=energy,
-                    bits=dict(work.bits),
-                    unit=kinds[work.own_kind],
-                    macs=0 if isinstance(layer, Elementwise) else layer.macs,
-                    work=work.work,
-                    peak_per_cycle=work.peak_per_cycle,
-                    busy_cycles=work.busy_cycles,
-                )
-            )
-            stalls = {}  # a segment's stalls are its first layer's
+    reports: list[LayerReport] = []
+    for segment, energies, of_kinds in zip(lowered.segments, lowered.energies_pj, charged, strict=True):
+        layers = trace.layers[len(reports) : len(reports) + len(segment.works)]
+        reports += _of_segment(layers, segment.works, energies, of_kinds, lowered)
     return Report(
         arch=arch.name,
         trace=trace.name,
@@ -221,3 +201,32 @@ def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Se
         layers=tuple(reports),
         bits_per_cycle=dict(lowered.bits_per_cycle),
     )
+
+
+def _of_segment(
+    layers: Sequence[Layer], works: Sequence[LayerWork], energies_pj: Sequence[Mapping[str, float]],
+    charged: Sequence[int], lowered: Lowered,
+) -> Iterator[LayerReport]:  # fmt: skip
+    """The layers of one segment, whose stalls are its first layer's."""
+    kinds, own = lowered.machine.kinds, {work.own_kind for work in works}
+    stalls = {kinds[kind]: cycles for kind, cycles in enumerate(charged) if cycles and kind not in own}
+    of_layers = layer_cycles(works, charged)
+    for layer, work, moved_pj, cycles in zip(layers, works, energies_pj, of_layers, strict=True):
+        energy = {component: pj * 1e-6 for component, pj in moved_pj.items()}
+        if lowered.leakage_mw:
+            energy["leakage"] = lowered.leakage_mw * cycles / lowered.frequency_mhz * 1e-3
+        yield LayerReport(
+            name=layer.name,
+            cycles=cycles,
+            compute_cycles=charged[work.own_kind],
+            stall_cycles=stalls,
+            utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
+            energy_uj=energy,
+            bits=dict(work.bits),
+            unit=kinds[work.own_kind],
+            macs=layer.macs,
+            work=work.work,
+            peak_per_cycle=work.peak_per_cycle,
+            busy_cycles=work.busy_cycles,
+        )
+        stalls = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,9 +10,7 @@ from rich.table import Table
 
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
-from simulators.platforms.bitfusion import platform as bitfusion
-from simulators.platforms.bitfusion.spec import BitFusionSpec
-from simulators.platforms.bitfusion.tiling import Tiling
+from simulators.lowering.platform import HasMappings, platform_named
 from simulators.run.report import LayerReport, Report
 from simulators.views.comparison import Comparison
 from simulators.views.roofline import roofline
@@ -125,19 +123,20 @@ def print_layers(comparisons: Sequence[Comparison], out: Console) -> None:
     out.print(table)
 
 
-def mappings_of(trace: Trace, arch: Arch) -> list[tuple[str, Tiling]]:
-    """The tiling of every product by its layer's name. Raises InputError for a platform whose mapping is fixed."""
-    spec = arch.spec
-    if not isinstance(spec, BitFusionSpec):
+def mappings_of(trace: Trace, arch: Arch) -> list[tuple[str, Mapping[str, str | int]]]:
+    """The mapping of every product by its layer's name. Raises InputError for a platform whose mapping is fixed."""
+    platform = platform_named(arch.platform)
+    if not isinstance(platform, HasMappings):
         raise InputError(f"{arch.name}: --mapping: platform {arch.platform} has one mapping, which its file describes")
-    return bitfusion.mappings(trace.layers, spec)
+    return platform.mappings(trace.layers, arch.spec)
 
 
-def print_mappings(tilings: Sequence[tuple[str, Tiling]], out: Console) -> None:
+def print_mappings(mappings: Sequence[tuple[str, Mapping[str, str | int]]], out: Console) -> None:
     """Tile sizes and loop order of every product, as `mapping:` in a spec can fix them."""
-    table = Table("layer", "outer", title="mapping: elements of a tile", title_justify="left")
-    for column in ("out_tile", "in_tile", "vector_tile"):
-        table.add_column(column, justify="right")
-    for name, tiling in tilings:
-        table.add_row(name, tiling.outer, f"{tiling.m}", f"{tiling.k}", f"{tiling.n}")
+    columns = list(dict.fromkeys(column for _, mapping in mappings for column in mapping))
+    table = Table("layer", title="mapping: elements of a tile", title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "outer" else "right")
+    for name, mapping in mappings:
+        table.add_row(name, *(str(mapping.get(column, "")) for column in columns))
     out.print(table)

@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulators.inputs.errors import InputError
-from simulators.workloads.trace import VECTOR_BITS, AnyLayer, Conv2d, Matmul, Trace
+from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Conv2d, Matmul
+from simulators.workloads.trace import Trace
 
 CONVOLUTION_COLUMNS = 8
 PRODUCT_COLUMNS = 4

@@ -1,51 +1,67 @@
 """A platform of the tests: one product after another, each slower by the place that its parameters are given."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from simulators import Arch
-from simulators.engine.machine import COMPUTE, Machine, Queue
-from simulators.hardware.spec import PlatformSpec
-from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.platform import Platform
-from simulators.lowering.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step
-from simulators.run.simulation import PLATFORMS, register_platform
+from simulators.platform import (
+    COMPUTE,
+    EVERYTHING_BEFORE,
+    Layer,
+    LayerWork,
+    Machine,
+    Matmul,
+    Platform,
+    PlatformSpec,
+    Queue,
+    Segment,
+    SegmentBuilder,
+    Step,
+    register_platform,
+)
+from simulators.platforms import PLATFORMS
 
 NAME = "placing"
-MACHINE = Machine(("array",), (True,), (Queue("array", 0),), ("compute",))
 
 
 class PlacingSpec(PlatformSpec):
     """Where parameters lie, by layer, in turn."""
 
-    platform: Literal["placing"]
     places: tuple[int, ...]
 
 
-def place(parameters: Sequence[tuple[str, int]], spec: Any) -> list[int]:
-    """Places that change with the bits of the parameters before."""
-    given, bits = [], 0
-    for _, of_layer in parameters:
-        given.append(spec.places[bits % len(spec.places)])
-        bits += of_layer
-    return given
+class Placing(Platform):
+    spec = PlacingSpec
+    machine = Machine(("array",), (True,), (Queue("array", 0),), ("compute",))
+    operations = (Matmul,)
 
+    def places(self, parameters: Sequence[tuple[str, int]], spec: Any) -> list[int]:
+        """Places that change with the bits of the parameters before."""
+        given, bits = [], 0
+        for _, of_layer in parameters:
+            given.append(spec.places[bits % len(spec.places)])
+            bits += of_layer
+        return given
 
-def segment(layers: Sequence[Any], placed: int, spec: Any) -> Segment:
-    (layer,) = layers
-    work = LayerWork(layer.macs, 1.0, COMPUTE)
-    builder = SegmentBuilder(MACHINE, [work])
-    cycles = layer.weight_bits + abs(placed) % 1009
-    builder.emit(layer.steps, [(1, [Step(("multiply",), 0, cycles, COMPUTE, (EVERYTHING_BEFORE,))])])
-    work.energy_pj["array"] = float(placed % 97)
-    return builder.segment()
+    def lower(self, layers: Sequence[Layer], choice: int, spec: Any) -> Segment:
+        (layer,) = layers
+        cycles = layer.operand_bits[0] + abs(choice) % 1009
+        builder = SegmentBuilder(self.machine, [LayerWork(layer.macs, float(layer.macs), COMPUTE)])
+        moved = ((0, "place", choice % 97),)
+        step = Step(("multiply",), 0, cycles, COMPUTE, (EVERYTHING_BEFORE,), moved, works_on=0)
+        builder.emit(layer.steps, [(1, [step])])
+        return builder.segment()
+
+    def energy_pj(self, layer: Layer, work: LayerWork, spec: Any) -> dict[str, float]:
+        return {"array": float(work.bits["place"])}
+
+    def bits_per_cycle(self, spec: Any) -> dict[str, int]:
+        return {"dram": 1}
 
 
 def placing(*places: int) -> Arch:
     """An architecture with these places."""
     if NAME not in PLATFORMS:
-        register_platform(
-            NAME, PlacingSpec, Platform(MACHINE, lambda layers: [1] * len(layers), place, segment, lambda _: 0.0, lambda _: {"dram": 1})
-        )
+        register_platform(NAME, Placing())
     pairs = tuple((w, a) for w in (2, 4, 8) for a in (2, 4, 8))
     return Arch(PlacingSpec(name=NAME, platform=NAME, frequency_mhz=100.0, precisions=pairs, places=places), "test")

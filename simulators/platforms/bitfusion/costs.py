@@ -18,21 +18,21 @@ from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Moved, Segment, Step
 from simulators.platforms.bitfusion.machine import LOAD_WEIGHTS, WEIGHTS
 from simulators.platforms.bitfusion.spec import BitFusionSpec
-from simulators.platforms.bitfusion.tiles import Cost, Loops, Style, Tiles, form
+from simulators.platforms.bitfusion.tiles import Cost, Loops, Style, Tiles, loop_nest
 from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling, tile_cycles
-from simulators.workloads.trace import VECTOR_BITS, Elementwise
+from simulators.workloads.operations import VECTOR_BITS, VectorLayer
 
 RESIDENT_LOADS = 32
 """Parts in which weights that stay on chip are loaded."""
 
 
-def op_cycles(layer: Elementwise, spec: BitFusionSpec) -> int:
+def op_cycles(layer: VectorLayer, spec: BitFusionSpec) -> int:
     """Lane cycles of one step of an elementwise layer."""
-    return sum(count * spec.post_processing.cycles_per_op[op] for op, count in layer.ops.items())
+    return sum(count * spec.post_processing.cycles_per_op[op] for op, count in layer.operations_per_step.items())
 
 
 def transfer_cycles(bits: int, spec: BitFusionSpec) -> int:
-    """On the DRAM channel."""
+    """Cycles of a transfer on the DRAM channel."""
     return max(1, -(-bits // spec.dram.bits_per_cycle))
 
 
@@ -45,10 +45,12 @@ class TiledProduct:
     product: Product
     tiling: Tiling
     output_bits: int
-    fused: Elementwise | None
+    fused: VectorLayer | None
     active: float = 1.0
     """Share of the inputs that a vector multiplies, where it does not wait for another. Weights are loaded whole, for
     every vector leaves out others."""
+    computed_weights: bool = False
+    """Whether its weights are results of earlier layers."""
 
     def segment(self, works: tuple[LayerWork, ...], groups: int) -> Segment:
         """A product whose vectors do not depend on each other, `groups` times."""
@@ -56,9 +58,9 @@ class TiledProduct:
         cuts = _cut(p.outputs, t.m), _cut(p.inputs, t.k), _cut(p.vectors, t.n)
         (m, *sizes_m), (k, *sizes_k), (n, *sizes_n) = cuts
         whole, edge = sizes_m if t.outer == "outputs" else sizes_n
-        known = form(Loops(self._style, t.outer, m, k, n, whole == edge, groups))
-        costs = [self.cost(what, sizes_m[i], sizes_k[j], sizes_n[q]) for what, i, j, q in known.marks]
-        return known.segment(costs, works)
+        nest = loop_nest(Loops(self._style, t.outer, m, k, n, whole == edge, groups))
+        costs = [self.cost(what, sizes_m[i], sizes_k[j], sizes_n[q]) for what, i, j, q in nest.marks]
+        return nest.segment(costs, works)
 
     def emit_recurrent(self, builder: SegmentBuilder, transmitted: Sequence[tuple[int, int]], stays: bool) -> None:
         """A product whose next vector needs this one's result: one period a time step, of which `transmitted` gives
@@ -83,12 +85,12 @@ class TiledProduct:
             builder.emit(time_steps, [(1, self._time_step(tiles, inputs, loads))])
 
     def cost(self, what: str, m: int, k: int, n: int) -> Cost:
-        """Of a task of `bitfusion_tiles.py` on m outputs, k inputs and n vectors."""
+        """What a task of `tiles.py` takes, on m outputs, k inputs and n vectors."""
         p, fused = self.product, self.fused
         match what:
             case "vectors":
                 assert fused is not None
-                bits, cycles = self._dram(fused.vector_parameters * VECTOR_BITS)
+                bits, cycles = self._dram(fused.vector_words * VECTOR_BITS)
                 return Cost(cycles, ((1, "dram_read", bits),))
             case "weights":
                 bits, cycles = self._dram(m * k * p.weight_bits)
@@ -109,13 +111,13 @@ class TiledProduct:
                 return Cost(cycles, ((0, "dram_read", bits), (0, "output_buffer_write", bits)))
             case "extra":
                 assert fused is not None
-                bits, cycles = self._dram((fused.inputs - p.outputs) * share * fused.activation_bits)
+                bits, cycles = self._dram((fused.inputs_per_step - p.outputs) * share * fused.activation_bits)
                 return Cost(cycles, self._buffered("dram_read", bits))
             case "process":
                 busy = max(1, ceil(self._op_cycles * share / self.spec.post_processing.lanes))
-                return Cost(busy, ((0, "output_buffer_read", sums), (1, "busy_cycles", busy)))
+                return Cost(busy, ((0, "output_buffer_read", sums),), works_on=1)
             case "store" if fused is not None:
-                bits, cycles = self._dram(fused.outputs * share * fused.output_bits)
+                bits, cycles = self._dram(fused.outputs_per_step * share * fused.output_bits)
                 return Cost(cycles, self._buffered("dram_write", bits))
             case "store":
                 true_bits = self.spec.corrections.true_output_bits
@@ -135,11 +137,10 @@ class TiledProduct:
             (0, "input_buffer_read", n * k * p.activation_bits * readers),
             (0, "weight_buffer_read", n * m * k * p.weight_bits),
             (0, "output_buffer_write", sums),
-            (0, "busy_cycles", cycles),
         )
         if accumulates or self._style.preloads:
             moved = (*moved, (0, "output_buffer_read", sums))
-        return Cost(cycles, moved)
+        return Cost(cycles, moved, works_on=0)
 
     @staticmethod
     def _buffered(direction: str, bits: int) -> Moved:
@@ -158,8 +159,9 @@ class TiledProduct:
             depth=2 if self.spec.buffers.double_buffered else 1,
             preloads=not self.spec.corrections.skip_first_preload,
             fused=fused is not None,
-            extra=fused is not None and fused.inputs > self.product.outputs,
-            vectors=fused is not None and fused.vector_parameters > 0,
+            extra=fused is not None and fused.inputs_per_step > self.product.outputs,
+            vectors=fused is not None and fused.vector_words > 0,
+            computed_weights=self.computed_weights,
         )
 
     @cached_property

@@ -22,7 +22,8 @@ import numpy as np
 from simulators.hardware.arch import Arch, load_arch
 from simulators.inputs.errors import InputError
 from simulators.run.simulation import simulate
-from simulators.workloads.trace import Conv2d, Matmul, Trace
+from simulators.workloads.operations import Conv2d, Matmul
+from simulators.workloads.trace import Trace
 
 PUBLISHED_WAY = tuple(
     f"corrections.{switch}=false"

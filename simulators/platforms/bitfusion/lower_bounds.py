@@ -1,8 +1,8 @@
 """What tilings of a matrix product take at least, many at once: a tiling that cannot win need not be simulated.
 
 A segment takes no less than any of its servers is busy, than its tiles hold parts of the output buffer, and what
-nothing can overlap with. Service times are those of `bitfusion_products.py`, tile by tile, so that only what the
-servers wait for each other is missing.
+nothing can overlap with. Service times are those of `costs.py`, tile by tile, so that only what the servers wait for
+each other is missing.
 """
 
 from __future__ import annotations
@@ -12,67 +12,42 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.engine.machine import Ints
-from simulators.platforms.bitfusion import mapping_kernels as tiling_kernels
-from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling, precision
+from simulators.engine.program import Ints
+from simulators.platforms.bitfusion import mapping_kernels as kernels
+from simulators.platforms.bitfusion.mapping_kernels import Results
+from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling
 
 NEARLY = 0.01
 """Tilings within so much of the fewest cycles are chosen from by energy: a few cycles are not worth a fifth of it."""
 
 
 @dataclass(frozen=True)
-class Results:
-    """What becomes of a product's results: totals of one vector."""
-
-    values: int
-    """That go to DRAM."""
-    bits: int
-    """Of each."""
-    extra: int = 0
-    """Values that come from DRAM for the elementwise work."""
-    extra_bits: int = 0
-    """Of each."""
-    op_cycles: int = 0
-    """Lane cycles of the elementwise work; 0: none, results go to DRAM as they are."""
-    lanes: int = 1
-
-
-@dataclass(frozen=True)
-class Least:
+class Bounds:
     """T tilings of one product, (T,) each. Everything but `cycles` is exact."""
 
     cycles: Ints
-    """Behind another product of its kind."""
+    """That a tiling takes at least, behind another product of its kind."""
     array_cycles: Ints
+    """In which the array works."""
     weight_bits: Ints
-    """From DRAM, as the next."""
+    """From DRAM, as the next two."""
     input_bits: Ints
     extra_bits: Ints
+    """Of what the elementwise work takes besides the results."""
     stored_bits: Ints
     """To DRAM."""
     column_reads: Ints
     """How often an input leaves its buffer: for each column group of each output tile."""
     parts: Ints
-    """Of the reduction."""
+    """Tiles of the reduction."""
 
 
-def least(hardware: Hardware, product: Product, tilings: Ints, results: Results) -> Least:
-    """Of a product of independent vectors that is no convolution; `tilings` are rows of outer (1: vectors), m, k, n."""
-    fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
-    machine = np.array(
-        [hardware.array.columns, hardware.dram_bits_per_cycle, hardware.pipeline_cycles,
-         2 if hardware.buffers.double_buffered else 1], np.int64,
-    )  # fmt: skip
-    of_product = np.array(
-        [product.outputs, product.inputs, product.vectors, product.weight_bits, product.activation_bits,
-         hardware.array.rows * fused.products, fused.passes], np.int64,
-    )  # fmt: skip
-    of_results = np.array(
-        [results.values, results.bits, results.extra, results.extra_bits, results.op_cycles, results.lanes], np.int64
-    )
-    found = np.empty((8, len(tilings)), np.int64)
-    tiling_kernels.bound_tilings(machine, of_product, of_results, tilings, found)
-    return Least(*found)
+def lower_bounds(hardware: Hardware, product: Product, tilings: Ints, results: Results) -> Bounds:
+    """What tilings (T, 4) of outer (1: vectors), m, k, n take of a product of independent vectors that is no
+    convolution."""
+    bounds = np.empty((kernels.BOUND, len(tilings)), np.int64)
+    kernels.bound_tilings(hardware.limits, product.on(hardware), results, tilings, bounds)
+    return Bounds(*bounds)
 
 
 def cheapest(costs: Mapping[Tiling, tuple[float, float]]) -> Tiling:

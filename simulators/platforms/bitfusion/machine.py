@@ -21,5 +21,5 @@ MACHINE = Machine(
         Queue("process", _POST),
     ),
     kinds=("compute", "weights", "inputs", "outputs", "drain", "post-processing", "recurrence"),
-    ahead=LOAD_WEIGHTS,
+    prefetch_queue=LOAD_WEIGHTS,
 )

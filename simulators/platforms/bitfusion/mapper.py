@@ -10,33 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from simulators.engine.fast import Ahead, run_segment
-from simulators.engine.machine import COMPUTE, Ints
-from simulators.lowering.segments import LayerWork, lookahead, with_lookahead
+from simulators.engine.fast import PrefetchState, run_segment
+from simulators.engine.machine import COMPUTE
+from simulators.engine.program import Ints
+from simulators.lowering.segments import LayerWork, lookahead, program_with_lookahead
 from simulators.platforms.bitfusion.costs import op_cycles
-from simulators.platforms.bitfusion.lower_bounds import Results, cheapest, cheapest_bounded, least
-from simulators.platforms.bitfusion.lowering import (
-    KEYS,
-    as_product,
-    energies_pj,
-    leakage_mw,
-    stays,
-    tasks,
-    timed,
-    work_of,
-)
+from simulators.platforms.bitfusion.lower_bounds import cheapest, cheapest_bounded, lower_bounds
+from simulators.platforms.bitfusion.lowering import KEYS, as_product, energy_pj, stays, tiled, work_of
 from simulators.platforms.bitfusion.machine import MACHINE, PROCESSING
+from simulators.platforms.bitfusion.mapping_kernels import Results
 from simulators.platforms.bitfusion.spec import BitFusionSpec, Buffers, Corrections
 from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling, fixed, promising, resident
-from simulators.workloads.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
+from simulators.workloads.operations import VECTOR_BITS, Layer, Matmul, VectorLayer
 
 TRIED = 10
 """How many tilings of least bound are simulated, and how many more that cut the reduction differently; the cheapest is
 taken."""
 
+CHOICES = 65_536
+"""Products whose tilings are kept, by layer and spec. A network that was met costs a tenth (`benchmarks/caches.py`)."""
+
 
 @lru_cache(maxsize=KEYS)
-def key(spec: BitFusionSpec) -> Hashable:
+def tasks_key(spec: BitFusionSpec) -> Hashable:
     """What tasks depend on: not on energies, the clock or the sizes of buffers, which decide on tilings."""
     post = spec.post_processing
     return (
@@ -45,7 +41,7 @@ def key(spec: BitFusionSpec) -> Hashable:
     )  # fmt: skip
 
 
-def mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSpec) -> Tiling:
+def mapping(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Tiling:
     """Tile sizes and loop order of a product: the spec's, or those of least energy among the nearly fewest cycles,
     behind another layer of its kind. Results are counted at 16 bits, so that the choice depends on this layer alone.
     """
@@ -55,59 +51,25 @@ def mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSp
 
 
 @lru_cache(maxsize=4096)
-def _alone(layer: AnyLayer) -> Any:
+def _alone(layer: Layer) -> Any:
     """The layer as a mapping sees it, whatever its name and what reads its results."""
     active: dict[str, Any] = {"active": layer.mean_active} if isinstance(layer, Matmul) else {}
     return layer.but(name="mapping", output_bits=VECTOR_BITS, **active)
 
 
-@lru_cache(maxsize=65_536)
-def _mapping(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSpec) -> Tiling:
-    hardware = Hardware.of(spec)
-    product, recurrent = as_product(layer, spec)
+@lru_cache(maxsize=CHOICES)
+def _mapping(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Tiling:
     if spec.mapping is not None:
-        return fixed(hardware, product)
-    known = _known(key(spec))
-    tried = known.tried.get((layer, fused, spec.buffers))
+        return fixed(Hardware.of(spec), as_product(layer))
+    shared = _shared(tasks_key(spec))
+    tried = shared.tried.get((layer, fused, spec.buffers))
     if tried is None:
-        tried = known.tried[layer, fused, spec.buffers] = _to_try(layer, fused, spec)
+        tried = shared.tried[layer, fused, spec.buffers] = _to_try(layer, fused, spec)
     if len(tried.tilings) == 1:
         return tried.tilings[0]
-    layers: list[AnyLayer] = [layer] if fused is None else [layer, fused]
-    trials = known.trials.setdefault((layer, fused, spec.buffers if recurrent else None), {})
-    leakage = leakage_mw(spec)
-
-    def trial(tiling: Tiling) -> tuple[int, tuple[LayerWork, ...]]:
-        if tiling not in trials:
-            if tried.least is None:
-                tiled = tasks(layers, tiling, spec)
-            else:
-                assert isinstance(layer, Matmul)
-                tiled = timed(layer, fused, tiling, spec)
-            program = with_lookahead(tiled, MACHINE.ahead, lookahead(tiled))
-            own = len(tiled.program.repeat)
-            passage = run_segment(MACHINE, program, own, run_segment(MACHINE, program, own, Ahead()).ahead)
-            trials[tiling] = passage.cycles, tiled.works
-        return trials[tiling]
-
-    def with_leakage(energy_pj: float, cycles: int) -> float:
-        return energy_pj + leakage * cycles / spec.frequency_mhz * 1e3
-
-    def moved_pj(works: Sequence[LayerWork]) -> Any:
-        return sum(sum(of_layer.values()) for of_layer in energies_pj(layers, works, spec))
-
-    if tried.least is None:
-        found = {tiling: trial(tiling) for tiling in tried.tilings}
-        return cheapest({t: (cycles, with_leakage(moved_pj(works), cycles)) for t, (cycles, works) in found.items()})
-    fewest, works = tried.least
-    energy_pj = dict(zip(tried.tilings, moved_pj(works).tolist(), strict=True))  # exact: a trial would find the same
-
-    def cost(tiling: Tiling) -> tuple[float, float]:
-        cycles = trial(tiling)[0]
-        return cycles, with_leakage(energy_pj[tiling], cycles)
-
-    pairs = zip(energy_pj.items(), fewest.tolist(), strict=True)
-    return cheapest_bounded({t: (cycles, with_leakage(pj, cycles)) for (t, pj), cycles in pairs}, cost)
+    buffers = spec.buffers if layer.waits_for_itself else None
+    timed = shared.timed.setdefault((layer, fused, buffers), {})
+    return _Choice(layer, fused, spec, tried, timed).cheapest()
 
 
 @dataclass(frozen=True)
@@ -116,24 +78,82 @@ class _Tried:
 
     tilings: list[Tiling]
     least: tuple[Ints, tuple[LayerWork, ...]] | None
-    """See `_least`; None where no bounds are known."""
+    """See `_least`; None where no bounds are there."""
 
 
-def _to_try(layer: Matmul | Conv2d, fused: Elementwise | None, spec: BitFusionSpec) -> _Tried:
-    hardware = Hardware.of(spec)
-    product, recurrent = as_product(layer, spec)
-    if recurrent:
-        product = Product(product.outputs, product.inputs, 1, product.weight_bits, product.activation_bits)
-    resides = recurrent and stays(product, spec)
-    tilings = resident(hardware, product) if resides else promising(hardware, product, TRIED)
-    bounded = not recurrent and not spec.skips_inactive_inputs and spec.corrections == Corrections()
-    if len(tilings) > 1 and bounded and isinstance(layer, Matmul):
+Trial = tuple[int, tuple[LayerWork, ...]]
+"""Cycles of a tiling that was simulated, and what the layers did."""
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A choice among tilings, and the trials that were made of them."""
+
+    layer: Layer
+    fused: VectorLayer | None
+    spec: BitFusionSpec
+    tried: _Tried
+    trials: dict[Tiling, Trial]
+
+    def cheapest(self) -> Tiling:
+        """The least energy among the nearly fewest cycles."""
+        if self.tried.least is None:
+            trials = {tiling: self._trial(tiling) for tiling in self.tried.tilings}
+            return cheapest({
+                tiling: (cycles, self._with_leakage(self._moved_pj(works), cycles))
+                for tiling, (cycles, works) in trials.items()
+            })  # fmt: skip
+        fewest, works = self.tried.least
+        # Exact: a trial would come to the same.
+        moved_pj = dict(zip(self.tried.tilings, self._moved_pj(works).tolist(), strict=True))
+
+        def cost(tiling: Tiling) -> tuple[float, float]:
+            cycles = self._trial(tiling)[0]
+            return cycles, self._with_leakage(moved_pj[tiling], cycles)
+
+        bounds = zip(moved_pj.items(), fewest.tolist(), strict=True)
+        return cheapest_bounded({t: (cycles, self._with_leakage(pj, cycles)) for (t, pj), cycles in bounds}, cost)
+
+    def _trial(self, tiling: Tiling) -> Trial:
+        """Simulate a tiling behind itself."""
+        if tiling not in self.trials:
+            works = () if self.tried.least is not None else [work_of(layer, self.spec) for layer in self._layers]
+            segment = tiled(self.layer, self.fused, works, tiling, self.spec)
+            program = program_with_lookahead(segment, MACHINE.prefetch_queue, lookahead(segment))
+            own = len(segment.program.repeat)
+            first = run_segment(MACHINE, program, own, PrefetchState())
+            self.trials[tiling] = run_segment(MACHINE, program, own, first.prefetch).cycles, segment.works
+        return self.trials[tiling]
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return [self.layer] if self.fused is None else [self.layer, self.fused]
+
+    def _moved_pj(self, works: Sequence[LayerWork]) -> Any:
+        """Energy in pJ of what was moved and computed; of arrays in the works an array."""
+        return sum(
+            sum(energy_pj(layer, work, self.spec).values()) for layer, work in zip(self._layers, works, strict=True)
+        )
+
+    def _with_leakage(self, energy_pj: float, cycles: int) -> float:
+        return energy_pj + self.spec.leakage_mw * cycles / self.spec.frequency_mhz * 1e3
+
+
+def _to_try(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> _Tried:
+    hardware, product = Hardware.of(spec), as_product(layer)
+    if layer.waits_for_itself:
+        product = product.step()
+        resides = stays(product, spec)
+        return _Tried(resident(hardware, product) if resides else promising(hardware, product, TRIED), None)
+    tilings = promising(hardware, product, TRIED)
+    bounded = isinstance(layer, Matmul) and not spec.skips_inactive_inputs and spec.corrections == Corrections()
+    if len(tilings) > 1 and bounded:
         return _Tried(tilings, _least(layer, fused, hardware, product, tilings, spec))
     return _Tried(tilings, None)
 
 
 def _least(
-    layer: Matmul, fused: Elementwise | None, hardware: Hardware, product: Product, tilings: Sequence[Tiling],
+    layer: Layer, fused: VectorLayer | None, hardware: Hardware, product: Product, tilings: Sequence[Tiling],
     spec: BitFusionSpec,
 ) -> tuple[Ints, tuple[LayerWork, ...]]:  # fmt: skip
     """Cycles that T tilings of independent vectors take at least, with all corrections, (T,), and the layers' work with
@@ -143,53 +163,51 @@ def _least(
     results = Results(outputs, layer.output_bits)
     if fused is not None:
         results = Results(
-            fused.outputs, fused.output_bits, fused.inputs - outputs, fused.activation_bits, op_cycles(fused, spec),
-            spec.post_processing.lanes,
+            fused.outputs_per_step, fused.output_bits, fused.inputs_per_step - outputs, fused.activation_bits,
+            op_cycles(fused, spec), spec.post_processing.lanes,
         )  # fmt: skip
-    found = least(hardware, product, rows, results)
-    sums = outputs * steps * found.parts * hardware.buffers.partial_sum_bits
+    bounds = lower_bounds(hardware, product, rows, results)
+    sums = outputs * steps * bounds.parts * hardware.buffers.partial_sum_bits
     bits: dict[str, Any] = {
-        "dram_read": found.weight_bits + found.input_bits,
-        "weight_buffer_write": found.weight_bits,
-        "input_buffer_write": found.input_bits,
-        "input_buffer_read": steps * product.inputs * product.activation_bits * found.column_reads,
+        "dram_read": bounds.weight_bits + bounds.input_bits,
+        "weight_buffer_write": bounds.weight_bits,
+        "input_buffer_write": bounds.input_bits,
+        "input_buffer_read": steps * product.inputs * product.activation_bits * bounds.column_reads,
         "weight_buffer_read": steps * outputs * product.inputs * product.weight_bits,
         "output_buffer_write": sums,
         "output_buffer_read": sums,
     }
-    array_cycles: Any = found.array_cycles
+    array_cycles: Any = bounds.array_cycles
     work = LayerWork(0, 1.0, COMPUTE, array_cycles, bits)
     if fused is None:
-        bits["dram_write"] = found.stored_bits
-        return found.cycles, (work,)
-    buffered: Any = found.extra_bits + found.stored_bits
+        bits["dram_write"] = bounds.stored_bits
+        return bounds.cycles, (work,)
+    buffered: Any = bounds.extra_bits + bounds.stored_bits
     behind: dict[str, Any] = {
-        "dram_read": fused.vector_parameters * VECTOR_BITS + found.extra_bits,
-        "dram_write": found.stored_bits,
+        "dram_read": fused.vector_words * VECTOR_BITS + bounds.extra_bits,
+        "dram_write": bounds.stored_bits,
         "output_buffer_write": buffered,
         "output_buffer_read": buffered,
     }
-    return found.cycles, (work, LayerWork(0, 1.0, PROCESSING, bits=behind))
+    return bounds.cycles, (work, LayerWork(0, 1.0, PROCESSING, bits=behind))
 
 
 @dataclass
-class _Known:
-    """What was found for architectures with the same key."""
+class _Shared:
+    """What was tried for architectures with equal `tasks_key`."""
 
-    tried: dict[tuple[Matmul | Conv2d, Elementwise | None, Buffers], _Tried] = field(default_factory=dict)
+    tried: dict[tuple[Layer, VectorLayer | None, Buffers], _Tried] = field(default_factory=dict)
     """By product, what runs behind it, and buffers."""
-    trials: dict[
-        tuple[Matmul | Conv2d, Elementwise | None, Buffers | None], dict[Tiling, tuple[int, tuple[LayerWork, ...]]]
-    ] = field(default_factory=dict)
-    """The same, and buffers where they matter → tiling → cycles, and the layers' work."""
+    timed: dict[tuple[Layer, VectorLayer | None, Buffers | None], dict[Tiling, Trial]] = field(default_factory=dict)
+    """By product, what runs behind it, and buffers where they matter: the trials of its tilings."""
 
 
 @lru_cache(maxsize=KEYS)
-def _known(_: Hashable) -> _Known:
-    return _Known()
+def _shared(_: Hashable) -> _Shared:
+    return _Shared()
 
 
 def forget_mappings() -> None:
     """Choose anew from now on."""
     _mapping.cache_clear()
-    _known.cache_clear()
+    _shared.cache_clear()

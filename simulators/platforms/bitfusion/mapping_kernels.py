@@ -1,91 +1,224 @@
-"""The Numba kernels that choose among tilings of a matrix product: which there are, and what they take at least.
+"""The model of a tiled product on Bit Fusion, as Numba kernels: which tilings there are, and what each takes at least.
 
-They and the engine's kernels do not call each other, so neither is stale in a cache when the other is edited.
+A product of an M × K weight matrix with N vectors is cut into tiles of m outputs, k inputs and n vectors. They and the
+engine's kernels do not call each other, so neither is stale in a cache when the other is edited.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.engine.machine import Ints
 from simulators.inputs.jit import compiled
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 PREFETCHED = 2
 """Tiles of weights that may come before their segment begins, at most."""
 
+COST, BOUND = 4, 8
+"""Figures of a tiling that `rank_tilings` and `bound_tilings` give."""
+
+
+class Shape(NamedTuple):
+    """A matrix product as the array sees it."""
+
+    outputs: int
+    inputs: int
+    """Length of the reduction."""
+    vectors: int
+    weight_bits: int
+    activation_bits: int
+    lanes: int
+    """Products of a column in a cycle: they add up, so they multiply the reduction."""
+    passes: int
+    """Cycles of one product: more than one for operands wider than a fusion unit's."""
+    positions: int = 1
+    """Of a convolution's kernel: parts of the reduction that are done one after the other."""
+    map_height: int = 0
+    """Of the results of a convolution whose inputs are not expanded in memory; 0 of any other product."""
+    map_width: int = 0
+    kernel_height: int = 0
+    """What the kernel covers on the map."""
+    kernel_width: int = 0
+    stride_height: int = 0
+    stride_width: int = 0
+
+
+class Limits(NamedTuple):
+    """The hardware as a tiling sees it."""
+
+    weight_bits: int
+    """That a tile may fill of the weight buffer, as the next two of theirs."""
+    input_bits: int
+    output_bits: int
+    sum_bits: int
+    """Width of a partial sum."""
+    columns: int
+    dram_bits_per_cycle: int
+    pipeline_cycles: int
+    """From the array's last input of a tile to its results."""
+    buffer_parts: int
+    """Tiles that the output buffer holds at a time."""
+
+
+class Results(NamedTuple):
+    """What becomes of a product's results: totals of one vector."""
+
+    values: int
+    """Values that go to DRAM."""
+    bits: int
+    """Width of each."""
+    extra: int = 0
+    """Values that come from DRAM for the elementwise work."""
+    extra_bits: int = 0
+    """Width of each."""
+    op_cycles: int = 0
+    """Lane cycles of the elementwise work; 0: there is none, and results go to DRAM as they are."""
+    lanes: int = 1
+
 
 @compiled
 def rank_tilings(
-    limits: Ints, cuts: Ints, shape: Ints, first: Ints, costs: NDArray[np.float64], of_cut: Ints,
-    costs_of_cut: NDArray[np.float64],
-) -> int:  # fmt: skip
-    """Of the tilings of a matrix product that fit, those with the least lower bounds of their costs, in order, of
-    equals the first first; `tiling.py` says which there are and why.
+    limits: Limits, cuts: Ints, shape: Shape, first: Ints, costs: Floats, of_cut: Ints, costs_of_cut: Floats
+) -> int:
+    """Those of the tilings that fit with the least lower bounds of their costs, in order, of equals the first first.
 
-    limits (7,): bits of weights, inputs and sums that fit; partial sums' bits; columns; DRAM bits a cycle; pipeline
-    cycles. cuts (C,): lengths of a tile's reduction. shape (7,): outputs, inputs, vectors, weight bits, activation
-    bits, lanes of a column, passes. first (T, 4) takes outer (0 outputs, 1 vectors), m, k, n of as many as there are,
-    costs (T, 4) their bounds; of_cut (C, 4), costs_of_cut (C, 4) those of the least one of each cut, m 0 if there is
-    none. The result is how many there are, all of T or fewer.
+    cuts (C,): lengths of a tile's reduction. first (T, 4) takes outer (0 outputs, 1 vectors), m, k, n of as many as
+    there are, costs (T, 4) their bounds; of_cut (C, 4), costs_of_cut (C, 4) those of the least one of each cut, m 0 if
+    there is none. The result is how many there are, all of T or fewer.
     """
-    weights, inputs_fit, sums, sum_bits, columns = limits[0], limits[1], limits[2], limits[3], limits[4]
-    bandwidth, pipeline = limits[5], limits[6]
-    outputs, inputs, vectors, weight_bits, activation_bits = shape[0], shape[1], shape[2], shape[3], shape[4]
-    lanes, passes = shape[5], shape[6]
     sizes_m, sizes_n = np.empty(80, np.int64), np.empty(80, np.int64)
-    cost = np.empty(4)
+    tiling, cost = np.empty(4, np.int64), np.empty(COST)
     count = 0
-    of_cut[:] = 0
+    for c in range(len(cuts)):
+        of_cut[c, 1] = 0
     for c in range(len(cuts)):
         k = cuts[c]
-        parts_k = -(-inputs // k)
-        along = inputs // k * -(-k // lanes) + -(-(inputs % k) // lanes)
-        limit_m = min(weights // (k * weight_bits), sums // sum_bits, outputs)
-        for i in range(_sizes(limit_m, outputs, columns, sizes_m)):
+        limit_m = min(limits.weight_bits // (k * shape.weight_bits), limits.output_bits // limits.sum_bits)
+        limit_m = min(limit_m, shape.outputs)
+        for i in range(_sizes(limit_m, shape.outputs, limits.columns, sizes_m)):
             m = sizes_m[i]
-            parts_m = -(-outputs // m)
-            # Full tiles and the edge of each dimension: the array's cycles are a product of what each contributes.
-            array = passes * vectors * (outputs // m * -(-m // columns) + -(-(outputs % m) // columns)) * along
-            limit_n = min(sums // (m * sum_bits), vectors, inputs_fit // (k * activation_bits))
-            for j in range(_sizes(limit_n, vectors, 1, sizes_n)):
+            limit_n = min(limits.output_bits // (m * limits.sum_bits), shape.vectors)
+            if shape.map_width == 0:
+                limit_n = min(limit_n, limits.input_bits // (k * shape.activation_bits))
+            for j in range(_sizes(limit_n, shape.vectors, 1, sizes_n)):
                 n = sizes_n[j]
-                parts_n = -(-vectors // n)
-                for outer in range(2 if n < vectors and m < outputs else 1):
-                    if outer == 0:
-                        weight_loads = 1 if parts_k == 1 else parts_n
-                        input_loads = 1 if parts_k == 1 and parts_n == 1 else parts_m
-                    else:
-                        weight_loads = 1 if parts_k == 1 and parts_m == 1 else parts_n
-                        input_loads = 1 if parts_k == 1 else parts_m
-                    moved = (
-                        outputs * inputs * weight_bits * weight_loads + vectors * inputs * activation_bits * input_loads
-                    )
-                    cost[0] = max(float(array), moved / bandwidth, float(parts_m * parts_n * pipeline))
-                    if of_cut[c, 1] and cost[0] > costs_of_cut[c, 0] and count == len(first) and cost[0] > costs[-1, 0]:
-                        continue
-                    cost[1], cost[2] = moved, array
-                    loads = m * k * weight_bits + n * k * activation_bits
-                    cost[3] = loads / bandwidth + parts_m * parts_k * parts_n
+                if input_bits(shape, n, k) > limits.input_bits:
+                    continue
+                for outer in range(2 if n < shape.vectors and m < shape.outputs else 1):
+                    tiling[0], tiling[1], tiling[2], tiling[3] = outer, m, k, n
+                    _cost(limits, shape, tiling, cost)
                     if of_cut[c, 1] == 0 or _less(cost, costs_of_cut[c]):
-                        of_cut[c, 0], of_cut[c, 1], of_cut[c, 2], of_cut[c, 3] = outer, m, k, n
-                        costs_of_cut[c] = cost
-                    at = count
-                    while at > 0 and _less(cost, costs[at - 1]):
-                        at -= 1
-                    if at == len(first):
-                        continue
-                    count = min(count + 1, len(first))
-                    for moving in range(count - 1, at, -1):
-                        first[moving], costs[moving] = first[moving - 1], costs[moving - 1]
-                    first[at, 0], first[at, 1], first[at, 2], first[at, 3] = outer, m, k, n
-                    costs[at] = cost
+                        _put(tiling, cost, of_cut[c], costs_of_cut[c])
+                    count = _insert(tiling, cost, first, costs, count)
     return count
 
 
 @compiled
-def _less(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """In lexicographic order."""
+def _cost(limits: Limits, shape: Shape, tiling: Ints, cost: Floats) -> None:
+    """Lower bounds of a tiling: the largest of array, DRAM and pipeline cycles; DRAM bits; array cycles; and what
+    nothing overlaps with, the loads of the first tile, where every tile costs something to switch. Results are not
+    counted: they are written once under every tiling."""
+    outer, m, k, n = tiling[0], tiling[1], tiling[2], tiling[3]
+    parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
+    weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
+    once = 0
+    for i in range(2):
+        for j in range(2):
+            size_k, size_n = (k, shape.inputs % k)[i], (n, shape.vectors % n)[j]
+            times = (shape.inputs // k, 1)[i] * (shape.vectors // n, 1)[j]
+            once += times * input_bits(shape, size_n, size_k)
+    array = _array_cycles(limits, shape, m, k)
+    moved = shape.outputs * shape.inputs * shape.weight_bits * weight_loads + once * input_loads
+    drains = parts_m * parts_n * limits.pipeline_cycles
+    cost[0] = max(float(array), moved / limits.dram_bits_per_cycle, float(drains))
+    cost[1], cost[2] = moved, array
+    begin = m * k * shape.weight_bits + input_bits(shape, n, k)
+    cost[3] = begin / limits.dram_bits_per_cycle + parts_m * parts_k * parts_n
+
+
+@compiled
+def _loads(outer: int, parts_m: int, parts_k: int, parts_n: int) -> tuple[int, int]:
+    """How often the whole weight matrix and the whole input are read from DRAM, of so many tiles in each dimension. The
+    innermost loop runs over k, so that partial sums stay in the output buffer; the outer one over outputs (a weight
+    tile stays while vectors stream past it) or over vectors (an input tile stays while weights stream past it)."""
+    if outer == 0:
+        return 1 if parts_k == 1 else parts_n, 1 if parts_k == 1 and parts_n == 1 else parts_m
+    return 1 if parts_k == 1 and parts_m == 1 else parts_n, 1 if parts_k == 1 else parts_m
+
+
+@compiled
+def _array_cycles(limits: Limits, shape: Shape, m: int, k: int) -> int:
+    """Cycles in which the array works on a whole product in tiles of m outputs and k inputs: full tiles and the edge of
+    each dimension."""
+    groups = shape.outputs // m * -(-m // limits.columns) + -(-(shape.outputs % m) // limits.columns)
+    return shape.passes * shape.vectors * groups * _reductions(shape, k)
+
+
+@compiled
+def _reductions(shape: Shape, k: int) -> int:
+    """Passes of the lanes over one vector's inputs, in tiles of k: position by position of a convolution's kernel."""
+    full, edge = k // shape.positions, shape.inputs % k // shape.positions
+    return shape.positions * (shape.inputs // k * -(-full // shape.lanes) + -(-edge // shape.lanes))
+
+
+@compiled
+def input_bits(shape: Shape, vectors: int, inputs: int) -> int:
+    """Bits that so many vectors of a part of the reduction take in memory: neighbouring vectors of a convolution share
+    inputs."""
+    elements = vectors * inputs
+    if shape.map_width > 0 and elements > 0:
+        elements = min(elements, inputs // shape.positions * _pixels(shape, vectors))
+    return elements * shape.activation_bits
+
+
+@compiled
+def _pixels(shape: Shape, vectors: int) -> int:
+    """Inputs, of one channel, that so many consecutive results of a convolution take."""
+    image = shape.map_height * shape.map_width
+    rest = vectors % image
+    pixels = vectors // image * _area(shape, shape.map_height, shape.map_width)
+    if rest:
+        pixels += _area(shape, -(-rest // shape.map_width), min(rest, shape.map_width))
+    return pixels
+
+
+@compiled
+def _area(shape: Shape, rows: int, columns: int) -> int:
+    """Inputs of one channel under a rectangle of results."""
+    height = (rows - 1) * shape.stride_height + shape.kernel_height
+    return height * ((columns - 1) * shape.stride_width + shape.kernel_width)
+
+
+@compiled
+def _insert(tiling: Ints, cost: Floats, first: Ints, costs: Floats, count: int) -> int:
+    """Put a tiling among the first ones, in the order of costs, behind its equals; how many there are then."""
+    at = count
+    while at > 0 and _less(cost, costs[at - 1]):
+        at -= 1
+    if at == len(first):
+        return count
+    count = min(count + 1, len(first))
+    for moving in range(count - 1, at, -1):
+        _put(first[moving - 1], costs[moving - 1], first[moving], costs[moving])
+    _put(tiling, cost, first[at], costs[at])
+    return count
+
+
+@compiled
+def _put(tiling: Ints, cost: Floats, into: Ints, cost_into: Floats) -> None:
+    """Copy a tiling and its cost."""
+    for i in range(4):
+        into[i], cost_into[i] = tiling[i], cost[i]
+
+
+@compiled
+def _less(one: Floats, other: Floats) -> bool:
+    """Whether one comes before the other in lexicographic order."""
     for i in range(len(one)):
         if one[i] != other[i]:
             return bool(one[i] < other[i])
@@ -121,88 +254,79 @@ def _sizes(limit: int, whole: int, unit: int, sizes: Ints) -> int:
 
 
 @compiled
-def bound_tilings(machine: Ints, product: Ints, results: Ints, tilings: Ints, found: Ints) -> None:
-    """What tilings of a matrix product take at least; `tiling_bounds.py` says why.
-
-    machine (4,): columns, DRAM bits a cycle, pipeline cycles, parts of the output buffer. product (7,): outputs,
-    inputs, vectors, weight bits, activation bits, lanes of a column, passes. results (6,): values and bits of those
-    stored, values and bits of those loaded, lane cycles of the elementwise work, its lanes. tilings (T, 4): outer (0
-    outputs, 1 vectors), m, k, n. found (8, T) takes cycles, array cycles, bits of weights, inputs, extra inputs and
-    what is stored, how often an input leaves its buffer, and parts of the reduction.
-    """
-    columns, bandwidth, pipeline, parts_of_buffer = machine[0], machine[1], machine[2], machine[3]
-    outputs, inputs, vectors, weight_bits, activation_bits = product[0], product[1], product[2], product[3], product[4]
-    lanes, passes = product[5], product[6]
-    values, bits, extra_values, extra_bits, work, post_lanes = (
-        results[0], results[1], results[2], results[3], results[4], results[5],
-    )  # fmt: skip
-    # (2,) sizes of the full tiles and of the edge, and how many there are of each.
-    size_m, size_k, size_n = np.empty(2, np.int64), np.empty(2, np.int64), np.empty(2, np.int64)
-    count_m, count_k, count_n = np.empty(2, np.int64), np.empty(2, np.int64), np.empty(2, np.int64)
+def bound_tilings(limits: Limits, shape: Shape, results: Results, tilings: Ints, bounds: Ints) -> None:
+    """What tilings of a product of independent vectors that is no convolution take at least, one by one: tilings (T, 4)
+    are outer, m, k, n; bounds (8, T) takes the figures of `lower_bounds.Bounds`."""
     for t in range(len(tilings)):
-        outer = tilings[t, 0]
-        parts_m = _cut(outputs, tilings[t, 1], size_m, count_m)
-        parts_k = _cut(inputs, tilings[t, 2], size_k, count_k)
-        parts_n = _cut(vectors, tilings[t, 3], size_n, count_n)
-        weight_loads = 1 if outer == 0 and parts_k == 1 else parts_n
-        input_loads = 1 if parts_k == 1 and (outer == 1 or parts_n == 1) else parts_m
-        along, column_reads, weight_cycles, input_cycles = 0, 0, 0, 0
-        for i in range(2):
-            along += count_k[i] * -(-size_k[i] // lanes)
-            column_reads += count_m[i] * -(-size_m[i] // columns)
-            for j in range(2):
-                weight_cycles += count_m[i] * count_k[j] * _channel(size_m[i] * size_k[j] * weight_bits, bandwidth)
-                input_cycles += count_n[i] * count_k[j] * _channel(size_n[i] * size_k[j] * activation_bits, bandwidth)
-        dram = weight_loads * weight_cycles + input_loads * input_cycles
-        held, processed, stored_bits, extra_loaded = 0, 0, 0, 0
-        last, end = 0, 0
-        for i in range(2):
-            for j in range(2):
-                tiles = count_m[i] * count_n[j]
-                if tiles == 0:
-                    continue
-                share = size_m[i] * size_n[j] / outputs
-                stored = size_m[i] * size_n[j] * bits
-                if work:
-                    stored = int(np.ceil(values * share * bits))
-                extra = int(np.ceil(extra_values * share * extra_bits))
-                processing = max(1, int(np.ceil(work * share / post_lanes))) if work else 0
-                store_cycles = _channel(stored, bandwidth)
-                dram += tiles * (store_cycles + (_channel(extra, bandwidth) if extra_values else 0))
-                multiplied = passes * -(-size_m[i] // columns) * size_n[j] * along
-                held += tiles * (multiplied + pipeline + processing + store_cycles)
-                processed += tiles * processing
-                stored_bits += tiles * stored
-                extra_loaded += tiles * extra
-                last, end = processing + store_cycles, store_cycles  # of the edges, which come last
-        array = passes * vectors * column_reads * along
-        # The first inputs, and the first tile on the array; the last tile on its way to DRAM. A tile needs a part of
-        # the output buffer from its first product to DRAM.
-        first = _channel(size_n[0] * size_k[0] * activation_bits, bandwidth)
-        begin = first + passes * -(-size_m[0] // columns) * size_n[0] * along
-        found[0, t] = max(
-            first + array + pipeline + last,
-            begin + parts_m * parts_n * pipeline + last,
-            begin + pipeline + processed + end,
-            first + -(-held // parts_of_buffer),
-            dram - PREFETCHED * _channel(size_m[0] * size_k[0] * weight_bits, bandwidth),
-        )
-        found[1, t] = array
-        found[2, t] = outputs * inputs * weight_bits * weight_loads
-        found[3, t] = vectors * inputs * activation_bits * input_loads
-        found[4, t], found[5, t] = extra_loaded, stored_bits
-        found[6, t], found[7, t] = column_reads, parts_k
+        _bound(limits, shape, results, tilings[t], bounds[:, t])
 
 
 @compiled
-def _cut(whole: int, tile: int, sizes: Ints, counts: Ints) -> int:
-    """Sizes of the full tiles and of what is left, and how many there are of each; their sum is the result."""
-    sizes[0], sizes[1] = tile, whole % tile
-    counts[0], counts[1] = whole // tile, min(whole % tile, 1)
-    return counts[0] + counts[1]
+def _bound(limits: Limits, shape: Shape, results: Results, tiling: Ints, bound: Ints) -> None:
+    """A segment takes no less than any of its servers is busy, than its tiles hold parts of the output buffer, and what
+    nothing can overlap with: the first inputs, and the first tile on the array; the last tile on its way to DRAM. A
+    tile needs a part of the output buffer from its first product to DRAM."""
+    outer, m, k, n = tiling[0], tiling[1], tiling[2], tiling[3]
+    parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
+    weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
+    along, bandwidth = _reductions(shape, k), limits.dram_bits_per_cycle
+    weight_cycles = _channel_cycles(shape.outputs, m, shape.inputs, k, shape.weight_bits, bandwidth)
+    input_cycles = _channel_cycles(shape.vectors, n, shape.inputs, k, shape.activation_bits, bandwidth)
+    dram = weight_loads * weight_cycles + input_loads * input_cycles
+    held, processed, stored_bits, extra_loaded = 0, 0, 0, 0
+    last, end = 0, 0
+    for i in range(2):
+        for j in range(2):
+            size_m, size_n = (m, shape.outputs % m)[i], (n, shape.vectors % n)[j]
+            tiles = (shape.outputs // m, 1)[i] * (shape.vectors // n, 1)[j]
+            if tiles * size_m * size_n == 0:
+                continue
+            share = size_m * size_n / shape.outputs
+            stored = size_m * size_n * results.bits
+            if results.op_cycles:
+                stored = int(np.ceil(results.values * share * results.bits))
+            extra = int(np.ceil(results.extra * share * results.extra_bits))
+            processing = max(1, int(np.ceil(results.op_cycles * share / results.lanes))) if results.op_cycles else 0
+            store_cycles = _channel(stored, bandwidth)
+            dram += tiles * (store_cycles + (_channel(extra, bandwidth) if results.extra else 0))
+            multiplied = shape.passes * -(-size_m // limits.columns) * size_n * along
+            held += tiles * (multiplied + limits.pipeline_cycles + processing + store_cycles)
+            processed += tiles * processing
+            stored_bits += tiles * stored
+            extra_loaded += tiles * extra
+            last, end = processing + store_cycles, store_cycles  # of the edges, which come last
+    array = _array_cycles(limits, shape, m, k)
+    first = _channel(min(n, shape.vectors) * min(k, shape.inputs) * shape.activation_bits, bandwidth)
+    begin = first + shape.passes * -(-min(m, shape.outputs) // limits.columns) * min(n, shape.vectors) * along
+    bound[0] = max(
+        first + array + limits.pipeline_cycles + last,
+        begin + parts_m * parts_n * limits.pipeline_cycles + last,
+        begin + limits.pipeline_cycles + processed + end,
+        first + -(-held // limits.buffer_parts),
+        dram - PREFETCHED * _channel(m * k * shape.weight_bits, bandwidth),
+    )
+    bound[1] = array
+    bound[2] = shape.outputs * shape.inputs * shape.weight_bits * weight_loads
+    bound[3] = shape.vectors * shape.inputs * shape.activation_bits * input_loads
+    bound[4], bound[5] = extra_loaded, stored_bits
+    bound[6] = shape.outputs // m * -(-m // limits.columns) + -(-(shape.outputs % m) // limits.columns)
+    bound[7] = parts_k
+
+
+@compiled
+def _channel_cycles(rows: int, row_tile: int, columns: int, column_tile: int, bits: int, bandwidth: int) -> int:
+    """Cycles on the DRAM channel of all tiles of a matrix, each read once."""
+    cycles = 0
+    for i in range(2):
+        for j in range(2):
+            times = (rows // row_tile, 1)[i] * (columns // column_tile, 1)[j]
+            size = (row_tile, rows % row_tile)[i] * (column_tile, columns % column_tile)[j]
+            if times * size:
+                cycles += times * _channel(size * bits, bandwidth)
+    return cycles
 
 
 @compiled
 def _channel(bits: int, bandwidth: int) -> int:
-    """Cycles."""
+    """Cycles of one transfer on the DRAM channel."""
     return max(1, -(-bits // bandwidth))

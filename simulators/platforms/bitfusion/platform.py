@@ -1,104 +1,133 @@
 """Bit Fusion: how a trace's layers become tasks on a DRAM channel, a systolic array and post-processing units.
 
-A product and the elementwise layer that takes its results step by step make one segment (`bitfusion_segments.py`). Tile
-sizes and loop order are those that the simulator itself finds cheapest (`bitfusion_mapping.py`); weights of the next
-layer are prefetched into a free half of their buffer while the current one computes. Not modelled: bank conflicts, DRAM
-rows and refresh, the control processor.
-"""
+A product and the elementwise layer that takes its results step by step make one segment (`lowering.py`). Tile sizes and
+loop order are those that the simulator itself finds cheapest (`mapper.py`); weights of the next layer are prefetched
+into a free half of their buffer while the current one computes. Not modelled: bank conflicts, DRAM rows and refresh,
+the control processor."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
+from simulators.hardware.spec import Pair
 from simulators.hardware.sram import sram_table_file
 from simulators.inputs.code_digest import Code
-from simulators.lowering.platform import Platform, Shared
-from simulators.lowering.segments import Segment
-from simulators.platforms.bitfusion import lowering as bitfusion_segments
-from simulators.platforms.bitfusion.lowering import energies_pj, leakage_mw
+from simulators.lowering.platform import Platform
+from simulators.lowering.segments import LayerWork, Segment
+from simulators.platforms.bitfusion import lowering, mapper
 from simulators.platforms.bitfusion.machine import MACHINE
-from simulators.platforms.bitfusion.mapper import key, mapping
 from simulators.platforms.bitfusion.spec import BitFusionSpec, Buffers
-from simulators.platforms.bitfusion.tiling import Tiling
-from simulators.workloads.trace import AnyLayer, Conv2d, Elementwise, Matmul
+from simulators.platforms.bitfusion.tiling import Tiling, operand_width
+from simulators.run.report import PartialReport
+from simulators.workloads.operations import (
+    ActivationMatmul,
+    Conv2d,
+    Elementwise,
+    Layer,
+    Matmul,
+    Pool2d,
+    VectorLayer,
+)
+from simulators.workloads.trace import Trace
+
+Choice = tuple[Tiling | None, Buffers | None]
+"""A product's tiling; and the buffers, where their sizes decide on more than that."""
 
 
-def group(layers: Sequence[AnyLayer]) -> list[int]:
-    """An elementwise layer runs behind the product before it if it takes that one's results, step by step; what else it
-    reads comes from DRAM."""
-    lengths: list[int] = []
-    i = 0
-    while i < len(layers):
-        layer, following = layers[i], layers[i + 1] if i + 1 < len(layers) else None
-        fused = (
-            isinstance(layer, Matmul)
-            and isinstance(following, Elementwise)
-            and layer.steps == following.steps
-            and following.inputs >= layer.out_features
-        )
-        lengths.append(2 if fused else 1)
-        i += lengths[-1]
-    return lengths
+class BitFusion(Platform):
+    """Bit Fusion (Sharma et al., ISCA 2018)."""
 
+    spec = BitFusionSpec
+    machine = MACHINE
+    operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
+    runs_unlisted_precisions = True
 
-def choice(layers: Sequence[AnyLayer], _: int, spec: BitFusionSpec) -> tuple[Tiling | None, Buffers | None]:
-    """A product's tiling; and the buffers, where their sizes decide on more than that."""
-    match layers:
-        case [Elementwise()]:
+    def group(self, layers: Sequence[Layer]) -> list[int]:
+        """An elementwise layer runs behind the product before it if it takes that one's results, step by step; what
+        else it reads comes from DRAM."""
+        lengths: list[int] = []
+        i = 0
+        while i < len(layers):
+            layer, following = layers[i], layers[i + 1] if i + 1 < len(layers) else None
+            fused = (
+                isinstance(layer, Matmul)
+                and isinstance(following, Elementwise)
+                and layer.steps == following.steps
+                and following.inputs >= layer.out_features
+            )
+            lengths.append(2 if fused else 1)
+            i += lengths[-1]
+        return lengths
+
+    def choose(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> Choice:
+        """A product's mapping."""
+        if isinstance(layers[0], VectorLayer):
             return None, spec.buffers
-        case [Matmul() | Conv2d() as layer]:
-            tiling = mapping(layer, None, spec)
-        case [Matmul() as layer, Elementwise() as fused]:
-            tiling = mapping(layer, fused, spec)
-        case _:
-            raise ValueError(f"{len(layers)} layers are no segment")
-    return tiling, spec.buffers if isinstance(layer, Matmul) and layer.recurrent else None
+        return _mapping(layers, spec), spec.buffers if layers[0].waits_for_itself else None
 
+    def lower(self, layers: Sequence[Layer], choice: Choice, spec: BitFusionSpec) -> Segment:
+        """The tasks of a layer, or of a product and the elementwise layer behind it."""
+        return lowering.tasks(layers, choice[0], spec)
 
-def tasks(layers: Sequence[AnyLayer], chosen: tuple[Tiling | None, Buffers | None], spec: BitFusionSpec) -> Segment:
-    """What `choice` leads to. Raises InputError for what does not fit a buffer or cannot be expressed."""
-    return bitfusion_segments.tasks(layers, chosen[0], spec)
+    def energy_pj(self, layer: Layer, work: LayerWork, spec: BitFusionSpec) -> dict[str, float]:
+        """Energy in pJ of array, post-processing, buffers and DRAM."""
+        return lowering.energy_pj(layer, work, spec)
 
+    def leakage_mw(self, spec: BitFusionSpec) -> float:
+        """Leakage in mW of SRAM and core."""
+        return spec.leakage_mw
 
-def segment(layers: Sequence[AnyLayer], placed: int, spec: BitFusionSpec) -> Segment:
-    """`tasks` with the mapping of least cost, and energies."""
-    made = tasks(layers, choice(layers, placed, spec), spec)
-    for work, energy in zip(made.works, energies_pj(layers, made.works, spec), strict=True):
-        work.energy_pj |= energy
-    return made
+    def bits_per_cycle(self, spec: BitFusionSpec) -> dict[str, int]:
+        """Bandwidth of the memory behind the buffers."""
+        return {"dram": spec.dram.bits_per_cycle}
 
+    def tasks_key(self, spec: BitFusionSpec) -> Hashable:
+        """All that tasks depend on but energies, the clock and the sizes of buffers."""
+        return mapper.tasks_key(spec)
 
-def mappings(layers: Sequence[AnyLayer], spec: BitFusionSpec) -> list[tuple[str, Tiling]]:
-    """The tiling of every product of a network, by the layer's name."""
-    found, i = [], 0
-    for length in group(layers):
-        match layers[i : i + length]:
-            case [Matmul() | Conv2d() as layer]:
-                found.append((layer.name, mapping(layer, None, spec)))
-            case [Matmul() as layer, Elementwise() as fused]:
-                found.append((layer.name, mapping(layer, fused, spec)))
-        i += length
-    return found
-
-
-def bits_per_cycle(spec: BitFusionSpec) -> dict[str, int]:
-    """Of the memory behind the buffers."""
-    return {"dram": spec.dram.bits_per_cycle}
-
-
-CODE = Code(
-    (
-        *(f"simulators.platforms.bitfusion.{name}" for name in (
+    @property
+    def code(self) -> Code:
+        """Not the published model, nor what holds one against the other."""
+        modules = (
             "costs", "lower_bounds", "lowering", "machine", "mapper", "mapping_kernels", "platform", "spec", "tiles",
             "tiling",
-        )),
-        "simulators.hardware.sram",
-    ),
-    (sram_table_file(),),
-)  # fmt: skip
-"""Not the published model, nor what holds one against the other."""
+        )  # fmt: skip
+        own = (f"simulators.platforms.bitfusion.{module}" for module in modules)
+        return Code((*own, "simulators.hardware.sram"), (sram_table_file(),))
 
-PLATFORM = Platform(
-    MACHINE, group, None, segment, leakage_mw, bits_per_cycle, Shared(key, choice, tasks, energies_pj),
-    runs_unlisted_precisions=True, code=CODE,
-)  # fmt: skip
+    def mappings(self, layers: Sequence[Layer], spec: BitFusionSpec) -> list[tuple[str, Mapping[str, str | int]]]:
+        """The tiling of each product, as `mapping:` in a spec can fix it."""
+        rows: list[tuple[str, Mapping[str, str | int]]] = []
+        for segment in self._products(layers):
+            t = _mapping(segment, spec)
+            row = {"outer": t.outer, "out_tile": t.m, "in_tile": t.k, "vector_tile": t.n}
+            rows.append((segment[0].name, row))
+        return rows
+
+    def multiplied_as(self, pair: Pair) -> Pair:
+        """Operands are multiplied as the next of 2, 4, 8 and 16 bits, and stored as they are."""
+        return operand_width(pair[0]), operand_width(pair[1])
+
+    def published(self, trace: Trace, arch_name: str, spec: BitFusionSpec) -> PartialReport:
+        """The closed form of the released simulator."""
+        from simulators.platforms.bitfusion.published_report import published_report
+
+        return published_report(trace, arch_name, spec)
+
+    def _products(self, layers: Sequence[Layer]) -> Iterator[Sequence[Layer]]:
+        """The segments that begin with a product."""
+        i = 0
+        for length in self.group(layers):
+            if layers[i].is_product:
+                yield layers[i : i + length]
+            i += length
+
+
+def _mapping(layers: Sequence[Layer], spec: BitFusionSpec) -> Tiling:
+    """The tiling of a segment's product."""
+    fused = layers[1] if len(layers) > 1 else None
+    assert fused is None or isinstance(fused, VectorLayer)
+    return mapper.mapping(layers[0], fused, spec)
+
+
+PLATFORM = BitFusion()

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
 from simulators.platforms.bitfusion.published import PublishedHardware, PublishedLayer, PublishedResult, evaluate
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.platforms.bitfusion.tiling import precision
-from simulators.run.report import LayerReport, Report
-from simulators.workloads.trace import Conv2d, Elementwise, Matmul, Trace
+from simulators.run.report import LayerReport, PartialReport, Report
+from simulators.workloads.operations import Conv2d, Layer, Matmul
+from simulators.workloads.trace import Trace
 
 
-@dataclass(frozen=True)
-class PublishedReport:
-    """A report without the layers that the closed form knows nothing of."""
-
-    report: Report
-    left_out: tuple[str, ...]
-
-
-def published_report(trace: Trace, arch: Arch) -> PublishedReport:
+def published_report(trace: Trace, arch_name: str, spec: BitFusionSpec) -> PartialReport:
     """Every product by the closed form with its own mapping search; a recurrent one is a batch of one vector, at every
     time step. Energy is the released simulator's, which has no leakage and its own figures for SRAM.
 
-    Raises InputError for another platform, operands wider than a fusion unit's, and convolutions that are not square.
+    Raises InputError for operands wider than a fusion unit's, for convolutions that are not square, and for products
+    that the closed form knows nothing of.
     """
-    spec = arch.spec
-    if not isinstance(spec, BitFusionSpec):
-        raise InputError(f"{arch.name}: the published model is of platform bitfusion, not {arch.platform}")
     hardware = PublishedHardware(
         rows=spec.array.rows,
         columns=spec.array.columns,
@@ -41,7 +29,7 @@ def published_report(trace: Trace, arch: Arch) -> PublishedReport:
     )
     layers = []
     for layer in trace.layers:
-        if isinstance(layer, Elementwise):
+        if not layer.is_product:
             continue
         published, times = _published(layer)
         try:
@@ -51,14 +39,14 @@ def published_report(trace: Trace, arch: Arch) -> PublishedReport:
         layers.append(_report(layer, result, times, spec))
     if not layers:
         raise InputError(f"{trace.name}: the published model is of products and convolutions, and there is none")
-    left_out = tuple(layer.name for layer in trace.layers if isinstance(layer, Elementwise))
-    return PublishedReport(
+    left_out = tuple(layer.name for layer in trace.layers if not layer.is_product)
+    return PartialReport(
         Report(
-            arch=f"{arch.name} (published model)",
+            arch=f"{arch_name} (published model)",
             trace=trace.name,
             steps=trace.steps,
             has_frames=trace.has_frames,
-            frequency_mhz=arch.frequency_mhz,
+            frequency_mhz=spec.frequency_mhz,
             layers=tuple(layers),
             bits_per_cycle={"dram": spec.dram.bits_per_cycle},
         ),
@@ -73,12 +61,16 @@ def _bytes(spec: BitFusionSpec, key: str) -> int:
     return int(size)
 
 
-def _published(layer: Matmul | Conv2d) -> tuple[PublishedLayer, int]:
+def _published(layer: Layer) -> tuple[PublishedLayer, int]:
     """The closed form's layer, and how often it runs."""
     if isinstance(layer, Matmul):
         batch = 1 if layer.recurrent else layer.steps
         shape = (1, 1, 1, layer.in_features, layer.out_features, batch)
         return PublishedLayer(*shape, layer.activation_bits, layer.weight_bits), layer.steps // batch
+    if not isinstance(layer, Conv2d):
+        raise InputError(f"layer {layer.name}: {layer.op}: the published model has no such operation")
+    if layer.dilation != (1, 1):
+        raise InputError(f"layer {layer.name}: dilation {list(layer.dilation)}: the published model has none")
     height, width = layer.output_size
     if layer.kernel[0] != layer.kernel[1] or layer.stride[0] != layer.stride[1] or height != width:
         raise InputError(
@@ -92,8 +84,8 @@ def _published(layer: Matmul | Conv2d) -> tuple[PublishedLayer, int]:
     return PublishedLayer(*shape, layer.activation_bits, layer.weight_bits, layer.expanded), groups
 
 
-def _report(layer: Matmul | Conv2d, result: PublishedResult, times: int, spec: BitFusionSpec) -> LayerReport:
-    fused = precision(layer.weight_bits, layer.activation_bits, spec.array.unit_operand_bits)
+def _report(layer: Layer, result: PublishedResult, times: int, spec: BitFusionSpec) -> LayerReport:
+    fused = precision(*layer.operand_bits, spec.array.unit_operand_bits)
     peak = spec.array.rows * spec.array.columns * fused.products / fused.passes
     cycles = result.cycles * times
     nanojoules = {

@@ -1,8 +1,8 @@
 """The tasks of a matrix product on Bit Fusion, tile by tile: which there are, in which order, what each waits for.
 
 How long a task takes and what it moves is asked for as it is written down. So tiles are written with their sizes, as
-those of recurrent products are, or with marks in place of sizes: such a `Form` is written once for all products whose
-loops run equally often, and costs are put in.
+those of recurrent products are, or with marks in place of sizes: such a `LoopNest` is written once for all products
+whose loops run equally often, and costs are put in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ import numpy as np
 
 from simulators.engine.machine import COMPUTE
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Moved, Run, Segment, Step, add_traffic
+from simulators.lowering.segments import (
+    EVERYTHING_BEFORE,
+    Label,
+    LayerWork,
+    Moved,
+    Repetition,
+    Segment,
+    Step,
+    count_step,
+)
 from simulators.platforms.bitfusion.machine import (
     DRAIN,
     DRAINING,
@@ -33,15 +42,17 @@ from simulators.platforms.bitfusion.machine import (
 )  # fmt: skip
 from simulators.platforms.bitfusion.tiling import Outer
 
-FORMS = 4096
-"""How many are kept."""
+LOOP_NESTS = 4096
+"""How many are kept: a trial of a tiling whose loops were met takes half the time (`benchmarks/caches.py`)."""
 
 
 class Cost(NamedTuple):
-    """Of a task."""
+    """What a task takes."""
 
     cycles: int
     moved: Moved = ()
+    works_on: int | None = None
+    """The layer of the segment whose own work it is."""
 
 
 class Style(NamedTuple):
@@ -57,6 +68,8 @@ class Style(NamedTuple):
     """Whether that one takes more than the results."""
     vectors: bool
     """Whether that one has biases or recurrent vectors."""
+    computed_weights: bool = False
+    """Whether the operand that lies in the weight buffer is a result of earlier layers, and cannot be prefetched."""
 
 
 class Tiles:
@@ -72,9 +85,9 @@ class Tiles:
         self, what: str, sizes: tuple[int, int, int], roles: tuple[str, ...], queue: int, kind: int,
         after: tuple[Label, ...],
     ) -> Step:  # fmt: skip
-        """A task."""
-        cycles, moved = self._cost(what, *sizes)
-        return Step(roles, queue, cycles, kind, after, moved)
+        """A task with its cost."""
+        cost = self._cost(what, *sizes)
+        return Step(roles, queue, cost.cycles, kind, after, cost.moved, cost.works_on)
 
     def vectors(self) -> Step:
         """Biases and recurrent vectors of the elementwise layer."""
@@ -82,11 +95,12 @@ class Tiles:
 
     def weights(self, m: int, k: int) -> Step:
         """A tile of weights, into a free part of their buffer."""
-        free = ("weights free", self.style.depth)
-        return self.step("weights", (m, k, 0), ("weights",), LOAD_WEIGHTS, WEIGHTS, (free,))
+        computed = (EVERYTHING_BEFORE,) if self.style.computed_weights else ()
+        after: tuple[Label, ...] = (("weights free", self.style.depth), *computed)
+        return self.step("weights", (m, k, 0), ("weights",), LOAD_WEIGHTS, WEIGHTS, after)
 
     def inputs(self, n: int, k: int, first: bool) -> Step:
-        """The same of inputs; a layer's first wait for the results before it."""
+        """A tile of inputs, into a free part of their buffer; a layer's first wait for the results before it."""
         after: tuple[Label, ...] = (("inputs free", self.style.depth), *((EVERYTHING_BEFORE,) if first else ()))
         return self.step("inputs", (0, k, n), ("inputs",), LOAD_INPUTS, INPUTS, after)
 
@@ -148,7 +162,7 @@ class Loops(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """What stands for a task's cost in a form; a size is 1 for the last tile of its loop, 0 for any other."""
+    """What stands for a task's cost in a loop nest; a size is 1 for the last tile of its loop, 0 for any other."""
 
     what: str
     m: int
@@ -156,44 +170,38 @@ class Mark(NamedTuple):
     n: int
 
 
-class Form:
-    """The segment of some loops without costs."""
+class LoopNest:
+    """The tasks of some loops, without their costs."""
 
     def __init__(self, loops: Loops):
         numbers: dict[Mark, int] = {}
         counts = LayerWork(0, 1.0, COMPUTE)
 
         def number(what: str, m: int, k: int, n: int) -> Cost:
-            """In place of cycles; of moved bits, one at each time."""
+            """The mark's number in place of cycles; of moved bits, one at each time."""
             at = numbers.setdefault(Mark(what, m, k, n), len(numbers))
             return Cost(at, ((0, str(at), 1),))
 
         builder = SegmentBuilder(MACHINE, (counts,))
         write(builder, Tiles(loops.style, number), loops)
-        self._segment = builder.segment()
+        self._template, self._marks, self._kinds = builder.template()
         self.marks = tuple(numbers)
         self._counts = [counts.bits[str(at)] for at in numbers.values()]
         """By mark, how often there is such a task."""
 
     def segment(self, costs: Sequence[Cost], works: tuple[LayerWork, ...]) -> Segment:
-        """With costs by mark; traffic is added to the works, where there are any."""
+        """The segment with costs by mark; traffic is added to the works, where there are any."""
         if works:
-            for count, (_, moved) in zip(self._counts, costs, strict=True):
-                add_traffic(works, moved, count)
-        cycles = [cost.cycles for cost in costs]
-        form = self._segment
-        service, kind = np.array(cycles, np.int64)[form.program.service], form.program.kind
-        ahead = tuple([task._replace(service=cycles[task.service]) for task in form.ahead])
-        return Segment(
-            works, form.program.timed(service, kind), form.ahead_tasks, ahead, form.ahead_whole, form.exports,
-            form.alone.timed(service, kind), form.behind,
-        )  # fmt: skip
+            for count, cost in zip(self._counts, costs, strict=True):
+                count_step(works, *cost, count)
+        cycles = np.array([cost.cycles for cost in costs], np.int64)[self._marks]
+        return self._template.segment(works, cycles, self._kinds)
 
 
-@lru_cache(maxsize=FORMS)
-def form(loops: Loops) -> Form:
-    """The form of some loops."""
-    return Form(loops)
+@lru_cache(maxsize=LOOP_NESTS)
+def loop_nest(loops: Loops) -> LoopNest:
+    """The tasks of some loops, written once."""
+    return LoopNest(loops)
 
 
 def write(builder: SegmentBuilder, tiles: Tiles, loops: Loops) -> None:
@@ -202,14 +210,14 @@ def write(builder: SegmentBuilder, tiles: Tiles, loops: Loops) -> None:
         builder.emit(1, [(1, [tiles.vectors()])])
     outer, inner = (loops.m, loops.n) if loops.outer == "outputs" else (loops.n, loops.m)
 
-    def period(outer_last: int) -> list[Run]:
+    def period(outer_last: int) -> list[Repetition]:
         def tile(last: int, begins: bool, ends: bool) -> list[Step]:
             m, n = (outer_last, last) if loops.outer == "outputs" else (last, outer_last)
             return _tile(tiles, loops, m, n, begins, ends)
 
         if inner == 1:
             return [(1, tile(1, True, True))]
-        between: list[Run] = [(inner - 2, tile(0, False, False))] if inner > 2 else []
+        between: list[Repetition] = [(inner - 2, tile(0, False, False))] if inner > 2 else []
         return [(1, tile(0, True, False)), *between, (1, tile(1, False, True))]
 
     for _ in range(loops.groups):

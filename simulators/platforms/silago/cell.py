@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from math import ceil
 
 from simulators.engine import fast as engine
-from simulators.engine.machine import Ints, Machine, Program, Queue, Task, program
+from simulators.engine.machine import Machine, Queue
+from simulators.engine.program import Ints, Program, Task, program
 from simulators.hardware.arch import load_arch
 from simulators.inputs.errors import InputError
 from simulators.platforms.silago.spec import SilagoSpec

@@ -17,18 +17,16 @@ A period of the program is one wave, one time step of a recurrent product, or on
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from simulators.engine.machine import COMPUTE, Machine, Queue
-from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.platform import Platform, Shared
-from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Run, Segment, Step
+from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Repetition, Segment, Step
 from simulators.platforms.silago.spec import SilagoSpec
-from simulators.workloads.trace import VECTOR_BITS, AnyLayer, Conv2d, Elementwise, Matmul
+from simulators.workloads.operations import VECTOR_BITS, Layer, Matmul, VectorLayer
 
 _CELLS, _LINK, _DRAM = range(3)
 LOAD_WEIGHTS, LOAD_INPUTS, STORE, CELLS, FETCH, SPILL = range(6)
@@ -45,7 +43,7 @@ MACHINE = Machine(
         Queue("spill", _DRAM),
     ),
     kinds=("compute", "weights", "inputs", "outputs", "reduction", "configuration", "dram", "recurrence"),
-    ahead=FETCH,
+    prefetch_queue=FETCH,
 )
 SPECIAL = frozenset({"sigmoid", "tanh", "exp", "divide"})
 BUFFERED_ROWS = 2
@@ -73,11 +71,6 @@ class _Product:
         return self.words * 16
 
 
-def group(layers: Sequence[AnyLayer]) -> list[int]:
-    """Every layer is a segment: the fabric is configured anew for each."""
-    return [1] * len(layers)
-
-
 def resident(parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> list[int]:
     """Layers whose parameters stay in DiMArch: as many as fit, in order. Without DRAM all must.
 
@@ -96,46 +89,27 @@ def resident(parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> list[in
     return stay
 
 
-def key(spec: SilagoSpec) -> Hashable:
-    """What tasks depend on: not on energies or the clock."""
-    parts = (spec.fabric, spec.cell, spec.dimarch)
-    return (
-        *(part.model_dump_json() for part in parts), spec.skips_inactive_inputs,
-        spec.dram and spec.dram.bits_per_cycle, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
-    )  # fmt: skip
-
-
-def segment(layers: Sequence[AnyLayer], stays: int, spec: SilagoSpec) -> Segment:
-    """`tasks` with energies."""
-    made = tasks(layers, stays, spec)
-    for work, energy in zip(made.works, energies_pj(layers, made.works, spec), strict=True):
-        work.energy_pj |= energy
-    return made
-
-
-def tasks(layers: Sequence[AnyLayer], stays: int, spec: SilagoSpec) -> Segment:
+def tasks(layer: Layer, stays: bool, spec: SilagoSpec) -> Segment:
     """The tasks of one layer, its parameters in DiMArch or not. Raises InputError for a precision that the cells lack
     or a memory that is too small."""
-    (layer,) = layers
     builder = SegmentBuilder(MACHINE, [_work(layer, spec)])
     spilled = _spills(layer, spec)
     _configure(builder, spec)
-    if isinstance(layer, Elementwise):
+    if isinstance(layer, VectorLayer):
         _elementwise(builder, spec, layer, spilled)
-    else:
-        inputs, transmitted, recurrent = _shape(layer, spec)
-        groups = layer.groups if isinstance(layer, Conv2d) else 1
-        outputs = (layer.out_channels if isinstance(layer, Conv2d) else layer.out_features) // groups
-        vectors = [(count, ceil(n * layer.weight_bits / spec.cell.word_bits)) for count, n in transmitted]
-        words = ceil(inputs * layer.weight_bits / spec.cell.word_bits)
-        product = _Product(outputs, words, vectors, layer.weight_bits, layer.output_bits, not stays, spilled)
-        for _ in range(groups):
-            (_recurrent if recurrent else _stationary)(builder, spec, product)
-        if str(layer.weight_bits) not in spec.energy.mac_pj:
-            raise InputError(
-                f"layer {layer.name}: the architecture's energy.mac_pj has no figure for {layer.weight_bits} bits"
-            )
-    builder.works[0].busy_cycles = builder.works[0].bits.pop("busy_cycles")
+        return builder.segment()
+    gemm, (weight_bits, _) = layer.as_gemm(), layer.operand_bits
+    assert gemm is not None
+    transmitted = [(gemm.n, gemm.k)]
+    if isinstance(layer, Matmul) and spec.skips_inactive_inputs:
+        transmitted = layer.transmitted()
+    vectors = [(count, ceil(inputs * weight_bits / spec.cell.word_bits)) for count, inputs in transmitted]
+    words = ceil(gemm.k * weight_bits / spec.cell.word_bits)
+    product = _Product(gemm.m, words, vectors, weight_bits, layer.output_bits, not stays, spilled)
+    for _ in range(gemm.products):
+        (_recurrent if layer.waits_for_itself else _stationary)(builder, spec, product)
+    if str(weight_bits) not in spec.energy.mac_pj:
+        raise InputError(f"layer {layer.name}: the architecture's energy.mac_pj has no figure for {weight_bits} bits")
     return builder.segment()
 
 
@@ -148,34 +122,16 @@ def _tile_bits(tiles: int, spec: SilagoSpec) -> int:
     return tiles * spec.dimarch.tile_rows * spec.dimarch.row_bits
 
 
-def _spills(layer: AnyLayer, spec: SilagoSpec) -> bool:
+def _spills(layer: Layer, spec: SilagoSpec) -> bool:
     """Whether a layer's inputs and outputs, over all steps, exceed the tiles for activations."""
-    if isinstance(layer, Elementwise):
-        elements = (layer.inputs * layer.activation_bits + layer.outputs * layer.output_bits) * layer.steps
-    elif isinstance(layer, Conv2d):
-        height, width = layer.output_size
-        read = layer.in_channels * layer.input_size[0] * layer.input_size[1] * layer.activation_bits
-        elements = (read + layer.out_channels * height * width * layer.output_bits) * layer.steps
-    else:
-        elements = (layer.in_features * layer.activation_bits + layer.out_features * layer.output_bits) * layer.steps
-    excess = elements - _tile_bits(spec.dimarch.activation_tiles, spec)
+    *_, activations = layer.operands()
+    excess = activations.bits + layer.outputs_total().bits - _tile_bits(spec.dimarch.activation_tiles, spec)
     if excess > 0 and spec.dram is None:
         raise InputError(
             f"{spec.name}: dimarch.activation_tiles: {spec.dimarch.activation_tiles}: layer {layer.name} reads and "
             f"writes {excess} bits more than the tiles hold, and there is no dram"
         )
     return excess > 0
-
-
-def _shape(layer: Matmul | Conv2d, spec: SilagoSpec) -> tuple[int, list[tuple[int, int]], bool]:
-    """Length of the reduction (in a group, of a convolution), (number of vectors, inputs that are multiplied) in order,
-    whether they wait for each other."""
-    if isinstance(layer, Conv2d):
-        height, width = layer.output_size
-        inputs = layer.in_channels // layer.groups * layer.kernel[0] * layer.kernel[1]
-        return inputs, [(layer.steps * height * width, inputs)], False
-    whole = [(layer.steps, layer.in_features)]
-    return layer.in_features, layer.transmitted() if spec.skips_inactive_inputs else whole, layer.recurrent
 
 
 def _configure(builder: SegmentBuilder, spec: SilagoSpec) -> None:
@@ -243,7 +199,7 @@ def _recurrent(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
 
 def _wave(
     spec: SilagoSpec, p: _Product, words: int, needs: tuple[Label, ...], ending: tuple[str, ...] = ()
-) -> list[Run]:
+) -> list[Repetition]:
     """One output a cell: rows of weights and inputs stream in, words are multiplied, lanes reduced, the result
     stored."""
     per_row = spec.dimarch.row_bits // spec.cell.word_bits
@@ -266,7 +222,7 @@ def _wave(
             Step(("inputs",), LOAD_INPUTS, max(1, ceil(row_cycles / sharing)), INPUTS, free,
                  ((0, "sram_read", ceil(spec.fabric.columns / sharing) * row_bits),)),
             Step(("multiply", "registers free", *roles), CELLS, busy, COMPUTE, (("weights", 1), ("inputs", 1)),
-                 ((0, "busy_cycles", busy), (0, "register_file_read", 2 * used * words * spec.cell.word_bits))),
+                 ((0, "register_file_read", 2 * used * words * spec.cell.word_bits),), works_on=0),
         ]  # fmt: skip
 
     steps = row(words - (rows - 1) * per_row, closing)
@@ -284,22 +240,22 @@ def _wave(
     return [(rows - 1, row(per_row, ())), (1, steps)]
 
 
-def _elementwise(builder: SegmentBuilder, spec: SilagoSpec, layer: Elementwise, spilled: bool) -> None:
+def _elementwise(builder: SegmentBuilder, spec: SilagoSpec, layer: VectorLayer, spilled: bool) -> None:
     """Operations spread evenly over the cells: what needs the special lane on that, the rest one operation a cell a
     cycle."""
     count = cells(spec)
     cycles_of = spec.cell.cycles_per_op
-    special = sum(n * cycles_of[op] for op, n in layer.ops.items() if op in SPECIAL)
-    plain = sum(n * cycles_of[op] for op, n in layer.ops.items() if op not in SPECIAL)
+    special = sum(n * cycles_of[op] for op, n in layer.operations_per_step.items() if op in SPECIAL)
+    plain = sum(n * cycles_of[op] for op, n in layer.operations_per_step.items() if op not in SPECIAL)
     busy = ceil(special / (count * spec.cell.special_function_lanes)) + _word_cycles(spec, ceil(plain / count))
-    read, written = layer.inputs * layer.activation_bits, layer.outputs * layer.output_bits
+    read, written = layer.inputs_per_step * layer.activation_bits, layer.outputs_per_step * layer.output_bits
     link = spec.dimarch.link_bits_per_cycle * spec.fabric.columns
-    registers = 2 * sum(layer.ops.values()) * VECTOR_BITS
+    registers = 2 * sum(layer.operations_per_step.values()) * VECTOR_BITS
     steps = [
         Step(("inputs",), LOAD_INPUTS, max(1, ceil(read / link)), INPUTS,
              (("configured", 1), ("registers free", BUFFERED_ROWS)), ((0, "sram_read", read),)),
         Step(("process", "registers free"), CELLS, busy, COMPUTE, (("inputs", 1),),
-             ((0, "busy_cycles", busy), (0, "register_file_read", registers))),
+             ((0, "register_file_read", registers),), works_on=0),
         Step(("store",), STORE, max(1, ceil(written / link)), OUTPUTS, (("process", 1),),
              ((0, "sram_write", written),)),
     ]  # fmt: skip
@@ -333,32 +289,34 @@ def _off_chip(spec: SilagoSpec, bits: int) -> tuple[int, int]:
     return bits, max(1, -(-bits // spec.dram.bits_per_cycle))
 
 
-def _work(layer: AnyLayer, spec: SilagoSpec) -> LayerWork:
+def _work(layer: Layer, spec: SilagoSpec) -> LayerWork:
     """Raises InputError for an operation without a figure."""
     words_per_cycle = min(2 * spec.cell.mac_lanes, spec.cell.read_ports) / 2
-    if isinstance(layer, Elementwise):
-        for op in layer.ops:
+    if isinstance(layer, VectorLayer):
+        for op in layer.operations_per_step:
             for key, table in (
                 ("cell.cycles_per_op", spec.cell.cycles_per_op),
                 ("energy.pj_per_op", spec.energy.pj_per_op),
             ):
                 if op not in table:
                     raise InputError(f"layer {layer.name}: ops.{op}: the architecture's {key} has no figure for it")
-        return LayerWork(layer.ops_total, cells(spec) * max(words_per_cycle, spec.cell.special_function_lanes), COMPUTE)
-    return LayerWork(layer.macs, cells(spec) * words_per_cycle * spec.cell.word_bits / layer.weight_bits, COMPUTE)
+        operations_per_cycle = cells(spec) * max(words_per_cycle, spec.cell.special_function_lanes)
+        return LayerWork(layer.elementwise_operations, operations_per_cycle, COMPUTE)
+    macs_per_word = spec.cell.word_bits / layer.operand_bits[0]
+    return LayerWork(layer.macs, cells(spec) * words_per_cycle * macs_per_word, COMPUTE)
 
 
-def energies_pj(layers: Sequence[AnyLayer], works: Sequence[LayerWork], spec: SilagoSpec) -> list[dict[str, float]]:
-    """Published terms (MAC, SRAM) and assumed ones (register file, network, elementwise, DRAM), by layer."""
-    (layer,), (work,) = layers, works
+def energy_pj(layer: Layer, work: LayerWork, spec: SilagoSpec) -> dict[str, float]:
+    """Published terms (MAC, SRAM) and assumed ones (register file, network, elementwise, DRAM), in pJ by component."""
     e, bits = spec.energy, work.bits
-    if isinstance(layer, Elementwise):
-        energy = {"elementwise": sum(n * e.pj_per_op[op] for op, n in layer.ops.items()) * layer.steps}
+    if isinstance(layer, VectorLayer):
+        per_step = sum(count * e.pj_per_op[op] for op, count in layer.operations_per_step.items())
+        energy = {"elementwise": per_step * layer.steps}
     else:
         macs = layer.macs
         if isinstance(layer, Matmul) and spec.skips_inactive_inputs:
             macs = layer.out_features * sum(count * inputs for count, inputs in layer.transmitted())
-        energy = {"mac": macs * e.mac_pj[str(layer.weight_bits)]}  # type: ignore[index]
+        energy = {"mac": macs * e.mac_pj[str(layer.operand_bits[0])]}  # type: ignore[index]
     on_chip = bits.get("sram_read", 0) + bits.get("sram_write", 0)
     off_chip = bits.get("dram_read", 0) + bits.get("dram_write", 0)
     energy["sram"] = on_chip * e.sram_pj_per_bit
@@ -366,22 +324,4 @@ def energies_pj(layers: Sequence[AnyLayer], works: Sequence[LayerWork], spec: Si
     energy["register_file"] = bits.get("register_file_read", 0) * e.register_file_pj_per_bit
     if off_chip and spec.dram is not None:
         energy["dram"] = off_chip * spec.dram.pj_per_bit
-    return [energy]
-
-
-def leakage_mw(spec: SilagoSpec) -> float:
-    """Of the whole fabric."""
-    return spec.energy.leakage_mw
-
-
-def bits_per_cycle(spec: SilagoSpec) -> dict[str, int]:
-    """Of the links to DiMArch, all columns together, and of the channel to DRAM."""
-    levels = {"sram": spec.dimarch.link_bits_per_cycle * spec.fabric.columns}
-    return levels if spec.dram is None else {**levels, "dram": spec.dram.bits_per_cycle}
-
-
-PLATFORM = Platform(
-    MACHINE, group, resident, segment, leakage_mw, bits_per_cycle,
-    Shared(key, lambda layers, stays, spec: stays, tasks, energies_pj),
-    code=Code(("simulators.platforms.silago.lowering", "simulators.platforms.silago.spec")),
-)  # fmt: skip
+    return energy

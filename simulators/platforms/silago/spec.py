@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from simulators.hardware.spec import Cycles, Dram, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
 
 
@@ -86,6 +88,14 @@ class SilagoSpec(PlatformSpec):
     energy: SilagoEnergy
     area: SilagoArea | None = None
     skips_inactive_inputs: bool = False
+
+    @model_validator(mode="after")
+    def _rows_hold_words(self) -> SilagoSpec:
+        if self.dimarch.row_bits < self.cell.word_bits:
+            raise ValueError(
+                f"dimarch.row_bits: {self.dimarch.row_bits}: a row holds a word of {self.cell.word_bits} bits"
+            )
+        return self
 
     def area_parts_mm2(self) -> dict[str, float] | None:
         if self.area is None:

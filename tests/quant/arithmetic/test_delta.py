@@ -8,22 +8,24 @@ from hypothesis import strategies as st
 
 from quant import load_model
 from quant.arithmetic import kernels
-from quant.arithmetic.calibration import calibrate
-from quant.arithmetic.delta import Delta, thresholds_of
-from quant.arithmetic.integer import QuantizedArithmetic, QuantizedWeights
-from quant.evaluation.batches import Batch, pack
-from quant.evaluation.delta_sweep import combinations, sweep, to_csv
+from quant.arithmetic.delta import Delta
+from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.observer import calibrate
+from quant.arithmetic.weights import QuantizedWeights
+from quant.evaluation.delta_sweep import combinations, sweep, thresholds_of, to_csv
 from quant.evaluation.rates import DeltaResult, ErrorRate
-from quant.networks.registry import Network, geometry, network
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
 from quant.sites.candidate import homogeneous
+from quant.speech.batches import UtteranceBatch, pack
 from simulators import InputError, Matmul, load_arch, simulate
 
 CELLS = ("sru", "lstm", "gru", "ligru")
 
 
-def made(cell: str) -> tuple[Network, Batch]:
+def made(cell: str) -> tuple[Network, UtteranceBatch]:
     sizes = {"inputs": 6, "layers": 2, "cells": 8, "outputs": 5} | ({"projection": 4} if cell == "sru" else {})
-    net = network(geometry(cell, sizes))
+    net = Network(geometry(cell, sizes))
     net.initialise(torch.Generator().manual_seed(2))
     generator = np.random.default_rng(3)
     utterances = [np.cumsum(generator.normal(size=(n, 6)) * 0.2, 0).astype(np.float32) for n in (40, 23, 31)]
@@ -50,7 +52,7 @@ def test_what_is_held(data: st.DataObject, threshold: int) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_without_a_threshold_nothing_changes_but_the_work(cell: str) -> None:
     net, batch = made(cell)
-    weights, calibration, bits = QuantizedWeights(net), calibrate(net, batch), homogeneous(net.sites, 4)
+    weights, calibration, bits = QuantizedWeights(net), calibrate(net, batch.features, batch.lengths), homogeneous(net.sites, 4)
     plain = net(batch.features, batch.lengths, QuantizedArithmetic(bits, weights, calibration))
     delta = Delta(thresholds_of(net.sites, 0, 0, 0), batch.lengths)
     held = net(batch.features, batch.lengths, QuantizedArithmetic(bits, weights, calibration, delta))
@@ -67,7 +69,7 @@ def test_without_a_threshold_nothing_changes_but_the_work(cell: str) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_thresholds_save_work(cell: str) -> None:
     net, batch = made(cell)
-    weights, calibration, bits = QuantizedWeights(net), calibrate(net, batch), homogeneous(net.sites, 8)
+    weights, calibration, bits = QuantizedWeights(net), calibrate(net, batch.features, batch.lengths), homogeneous(net.sites, 8)
     means = []
     for threshold in (0, 8, 64):
         delta = Delta(thresholds_of(net.sites, threshold, threshold, threshold), batch.lengths)

@@ -4,24 +4,25 @@ import numpy as np
 import pytest
 import torch
 
-from quant.arithmetic.calibration import Calibration, calibrate
+from quant.arithmetic.calibration import Calibration
 from quant.arithmetic.grid import fixed_point_grid
-from quant.arithmetic.integer import CELLS_AT_ONCE, QuantizedArithmetic, QuantizedWeights
+from quant.arithmetic.integer import QuantizedArithmetic, QuantizedWeights
+from quant.arithmetic.observer import calibrate
 from quant.arithmetic.products import encode, values
-from quant.arithmetic.protocol import by_gate
-from quant.evaluation.batches import pack, plan
-from quant.networks.recurrence import sru_recurrence_fixed
-from quant.networks.registry import geometry
-from quant.networks.registry import network as network_of
-from quant.networks.sru import Sru, SruGeometry
+from quant.networks.cell_layer import LayerParameters
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
+from quant.networks.sru import CELLS_AT_ONCE, SruLayer, blocks_of, by_gate
+from quant.networks.sru_recurrence import sru_recurrence_fixed
 from quant.sites.candidate import homogeneous
+from quant.speech.batches import pack, plan
 
-GEOMETRY = SruGeometry(layers=2, cells=20, projection=12, outputs=9)
+GEOMETRY = geometry("sru", {"layers": 2, "cells": 20, "projection": 12, "outputs": 9})
 
 
 @pytest.fixture(scope="module")
-def network() -> Sru:
-    network = Sru(GEOMETRY)
+def network() -> Network:
+    network = Network(GEOMETRY)
     network.initialise(torch.Generator().manual_seed(0))
     return network.requires_grad_(False)
 
@@ -33,12 +34,17 @@ def utterances() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def calibration(network: Sru, utterances: list[np.ndarray]) -> Calibration:
-    return calibrate(network, pack(utterances, None, range(4)))
+def calibration(network: Network, utterances: list[np.ndarray]) -> Calibration:
+    return calibrated(network, utterances)
+
+
+def calibrated(network: Network, utterances: list[np.ndarray]) -> Calibration:
+    batch = pack(utterances, None, range(len(utterances)))
+    return calibrate(network, batch.features, batch.lengths)
 
 
 def logits(
-    network: Sru, utterances: list[np.ndarray], arithmetic: QuantizedArithmetic | None, frames_per_batch: int = 10**6
+    network: Network, utterances: list[np.ndarray], arithmetic: QuantizedArithmetic | None, frames_per_batch: int = 10**6
 ) -> list[torch.Tensor]:
     result: list[torch.Tensor] = [torch.empty(0)] * len(utterances)
     for positions in plan([len(u) for u in utterances], frames_per_batch):
@@ -50,7 +56,7 @@ def logits(
 
 
 @pytest.mark.parametrize("pair", [(2, 2), (4, 4), (8, 8), (2, 8), (8, 2), (4, 8)])
-def test_small_products_are_exact_integers(network: Sru, calibration: Calibration, pair: tuple[int, int]) -> None:
+def test_small_products_are_exact_integers(network: Network, calibration: Calibration, pair: tuple[int, int]) -> None:
     weights = QuantizedWeights(network)
     arithmetic = QuantizedArithmetic(homogeneous(network.sites, *pair), weights, calibration)
     x = 3 * torch.randn(7, 3, 2 * GEOMETRY.cells, generator=torch.Generator().manual_seed(1))
@@ -66,7 +72,7 @@ def test_small_products_are_exact_integers(network: Sru, calibration: Calibratio
     assert (ours.double() == exact).double().mean() > 0.99
 
 
-def test_sixteen_bits_stay_near_float(network: Sru, utterances: list[np.ndarray], calibration: Calibration) -> None:
+def test_sixteen_bits_stay_near_float(network: Network, utterances: list[np.ndarray], calibration: Calibration) -> None:
     arithmetic = QuantizedArithmetic(homogeneous(network.sites, 16), QuantizedWeights(network), calibration)
     for quantized, exact in zip(
         logits(network, utterances, arithmetic), logits(network, utterances, None), strict=True
@@ -74,7 +80,7 @@ def test_sixteen_bits_stay_near_float(network: Sru, utterances: list[np.ndarray]
         torch.testing.assert_close(quantized, exact, atol=0.03, rtol=0)
 
 
-def test_error_grows_as_bits_shrink(network: Sru, utterances: list[np.ndarray], calibration: Calibration) -> None:
+def test_error_grows_as_bits_shrink(network: Network, utterances: list[np.ndarray], calibration: Calibration) -> None:
     exact = torch.cat(logits(network, utterances, None))
     errors = []
     for bits in (16, 8, 4, 2):
@@ -86,7 +92,7 @@ def test_error_grows_as_bits_shrink(network: Sru, utterances: list[np.ndarray], 
 
 @pytest.mark.parametrize("bits", [2, 8, 16])
 def test_results_do_not_depend_on_the_batch(
-    network: Sru, utterances: list[np.ndarray], calibration: Calibration, bits: int
+    network: Network, utterances: list[np.ndarray], calibration: Calibration, bits: int
 ) -> None:
     arithmetic = QuantizedArithmetic(homogeneous(network.sites, bits), QuantizedWeights(network), calibration)
     together, alone = (
@@ -103,7 +109,7 @@ def test_calibration_survives_its_text_form(calibration: Calibration) -> None:
     assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
 
 
-def test_weights_are_quantized_once(network: Sru) -> None:
+def test_weights_are_quantized_once(network: Network) -> None:
     weights = QuantizedWeights(network)
     assert weights("L0", 4) is weights("L0", 4)
     assert weights("L0", 4) is not weights("L0", 8)
@@ -111,12 +117,12 @@ def test_weights_are_quantized_once(network: Sru) -> None:
 
 def test_sums_beyond_what_float32_counts_are_exact_too() -> None:
     """1,200 products of 8 by 8 bits can exceed 2^24: the odd sum below is not a float32 sum of its parts."""
-    network = Sru(SruGeometry(layers=2, cells=4, projection=1200, outputs=9))
+    network = Network(geometry("sru", {"layers": 2, "cells": 4, "projection": 1200, "outputs": 9}))
     network.initialise(torch.Generator().manual_seed(0))
     network.requires_grad_(False)
     network.get_parameter("L1").fill_(1.0)
     x = torch.randn(40, 2, GEOMETRY.inputs, generator=torch.Generator().manual_seed(2))
-    calibration = calibrate(network, pack([x[:, 0].numpy(), x[:, 1].numpy()], None, [0, 1]))
+    calibration = calibrated(network, [x[:, 0].numpy(), x[:, 1].numpy()])
     weights = QuantizedWeights(network)
     grid = calibration.activations["L1"][8]
     inputs = torch.full((1, 1, 1200), 10.0 * grid.step * grid.highest)
@@ -134,14 +140,14 @@ def test_sums_beyond_what_float32_counts_are_exact_too() -> None:
 def test_results_depend_on_nothing_but_the_utterance(cell: str, bits: int, utterances: list[np.ndarray]) -> None:
     """Not on the threads, the batch, or how often it is done: to the bit, calibration included."""
     sizes = {"layers": 2, "cells": 20, "outputs": 9} | ({"projection": 12} if cell == "sru" else {})
-    net = network_of(geometry(cell, sizes))
+    net = Network(geometry(cell, sizes))
     net.initialise(torch.Generator().manual_seed(0))
     net.requires_grad_(False)
     threads, results = torch.get_num_threads(), []
     try:
         for count, frames in ((1, 10**6), (2, 10**6), (2, 1)):
             torch.set_num_threads(count)
-            seen = calibrate(net, pack(utterances, None, range(4)))
+            seen = calibrated(net, utterances)
             arithmetic = QuantizedArithmetic(homogeneous(net.sites, bits), QuantizedWeights(net), seen)
             results.append((seen, torch.cat(logits(net, utterances, arithmetic, frames))))
     finally:
@@ -155,21 +161,22 @@ def test_results_depend_on_nothing_but_the_utterance(cell: str, bits: int, utter
 def test_a_layer_in_parts_is_the_layer(bits: int) -> None:
     """Cells that fill neither machine words nor equal parts: as the whole product and the recurrence behind it."""
     cells = CELLS_AT_ONCE + 21
-    net = Sru(SruGeometry(layers=1, cells=cells, outputs=9)).requires_grad_(False)
+    net = Network(geometry("sru", {"layers": 1, "cells": cells, "outputs": 9})).requires_grad_(False)
     net.initialise(torch.Generator().manual_seed(0))
     net.get_parameter("V0").normal_(0, 0.3, generator=torch.Generator().manual_seed(1))
     mats = [np.random.default_rng(n).normal(size=(n, 23)).astype(np.float32) for n in (12, 5)]
     batch = pack(mats, None, [0, 1])
-    seen, weights = calibrate(net, batch), QuantizedWeights(net)
+    seen, weights = calibrate(net, batch.features, batch.lengths), QuantizedWeights(net)
     arithmetic = QuantizedArithmetic(homogeneous(net.sites, bits), weights, seen)
     vectors = net.get_parameter("V0")
-    h = arithmetic.sru("L0", batch.features, net.get_parameter("L0"), vectors, batch.lengths)
+    layer = SruLayer(LayerParameters("L0", net.get_parameter("L0"), vectors))
+    h = arithmetic.recurrence(layer, batch.features, batch.lengths)
     w, grid = weights("L0", bits), seen.grid("L0", bits)
     expected = sru_recurrence_fixed(
-        by_gate(w.multiply(encode(batch.features, grid)), vectors), by_gate(w.steps * grid.step, vectors),
+        by_gate(w.multiply(encode(batch.features, grid))), by_gate(w.steps * grid.step),
         fixed_point_grid(float(vectors.abs().max())).round(vectors), batch.lengths,
         seen.results["L0"].step, seen.states["L0"].step,
     )  # fmt: skip
-    assert len(weights.sru_blocks("L0", bits, cells)) == 4
+    assert len(weights.arranged("L0", bits, blocks_of)) == 4
     assert torch.equal(values(h), expected)
     assert values(h).std() > 0.05

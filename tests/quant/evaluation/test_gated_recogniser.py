@@ -7,7 +7,7 @@ import pytest
 from paths import ROOT
 
 from quant import homogeneous, load_model
-from quant.training.training_run import run_training
+from quant.runs.training_run import run_training
 from search import Experiment, run
 from simulators import load_arch, simulate
 

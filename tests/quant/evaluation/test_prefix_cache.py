@@ -11,14 +11,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quant.arithmetic.calibration import Calibration, calibrate
+from quant.arithmetic.calibration import Calibration
 from quant.arithmetic.glibc_memory import usable_memory_bytes
-from quant.arithmetic.integer import QuantizedArithmetic, QuantizedWeights
-from quant.evaluation.batches import pack
+from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.observer import calibrate
+from quant.arithmetic.weights import QuantizedWeights
 from quant.evaluation.prefix_cache import PrefixCache, logits_of
 from quant.evaluation.work_estimate import Shared, parts_of
-from quant.networks.registry import geometry, network
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
+from quant.networks.sru import SruLayer
 from quant.sites.candidate import BIT_WIDTHS, Bits, homogeneous
+from quant.speech.batches import pack
 
 
 class Counting(QuantizedArithmetic):
@@ -32,20 +36,21 @@ class Counting(QuantizedArithmetic):
         self.computed.append(site)
         return super().product(site, x, weight, bias)
 
-    def sru(self, site, x, weight, vectors, lengths):  # type: ignore[no-untyped-def]
-        self.computed.append(site)
-        return super().sru(site, x, weight, vectors, lengths)
+    def recurrence(self, layer, x, lengths):  # type: ignore[no-untyped-def]
+        if isinstance(layer, SruLayer):  # whose product is fused with its recurrence
+            self.computed.append(layer.site)
+        return super().recurrence(layer, x, lengths)
 
 
 @pytest.mark.parametrize("cell", ["sru", "lstm", "gru", "ligru"])
 def test_together_is_as_one_by_one(cell: str) -> None:
     sizes = {"inputs": 5, "layers": 2, "cells": 8, "outputs": 4} | ({"projection": 6} if cell == "sru" else {})
-    net = network(geometry(cell, sizes))
+    net = Network(geometry(cell, sizes))
     net.initialise(torch.Generator().manual_seed(1))
     net.requires_grad_(False)
     generator = np.random.default_rng(2)
     batch = pack([generator.normal(size=(n, 5)).astype(np.float32) for n in (20, 13)], None, [0, 1])
-    weights, seen = QuantizedWeights(net), calibrate(net, batch)
+    weights, seen = QuantizedWeights(net), calibrate(net, batch.features, batch.lengths)
     products: list[str] = []
 
     def arithmetic(bits: Bits) -> QuantizedArithmetic:
@@ -73,11 +78,11 @@ def test_together_is_as_one_by_one(cell: str) -> None:
 @settings(max_examples=25)
 @given(populations=st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=4), min_size=1, max_size=3))
 def test_the_work_foreseen_is_what_is_computed(cell: str, populations: list[list[int]]) -> None:
-    net = network(geometry(cell, {"inputs": 3, "layers": 2, "cells": 4, "outputs": 2}))
+    net = Network(geometry(cell, {"inputs": 3, "layers": 2, "cells": 4, "outputs": 2}))
     net.initialise(torch.Generator().manual_seed(1))
     net.requires_grad_(False)
     batch = pack([np.ones((4, 3), np.float32)], None, [0])
-    cache, weights, seen = PrefixCache(1 << 30), QuantizedWeights(net), calibrate(net, batch)
+    cache, weights, seen = PrefixCache(1 << 30), QuantizedWeights(net), calibrate(net, batch.features, batch.lengths)
     varied = [net.sites[i].name for i in (0, 2, -1)]
 
     def arithmetic(bits: Bits) -> QuantizedArithmetic:
@@ -103,7 +108,7 @@ def test_the_work_foreseen_is_what_is_computed(cell: str, populations: list[list
 
 @pytest.mark.parametrize("cell", ["sru", "lstm", "gru", "ligru"])
 def test_work_grows_with_the_bytes_of_operands(cell: str) -> None:
-    net = network(geometry(cell, {}))
+    net = Network(geometry(cell, {}))
     work = {bits: sum(part.work for part in parts_of(net, homogeneous(net.sites, bits))) for bits in BIT_WIDTHS}
     macs = sum(site.weights for site in net.sites) / 1e6
     assert work[2] == work[4] == work[8] > macs

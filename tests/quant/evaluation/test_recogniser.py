@@ -9,7 +9,7 @@ from paths import ROOT
 
 from quant import Recogniser, homogeneous, load_model
 from quant.files.checkpoint import load_checkpoint
-from quant.training.training_run import run_training
+from quant.runs.training_run import run_training
 from simulators import Elementwise, InputError, Matmul, load_arch, simulate
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from quant import Scheme, load_model
+from quant.evaluation.loading import load_exported_model
 from quant.files.export import export, load_export
 from quant.sites.candidate import parse_bits
 from simulators import InputError
@@ -22,8 +23,8 @@ from simulators import InputError
 def test_it_loads_back_to_the_same_error(name: str, text: str, scheme: Scheme, tmp_path: Path) -> None:
     model = load_model(name, scheme=scheme)
     bits = parse_bits(text, model.sites)
-    export(model, bits, tmp_path / "out")
-    again, candidate = load_export(tmp_path / "out")
+    export(model.checkpoint, model.weights, bits, tmp_path / "out")
+    again, candidate = load_exported_model(tmp_path / "out")
     assert candidate == bits
     assert again.evaluate(candidate) == model.evaluate(bits)
     site = model.sites[1].name
@@ -34,7 +35,7 @@ def test_it_loads_back_to_the_same_error(name: str, text: str, scheme: Scheme, t
 
 def test_what_was_changed_is_refused(tmp_path: Path) -> None:
     model = load_model("ligru")
-    export(model, parse_bits("2", model.sites), tmp_path)
+    export(model.checkpoint, model.weights, parse_bits("2", model.sites), tmp_path)
     text = json.loads((tmp_path / "model.json").read_text())
     assert text["bits"]["U1"] == [2, 2]
     assert text["sites"]["W0"]["requantize"]["m"] >= 2**30
@@ -54,4 +55,4 @@ def test_what_was_changed_is_refused(tmp_path: Path) -> None:
         load_export(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file: it is a file, and a folder is wanted"):
-        export(model, parse_bits("2", model.sites), tmp_path / "file")
+        export(model.checkpoint, model.weights, parse_bits("2", model.sites), tmp_path / "file")

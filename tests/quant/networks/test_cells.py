@@ -4,22 +4,30 @@ import numpy as np
 import pytest
 import torch
 
-from quant.arithmetic.calibration import calibrate
-from quant.arithmetic.integer import QuantizedArithmetic, QuantizedWeights
-from quant.arithmetic.protocol import FloatArithmetic, in_time, side_by_side
-from quant.evaluation.batches import Batch, pack
-from quant.networks.cells import CELLS, Cell, Gru, LiGru, Lstm, recurrence
-from quant.networks.gated import GatedRnn
-from quant.networks.registry import geometry, network, trained
+from quant.arithmetic.float_arithmetic import FloatArithmetic
+from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.observer import calibrate
+from quant.arithmetic.weights import QuantizedWeights
+from quant.networks.gated import GatedCell
+from quant.networks.geometry import geometry
+from quant.networks.gru import GRU
+from quant.networks.ligru import LIGRU
+from quant.networks.lstm import LSTM
+from quant.networks.network import Network
+from quant.networks.registry import CELLS
+from quant.networks.step import StepRoundings
+from quant.networks.time_order import in_time, side_by_side
 from quant.sites.candidate import homogeneous
+from quant.speech.batches import UtteranceBatch, pack
 from quant.training.loop import Examples, Recipe, train
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, simulate
 
 STEPS, BATCH, CELLS_EACH, INPUTS = 9, 3, 5, 4
+GATED = (LSTM, GRU, LIGRU)
 
 
-@pytest.mark.parametrize(("cell", "reference"), [(Lstm, torch.nn.LSTM), (Gru, torch.nn.GRU)])
-def test_results_and_gradients_are_torchs(cell: type[Cell], reference: type[torch.nn.RNNBase]) -> None:
+@pytest.mark.parametrize(("cell", "reference"), [(LSTM, torch.nn.LSTM), (GRU, torch.nn.GRU)])
+def test_results_and_gradients_are_torchs(cell: GatedCell, reference: type[torch.nn.RNNBase]) -> None:
     torch.manual_seed(0)
     theirs = reference(INPUTS, CELLS_EACH).double()  # type: ignore[call-arg]
     x = torch.randn(STEPS, BATCH, INPUTS, dtype=torch.double, requires_grad=True)
@@ -29,45 +37,45 @@ def test_results_and_gradients_are_torchs(cell: type[Cell], reference: type[torc
     expected, x.grad = x.grad.clone(), None  # type: ignore[union-attr]
     inner = theirs.bias_hh_l0.detach().clone()
     bias = theirs.bias_ih_l0.detach().clone()
-    if cell is Gru:
+    if cell is GRU:
         bias[: 2 * CELLS_EACH] += inner[: 2 * CELLS_EACH]
         recurrent = inner[2 * CELLS_EACH :].repeat(2, 1).requires_grad_()
     else:
         bias, recurrent = bias + inner, torch.zeros(2, 0, dtype=torch.double, requires_grad=True)
     w = theirs.weight_hh_l0.detach().repeat(2, 1, 1).requires_grad_()
     u = (x @ theirs.weight_ih_l0.detach().T + bias)[:, None].repeat(1, 2, 1, 1)
-    h = recurrence(cell, u, w, recurrent)
+    h = cell.differentiable(u, w, recurrent)
     torch.testing.assert_close(h[:, 0], y)
     h[:, 0].backward(grad)
     torch.testing.assert_close(x.grad, expected)
     assert w.grad is not None
     torch.testing.assert_close(w.grad[0], theirs.weight_hh_l0.grad)
-    if cell is Gru:
+    if cell is GRU:
         assert recurrent.grad is not None
         torch.testing.assert_close(recurrent.grad[0], theirs.bias_hh_l0.grad[2 * CELLS_EACH :])
 
 
-@pytest.mark.parametrize("cell", CELLS.values())
-def test_gradients_are_those_of_finite_differences(cell: type[Cell]) -> None:
+@pytest.mark.parametrize("cell", GATED)
+def test_gradients_are_those_of_finite_differences(cell: GatedCell) -> None:
     torch.manual_seed(1)
     u = torch.randn(4, 2, 2, cell.gates * 3, dtype=torch.double, requires_grad=True)
     w = (0.5 * torch.randn(2, cell.gates * 3, 3, dtype=torch.double)).requires_grad_()
     bias = torch.randn(2, cell.recurrent_biases * 3, dtype=torch.double, requires_grad=True)
     inputs = (u, w, bias) if cell.recurrent_biases else (u, w)
-    assert torch.autograd.gradcheck(lambda *x: recurrence(cell, *(*x, bias)[:3]), inputs)
+    assert torch.autograd.gradcheck(lambda *x: cell.differentiable(*(*x, bias)[:3]), inputs)
 
 
-@pytest.mark.parametrize("cell", CELLS.values())
-def test_a_step_is_what_the_whole_pass_does(cell: type[Cell]) -> None:
+@pytest.mark.parametrize("cell", GATED)
+def test_a_step_is_what_the_whole_pass_does(cell: GatedCell) -> None:
     torch.manual_seed(2)
     u = torch.randn(STEPS, 2, BATCH, cell.gates * CELLS_EACH)
     w = torch.randn(2, cell.gates * CELLS_EACH, CELLS_EACH)
     bias = torch.randn(2, cell.recurrent_biases * CELLS_EACH)
-    h = recurrence(cell, u, w, bias)
+    h = cell.differentiable(u, w, bias)
     state = (torch.zeros(2, BATCH, CELLS_EACH),) * cell.states
     for t in range(STEPS):
         a = torch.bmm(state[0], w.transpose(1, 2))
-        state = cell.step(u[t], a, bias, state, torch.clone, torch.clone, torch.clone)
+        state = cell.step(u[t], a, bias, state, StepRoundings())
         torch.testing.assert_close(state[0], h[t], atol=2e-5, rtol=1e-4)
 
 
@@ -92,19 +100,19 @@ def data(seed: int = 0, count: int = 12) -> Examples:
 
 
 @pytest.fixture(scope="module", params=["lstm", "gru", "ligru"])
-def net(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> GatedRnn:
+def net(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Network:
     sizes = geometry(request.param, {"inputs": 3, "layers": 2, "cells": 16, "outputs": 3})
     recipe = Recipe(geometry=sizes, epochs=25, frames_per_batch=512, learning_rate=1e-2, dropout=0.0)
-    return train(recipe, data(), tmp_path_factory.mktemp(request.param))  # type: ignore[return-value]
+    return train(recipe, data(), tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture
-def batch() -> Batch:
+def batch() -> UtteranceBatch:
     held_out = data(1)
     return pack(held_out.features, held_out.labels, range(6))
 
 
-def error(net: GatedRnn, batch: Batch, bits: int | None) -> float:
+def error(net: Network, batch: UtteranceBatch, bits: int | None) -> float:
     arithmetic = FloatArithmetic() if bits is None else quantized(net, batch, bits)
     with torch.inference_mode():
         guesses = net(batch.features, batch.lengths, arithmetic).argmax(-1)
@@ -113,11 +121,11 @@ def error(net: GatedRnn, batch: Batch, bits: int | None) -> float:
     return float((guesses != batch.labels)[true].float().mean())
 
 
-def quantized(net: GatedRnn, batch: Batch, bits: int) -> QuantizedArithmetic:
-    return QuantizedArithmetic(homogeneous(net.sites, bits), QuantizedWeights(net), calibrate(net, batch))
+def quantized(net: Network, batch: UtteranceBatch, bits: int) -> QuantizedArithmetic:
+    return QuantizedArithmetic(homogeneous(net.sites, bits), QuantizedWeights(net), calibrate(net, batch.features, batch.lengths))
 
 
-def test_it_learns_and_quantization_costs_what_it_should(net: GatedRnn, batch: Batch) -> None:
+def test_it_learns_and_quantization_costs_what_it_should(net: Network, batch: UtteranceBatch) -> None:
     errors = [error(net, batch, bits) for bits in (None, 16, 8, 2)]
     assert errors[0] < 0.25
     assert abs(errors[1] - errors[0]) < 0.01
@@ -125,7 +133,7 @@ def test_it_learns_and_quantization_costs_what_it_should(net: GatedRnn, batch: B
     assert errors[3] > errors[2]
 
 
-def test_sixteen_bits_stay_near_float(net: GatedRnn, batch: Batch) -> None:
+def test_sixteen_bits_stay_near_float(net: Network, batch: UtteranceBatch) -> None:
     with torch.inference_mode():
         exact = net(batch.features, batch.lengths)
         rounded = net(batch.features, batch.lengths, quantized(net, batch, 16))
@@ -133,7 +141,7 @@ def test_sixteen_bits_stay_near_float(net: GatedRnn, batch: Batch) -> None:
     assert float((exact - rounded)[true].abs().max()) < 0.05 * float(exact[true].abs().max())
 
 
-def test_evaluating_twice_gives_the_same_bits_in_any_batch(net: GatedRnn, batch: Batch) -> None:
+def test_evaluating_twice_gives_the_same_bits_in_any_batch(net: Network, batch: UtteranceBatch) -> None:
     arithmetic = quantized(net, batch, 8)
     held_out = data(1)
     with torch.inference_mode():
@@ -147,15 +155,14 @@ def test_evaluating_twice_gives_the_same_bits_in_any_batch(net: GatedRnn, batch:
 
 def test_folding_changes_nothing() -> None:
     torch.manual_seed(3)
-    full = network(geometry("gru", {"inputs": 3, "layers": 2, "cells": 7, "outputs": 4}), training=True)
-    assert isinstance(full, GatedRnn)
+    full = Network(geometry("gru", {"inputs": 3, "layers": 2, "cells": 7, "outputs": 4}), normalised=True)
     full.initialise(torch.Generator().manual_seed(1))
     for norm in full.norms:
         for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias):
             tensor.data.uniform_(0.5, 2.0)
     x, lengths = torch.randn(11, 2, 3), torch.tensor([11, 6])
-    plain = trained(full)
-    assert not plain.norms  # type: ignore[union-attr]
+    plain = full.folded()
+    assert not plain.norms
     torch.testing.assert_close(plain(x, lengths), full(x, lengths), atol=1e-5, rtol=1e-4)
 
 
@@ -184,9 +191,9 @@ def test_a_resumed_training_is_the_same(tmp_path: object) -> None:
 @pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 3), ("ligru", 2)])
 def test_the_trace_is_the_network(cell: str, gates: int) -> None:
     sizes = geometry(cell, {"inputs": 23, "layers": 2, "cells": 32})
-    net = network(sizes)
+    net = Network(sizes)
     bits = homogeneous(net.sites, 8) | {"U1": (4, 8), "W1": (2, 4)}
-    trace = Trace(name=cell, steps=10, layers=tuple(net.trace_layers(bits, 10)))
+    trace = Trace(name=cell, steps=10, layers=tuple(traced.layer for traced in net.trace_layers(bits, 10)))
     products = [layer for layer in trace.layers if isinstance(layer, Matmul)]
     assert sum(layer.macs for layer in products) == 10 * sum(site.weights for site in net.sites)
     assert [layer.name for layer in products if layer.recurrent] == ["U0f", "U0b", "U1f", "U1b"]
@@ -196,8 +203,31 @@ def test_the_trace_is_the_network(cell: str, gates: int) -> None:
     assert gate_work[0].inputs == 2 * gates * 32
     assert gate_work[0].output_bits == 4  # what W1 reads
     assert simulate(trace, load_arch("bitfusion")).cycles > 0
-    eight = Trace(name=cell, steps=10, layers=tuple(net.trace_layers(homogeneous(net.sites, 8), 10)))
+    eight = Trace(name=cell, steps=10, layers=tuple(traced.layer for traced in net.trace_layers(homogeneous(net.sites, 8), 10)))
     assert simulate(eight, load_arch("silago"), engine="simpy") == simulate(eight, load_arch("silago"))
+
+
+def test_sites_say_what_they_are_for() -> None:
+    for cell, expected in {
+        "sru": [("L0", "input", 0, "both"), ("P1", "projection", 1, None), ("L1", "input", 1, "both"), ("FC", "output", None, None)],
+        "gru": [("W0", "input", 0, "both"), ("U0", "recurrent", 0, "both"), ("W1", "input", 1, "both"),
+                ("U1", "recurrent", 1, "both"), ("FC", "output", None, None)],
+    }.items():  # fmt: skip
+        net = Network(geometry(cell, {"layers": 2, "cells": 4}))
+        assert [(site.name, site.role, site.layer, site.direction) for site in net.sites] == expected
+        directions = [(traced.site, traced.direction) for traced in net.trace_layers(homogeneous(net.sites, 8), 1) if traced.site]
+        assert directions == [(name, d) for name, role, *_ in expected for d in ((0, 1) if role == "recurrent" else (0,))]
+
+
+@pytest.mark.parametrize("cell", CELLS.names())
+def test_sizes_are_read_as_they_are_stored(cell: str) -> None:
+    sizes = geometry(cell, {"layers": 3, "cells": 7, "outputs": 2})
+    stored = sizes.to_dict()
+    assert geometry(cell, stored) == sizes
+    assert ("projection" in stored) == (cell == "sru") == ("cell" not in stored)  # as the second format has it
+    other = "gru" if cell != "gru" else "lstm"
+    with pytest.raises(InputError, match=f"cell '{cell}': it must be {other}, as beside it|projection: 256"):
+        geometry(other, stored)
 
 
 def test_published_sizes_are_the_defaults_and_bad_ones_are_named() -> None:
@@ -215,4 +245,4 @@ def test_published_sizes_are_the_defaults_and_bad_ones_are_named() -> None:
 
 def test_the_ungated_cell_is_relu_and_unbounded() -> None:
     u = torch.full((3, 2, 1, 2 * 2), 5.0)
-    assert float(recurrence(LiGru, u, torch.zeros(2, 4, 2), torch.zeros(2, 0))[-1].min()) > 0.01
+    assert float(LIGRU.differentiable(u, torch.zeros(2, 4, 2), torch.zeros(2, 0))[-1].min()) > 0.01

@@ -9,9 +9,12 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from quant.networks.registry import NAMES
+from quant.networks.registry import CELLS
+from quant.own.module_layers import layers_of
 from quant.own.own_model import OwnModel
 from quant.own.recurrent_layers import Recurrent
+from quant.own.replaced_layers import replaced
+from quant.own.roundings import Exactly
 from quant.sites.candidate import homogeneous
 from search import Experiment, run
 from simulators import InputError, load_arch, simulate
@@ -106,7 +109,7 @@ def test_it_is_searched(lstm: OwnModel, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rnn", [
-    lambda: nn.GRU(12, 16, batch_first=True), *(lambda cell=cell: Recurrent(cell, 12, 10) for cell in NAMES),
+    lambda: nn.GRU(12, 16, batch_first=True), *(lambda cell=cell: Recurrent(cell, 12, 10) for cell in CELLS.names()),
 ])  # fmt: skip
 def test_other_cells(rnn: Callable[[], nn.Module]) -> None:
     model = own(trained(rnn, 20 if isinstance(rnn(), Recurrent) else 16))
@@ -119,13 +122,11 @@ def test_other_cells(rnn: Callable[[], nn.Module]) -> None:
 
 
 def test_replaced_layers_compute_what_torchs_do() -> None:
-    from quant.own.own_model import _Exactly, _parts, _replaced
-
     torch.manual_seed(0)
     x = torch.randn(5, 7, 12)
     for rnn in (nn.LSTM(12, 6, 2, bidirectional=True), nn.GRU(12, 6, 2, bidirectional=True), nn.GRU(12, 6, bias=False)):
         before = rnn(x)[0]
-        with _replaced(dict(_parts(rnn)), _Exactly()):
+        with replaced(dict(layers_of(rnn)), Exactly()):
             after, _ = rnn(x)
         torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
 

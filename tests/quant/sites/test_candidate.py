@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from quant.networks.sru import Sru, SruGeometry
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
 from quant.sites.candidate import homogeneous, parse_bits
 from simulators.inputs.errors import InputError
 
-SITES = Sru(SruGeometry(layers=2, cells=4, projection=3, outputs=3)).sites  # L0, P1, L1, FC
+SITES = Network(geometry("sru", {"layers": 2, "cells": 4, "projection": 3, "outputs": 3})).sites  # L0, P1, L1, FC
 
 
 def test_every_way_to_write_a_candidate(tmp_path: Path) -> None:

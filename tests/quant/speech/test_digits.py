@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from quant import homogeneous, load_model
+from quant.runs.training_run import run_training
 from quant.speech.corpus import load_corpus
 from quant.speech.features import compute_features, frame_states
 from quant.speech.scoring import Decoder, score_all
 from quant.speech.units import DIGITS
-from quant.training.training_run import run_training
 from search import Experiment, run
 from simulators import InputError
 

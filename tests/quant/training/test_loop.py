@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from quant.networks.sru import Sru, SruGeometry
-from quant.training.loop import Examples, Recipe, Step, one_cycle, train
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
+from quant.training.loop import Examples, Recipe, TrainingStep, one_cycle, train
 from simulators.inputs.errors import InputError
 
 RECIPE = Recipe(
-    geometry=SruGeometry(inputs=4, layers=2, cells=6, projection=5, outputs=3),
+    geometry=geometry("sru", {"inputs": 4, "layers": 2, "cells": 6, "projection": 5, "outputs": 3}),
     epochs=4,
     frames_per_batch=256,
     learning_rate=2e-2,
@@ -28,12 +29,12 @@ def examples(count: int = 24) -> Examples:
     return Examples(features, labels, "made up")
 
 
-def same(a: Sru, b: Sru) -> bool:
+def same(a: Network, b: Network) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
 def test_the_loss_falls(tmp_path: Path) -> None:
-    steps: list[Step] = []
+    steps: list[TrainingStep] = []
     train(replace(RECIPE, epochs=40), examples(), tmp_path, on_step=steps.append)
     assert [s.done for s in steps] == list(range(1, steps[-1].total + 1))
     assert np.mean([s.loss for s in steps[-5:]]) < 0.7 * np.mean([s.loss for s in steps[:5]])
@@ -46,7 +47,7 @@ class Killed(Exception):
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = train(RECIPE, examples(), tmp_path / "whole")
 
-    def kill_in_third_epoch(step: Step) -> None:
+    def kill_in_third_epoch(step: TrainingStep) -> None:
         if step.epoch == 3:
             raise Killed
 

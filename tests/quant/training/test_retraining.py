@@ -7,16 +7,19 @@ import pytest
 import torch
 
 from quant import load_model
-from quant.arithmetic.calibration import calibrate
 from quant.arithmetic.clipping import Scheme
 from quant.arithmetic.grid import integer_grid
-from quant.arithmetic.integer import QuantizedArithmetic, QuantizedWeights
-from quant.evaluation.batches import pack
+from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.observer import calibrate
+from quant.arithmetic.weights import QuantizedWeights
 from quant.evaluation.recogniser import Recogniser
-from quant.networks.registry import geometry, network
+from quant.networks.geometry import geometry
+from quant.networks.network import Network
+from quant.runs.training_run import run_training
 from quant.sites.candidate import FIXED_POINT_BITS, homogeneous
-from quant.training.retraining import StraightThrough, recipe_of, retrain
-from quant.training.training_run import run_training
+from quant.speech.batches import pack
+from quant.training.retraining import recipe_of, retrain
+from quant.training.straight_through import OnGrid, StraightThrough
 from search import Experiment, run
 from simulators import InputError
 
@@ -26,7 +29,7 @@ CELLS = ("sru", "lstm", "gru", "ligru")
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bits", [2, 4, FIXED_POINT_BITS])
 def test_it_computes_what_inference_does_and_is_differentiable(cell: str, bits: int) -> None:
-    net = network(
+    net = Network(
         geometry(
             cell, {"inputs": 5, "layers": 2, "cells": 6, "outputs": 4} | ({"projection": 3} if cell == "sru" else {})
         )
@@ -35,7 +38,7 @@ def test_it_computes_what_inference_does_and_is_differentiable(cell: str, bits: 
     x = torch.randn(30, 2, 5, generator=torch.Generator().manual_seed(2))
     batch = pack([x[:, 0].numpy(), x[:20, 1].numpy()], None, [0, 1])
     candidate = homogeneous(net.sites, bits)
-    calibration = calibrate(net, batch)
+    calibration = calibrate(net, batch.features, batch.lengths)
     seen = StraightThrough(net, candidate, calibration, Scheme())
     ours = net(batch.features, batch.lengths, seen)
     with torch.no_grad():
@@ -53,10 +56,8 @@ def test_it_computes_what_inference_does_and_is_differentiable(cell: str, bits: 
 
 
 def test_gradients_of_clipped_activations_are_zero() -> None:
-    from quant.training.retraining import _OnGrid
-
     x = torch.tensor([0.2, 5.0, -5.0], requires_grad=True)
-    _OnGrid.apply(x, integer_grid(4, 1.0)).sum().backward()
+    OnGrid.apply(x, integer_grid(4, 1.0)).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [1.0, 0.0, 0.0]
 

@@ -59,7 +59,7 @@ def test_a_copy_elsewhere_has_the_same_digests(copied: Path) -> None:
         ("simulators/views/roofline.py", "cycles = sum(", "cycles = 0 + sum(", set()),
         ("quant/arithmetic/grid.py", "HISTOGRAM_BINS = 201", "HISTOGRAM_BINS = 202", {"errors", "beacons"}),
         ("quant/training/loop.py", "warm_up = 0.1", "warm_up = 0.2", {"beacons"}),
-        ("quant/training/training_run.py", "LEARNING_RATE_FROM = 1e-3", "LEARNING_RATE_FROM = 1e-2", set()),
+        ("quant/runs/recipes.py", "LEARNING_RATE_FROM = 1e-3", "LEARNING_RATE_FROM = 1e-2", set()),
     ],
 )
 def test_an_edit_voids_what_it_must_and_nothing_else(
@@ -146,10 +146,20 @@ def file_of(module: str) -> Path | None:
 
 
 READING_AND_NAMING = (
-    "simulators.inputs", "simulators.hardware.arch", "simulators.hardware.area", "simulators.workloads",
+    "simulators.inputs", "simulators.hardware.arch", "simulators.hardware.area", "simulators.hardware.platform_registry",
+    "simulators.workloads",
     "simulators.run.cost_code", "quant.evaluation.code",
 )  # fmt: skip
 """What reads files, finds names and words messages. What it reads is known by its own digest."""
+
+REFERENCE = ("quant.arithmetic.integer_reference", "quant.arithmetic.whole_numbers")
+"""The integer-only reference, which checks errors and decides none."""
+
+PASSES = (
+    *REFERENCE,
+    *(f"quant.arithmetic.{name}" for name in ("calibration", "delta", "integer", "observer", "protocol", "weights")),
+)
+"""What computes networks of the project and no module of one's own."""
 
 
 @pytest.mark.parametrize(
@@ -162,15 +172,15 @@ READING_AND_NAMING = (
             ("quant.evaluation.recogniser",),
             # Known by what they make: recordings, parameters; the work of an evaluation, which only orders them; memory.
             ("quant.training", "quant.speech.embedded", "quant.speech.cache_folder", "quant.evaluation.work_estimate",
-             "quant.arithmetic.glibc_memory", "quant.arithmetic.reference", "simulators"),
+             "quant.arithmetic.glibc_memory", *REFERENCE, "simulators"),
         ),
         (
             RETRAINING,
             ("quant.training.retraining",),
             ("quant.speech.embedded", "quant.speech.cache_folder", "quant.arithmetic.glibc_memory",
-             "quant.arithmetic.reference", "simulators"),
+             *REFERENCE, "simulators"),
         ),
-        (OWN_MODEL, ("quant.own.own_model",), ("quant.evaluation.rates", "simulators")),
+        (OWN_MODEL, ("quant.own.own_model",), ("quant.evaluation.rates", *PASSES, "simulators")),
         (OPERATOR_GRU, ("quant.own.operator_gru",), ("quant", "simulators")),
     ],
 )  # fmt: skip

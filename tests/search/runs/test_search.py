@@ -173,9 +173,10 @@ def test_outputs(tmp_path: Path, model: StandInModel) -> None:
 
 def test_the_demo_looks_at_a_hundred_distinct_candidates(tmp_path: Path, model: StandInModel) -> None:
     """The shipped experiment, with a model of as many sites as the real one."""
-    from quant.networks.sru import Sru, SruGeometry
+    from quant.networks.geometry import geometry
+    from quant.networks.network import Network
 
-    names = [site.name for site in Sru(SruGeometry(cells=3, projection=2)).sites]
+    names = [site.name for site in Network(geometry("sru", {"cells": 3, "projection": 2})).sites]
     model.sites = tuple(type(model.sites[0])(name, 8, 8) for name in names)
     result = run(Experiment.load("demo"), tmp_path / "run", model=model)
     assert len({s.name for s in result.visited if s.quality is not None}) >= 100

@@ -6,8 +6,10 @@ import pytest
 from simulators.engine import fast as engine
 from simulators.engine import reference
 from simulators.engine.attribution import charge
-from simulators.engine.machine import Deadlock, Machine, Program, Queue, Task, program, unroll
+from simulators.engine.machine import Deadlock, Machine, Queue
+from simulators.engine.program import Program, Task, program, unroll
 from simulators.inputs.errors import InputError
+from simulators.testing import check_program
 
 KINDS = ("compute", "weights", "inputs", "outputs")
 
@@ -71,7 +73,7 @@ def test_engines_agree_on_every_task(part: int) -> None:
         rng = np.random.default_rng([part, seed])
         machine = random_machine(rng)
         compact = random_program(rng, machine, 6)
-        compact.check(machine)
+        check_program(compact, machine)
         flat = unroll(compact)
         assert len(flat) == compact.tasks
         start, end = reference.run_tasks(machine, flat)

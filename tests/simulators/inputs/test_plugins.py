@@ -27,7 +27,10 @@ def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def numbers(monkeypatch: pytest.MonkeyPatch) -> Registry[int]:
     """A registry of whole numbers, with one built in and two installed."""
-    points = [EntryPoint("two", "builtins:True", "tests.numbers"), EntryPoint("bad", "no.such.module:x", "tests.numbers")]
+    points = [
+        EntryPoint("two", "builtins:True", "tests.numbers"),
+        EntryPoint("bad", "no.such.module:x", "tests.numbers"),
+    ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "tests.numbers" else [])
     return Registry("number", "tests.numbers", {"one": "stat:ST_INO"}, instance_of("number", int))
 

@@ -5,12 +5,22 @@ import pytest
 
 from simulators.engine import reference
 from simulators.engine.attribution import charge
-from simulators.engine.fast import Ahead, Passage, run_segment, run_tasks
-from simulators.engine.machine import Machine, Queue, unroll
+from simulators.engine.fast import PrefetchState, SegmentTiming, run_segment, run_tasks
+from simulators.engine.machine import Machine, Queue
+from simulators.engine.program import unroll
 from simulators.inputs.errors import LoweringError
 from simulators.lowering import builder as segment_builder
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step, link, lookahead, with_lookahead
+from simulators.lowering.segments import (
+    EVERYTHING_BEFORE,
+    LayerWork,
+    Segment,
+    Step,
+    link,
+    lookahead,
+    program_with_lookahead,
+)
+from simulators.testing import check_program
 
 LOADS, PREFETCH, COMPUTE, STORES = range(4)
 MACHINE = Machine(
@@ -18,7 +28,7 @@ MACHINE = Machine(
     (False, True),
     (Queue("loads", 0), Queue("prefetch", 0), Queue("compute", 1), Queue("stores", 0)),
     ("compute", "weights", "inputs", "outputs"),
-    ahead=PREFETCH,
+    prefetch_queue=PREFETCH,
 )
 
 
@@ -57,16 +67,16 @@ def random_segment(rng: np.random.Generator, longest: int = 9, periods: int = 7)
     return builder.segment()
 
 
-def in_turn(segments: list[Segment]) -> list[Passage]:
+def in_turn(segments: list[Segment]) -> list[SegmentTiming]:
     behind = [()]  # by segment from the last: what may be started of those that follow
     for segment in segments[:0:-1]:
         behind.append(lookahead(segment, behind[-1]))
-    ahead, passages = Ahead(), []
+    prefetch, timings = PrefetchState(), []
     for segment, tasks in zip(segments, behind[::-1], strict=True):
-        program = with_lookahead(segment, MACHINE.ahead, tasks)
-        passages.append(run_segment(MACHINE, program, len(segment.program.repeat), ahead))
-        ahead = passages[-1].ahead
-    return passages
+        program = program_with_lookahead(segment, MACHINE.prefetch_queue, tasks)
+        timings.append(run_segment(MACHINE, program, len(segment.program.repeat), prefetch))
+        prefetch = timings[-1].prefetch
+    return timings
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -77,12 +87,12 @@ def test_segments_in_turn_equal_the_linked_program(part: int) -> None:
         longest = int(rng.choice([1, 3, 9, 40]))
         segments = [random_segment(rng, longest) for _ in range(int(rng.integers(1, 5)))]
         linked = link(segments)
-        linked.check(MACHINE)
+        check_program(linked, MACHINE)
         timing = reference.run(MACHINE, linked)
-        passages = in_turn(segments)
-        assert [list(p.charged) for p in passages] == timing.charged.tolist(), (part, seed)
-        assert sum(p.cycles for p in passages) == timing.cycles
-        ran_ahead += sum(p.ahead.started for p in passages)
+        timings = in_turn(segments)
+        assert [list(p.charged) for p in timings] == timing.charged.tolist(), (part, seed)
+        assert sum(p.cycles for p in timings) == timing.cycles
+        ran_ahead += sum(p.prefetch.started for p in timings)
     assert ran_ahead > 50  # else the test shows nothing
 
 
@@ -126,6 +136,34 @@ def test_a_role_that_nothing_has_is_a_defect_and_no_unlimited_buffer(role: str) 
     segment(role, role)  # of earlier segments, said to be so
 
 
+STEP = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,), ((0, "read", 5),), 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cycles": 0}, r"step \('x',\): 0 cycles: a task takes at least one"),
+        ({"cycles": 2.5}, "'float' object cannot be interpreted as an integer"),
+        ({"queue": 4}, "queue 4: there are 4, from 0"),
+        ({"kind": -1}, "kind -1: there are 4, from 0"),
+        ({"moved": ((0, "read", -5),)}, "-5 bits of read"),
+        ({"moved": ((0, "read", 5.0),)}, "'float' object cannot be interpreted as an integer"),
+        ({"moved": ((1, "read", 5),)}, "layer 1: the segment has 1, from 0"),
+        ({"works_on": -1}, "layer -1: the segment has 1, from 0"),
+        ({"after": (EVERYTHING_BEFORE, ("x", 0))}, r"it waits for \('x', 0\): the last before it is 1"),
+        ({"after": (EVERYTHING_BEFORE, ("x", -2))}, r"it waits for \('x', -2\): the last before it is 1"),
+    ],
+)
+def test_a_step_that_cannot_be_is_a_defect(changes: dict, message: str) -> None:
+    def segment() -> Segment:
+        builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+        builder.emit(3, [(1, [STEP._replace(**changes)])])
+        return builder.segment()
+
+    with pytest.raises(LoweringError, match=message):
+        segment()
+
+
 def test_a_last_period_of_another_form_is_a_defect() -> None:
     builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
     one = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,))
@@ -144,6 +182,6 @@ def test_long_runs_as_blocks_of_their_own_change_nothing(part: int, monkeypatch:
         monkeypatch.setattr(segment_builder, "_blocks_of_their_own", lambda periods, runs: True)
         apart = segments(seed)
         monkeypatch.undo()
-        link(apart).check(MACHINE)
+        check_program(link(apart), MACHINE)
         assert [s.works for s in apart] == [s.works for s in whole], (part, seed)
         assert in_turn(apart) == in_turn(whole), (part, seed)

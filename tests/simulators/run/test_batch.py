@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from placing_platform import placing
 
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate, simulate_batch
-from simulators.run.population import Population
+from simulators.run.trace_batch import TraceBatch
 
 
 def network(steps: int, sizes: list[tuple[int, int, bool, bool]]) -> Trace:
@@ -93,7 +93,7 @@ def test_any_whole_number_is_a_place(places: tuple[int, ...]) -> None:
     bits = np.array(arch.precisions)[np.random.default_rng(1).integers(0, 9, (40, 3))]
     traces = [at(trace, candidate) for candidate in bits]
     single = [simulate(candidate, arch) for candidate in traces]
-    swept = Population(traces).on(arch)
+    swept = TraceBatch(traces).on(arch)
     for found in (simulate_batch(trace, arch, bits), simulate_batch(traces, arch), swept):
         assert found.cycles.tolist() == [report.cycles for report in single]
         assert found.energy_uj.tolist() == [report.energy_uj for report in single]
@@ -101,10 +101,12 @@ def test_any_whole_number_is_a_place(places: tuple[int, ...]) -> None:
 
 def test_a_platform_runs_the_precisions_that_its_spec_lists() -> None:
     arch, trace = placing(0), network(3, [(5, 4, False, False)])
-    with pytest.raises(InputError, match=r"layer M0: 16x16 bits: placing multiplies 2x2, 2x4, .* \(weights x activations\)"):
+    with pytest.raises(
+        InputError, match=r"layer M0: 16x16 bits: placing multiplies 2x2, 2x4, .* \(weights x activations\)"
+    ):
         simulate(trace.at_bits(16, 16), arch)
     with pytest.raises(InputError, match="candidate 1: layer M0: 8x3 bits"):
         simulate_batch(trace, arch, np.array([[[8, 8]], [[8, 3]]]))
-    swept = Population([trace, trace.at_bits(3, 8)]).on(arch)
+    swept = TraceBatch([trace, trace.at_bits(3, 8)]).on(arch)
     assert swept.reason.tolist() == [-1, 0]
     assert "3x8 bits" in swept.reasons[0]

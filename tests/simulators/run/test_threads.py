@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from simulators import load_arch, load_trace, simulate, simulate_batch
-from simulators.run.simulation import Simulator, simulator, store
+from simulators.run.segment_cache import shared_cache
+from simulators.run.simulation import Simulator, simulator
 
 THREADS = 8
 
@@ -23,7 +24,7 @@ def _take_turns_often() -> Iterator[None]:
 
 def forget() -> None:
     simulator.cache_clear()
-    store.cache_clear()
+    shared_cache.cache_clear()
 
 
 @pytest.mark.parametrize("arch", ["bitfusion", "silago"])

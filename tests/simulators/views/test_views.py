@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
-from simulators.platforms.bitfusion.published_report import published_report
+from simulators.run.published import published_report
 from simulators.views.comparison import compare, to_csv
 from simulators.views.report_plot import plot
 from simulators.views.report_tables import print_comparison
@@ -142,5 +142,5 @@ def test_the_published_model_says_what_it_leaves_out() -> None:
     assert streamed.bits["dram_read"] >= load_trace("lstm-128-8bit").steps * 128 * 512 * 8  # weights at every step
     with pytest.raises(InputError, match="layer L0: 16x16 bits: the published model has no answer"):
         published_report(load_trace("mohaq-sru-16bit"), load_arch("bitfusion"))
-    with pytest.raises(InputError, match="of platform bitfusion, not silago"):
+    with pytest.raises(InputError, match="platform silago has no published model; there is one of bitfusion"):
         published_report(load_trace("mohaq-sru-8bit"), load_arch("silago"))

@@ -4,17 +4,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import written_tilings
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from simulators import Arch, Elementwise, InputError, Matmul, Trace, load_arch, simulate
-from simulators.platforms.bitfusion import lowering as bitfusion_segments
-from simulators.platforms.bitfusion import mapper as bitfusion_mapping
-from simulators.platforms.bitfusion import tiling
-from simulators.platforms.bitfusion.tiling import Hardware, Product
-from simulators.run.parallel_sweep import on_all
-from simulators.run.population import Population
-from simulators.run.simulation import Simulator, shared_key, simulator, store
+from simulators.lowering.platform import platform_named
+from simulators.platforms.bitfusion import lowering, mapper, tiling
+from simulators.platforms.bitfusion.tiling import Hardware, Product, Window
+from simulators.run.parallel_sweep import simulate_on_all
+from simulators.run.segment_cache import shared_cache
+from simulators.run.simulation import Simulator, simulator
+from simulators.run.trace_batch import TraceBatch
 
 KEYS = {
     "array.rows": st.integers(1, 40),
@@ -37,21 +38,57 @@ def hardware(draw: Any) -> Arch:
         raise
 
 
-@settings(max_examples=60)
-@given(arch=hardware(), sizes=st.tuples(*[st.integers(1, 900)] * 3), bits=st.tuples(*[st.integers(1, 16)] * 2))
-def test_the_compiled_ranking_is_the_written_one(arch: Arch, sizes: tuple, bits: tuple) -> None:
-    of, product = Hardware.of(arch.spec), Product(*sizes, *bits)
-    written = sorted(tiling._candidates(of, product), key=lambda t: tiling._cost(of, product, t))
-    first, of_cut = tiling._promising_matrix(of, product, 10)
-    assert first == written[:10]
+def ranked(of: Hardware, product: Product) -> list[tiling.Tiling]:
+    """What is written out, in the order of its bounds; what is read how often is counted where the loops are short."""
+    often: dict[tiling.Tiling, tuple[int, int]] = {}
+    for t in written_tilings.candidates(of, product, tiling._cuts(product)):
+        m, k, n = -(-product.outputs // t.m), -(-product.inputs // t.k), -(-product.vectors // t.n)
+        short = tiling.Tiling(t.outer, 1, 1, 1), Product(min(m, 3), min(k, 3), min(n, 3), 8, 8)
+        counted = written_tilings.loads(short[1], short[0])
+        # A number of loads is 1, or the number of tiles of the other operand's own dimension.
+        often[t] = (n if counted[0] > 1 else 1), (m if counted[1] > 1 else 1)
+    return sorted(often, key=lambda t: written_tilings.cost(of, product, t, often[t]))
+
+
+@st.composite
+def products(draw: Any) -> Product:
+    bits = draw(st.integers(1, 16)), draw(st.integers(1, 16))
+    if draw(st.booleans()):
+        return Product(*draw(st.tuples(*[st.integers(1, 900)] * 3)), *bits)
+    kernel, dilation, stride, output = (draw(st.tuples(st.integers(1, 4), st.integers(1, 4))) for _ in range(4))
+    extent = tuple((size - 1) * apart + 1 for size, apart in zip(kernel, dilation, strict=True))
+    channels, images = draw(st.integers(1, 60)), draw(st.integers(1, 3))
+    return Product(
+        draw(st.integers(1, 90)), channels * kernel[0] * kernel[1], images * output[0] * output[1], *bits,
+        Window(kernel, extent, stride, output),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(arch=hardware(), product=products())
+def test_the_compiled_ranking_is_the_written_one(arch: Arch, product: Product) -> None:
+    of = Hardware.of(arch.spec)
+    written = ranked(of, product)
+    if not written:
+        with pytest.raises(InputError, match="too many"):
+            tiling.promising(of, product, 10)
+        return
     best = {t.k: t for t in reversed(written)}
-    assert of_cut == [t for t in written if best[t.k] is t]
+    others = [t for t in written if best[t.k] is t]
+    assert tiling.promising(of, product, 10) == list(dict.fromkeys([*written[:10], *others[:10]]))
+
+
+@given(product=products(), vectors=st.integers(0, 200))
+def test_compiled_bits_of_inputs_are_the_written_ones(product: Product, vectors: int) -> None:
+    for inputs in (product.positions, product.inputs):
+        assert product.input_bits(vectors, inputs) == written_tilings.input_bits(product, vectors, inputs)
 
 
 def energy_of(layers: list, t: tiling.Tiling, cycles: float, arch: Arch) -> float:
     """In pJ, by the tasks themselves."""
-    works = bitfusion_segments.tasks(layers, t, arch.spec).works
-    moved = sum(sum(of.values()) for of in bitfusion_segments.energies_pj(layers, works, arch.spec))
+    works = lowering.tasks(layers, t, arch.spec).works
+    pairs = zip(layers, works, strict=True)
+    moved = sum(sum(lowering.energy_pj(layer, work, arch.spec).values()) for layer, work in pairs)
     return moved + arch.spec.leakage_mw * cycles / arch.frequency_mhz * 1e3
 
 
@@ -69,7 +106,7 @@ def test_bounds_lie_below_and_the_choice_is_the_same(
     )
     fused = Elementwise(name="E", ops={"add": 3 * m}, inputs=m + 5, outputs=m, steps=n, vector_parameters=parameters)
     layers = [layer, fused] if behind else [layer]
-    original = bitfusion_mapping.cheapest_bounded
+    original = mapper.cheapest_bounded
 
     def check(bounds: Any, cost: Any) -> Any:
         costs = {t: cost(t) for t in bounds}
@@ -78,20 +115,20 @@ def test_bounds_lie_below_and_the_choice_is_the_same(
             assert energy <= costs[t][1]
             assert costs[t][1] == pytest.approx(energy_of(layers, t, costs[t][0], arch), rel=1e-12)
         chosen = original(bounds, cost)
-        assert chosen == bitfusion_mapping.cheapest(costs)
+        assert chosen == mapper.cheapest(costs)
         return chosen
 
-    bitfusion_mapping.forget_mappings()
+    mapper.forget_mappings()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bitfusion_mapping, "cheapest_bounded", check)
+        patch.setattr(mapper, "cheapest_bounded", check)
         try:
-            bitfusion_mapping.mapping(layer, fused if behind else None, arch.spec)
+            mapper.mapping(layer, fused if behind else None, arch.spec)
         except InputError:
             return  # a buffer does not hold the smallest tile
-    bitfusion_mapping.forget_mappings()
+    mapper.forget_mappings()
 
 
-def drawn_population() -> Population:
+def drawn_candidates() -> TraceBatch:
     pairs = load_arch("bitfusion").precisions
     draw = np.random.default_rng(5).integers
     traces = []
@@ -114,7 +151,7 @@ def drawn_population() -> Population:
             if i == 0:
                 layers.append(Elementwise(name="E", ops={"tanh": 70}, inputs=70, outputs=70, steps=9))
         traces.append(Trace(name="t", steps=9, layers=tuple(layers)))
-    return Population(traces)
+    return TraceBatch(traces)
 
 
 CHANGES = [
@@ -125,14 +162,14 @@ CHANGES = [
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_variants_that_share_have_the_figures_of_each_alone(workers: int) -> None:
-    population = drawn_population()
+    candidates = drawn_candidates()
     archs = [load_arch("bitfusion", [*changes, *free]) for changes in CHANGES] + [load_arch("silago")]
-    found = dict(on_all(population, archs, workers))
-    assert len({shared_key(arch) for arch in archs}) == 3
+    found = dict(simulate_on_all(candidates, archs, workers))
+    assert len({platform_named(arch.platform).tasks_key(arch.spec) for arch in archs}) == 3
     for i, arch in enumerate(archs):
         simulator.cache_clear()
-        store.cache_clear()
-        for row, trace in enumerate(population.traces):
+        shared_cache.cache_clear()
+        for row, trace in enumerate(candidates.traces):
             if found[i].reason[row] >= 0:
                 with pytest.raises(InputError):
                     simulate(trace, arch)
@@ -140,7 +177,7 @@ def test_variants_that_share_have_the_figures_of_each_alone(workers: int) -> Non
             report = simulate(trace, arch)
             assert (found[i].cycles[row], found[i].energy_uj[row]) == (report.cycles, report.energy_uj)
             alone = Simulator(arch, alone=True)
-            passages = alone.run(alone.segments(trace.layers))
+            passages = alone.cache.run(alone.segments(trace.layers))
             assert sum(passage.cycles for passage in passages) == report.cycles
     assert (found[len(CHANGES)].reason >= 0).any()  # SiLago has not all pairs
 

@@ -1,4 +1,4 @@
-"""A form with costs put in is what the same tiles are when they are written with those costs."""
+"""A loop nest with costs put in is what the same tiles are when they are written with those costs."""
 
 import numpy as np
 from hypothesis import given
@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from simulators.engine.machine import COMPUTE
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import LayerWork, Segment
-from simulators.platforms.bitfusion import tiles as bitfusion_tiles
+from simulators.platforms.bitfusion import tiles as tiles_module
 from simulators.platforms.bitfusion.machine import MACHINE
 from simulators.platforms.bitfusion.tiles import Cost, Loops, Style, Tiles
 
-STYLES = st.builds(Style, st.sampled_from([1, 2]), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+STYLES = st.builds(Style, st.sampled_from([1, 2]), *[st.booleans()] * 5)
 COUNTS = st.integers(1, 40)
 LOOPS = st.builds(
     Loops, STYLES, st.sampled_from(["outputs", "vectors"]), COUNTS, st.integers(1, 8), COUNTS, st.booleans(),
@@ -22,7 +22,7 @@ LOOPS = st.builds(
 def cost(what: str, m: int, k: int, n: int) -> Cost:
     """Another one for each mark."""
     cycles = 1 + sum(map(ord, what)) % 97 + 100 * m + 1000 * k + 10_000 * n
-    return Cost(cycles, ((0, "dram_read", cycles), (1, what, 3 * cycles)))
+    return Cost(cycles, ((0, "dram_read", cycles), (1, what, 3 * cycles)), m)
 
 
 def works() -> tuple[LayerWork, LayerWork]:
@@ -30,24 +30,25 @@ def works() -> tuple[LayerWork, LayerWork]:
 
 
 def content(segment: Segment) -> list[object]:
-    arrays = [value.tolist() for p in (segment.program, segment.alone) for value in vars(p).values()]
-    return [*arrays, segment.ahead, segment.ahead_tasks, segment.ahead_whole, segment.exports, segment.works]
+    arrays = [value.tolist() for value in segment.program]
+    ahead = [segment.prefetchable, segment.prefetch_waits, segment.all_prefetchable]
+    return [*arrays, *ahead, segment.last_steps, segment.works]
 
 
 @given(LOOPS)
 def test_costs_may_be_put_in_afterwards(loops: Loops) -> None:
     written = SegmentBuilder(MACHINE, works())
-    bitfusion_tiles.write(written, Tiles(loops.style, cost), loops)
-    form = bitfusion_tiles.form(loops)
-    made = form.segment([cost(*mark) for mark in form.marks], works())
+    tiles_module.write(written, Tiles(loops.style, cost), loops)
+    nest = tiles_module.loop_nest(loops)
+    made = nest.segment([cost(*mark) for mark in nest.marks], works())
     assert content(made) == content(written.segment())
 
 
 @given(LOOPS)
 def test_every_product_is_multiplied_once(loops: Loops) -> None:
-    form = bitfusion_tiles.form(loops)
-    ones = [Cost(1, ((0, mark.what, 1),)) for mark in form.marks]
-    made = form.segment(ones, works())
+    nest = tiles_module.loop_nest(loops)
+    ones = [Cost(1, ((0, mark.what, 1),)) for mark in nest.marks]
+    made = nest.segment(ones, works())
     bits = made.works[0].bits
     assert bits["multiply"] == loops.m * loops.n * loops.groups
     assert bits.get("accumulate", 0) == loops.m * (loops.k - 1) * loops.n * loops.groups

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from simulators import InputError, load_arch
 from simulators.engine import reference
-from simulators.engine.machine import unroll
+from simulators.engine.program import unroll
 from simulators.platforms.silago.cell import MACHINE, Event, Instruction, cycles, run, vector_add
 from simulators.platforms.silago.spec import SilagoSpec
 
@@ -62,7 +62,7 @@ def test_both_engines_time_it_alike() -> None:
         start, end = reference.run_tasks(machine, unroll(compact))
         return np.array(start), np.array(end)
 
-    assert MACHINE.ahead is None
+    assert MACHINE.prefetch_queue is None
     assert run(vector_add(16, SPEC), SPEC, simpy) == run(vector_add(16, SPEC), SPEC)
 
 

@@ -8,21 +8,22 @@ import pytest
 import torch
 
 from quant.arithmetic.products import Operand, Weights
-from quant.evaluation.batches import Batch, in_threads, pack, plan
+from quant.evaluation.threads import in_threads
+from quant.speech.batches import UtteranceBatch, pack, plan
 
 
 @pytest.fixture
-def batches() -> list[Batch]:
+def batches() -> list[UtteranceBatch]:
     mats = [np.full((n, 2), n, np.float32) for n in (3, 9, 5, 7, 4)]
     return [pack(mats, None, positions) for positions in plan([len(mat) for mat in mats], 9)]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_results_are_in_order_and_each_on_one_thread(batches: list[Batch], threads: int) -> None:
+def test_results_are_in_order_and_each_on_one_thread(batches: list[UtteranceBatch], threads: int) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
 
-    def work(number: int, batch: Batch) -> tuple[int, int, int, bool, str]:
+    def work(number: int, batch: UtteranceBatch) -> tuple[int, int, int, bool, str]:
         frames = int(batch.lengths.sum())
         return number, frames, torch.get_num_threads(), torch.is_inference_mode_enabled(), current_thread().name
 
@@ -38,11 +39,11 @@ def test_results_are_in_order_and_each_on_one_thread(batches: list[Batch], threa
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_error_comes_through(batches: list[Batch], threads: int) -> None:
+def test_an_error_comes_through(batches: list[UtteranceBatch], threads: int) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
 
-    def work(number: int, batch: Batch) -> None:
+    def work(number: int, batch: UtteranceBatch) -> None:
         raise ValueError(f"batch {number}")
 
     try:
@@ -52,7 +53,7 @@ def test_an_error_comes_through(batches: list[Batch], threads: int) -> None:
         torch.set_num_threads(before)
 
 
-def test_evaluations_on_several_threads_leave_the_precision_of_products_as_it_was(batches: list[Batch]) -> None:
+def test_evaluations_on_several_threads_leave_the_precision_of_products_as_it_was(batches: list[UtteranceBatch]) -> None:
     """It is one setting for the process: a float model that is evaluated meanwhile, or later, must not see it."""
     generator = torch.Generator().manual_seed(1)
     codes = torch.randint(-8, 8, (40, 30), generator=generator)
@@ -61,10 +62,10 @@ def test_evaluations_on_several_threads_leave_the_precision_of_products_as_it_wa
     precise = torch.rand(60, 70, generator=generator), torch.rand(70, 80, generator=generator)
     product = precise[0] @ precise[1]
 
-    def quantized(_: int, __: Batch) -> bool:
+    def quantized(_: int, __: UtteranceBatch) -> bool:
         return all(torch.equal(weights.multiply(Operand(x)).float(), expected) for _ in range(20))
 
-    def floating(_: int, __: Batch) -> bool:
+    def floating(_: int, __: UtteranceBatch) -> bool:
         return all(torch.equal(precise[0] @ precise[1], product) for _ in range(20))
 
     before = torch.get_float32_matmul_precision()

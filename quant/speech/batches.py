@@ -1,17 +1,10 @@
-"""Utterances of different lengths as padded, time-major arrays, and work on several of them at a time."""
+"""Utterances of different lengths as padded, time-major arrays."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from threading import RLock
-from typing import TypeVar
 
 import numpy as np
 import torch
-
-Result = TypeVar("Result")
 
 # Padded lengths in training are multiples of this, so that few distinct block sizes are ever allocated and freed blocks
 # fit again; an evaluation has the same few batches again and again.
@@ -20,7 +13,7 @@ IGNORED_LABEL = -100  # what torch's cross entropy skips
 
 
 @dataclass(frozen=True)
-class Batch:
+class UtteranceBatch:
     """Features (T, B, F) float32, lengths (B,) int64, labels (T, B) int64 with IGNORED_LABEL past an utterance's end,
     and the positions (B,) of the utterances in the list that they came from."""
 
@@ -30,7 +23,9 @@ class Batch:
     positions: tuple[int, ...]
 
 
-def pack(features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, positions: Sequence[int]) -> Batch:
+def pack(
+    features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, positions: Sequence[int]
+) -> UtteranceBatch:
     """Pad the utterances at `positions` to one array: to the longest, with labels to a multiple of TRAINING_MULTIPLE.
     Features are (T, F), labels (T,)."""
     chosen = [features[i] for i in positions]
@@ -42,7 +37,7 @@ def pack(features: Sequence[np.ndarray], labels: Sequence[np.ndarray] | None, po
         x[: len(utterance), column] = utterance
         if labels is not None:
             y[: len(utterance), column] = labels[i]
-    return Batch(
+    return UtteranceBatch(
         torch.from_numpy(x),
         torch.tensor([len(u) for u in chosen]),
         None if labels is None else torch.from_numpy(y),
@@ -80,45 +75,3 @@ def plan(
 
 def _padded(length: int) -> int:
     return -(-length // TRAINING_MULTIPLE) * TRAINING_MULTIPLE
-
-
-_pool_at_a_time = RLock()
-"""An evaluation keeps all cores busy and sets what holds for the whole process, so a second one waits."""
-
-
-def in_threads(
-    work: Callable[[int, Batch], Result], batches: Sequence[Batch], integer_products: bool = False
-) -> list[Result]:
-    """What `work` makes of each batch and its number, without a graph for differentiation. As many at a time as torch
-    has threads, each on one thread, so that none waits for another before the end; the largest are begun first.
-
-    `integer_products`: float32 products may use bfloat16 operands, which hold integers of up to 9 bits exactly and sum
-    in float32.
-    """
-
-    @torch.inference_mode()
-    def one(number: int) -> Result:
-        return work(number, batches[number])
-
-    with _pool_at_a_time, _matmul_precision("medium" if integer_products else torch.get_float32_matmul_precision()):
-        threads = torch.get_num_threads()
-        if min(threads, len(batches)) < 2:
-            return [one(number) for number in range(len(batches))]
-        order = sorted(range(len(batches)), key=lambda number: -batches[number].features.numel())
-        try:
-            with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
-                results = dict(zip(order, pool.map(one, order), strict=True))
-        finally:
-            torch.set_num_threads(threads)  # threads begun later start with the last number that was set anywhere
-    return [results[number] for number in range(len(batches))]
-
-
-@contextmanager
-def _matmul_precision(precision: str) -> Iterator[None]:
-    """torch's setting for float32 products, which is one for the whole process."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(precision)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

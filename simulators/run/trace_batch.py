@@ -5,17 +5,19 @@ A candidate that an architecture cannot run is left out with the reason, the oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from simulators.engine.machine import Ints
+from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
-from simulators.run.batch import Floats, combined, figures
-from simulators.run.simulation import PLATFORMS, Simulator
-from simulators.workloads.trace import AnyLayer, Trace
+from simulators.lowering.platform import platform_named
+from simulators.run.network_walk import Floats, combined, simulate_networks
+from simulators.run.simulation import Simulator
+from simulators.workloads.operations import Layer
+from simulators.workloads.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,9 @@ class Figures:
     """One utterance of each of N candidates on one architecture."""
 
     cycles: Ints
-    """(N,); 0 where there is a reason."""
+    """(N,) cycles; 0 where there is a reason."""
     energy_uj: Floats
-    """(N,); 0 where there is a reason."""
+    """(N,) µJ; 0 where there is a reason."""
     reason: Ints
     """(N,) number of the reason why the architecture cannot run the candidate, or -1."""
     reasons: tuple[str, ...]
@@ -35,15 +37,16 @@ class Figures:
 class _Grouped:
     """The segments of all candidates on the platforms that group layers alike."""
 
-    segments: list[list[AnyLayer]]
+    segments: list[list[Layer]]
+    """The distinct ones."""
     code: Ints
-    """(N, segments of a network) numbers of segments."""
+    """(N, segments of a network) positions in `segments`."""
     firsts: list[int]
     """By segment of a network, its first layer."""
 
 
 @dataclass
-class Population:
+class TraceBatch:
     """Traces of one network at N choices of bits. Raises InputError for traces of different networks."""
 
     traces: Sequence[Trace]
@@ -58,9 +61,9 @@ class Population:
     def __len__(self) -> int:
         return len(self.traces)
 
-    def on(self, arch: Arch, known: Simulator | None = None) -> Figures:
+    def on(self, arch: Arch) -> Figures:
         """Cycles and energy of all candidates on an architecture: those of `simulate`, to the last bit."""
-        known = known or Simulator(arch)
+        simulation = Simulator(arch)
         grouped = self._of_platform(arch.platform)
         reason = np.full(len(self), -1, np.int64)
         reasons: dict[str, int] = {}
@@ -68,54 +71,55 @@ class Population:
         def why(error: InputError) -> int:
             return reasons.setdefault(str(error), len(reasons))
 
-        placed = self._placed(arch, reason, why)
+        places = self._places(simulation, reason, why)
         numbers = np.zeros_like(grouped.code)
         for g, first in enumerate(grouped.firsts):
-            where, rows = combined([grouped.code[:, g], placed[:, first]])
-            made, failed = np.zeros(len(rows), np.int64), np.full(len(rows), -1, np.int64)
+            where, rows = combined([grouped.code[:, g], places[:, first]])
+            distinct, failed = np.zeros(len(rows), np.int64), np.full(len(rows), -1, np.int64)
             for i, row in enumerate(rows.tolist()):
                 try:
-                    made[i] = known.segment(grouped.segments[grouped.code[row, g]], int(placed[row, first]))
+                    layers = grouped.segments[grouped.code[row, g]]
+                    distinct[i] = simulation.segment(layers, int(places[row, first]))
                 except InputError as error:
                     failed[i] = why(error)
-            numbers[:, g] = made[where]
+            numbers[:, g] = distinct[where]
             reason = np.where(reason >= 0, reason, failed[where])
         runs = np.flatnonzero(reason < 0)
         cycles, energy_uj = np.zeros(len(self), np.int64), np.zeros(len(self))
         if len(runs):
-            batch = figures(known, numbers[runs])
+            batch = simulate_networks(simulation, numbers[runs])
             cycles[runs], energy_uj[runs] = batch.cycles, batch.energy_uj
         return Figures(cycles, energy_uj, reason, tuple(reasons))
 
     def _of_platform(self, name: str) -> _Grouped:
-        lengths = tuple(PLATFORMS[name].group(self.traces[0].layers))
+        lengths = tuple(platform_named(name).group(self.traces[0].layers))
         if lengths not in self._grouped:
             firsts = np.cumsum([0, *lengths[:-1]]).tolist()
-            known: dict[tuple[object, ...], int] = {}
-            segments: list[list[AnyLayer]] = []
+            numbers: dict[tuple[object, ...], int] = {}
+            segments: list[list[Layer]] = []
             code = np.zeros((len(self), len(lengths)), np.int64)
             for row, trace in enumerate(self.traces):
                 for g, (first, length) in enumerate(zip(firsts, lengths, strict=True)):
-                    layers = list(trace.layers[first : first + length])
-                    shapes = tuple(layer.shape for layer in layers)
-                    number = known.setdefault(shapes, len(segments))
+                    layers = trace.layers[first : first + length]
+                    number = numbers.setdefault(tuple(layer.shape for layer in layers), len(segments))
                     if number == len(segments):
-                        segments.append(layers)
+                        segments.append(list(layers))
                     code[row, g] = number
             self._grouped[lengths] = _Grouped(segments, code, firsts)
         return self._grouped[lengths]
 
-    def _placed(self, arch: Arch, reason: Ints, why) -> Ints:  # type: ignore[no-untyped-def]
-        """Where each layer's parameters are kept, (N, layers); reasons of candidates that have no place are entered."""
-        placed = np.zeros((len(self), len(self.traces[0].layers)), np.int64)
-        place = PLATFORMS[arch.platform].placed
-        if place is None:
-            return placed
+    def _places(self, simulation: Simulator, reason: Ints, why: Callable[[InputError], int]) -> Ints:
+        """Where each layer's parameters lie, (N, layers); reasons of candidates that have no place are entered."""
+        places = np.zeros((len(self), len(self.traces[0].layers)), np.int64)
         if not self._parameters:
             self._parameters = [[(x.name, x.parameter_bits) for x in trace.layers] for trace in self.traces]
         for row, parameters in enumerate(self._parameters):
             try:
-                placed[row] = place(parameters, arch.spec)
+                of_row = simulation.places(parameters)
             except InputError as error:
                 reason[row] = why(error)
-        return placed
+                continue
+            if of_row is None:
+                break
+            places[row] = of_row
+        return places

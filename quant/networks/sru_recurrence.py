@@ -15,6 +15,8 @@ starts at the last true frame.
 Numba was chosen by measurement: `benchmarks/recurrence.py` holds it against a torch loop.
 """
 
+from typing import Any
+
 import numba
 import numpy as np
 import torch
@@ -43,15 +45,17 @@ def sru_states(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) ->
 
 
 class _SruRecurrence(torch.autograd.Function):
+    """The fused passes, in both directions of differentiation."""
+
     @staticmethod
-    def forward(ctx, u, vectors, lengths):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         u = u.contiguous()
         h, c = sru_states(u, vectors, lengths)
         ctx.save_for_backward(u, vectors, lengths, c)
         return h
 
     @staticmethod
-    def backward(ctx, grad_h):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, grad_h: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         u, vectors, lengths, c = ctx.saved_tensors
         grad_u = torch.empty_like(u)
         grad_vectors = torch.empty((u.shape[1], *vectors.shape))
@@ -71,7 +75,8 @@ class _SruRecurrence(torch.autograd.Function):
 def sru_recurrence(u: torch.Tensor, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Differentiable recurrence in float32: u (T, B, 2, 3, C), vectors (2, 4, C), lengths (B,) int64 → h (T, B, 2,
     C)."""
-    return _SruRecurrence.apply(u, vectors, lengths)
+    h: torch.Tensor = _SruRecurrence.apply(u, vectors, lengths)
+    return h
 
 
 def sru_recurrence_fixed(

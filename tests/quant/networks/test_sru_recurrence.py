@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quant.arithmetic import kernels
-from quant.networks.recurrence import sru_recurrence, sru_recurrence_fixed, sru_states
+from quant.networks.sru_recurrence import sru_recurrence, sru_recurrence_fixed, sru_states
 
 
 def unit(u: torch.Tensor) -> torch.Tensor:
@@ -133,7 +133,7 @@ def test_numba_leaves_torch_its_threads() -> None:
     """Numba's first parallel kernel tells OpenMP how many threads it has, which torch would follow."""
     script = """
 import torch
-from quant.networks.recurrence import sru_recurrence
+from quant.networks.sru_recurrence import sru_recurrence
 before = torch.get_num_threads()
 u = torch.randn(5, 2, 2, 3, 4, requires_grad=True)
 sru_recurrence(u, torch.randn(2, 4, 4), torch.tensor([5, 3])).sum().backward()

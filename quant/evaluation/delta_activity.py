@@ -1,0 +1,48 @@
+"""What a delta network transmits, summed over utterances and noted in a trace."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from quant.arithmetic.delta import Delta
+from quant.networks.traced_layer import TracedLayer
+from quant.sites.site import Site
+from simulators import Elementwise, Matmul
+from simulators.inputs.errors import InputError
+
+
+def check_thresholds(thresholds: Mapping[str, int], sites: Sequence[Site]) -> None:
+    """Raise InputError for a threshold of a site that there is not, or one below zero."""
+    names = [site.name for site in sites]
+    for site, threshold in thresholds.items():
+        if site not in names:
+            raise InputError(f"threshold of {site}: unknown site: the sites are {', '.join(names)}")
+        if threshold < 0:
+            raise InputError(f"threshold of {site}: {threshold}: it must be at least 0")
+
+
+def transmitted_shares(sites: Iterable[str], deltas: Sequence[Delta]) -> dict[str, float]:
+    """The mean share of each site's input that was transmitted, over all true frames and directions."""
+    shares: dict[str, list[np.ndarray]] = {site: [] for site in sites}
+    for delta in deltas:
+        for site, by_utterance in shares.items():
+            directions = range(delta.active[site].shape[1])
+            by_utterance += [delta.share(site, b, d) for b in range(len(delta.lengths)) for d in directions]
+    return {site: float(np.concatenate(by_utterance).mean()) for site, by_utterance in shares.items()}
+
+
+def eliminated_share(sites: Sequence[Site], active: Mapping[str, float]) -> float:
+    """The share of all multiply-accumulates that inputs which are not transmitted need not."""
+    macs = sum(site.weights for site in sites)
+    done = sum(site.weights * active.get(site.name, 1.0) for site in sites)
+    return 1.0 - done / macs
+
+
+def with_activity(layers: Iterable[TracedLayer], delta: Delta) -> Iterator[Matmul | Elementwise]:
+    """The layers of a trace, its products with what the first utterance of a batch transmitted at each step."""
+    for traced in layers:
+        if isinstance(traced.layer, Matmul) and traced.site is not None and traced.site in delta.thresholds:
+            active = delta.share(traced.site, utterance=0, direction=traced.direction)
+            yield traced.layer.but(active=tuple(active.tolist()))
+        else:
+            yield traced.layer

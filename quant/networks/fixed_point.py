@@ -1,0 +1,104 @@
+"""Recurrences with a product inside in 16-bit fixed point: the state is encoded to the site's activation bits at every
+step and multiplied as integers, and everything else is rounded as the cell says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from quant.arithmetic import kernels
+from quant.arithmetic.grid import fixed_point_grid
+from quant.arithmetic.integer import QuantizedArithmetic
+from quant.arithmetic.products import Operand, Weights, split
+from quant.networks.step import FastStep, StepRoundings
+from quant.networks.time_order import in_time, side_by_side, true_frames
+from quant.sites.candidate import FIXED_POINT_BITS
+from quant.sites.site import DIRECTIONS
+
+if TYPE_CHECKING:
+    from quant.networks.gated import GatedCell
+
+
+def by_direction(weights: Weights) -> tuple[Weights, Weights]:
+    """The recurrent matrices (G·C, C) of both directions, from one (2·G·C, C)."""
+    halves = zip(weights.codes.chunk(DIRECTIONS), weights.steps.chunk(DIRECTIONS), strict=True)
+    forward, backward = (Weights(codes, steps, weights.bits) for codes, steps in halves)
+    return forward, backward
+
+
+def with_step(
+    cell: GatedCell,
+    site: str,
+    u: torch.Tensor,
+    bias: torch.Tensor,
+    lengths: torch.Tensor,
+    arithmetic: QuantizedArithmetic,
+) -> torch.Tensor:
+    """u (T, B, 2·G·C), bias (2, R·C), lengths (B,) → h (T, B, 2, C), by a step in torch: any cell, slowly."""
+    grid, halves = arithmetic.grid(site), arithmetic.arranged(site, by_direction)
+    sums, memory = arithmetic.calibration.results[site], arithmetic.calibration.states[site]
+    roundings = StepRoundings(fixed_point_grid(1.0).round, memory.round, sums.round)
+    inputs = sums.round(side_by_side(u, lengths))
+    threshold, transmitted = arithmetic.threshold(site), []
+    held = torch.zeros(DIRECTIONS, u.shape[1], halves[0].codes.shape[1], dtype=torch.int32)
+
+    def product(h: torch.Tensor) -> torch.Tensor:
+        codes = grid.encode(h).to(torch.int32)
+        changed = (codes - held).abs() > threshold
+        transmitted.append(changed.sum(-1).numpy())
+        held[changed] = codes[changed]
+        both = [half.multiply(split(held[d], grid)).float() * (half.steps * grid.step) for d, half in enumerate(halves)]
+        return sums.round(torch.stack(both))
+
+    h = torch.stack([state[0] for state in cell.steps(inputs, product, sums.round(bias), roundings)])
+    true = true_frames(u, lengths)
+    if arithmetic.delta and site in arithmetic.delta.thresholds:
+        arithmetic.delta.record(site, np.stack(transmitted) * true[:, None].numpy(), held.shape[-1])
+    return in_time(h, lengths) * true[..., None, None]
+
+
+def with_fast_step(
+    step: FastStep,
+    gates: int,
+    site: str,
+    u: torch.Tensor,
+    bias: torch.Tensor,
+    lengths: torch.Tensor,
+    arithmetic: QuantizedArithmetic,
+) -> torch.Tensor:
+    """h (T, B, 2, C) as `with_step` computes it, by a compiled step of so many gates. Longest utterances first, so that
+    those that have ended cost nothing."""
+    grid, halves = arithmetic.grid(site), arithmetic.arranged(site, by_direction)
+    steps, batch, cells = *u.shape[:2], halves[0].codes.shape[1]
+    by_gate = (gates, cells)
+    scale = (torch.stack([half.steps for half in halves]) * grid.step).view(DIRECTIONS, *by_gate).numpy()
+    sums, memory = arithmetic.calibration.results[site], arithmetic.calibration.states[site]
+    order = torch.argsort(lengths, descending=True, stable=True)
+    state, memories = (np.zeros((DIRECTIONS, batch, cells), np.float32) for _ in range(2))
+    out = torch.zeros(steps, batch, DIRECTIONS, cells)
+    high = torch.empty(state.shape, dtype=torch.int8)
+    wide = grid.bits == FIXED_POINT_BITS
+    low = torch.empty_like(high) if wide else high
+    held, active = np.zeros(state.shape, np.int32), np.zeros((steps, DIRECTIONS, batch), np.int32)
+    encoding = tuple(map(np.float32, (1.0 / grid.step, grid.lowest, grid.highest)))
+    threshold = arithmetic.threshold(site)
+    utterances = order.numpy(), lengths.numpy()
+    own = sums.round(bias).numpy(), state, memories, out.numpy(), np.float32(sums.step), np.float32(memory.step)
+    inputs, codes = u.view(steps, batch, DIRECTIONS, *by_gate).numpy(), (high.numpy(), low.numpy())
+    for t, n in enumerate((lengths[:, None] > torch.arange(steps)).sum(0).tolist()):
+        if not n:
+            break
+        kernels.transmit(state, n, t, *encoding, threshold, held, *codes, wide, active)
+        products = [
+            half.multiply(Operand(high[d, :n], low[d, :n] if wide else None)).view(n, *by_gate)
+            for d, half in enumerate(halves)
+        ]
+        if products[0].dtype is not products[1].dtype:  # only one of them could exceed what float32 holds
+            products = [sums_of.float() for sums_of in products]
+        forward, backward = (sums_of.numpy() for sums_of in products)
+        step(forward, backward, scale, inputs, t, *utterances, *own)
+    if arithmetic.delta and site in arithmetic.delta.thresholds:
+        arithmetic.delta.record(site, active[:, :, torch.argsort(order).numpy()], cells)
+    return out

@@ -1,0 +1,65 @@
+"""The sizes of a network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from quant.networks.registry import CELLS
+from quant.sites.site import DIRECTIONS
+from simulators.inputs.errors import InputError
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A stack of bidirectional layers of one cell, and an output layer. Raises InputError for sizes that cannot be."""
+
+    cell: str
+    """Name of the cell."""
+    layers: int
+    """Recurrent layers."""
+    inputs: int = 23
+    """Features of a frame."""
+    cells: int = 550
+    """Cells of a layer and direction."""
+    projection: int | None = None
+    """Outputs of the projection between two layers; None for cells that have none."""
+    outputs: int = 117
+    """Scores of a frame: by default the monophone states of the embedded corpus."""
+
+    def __post_init__(self) -> None:
+        if self.projection is not None and not self._projects:
+            raise InputError(f"model geometry: projection: {self.projection!r}: networks of {self.cell} have none")
+        for name, value in self.to_dict().items():
+            if name != "cell" and (not isinstance(value, int) or value < 1):
+                raise InputError(f"model geometry: {name} is {value!r}: it must be a whole number of at least 1")
+
+    @property
+    def layer_inputs(self) -> tuple[int, ...]:
+        """Inputs of each recurrent layer."""
+        following = self.projection or DIRECTIONS * self.cells
+        return (self.inputs, *[following] * (self.layers - 1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What files hold: with the name of the cell, or with the projection where networks of the cell have one."""
+        names = ("inputs", "layers", "cells", "projection", "outputs")
+        if not self._projects:
+            names = ("cell", "inputs", "layers", "cells", "outputs")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def _projects(self) -> bool:
+        return CELLS.get(self.cell).default_projection is not None
+
+
+def geometry(cell: str, values: Mapping[str, Any]) -> Geometry:
+    """Sizes of a network of a cell, the cell's own ones where `values` has none, as in a recipe or in what `to_dict`
+    gave. Raises InputError for an unknown cell or size."""
+    chosen = CELLS.get(cell)
+    names = [field.name for field in fields(Geometry)]
+    for name, value in values.items():
+        if name not in names:
+            raise InputError(f"model geometry: {name}: no such size: there are {', '.join(names[1:])}")
+        if name == "cell" and value != cell:
+            raise InputError(f"model geometry: cell {value!r}: it must be {cell}, as beside it")
+    own = {"layers": chosen.default_layers, "projection": chosen.default_projection}
+    return Geometry(**{"cell": cell, **own, **values})

@@ -1,0 +1,1 @@
+"""Training runs: what `mohaq train` makes of a corpus, a checkpoint and its card."""

@@ -1,0 +1,105 @@
+"""Quantized weights and activations in every training pass, full-precision weights under them.
+
+Binary-connect (Courbariaux et al. 2015): products see weights and activations on the candidate's grids, gradients pass
+the rounding as if it were not there, and the optimiser moves the full-precision weights, which are what is kept. What
+is wider than a product (sums, gates, states) stays in floating point, for 16 bits do not change it. Grids of weights
+follow the weights.
+"""
+
+from typing import Any
+
+import torch
+
+from quant.arithmetic.calibration import Calibration
+from quant.arithmetic.clipping import Scheme, quantize_weights
+from quant.arithmetic.float_arithmetic import FloatArithmetic, Rounding
+from quant.arithmetic.grid import Grid
+from quant.networks.network import Network
+from quant.sites.candidate import FIXED_POINT_BITS, Bits
+
+REFRESH = 25
+"""Passes after which the grids of the weights are chosen again."""
+
+
+class OnGrid(torch.autograd.Function):
+    """Values on a grid, whose gradients are zero where they are clipped."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, grid: Grid) -> torch.Tensor:
+        codes = torch.mul(x, 1.0 / grid.step).round_()
+        inside = (codes >= grid.lowest) & (codes <= grid.highest)
+        ctx.save_for_backward(inside)
+        return codes.clamp_(grid.lowest, grid.highest).mul_(grid.step)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
+        (inside,) = ctx.saved_tensors
+        return grad * inside, None
+
+
+class WeightsOnGrid(torch.autograd.Function):
+    """Weights (M, K) on grids of steps (M, 1), with gradients that pass straight through, clipped weights' too."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: torch.Tensor, steps: torch.Tensor, lowest: int, highest: int) -> torch.Tensor:
+        return (weight / steps).round_().clamp_(lowest, highest).mul_(steps)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
+        return grad, None, None, None
+
+
+class StraightThrough(FloatArithmetic):
+    """Products on the candidate's grids in bfloat16, which holds codes of up to 8 bits exactly; differentiable."""
+
+    def __init__(self, network: Network, bits: Bits, calibration: Calibration, scheme: Scheme):
+        self._network = network
+        self._bits = bits
+        self._calibration = calibration
+        self._scheme = scheme
+        self._steps: dict[str, torch.Tensor] = {}
+        self._lowest: dict[str, int] = {}
+        self._passes = 0
+
+    def product(
+        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if site == self._network.sites[0].name:
+            self._follow_the_weights()
+        x = OnGrid.apply(x, self._grid(site))
+        w = self._rounded(site, weight)
+        if max(self._bits[site]) < FIXED_POINT_BITS:
+            # Whole codes are exact in bfloat16; their steps are put back behind the product.
+            grid, steps = self._grid(site), self._steps[site]
+            y = torch.nn.functional.linear((x / grid.step).bfloat16(), (w / steps).bfloat16()).float()
+            y = y * (steps[:, 0] * grid.step)
+        else:
+            y = torch.nn.functional.linear(x, w)
+        return y if bias is None else y + bias
+
+    def recurrent_weight(self, site: str, weight: torch.Tensor) -> torch.Tensor:
+        """The weights on their grid."""
+        return self._rounded(site, weight)
+
+    def recurrent_input(self, site: str) -> Rounding:
+        """The state on the site's grid, clipped states with gradients too."""
+        return self._grid(site).round
+
+    def _grid(self, site: str) -> Grid:
+        return self._calibration.grid(site, self._bits[site][1], self._scheme.activations)
+
+    def _rounded(self, site: str, weight: torch.Tensor) -> torch.Tensor:
+        highest = 2 ** (self._bits[site][0] - 1) - 1
+        rounded: torch.Tensor = WeightsOnGrid.apply(weight, self._steps[site], self._lowest[site], highest)
+        return rounded
+
+    def _follow_the_weights(self) -> None:
+        if self._passes % REFRESH == 0:
+            for site in self._network.sites:
+                bits = self._bits[site.name][0]
+                quantized = quantize_weights(self._network.get_parameter(site.name).detach(), bits, self._scheme)
+                self._steps[site.name] = quantized.steps[:, None]
+                # At 2 bits the grid may be -1, 0, 1: the lowest code is left out then.
+                used = bool((quantized.codes < 1 - 2 ** (bits - 1)).any())
+                self._lowest[site.name] = -(2 ** (bits - 1)) if used or bits > 2 else -1
+        self._passes += 1

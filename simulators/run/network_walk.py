@@ -1,0 +1,141 @@
+"""Many networks of equally many segments on one architecture: all walk through their segments in step, and what is new
+is run once however many have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.engine.program import Ints
+from simulators.run.segment_cache import AT_THE_BEGINNING, NOTHING_AHEAD, SegmentCache
+from simulators.run.simulation import Simulator
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One utterance of each of N candidates."""
+
+    cycles: Ints
+    """(N,) cycles."""
+    latency_ms: Floats
+    """(N,) ms."""
+    energy_uj: Floats
+    """(N,) µJ."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """How N candidates pass one segment of their networks, in P ways."""
+
+    which: Ints
+    """(N,) which of the ways below."""
+    number: Ints
+    """(P,) the segment's number."""
+    cycles: Ints
+    """(P,) cycles of the segment."""
+    layer_cycles: Ints
+    """(P, layers of the segment) cycles that are charged to each layer."""
+
+
+def simulate_networks(simulator: Simulator, numbers: Ints) -> Batch:
+    """Cycles and energy of networks, given by the numbers of their segments (N, segments)."""
+    cycles, energy_uj = np.zeros(len(numbers), np.int64), np.zeros(len(numbers))
+    for column in _walk(simulator.cache, numbers):
+        cycles += column.cycles[column.which]
+        # Layer by layer and component by component, in the order of a report, so that the figures are a report's to
+        # the last bit.
+        for of_layer in _energies_uj(simulator, column).T:
+            energy_uj += of_layer[column.which]
+    return Batch(cycles, cycles / simulator.arch.frequency_mhz / 1e3, energy_uj)
+
+
+def _energies_uj(simulator: Simulator, column: _Column) -> Floats:
+    """Energy by way and layer of the segment, (P, layers), in µJ."""
+    distinct, where = np.unique(column.number, return_inverse=True)
+    energies = [[list(of.values()) for of in simulator.energies_pj(number)] for number in distinct.tolist()]
+    most = max((len(of_layer) for of_segment in energies for of_layer in of_segment), default=0)
+    filled = [[of_layer + [0.0] * (most - len(of_layer)) for of_layer in of_segment] for of_segment in energies]
+    components = np.array(filled).reshape(len(distinct), column.layer_cycles.shape[1], most) * 1e-6
+    total = np.zeros(column.layer_cycles.shape)
+    for c in range(most):
+        total += components[where, :, c]
+    if simulator.leakage_mw:
+        total += simulator.leakage_mw * column.layer_cycles / simulator.arch.frequency_mhz * 1e-3
+    return total
+
+
+def _walk(cache: SegmentCache, numbers: Ints) -> list[_Column]:
+    """Take all candidates through their networks, segment by segment."""
+    n, count = numbers.shape
+    behind = np.full(n, NOTHING_AHEAD, np.int64)
+    aheads = np.empty_like(numbers)
+    for g in range(count - 1, -1, -1):
+        aheads[:, g] = behind
+
+        def look(row: int, g: int = g, behind: Ints = behind) -> int:
+            return cache.lookahead(int(numbers[row, g]), int(behind[row]))
+
+        behind = for_each_distinct([numbers[:, g], behind], look)
+    state = np.full(n, AT_THE_BEGINNING, np.int64)
+    columns = []
+    for g in range(count if n else 0):
+        which, first = combined([numbers[:, g], aheads[:, g], state])
+        met = numbers[first, g]
+        timings = [
+            cache.timing(*key)
+            for key in zip(met.tolist(), aheads[first, g].tolist(), state[first].tolist(), strict=True)
+        ]
+        state = np.array([timing.state for timing in timings], np.int64)[which]
+        cycles = np.array([timing.cycles for timing in timings], np.int64)
+        columns.append(_Column(which, met, cycles, np.array([timing.layer_cycles for timing in timings], np.int64)))
+    return columns
+
+
+def for_each_distinct(columns: Sequence[Ints], make: Callable[[int], int]) -> Ints:
+    """make(row) of the first row with each combination of the columns' values, for every row."""
+    code, first = combined(columns)
+    values = np.array([make(row) for row in first.tolist()], np.int64)
+    return values[code] if len(values) else code
+
+
+FEW = 48
+"""Rows up to which a dictionary is quicker than arrays."""
+
+DENSE = 1 << 20
+"""Values up to which a table is quicker than sorting."""
+
+
+def combined(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Which combination of the columns' values, any whole numbers, each row has, counted from 0, and the first row that
+    has each."""
+    if len(columns[0]) <= FEW:
+        numbers: dict[tuple[int, ...], int] = {}
+        rows = list(zip(*[column.tolist() for column in columns], strict=True))
+        which = [numbers.setdefault(row, len(numbers)) for row in rows]
+        return np.array(which, np.int64), np.array([which.index(n) for n in range(len(numbers))], np.int64)
+    code = np.zeros(len(columns[0]), np.int64)
+    first = code[:0]
+    for column in columns:
+        if column.min() < 0 or column.max() >= DENSE:
+            column = np.unique(column, return_inverse=True)[1]
+        code, first = _dense(code * (int(column.max()) + 1) + column)  # small numbers: they do not overflow
+    return code, first
+
+
+def _dense(values: Ints) -> tuple[Ints, Ints]:
+    """(N,) values, not negative, as numbers from 0 in the same order, and the first row that has each."""
+    size = int(values.max(initial=0)) + 1
+    if size > DENSE:
+        _, first, code = np.unique(values, return_index=True, return_inverse=True)
+        return code, first
+    there = np.zeros(size, np.int64)
+    there[values] = 1
+    code = (np.cumsum(there) - 1)[values]
+    first = np.empty(int(there.sum()), np.int64)
+    first[code[::-1]] = np.arange(len(values) - 1, -1, -1)  # the last that is written stays
+    return code, first

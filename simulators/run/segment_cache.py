@@ -1,0 +1,163 @@
+"""Segments and their timings, each made once.
+
+A segment's timing depends on its tasks, on how much of it was started ahead, and on what may be started of the segments
+after it, and on nothing else. So timings are kept: a network that differs from an earlier one in one layer costs one or
+two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import Lock
+from typing import Generic, NamedTuple, TypeVar
+
+from simulators.engine.fast import PrefetchState, run_segment
+from simulators.inputs.errors import LoweringError
+from simulators.lowering.platform import platform_named
+from simulators.lowering.segments import PrefetchTask, Segment, lookahead, program_with_lookahead
+from simulators.run.report import layer_cycles
+from simulators.workloads.operations import Layer
+
+Value = TypeVar("Value", bound=Hashable)
+
+NOTHING_AHEAD = 0
+"""The number of the empty lookahead."""
+AT_THE_BEGINNING = 0
+"""The number of the prefetch state in which nothing was started ahead."""
+
+CACHES = 16
+"""For how many `tasks_key`s segments and timings are kept: searches and sweeps come back to each."""
+
+
+class TimedSegment(NamedTuple):
+    """One segment among its neighbours, from when all before it is complete to when all of it is."""
+
+    cycles: int
+    charged: tuple[int, ...]
+    """Cycles by kind."""
+    layer_cycles: list[int]
+    """Cycles that are charged to each layer of the segment."""
+    state: int
+    """Number of the prefetch state at the end."""
+
+
+class SegmentCache:
+    """Segments and timings of the architectures of a platform whose tasks do not differ. All are known by numbers.
+
+    Several threads may use one: numbers are given under a lock, and what two threads make at once is equal. A network
+    whose layers and neighbours were met costs a hundredth of one that is new (`benchmarks/candidate.py`).
+    """
+
+    def __init__(self, platform: str):
+        self.platform = platform
+        self.machine = platform_named(platform).machine
+        self._lock = Lock()
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._segments: list[tuple[Segment, tuple[Layer, ...]]] = []
+        self._lookahead_numbers: dict[tuple[int, int], int] = {}
+        self._lookaheads = _Numbered[tuple[PrefetchTask, ...]](self._lock, ())
+        self._states = _Numbered[PrefetchState](self._lock, PrefetchState())
+        self._timings: dict[tuple[int, int, int], TimedSegment] = {}
+
+    def number(self, key: tuple[object, ...], layers: Sequence[Layer], make: Callable[[], Segment]) -> int:
+        """The number of a segment, which is made if it is new."""
+        number = self._numbers.get(key)
+        if number is None:
+            segment = make()
+            with self._lock:
+                number = self._numbers.get(key)
+                if number is None:
+                    self._segments.append((segment, tuple(layers)))
+                    number = self._numbers[key] = len(self._segments) - 1
+        return number
+
+    def segment(self, number: int) -> Segment:
+        """A segment by its number."""
+        return self._segments[number][0]
+
+    def layers(self, number: int) -> tuple[Layer, ...]:
+        """The layers that a segment was first made for: all others have their shapes."""
+        return self._segments[number][1]
+
+    def lookahead(self, number: int, behind: int) -> int:
+        """The number of what may be started ahead of a segment with another lookahead behind it; equal ones have equal
+        numbers."""
+        key = (number, behind)
+        ahead = self._lookahead_numbers.get(key)
+        if ahead is None:
+            ahead = self._lookaheads.number(lookahead(self.segment(number), self._lookaheads[behind]))
+            self._lookahead_numbers[key] = ahead
+        return ahead
+
+    def lookaheads(self, numbers: Sequence[int]) -> list[int]:
+        """For each segment of a network, the number of what may be started ahead of those that follow it."""
+        behind = [NOTHING_AHEAD]
+        for number in reversed(numbers[1:]):
+            behind.append(self.lookahead(number, behind[-1]))
+        return behind[::-1]
+
+    def timing(self, number: int, lookahead: int, state: int) -> TimedSegment:
+        """Run a segment with a lookahead behind it from a prefetch state, or remember how it ran."""
+        key = (number, lookahead, state)
+        timing = self._timings.get(key)
+        if timing is None:
+            segment = self.segment(number)
+            program = program_with_lookahead(segment, self.machine.prefetch_queue, self._lookaheads[lookahead])
+            with lowering_of(self.platform, self.layers(number)):
+                ran = run_segment(self.machine, program, len(segment.program.repeat), self._states[state])
+            of_layers = layer_cycles(segment.works, ran.charged)
+            timing = TimedSegment(ran.cycles, ran.charged, of_layers, self._states.number(ran.prefetch))
+            self._timings[key] = timing
+        return timing
+
+    def run(self, numbers: Sequence[int]) -> list[TimedSegment]:
+        """A network's segments one after the other."""
+        state, timings = AT_THE_BEGINNING, []
+        for number, ahead in zip(numbers, self.lookaheads(numbers), strict=True):
+            timings.append(self.timing(number, ahead, state))
+            state = timings[-1].state
+        return timings
+
+    def forget_timings(self) -> None:
+        """Keep the segments only."""
+        self._timings.clear()
+
+
+class _Numbered(Generic[Value]):
+    """Distinct values, numbered in the order in which they come."""
+
+    def __init__(self, lock: Lock, first: Value):
+        self._lock = lock
+        self._values = [first]
+        self._numbers = {first: 0}
+
+    def __getitem__(self, number: int) -> Value:
+        return self._values[number]
+
+    def number(self, value: Value) -> int:
+        """The number of a value, a new one if it is new."""
+        number = self._numbers.get(value)
+        if number is None:
+            with self._lock:
+                number = self._numbers.get(value)
+                if number is None:
+                    self._values.append(value)
+                    number = self._numbers[value] = len(self._values) - 1
+        return number
+
+
+@lru_cache(maxsize=CACHES)
+def shared_cache(platform: str, key: Hashable) -> SegmentCache:
+    """What the architectures of a platform with that `tasks_key` share."""
+    return SegmentCache(platform)
+
+
+@contextmanager
+def lowering_of(platform: str, layers: Sequence[Layer]) -> Iterator[None]:
+    """A defect that is found inside is that platform's, and of these layers."""
+    try:
+        yield
+    except LoweringError as error:
+        raise type(error)(f"platform {platform}: {', '.join(layer.name for layer in layers)}: {error}") from None
