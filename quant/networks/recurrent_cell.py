@@ -15,7 +15,7 @@ from quant.networks.cell_layer import CellLayer, LayerParameters
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
 from quant.sites.site import Site
-from simulators.workloads.trace import ElementwiseOp
+from simulators.workloads.operations import ElementwiseOp
 
 
 class RecurrentCell(ABC):

@@ -4,7 +4,7 @@ files."""
 from quant.networks.recurrent_cell import RecurrentCell
 from simulators.inputs.errors import InputError
 from simulators.inputs.registry import Registry
-from simulators.workloads.trace import ELEMENTWISE_OPS
+from simulators.workloads.operations import ELEMENTWISE_OPS
 
 DEFAULT_CELL = "sru"
 """What `mohaq train` trains unless another is named."""

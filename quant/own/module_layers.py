@@ -11,7 +11,7 @@ from quant.networks.lstm import LSTM
 from quant.own.recurrent_layers import Recurrent
 from quant.sites.site import Direction, Role, Site
 from simulators.inputs.errors import InputError
-from simulators.workloads.trace import ElementwiseOp
+from simulators.workloads.operations import ElementwiseOp
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.LSTM, nn.GRU, Recurrent)
 """Modules whose weights are sites."""

@@ -18,7 +18,7 @@ from quant.sites.candidate import Bits
 from quant.sites.site import Site
 from simulators import Conv2d, Elementwise, Matmul
 from simulators.inputs.errors import InputError
-from simulators.workloads.trace import ElementwiseOp
+from simulators.workloads.operations import ElementwiseOp
 
 AnyLayer = Matmul | Conv2d | Elementwise
 
