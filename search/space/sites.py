@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from quant.sites.candidate import Bits
-from simulators import Conv2d, Matmul, Trace
+from simulators import Trace
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class SearchSite:
     inputs: int
     """Columns of its weight matrix (K of the GEMM), which one result is summed over; 0 without weights."""
     macs: int
-    """Multiply-accumulates with these weights in one utterance."""
+    """Multiply-accumulates at its widths in one utterance."""
 
     @property
     def weights(self) -> int:
@@ -34,7 +34,8 @@ def search_sites(
     `pairs` are the legal (weight bits, activation bits); `trace` is that of a candidate.
     """
     narrow, wide = min(pairs), max(pairs)
-    by_weights = narrow[0] != wide[0]
+    # What a site sets is the operand of weights where the pairs differ in it, and the activations' otherwise.
+    operand = 0 if narrow[0] != wide[0] else 1
     base = dict.fromkeys(names, wide)
     layers = trace(base).layers
     sites = []
@@ -43,12 +44,10 @@ def search_sites(
         own = [
             layer
             for layer, other in zip(layers, changed, strict=True)
-            if isinstance(layer, Matmul | Conv2d)
-            and (
-                layer.weight_bits != other.weight_bits if by_weights else layer.activation_bits != other.activation_bits
-            )
+            if layer.is_product and layer.operand_bits[operand] != other.operand_bits[operand]
         ]
-        outputs = sum(layer.out_features if isinstance(layer, Matmul) else layer.out_channels for layer in own)
-        weights = sum(layer.weights for layer in own)
+        weights = sum(layer.parameters for layer in own)
+        gemms = [gemm for layer in own if layer.parameters and (gemm := layer.as_gemm())]
+        outputs = sum(gemm.m * gemm.products for gemm in gemms)
         sites.append(SearchSite(name, outputs, weights // outputs if outputs else 0, sum(layer.macs for layer in own)))
     return tuple(sites)
