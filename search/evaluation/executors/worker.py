@@ -43,12 +43,15 @@ class Source:
     """That of the data that the model is evaluated on."""
     code: str
     """Digest of the code that decides the model's errors."""
+    installed_code: str
+    """Digest of that code without a script's own, which is sent with the model: what a worker has by itself."""
     plugins: tuple[Plugin, ...] = field(default_factory=plugins.loaded)
 
     @classmethod
     def of(cls, model: Model, make: MakeModel | None = None) -> "Source":
         """The source of a model at hand, and how another process makes it; without `make`, the model is pickled."""
-        return cls(make or _Given(model), model.digest, model.data_digest, code_of(model).digest())
+        code = code_of(model).digest()
+        return cls(make or _Given(model), model.digest, model.data_digest, code, _installed_code(model))
 
     @property
     def key(self) -> str:
@@ -57,7 +60,8 @@ class Source:
 
     def __reduce__(self) -> tuple[Callable[..., "Source"], tuple[Any, ...]]:
         # In the order in which they are read: what runs the plugins stands before what may need them.
-        return _restored, (_SentPlugins(self.plugins), self.make, self.digest, self.data_digest, self.code)
+        digests = self.digest, self.data_digest, self.code, self.installed_code
+        return _restored, (_SentPlugins(self.plugins), self.make, digests)
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,14 @@ def _run_all(sent: tuple[Plugin, ...]) -> tuple[Plugin, ...]:
     return sent
 
 
-def _restored(sent: tuple[Plugin, ...], make: MakeModel, digest: str, data_digest: str, code: str) -> Source:
-    return Source(make, digest, data_digest, code, sent)
+def _restored(sent: tuple[Plugin, ...], make: MakeModel, digests: tuple[str, str, str, str]) -> Source:
+    return Source(make, *digests, sent)
+
+
+def _installed_code(model: Model) -> str:
+    """See `Source.installed_code`: `__main__` is another file in every process."""
+    code = code_of(model)
+    return code._replace(modules=tuple(module for module in code.modules if module != "__main__")).digest()
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ def loaded(source: Source) -> Model:
     with _at_once:
         if source.key not in _models:
             model = source.make()
-            if source.code != code_of(model).digest():
+            if source.installed_code != _installed_code(model):
                 raise InputError("a worker runs another version of mohaq's code than this search: restart the workers")
             for what, ours, theirs in (("model", model.digest, source.digest),
                                        ("data", model.data_digest, source.data_digest)):  # fmt: skip
