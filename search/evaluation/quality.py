@@ -13,7 +13,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Cost:
-    """PointFigures of a candidate that need no speech: simulated for one utterance, and MOHAQ's closed forms."""
+    """What is known of a candidate without speech: simulated for one utterance, and MOHAQ's closed forms."""
 
     cycles: int
     """Of one utterance."""

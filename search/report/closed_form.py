@@ -42,7 +42,8 @@ class Disagreement:
 def front(first: Floats, second: Floats) -> list[int]:
     """Positions of the points that no other dominates (both minimised), by rising first; of equal ones all."""
     rows = non_dominated(np.stack([first, second], axis=1))
-    return rows[np.lexsort((second[rows], first[rows]))].tolist()
+    ordered: list[int] = rows[np.lexsort((second[rows], first[rows]))].tolist()
+    return ordered
 
 
 def disagreement(error: Floats, speedup: Floats, latency_ms: Floats) -> Disagreement:

@@ -58,7 +58,8 @@ def share(points: Floats, bounds: Bounds) -> float:
     if not len(points):
         return 0.0
     indicator = HV(ref_point=np.full(points.shape[1], REFERENCE))
-    return float(indicator(bounds.normalised(points))) / REFERENCE ** points.shape[1]
+    volume = float(indicator(bounds.normalised(points)))
+    return volume / float(REFERENCE ** points.shape[1])
 
 
 def growth(points: Floats, counted: Sequence[bool], bounds: Bounds) -> tuple[list[int], list[float]]:

@@ -120,7 +120,7 @@ class Dask:
         A task that Dask forgets to run again after a death, all workers being idle, is submitted anew.
         """
         waiting = deque(groups)
-        futures: dict[Future, Group] = {}
+        futures: dict[Future[Recognised], Group] = {}
         idle = 0
         try:
             while waiting or futures:
