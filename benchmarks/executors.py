@@ -12,12 +12,13 @@ import time
 
 import numpy as np
 
-from quant import homogeneous, load_model
+from quant import Bits, homogeneous, load_model
 from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.executors.pool import Pool
 from search.evaluation.executors.worker import Recognised, Recognition, Source, limit_threads
-from search.settings.experiment import Experiment, ExperimentModel
-from search.space.genome import Bits, Genome
+from search.evaluation.experiment_model import ExperimentModel
+from search.settings.experiment import Experiment
+from search.space.genome import Genome
 from simulators import load_arch
 
 CANDIDATES, WORKERS = 20, 2

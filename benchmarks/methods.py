@@ -13,7 +13,7 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from pymoo.indicators.hv import Hypervolume
@@ -21,10 +21,10 @@ from pymoo.indicators.hv import Hypervolume
 from quant import load_model
 from search import Experiment, Run, run
 from search.evaluation.ledger import LEDGER_FILE
-from search.settings.experiment import Method
+from search.methods import METHODS
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    method: {"method": method, "seed_neighbours": False} for method in get_args(Method)
+    method: {"method": method, "seed_neighbours": False} for method in METHODS.names()
 }
 VARIANTS |= {f"{method}+neighbours": {"method": method, "seed_neighbours": True} for method in ("nsga2", "surrogate")}
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from quant import Recogniser, load_model
 from quant.evaluation.prefix_cache import PrefixCache
+from quant.sites.candidate import Bits
 from search import Experiment, run
-from search.space.genome import Bits
 
 Group = Sequence[Bits]
 

@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 
 from quant import load_model
 from search import Experiment, Run, run
+from search.evaluation.beacon_files import BEACON_FOLDER
 from search.evaluation.ledger import LEDGER_FILE
 from search.runs.driver import BASELINE_BITS
 from search.runs.mohaq_claims import claims_of
-from search.runs.run_folder import BEACON_FOLDER
 
 EXPERIMENTS = ["mohaq-1-memory", "mohaq-2-silago", "mohaq-2-silago-simulated", "mohaq-3-bitfusion",
                "mohaq-3-bitfusion-simulated", "mohaq-3-bitfusion-beacons",

@@ -54,7 +54,7 @@ COMMANDS = (
     "from simulators import *; print(simulate(load_trace('lstm-128-8bit'), load_arch('bitfusion')).cycles)",
     "import sys; sys.argv[1:] = ['simulate', 'lstm-128-8bit', '--arch', 'bitfusion']; import mohaq; mohaq.main()",
     "import sys; sys.argv[1:] = ['simulate', 'lenet-5', '--arch', 'bitfusion', '--model', 'published']; import mohaq; mohaq.main()",
-    "from quant.speech import scoring; from quant.arithmetic import kernels; from search.codesign.dominance import non_dominated",
+    "from quant.speech import scoring; from quant.arithmetic import kernels; from search.objectives.dominance import non_dominated",
 )
 
 

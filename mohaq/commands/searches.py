@@ -41,7 +41,7 @@ def search(
     settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
     with _executor(workers, dask, scheduler) as executor, SearchDisplay() as display:
         if settings.hardware:
-            from search.codesign.genes import search_hardware
+            from search.codesign.hardware_search import search_hardware
             from search.codesign.sweep_display import print_sweep
 
             found = search_hardware(settings, output, resume=resume, progress=display, executor=executor)

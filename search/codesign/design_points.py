@@ -14,15 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quant.sites.candidate import name_of
-from search.codesign.dominance import non_dominated
-from search.evaluation.evaluator import Quality
+from quant.sites.candidate import Bits, name_of
+from search.evaluation.model import Model
+from search.evaluation.quality import Quality
+from search.objectives import Floats, Objective, PointFigures
+from search.objectives.dominance import non_dominated
+from search.objectives.objective import minimised_values
+from search.objectives.registry import columns_of
+from search.runs.rows import objective_rows
 from search.settings.experiment import Experiment
-from search.space.genome import Bits
 from search.space.hardware_variants import Hardware
 from simulators.engine.program import Ints
-
-Floats = NDArray[np.float64]
+from simulators.inputs.errors import InputError
 
 NOT_OFFERED = "bits that the hardware does not offer"
 OVER_MEMORY = "over the memory limit"
@@ -57,8 +60,9 @@ class CoDesign:
     folder: Path
     hardware: Hardware
     candidates: tuple[Bits, ...]
+    """(N,)"""
     qualities: tuple[Quality | None, ...]
-    """By candidate; None where it was not evaluated."""
+    """(N,); None where a candidate was not evaluated."""
     memory_mib: Floats
     """(N,)"""
     error_limit: float | None
@@ -75,7 +79,7 @@ class CoDesign:
     """By variant: reason → how many candidates it could not take."""
     evaluated: int
     """Model evaluations that this process computed."""
-    model: Any
+    model: Model
 
     @cached_property
     def area_mm2(self) -> Floats:
@@ -85,8 +89,9 @@ class CoDesign:
     @cached_property
     def latency_ms(self) -> Floats:
         """(P,)"""
-        frequency = np.array([v.arch.frequency_mhz for v in self.hardware])
-        return self.cycles / frequency[self.variant] / 1e3
+        frequency_mhz = np.array([v.arch.frequency_mhz for v in self.hardware])
+        latency: Floats = self.cycles / frequency_mhz[self.variant] / 1e3
+        return latency
 
     @cached_property
     def error(self) -> Floats:
@@ -94,16 +99,45 @@ class CoDesign:
         return np.array([np.nan if q is None else q.error for q in self.qualities])
 
     @cached_property
+    def error_plain(self) -> Floats:
+        """(N,) percent over all speakers, NaN where it was not evaluated."""
+        return np.array([np.nan if q is None else q.error_plain for q in self.qualities])
+
+    def figures(self, rows: Ints | slice = slice(None)) -> PointFigures:
+        """All that is known of some points, or of all, (P,). MOHAQ's closed forms know no variants of hardware."""
+        candidate, variant = self.candidate[rows], self.variant[rows]
+        unknown = np.broadcast_to(np.nan, len(candidate))
+        return PointFigures(
+            error=self.error[candidate],
+            error_plain=self.error_plain[candidate],
+            cycles=self.cycles[rows].astype(np.float64),
+            latency_ms=self.latency_ms[rows],
+            energy_uj=self.energy_uj[rows],
+            memory_mib=self.memory_mib[candidate],
+            area_mm2=self.area_mm2[variant],
+            mohaq_speedup=unknown,
+            mohaq_energy_uj=unknown,
+        )
+
+    @cached_property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What is optimised."""
+        return self.experiment.resolved_objectives
+
+    @cached_property
+    def columns(self) -> tuple[Objective, ...]:
+        """What files have columns of."""
+        return columns_of(self.experiment.objectives, of_variants=True)
+
+    @cached_property
     def values(self) -> Floats:
-        """(P, objectives), all minimised."""
-        columns = {
-            "error": lambda: self.error[self.candidate],
-            "latency": lambda: self.latency_ms,
-            "energy": lambda: self.energy_uj,
-            "memory": lambda: self.memory_mib[self.candidate],
-            "area": lambda: self.area_mm2[self.variant],
-        }
-        return np.stack([columns[name]() for name in self.experiment.objectives], axis=1)
+        """(P, objectives), all minimised. Raises InputError for an objective that gives no number."""
+        values = minimised_values(self.objectives, self.figures())
+        for objective, column in zip(self.objectives, values.T, strict=True):
+            if not np.isfinite(column).all():
+                wrong = column[~np.isfinite(column)][0]
+                raise InputError(f"objective {objective.name}: {wrong} for a point within all limits: not a number")
+        return values
 
     @cached_property
     def fronts(self) -> list[Ints]:
@@ -128,22 +162,19 @@ class CoDesign:
                 counts[kind_of(message)] += count
         return dict(counts.most_common())
 
-    def describe(self, row: int) -> dict[str, Any]:
-        """A point as a flat row; units in the names, error rates in percent."""
-        candidate, variant = int(self.candidate[row]), self.hardware.variants[self.variant[row]]
-        quality = self.qualities[candidate]
-        return {
-            "variant": variant.number,
-            "hardware": variant.name,
-            "error": None if quality is None else round(quality.error, 4),
-            "error_plain": None if quality is None else round(quality.error_plain, 4),
-            "latency_ms": float(self.latency_ms[row]),
-            "energy_uj": float(self.energy_uj[row]),
-            "area_mm2": variant.area_mm2,
-            "memory_mib": round(float(self.memory_mib[candidate]), 4),
-            "cycles": int(self.cycles[row]),
-            "bits": name_of(self.candidates[candidate]),
-        }
+    def describe(self, rows: Ints) -> list[dict[str, Any]]:
+        """Points as flat rows; units in the names, error rates in percent."""
+        values = objective_rows(self.columns, self.figures(rows))
+        return [
+            {
+                "variant": int(self.variant[row]),
+                "hardware": self.hardware.variants[self.variant[row]].name,
+                **of_objectives,
+                "cycles": int(self.cycles[row]),
+                "bits": name_of(self.candidates[self.candidate[row]]),
+            }
+            for row, of_objectives in zip(rows.tolist(), values, strict=True)
+        ]
 
     def _ordered(self, rows: Ints) -> Ints:
         keys: Sequence[Any] = [self.candidate[rows], self.variant[rows], *self.values[rows].T[::-1]]

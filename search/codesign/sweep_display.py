@@ -14,10 +14,12 @@ from rich.table import Table
 
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep_outputs import results_of
-from search.runs.search_display import WIDTH_IN_FILES, SearchDisplay
+from search.runs.search_display import SearchDisplay, cells, console_of, pairs_of, shown_objectives, sites_of
 
 MOST_ROWS = 30
 """Points of the joint front that are printed; all are in the file."""
+ALWAYS = ("error", "latency", "energy", "area")
+"""Objectives that the table of a front has a column of, besides the experiment's own."""
 
 
 class SweepDisplay(SearchDisplay):
@@ -28,16 +30,19 @@ class SweepDisplay(SearchDisplay):
         self._simulating = False
 
     def started(self, candidates: int) -> None:
+        """Begin the bar of errors."""
         super().started(candidates)
         assert self._task is not None
         self._bar.update(self._task, description="errors")
 
     def searching(self, number: int, variants: int) -> None:
+        """Say which variant is searched."""
         if self._task is None:
             self._task = self._bar.add_task("searching", total=variants)
         self._bar.update(self._task, completed=number, description=f"searching on variant {number + 1}/{variants}")
 
     def simulating(self, done: int, variants: int, candidates: int) -> None:
+        """Begin the bar of variants, or move it on."""
         if not self._simulating:
             self._simulating = True
             self._task = self._bar.add_task(f"variants, {candidates} candidates each", total=variants)
@@ -54,30 +59,20 @@ def print_sweep(result: CoDesign, console: Console | None = None) -> None:
 def print_results(
     content: dict[str, Any], folder: Path, console: Console | None = None, evaluated_now: int | None = None
 ) -> None:
-    """As `print_sweep`, of what `sweep.json` holds."""
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(file=console.file, width=WIDTH_IN_FILES)
+    """What `print_sweep` prints, from the content of `sweep.json`."""
+    console = console_of(console)
     experiment, rows = content["experiment"], content["front"]
     shown = rows if len(rows) <= MOST_ROWS else [rows[i * len(rows) // MOST_ROWS] for i in range(MOST_ROWS)]
-    sites = " ".join(part.split("=")[0] for part in rows[0]["bits"].split(",")) if rows else ""
     names = short_names(content["hardware"])
+    objectives = shown_objectives(experiment["objectives"], ALWAYS, of_variants=True)
     title = f"Joint Pareto front of {experiment['name']}: {', '.join(experiment['objectives'])}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for column in ("", "error %", "ms", "µJ", "mm²"):
-        table.add_column(column, justify="right", no_wrap=True)
+    for heading in ("", *(objective.heading for objective in objectives)):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("hardware: what differs", overflow="fold")
-    table.add_column(f"weights x activations: {sites}", overflow="fold")
+    table.add_column(f"weights x activations: {sites_of(rows)}", overflow="fold")
     for row in shown:
-        table.add_row(
-            row["solution"],
-            "" if row["error"] is None else f"{row['error']:.2f}",
-            f"{row['latency_ms']:.3f}",
-            f"{row['energy_uj']:,.0f}",
-            "" if row["area_mm2"] is None else f"{row['area_mm2']:.2f}",
-            names[row["variant"]],
-            " ".join(part.split("=")[1] for part in row["bits"].split(",")),
-        )
+        table.add_row(row["solution"], *cells(row, objectives), names[row["variant"]], pairs_of(row))
     console.print(table)
     if len(shown) < len(rows):
         console.print(f"{len(shown)} of {len(rows)} points, evenly taken; all: {folder / 'sweep.csv'}",

@@ -18,10 +18,13 @@ import numpy as np
 from quant.sites.candidate import name_of
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep_plot import draw_sweep
+from search.objectives.registry import other_than_built_in
+from search.runs.identity import Identity
+from search.runs.run_folder import CODESIGN
 from search.runs.search_outputs import csv_of, record_of
+from simulators.engine.program import Ints
 from simulators.inputs.files import write_whole
 
-RESULTS_FILE = "sweep.json"
 POINTS_FILE = "points.npz"
 
 ARRAYS = (
@@ -30,6 +33,9 @@ ARRAYS = (
     "candidates", "error", "error_plain", "memory_mib",  # by candidate
     "front",  # positions of the joint front's points
 )  # fmt: skip
+"""Arrays of `points.npz`; a plugin's objective has one more by point, named as its column."""
+BEST = ("error", "latency", "energy")
+"""Objectives of which each variant's best is listed, besides those of plugins."""
 
 
 def results_of(result: CoDesign) -> dict[str, Any]:
@@ -41,14 +47,14 @@ def results_of(result: CoDesign) -> dict[str, Any]:
         "candidates": len(result.candidates),
         "points": len(result.variant),
         "left_out": result.reasons(),
-        "front": [{"solution": f"{i:03d}", **result.describe(int(row))} for i, row in enumerate(result.front)],
+        "front": [{"solution": f"{i:03d}", **row} for i, row in enumerate(result.describe(result.front))],
         "hardware": _variants(result),
     }
 
 
-def write_sweep(result: CoDesign, identity: dict[str, Any], command: str = "sweep") -> None:
+def write_sweep(result: CoDesign, identity: Identity, command: str = "sweep") -> None:
     """Write everything, each file whole or not at all, the results last."""
-    folder, fronts = result.folder, [result.describe(int(row)) for rows in result.fronts for row in rows]
+    folder, fronts = result.folder, result.describe(np.concatenate([np.zeros(0, np.int64), *result.fronts]))
     with ThreadPoolExecutor(1) as beside:  # a million points take a second to compress, and leave Python to others
         points = beside.submit(_points, result)
         content, picture = results_of(result), draw_sweep(result)
@@ -58,33 +64,41 @@ def write_sweep(result: CoDesign, identity: dict[str, Any], command: str = "swee
     write_whole(folder / "sweep.png", picture)
     write_whole(folder / "run.yaml", record_of(identity, command).encode())
     write_whole(folder / "sweep.csv", _csv(content["front"]).encode())
-    write_whole(folder / RESULTS_FILE, (json.dumps(content, indent=1) + "\n").encode())
+    write_whole(folder / CODESIGN.results_file, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _variants(result: CoDesign) -> list[dict[str, Any]]:
     """A row a variant. Points on the joint front say how often it is worth its area."""
     joint = np.bincount(result.variant[result.front], minlength=len(result.hardware)).tolist()
     points = np.bincount(result.variant, minlength=len(result.hardware)).tolist()
-    rows = []
-    for variant, front in zip(result.hardware, result.fronts, strict=True):
-        errors = result.error[result.candidate[front]]
-        rows.append(
-            {
-                "variant": variant.number,
-                "hardware": variant.name,
-                "arch": variant.arch.name,
-                "changes": dict(variant.changes),
-                "area_mm2": variant.area_mm2,
-                "points": points[variant.number],
-                "front": len(front),
-                "joint_front": joint[variant.number],
-                "lowest_error": None if np.isnan(errors).all() else round(float(np.nanmin(errors)), 4),
-                "lowest_latency_ms": float(result.latency_ms[front].min()) if len(front) else None,
-                "lowest_energy_uj": float(result.energy_uj[front].min()) if len(front) else None,
-                "left_out": dict(result.left_out.get(variant.number, {})),
-            }
-        )
-    return rows
+    return [
+        {
+            "variant": variant.number,
+            "hardware": variant.name,
+            "arch": variant.arch.name,
+            "changes": dict(variant.changes),
+            "area_mm2": variant.area_mm2,
+            "points": points[variant.number],
+            "front": len(front),
+            "joint_front": joint[variant.number],
+            **_best(result, front),
+            "left_out": dict(result.left_out.get(variant.number, {})),
+        }
+        for variant, front in zip(result.hardware, result.fronts, strict=True)
+    ]
+
+
+def _best(result: CoDesign, front: Ints) -> dict[str, float | None]:
+    """The best value of each objective among some points."""
+    shown = {*BEST, *(objective.name for objective in other_than_built_in(result.experiment.objectives))}
+    figures, best = result.figures(front), {}
+    for objective in (objective for objective in result.columns if objective.name in shown):
+        values = objective.values(figures)
+        known = values[~np.isnan(values)]
+        value = None if not len(known) else float(known.max() if objective.maximised else known.min())
+        name = f"{'highest' if objective.maximised else 'lowest'}_{objective.column}"
+        best[name] = value if value is None or objective.digits is None else round(value, objective.digits)
+    return best
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -104,12 +118,17 @@ def _points(result: CoDesign) -> bytes:
         "area_mm2": result.area_mm2,
         "candidates": np.array([name_of(bits) for bits in result.candidates]),
         "error": result.error,
-        "error_plain": np.array([np.nan if q is None else q.error_plain for q in result.qualities]),
+        "error_plain": result.error_plain,
         "memory_mib": result.memory_mib,
         "front": result.front,
     }
+    others = other_than_built_in(result.experiment.objectives)
+    if others:
+        figures = result.figures()
+        arrays |= {objective.column: objective.values(figures) for objective in others}
     content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **{name: arrays[name] for name in ARRAYS})
+    names = (*ARRAYS, *(objective.column for objective in others))
+    np.savez_compressed(content, allow_pickle=False, **{name: arrays[name] for name in names})
     return content.getvalue()
 
 

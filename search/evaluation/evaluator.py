@@ -1,49 +1,20 @@
 """What a candidate costs and how well it recognises: from the ledger where it is known, else computed and recorded."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
-from typing import Any
 
-from quant.sites.candidate import name_of
+from quant.sites.candidate import Bits, name_of
 from search.evaluation.executors.executor import Died, Executor
 from search.evaluation.executors.worker import Recognition, Source
 from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.model import Model
-from search.space.genome import Bits
+from search.evaluation.progress import OnQuality
+from search.evaluation.quality import Cost, Quality
+from search.objectives.figures import FIGURE_PLATFORMS
 from simulators import Arch, Trace, simulate_batch
-from simulators.closed_forms.mohaq import CLOSED_FORM_PLATFORMS, memory_mib, silago_energy_uj, speedup
+from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
 from simulators.run.cost_code import cost_code
-
-SIMULATED = ("cycles", "latency_ms", "energy_uj")
-"""Figures of a cost that the ledger keeps; the closed forms are computed from the trace."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Figures that need no speech: simulated for one utterance, and MOHAQ's closed forms."""
-
-    cycles: int
-    latency_ms: float
-    energy_uj: float
-    memory_mib: float
-    mohaq_speedup: float | None
-    """None on platforms of which MOHAQ has no closed form."""
-    mohaq_energy_uj: float | None
-    """A frame's, by MOHAQ's closed form; None but on SiLago."""
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Phone error rates in percent. `error` is the objective, the largest over the subsets of speakers; `error_plain`
-    that of all."""
-
-    error: float
-    error_plain: float
-    beacon: str = ""
-    """Whose parameters it was reached with: a beacon's candidate, or empty for the original ones."""
-    error_original: float | None = None
-    """What `error` is with the original parameters, where it was reached with a beacon's."""
 
 
 class Evaluator:
@@ -67,19 +38,21 @@ class Evaluator:
 
     @cached_property
     def errors_of(self) -> ErrorsOf:
-        """Under which the ledger has this model's errors."""
+        """The key under which the ledger has this model's errors."""
         return errors_of(self.model)
 
     @cached_property
     def costs_of(self) -> CostsOf:
-        """Under which the ledger has this architecture's costs."""
+        """The key under which the ledger has this architecture's costs."""
         return CostsOf(self.arch.digest, cost_code(self.arch.platform).digest())
 
     def cost(self, bits: Bits) -> Cost:
+        """What a candidate costs. Raises InputError for one that the hardware cannot run."""
         return self.costs([bits])[0]
 
     def costs(self, candidates: Sequence[Bits]) -> list[Cost]:
-        """Of each candidate, in their order, recorded together."""
+        """What each candidate costs, in their order, all or none recorded. The closed forms are not: they are computed
+        from the trace. Raises InputError for one that the hardware cannot run."""
         missing: dict[str, Trace] = {}
         for bits in candidates:
             name = name_of(bits)
@@ -89,10 +62,10 @@ class Evaluator:
                 if found is None:
                     missing[name] = trace
                 else:
-                    self._costs[name] = self._cost(trace, *(found[figure] for figure in SIMULATED))
+                    self._costs[name] = self._cost(trace, found["cycles"], found["latency_ms"], found["energy_uj"])
         fresh = self._simulated(list(missing.values()))
         rows = {
-            trace.digest: {figure: getattr(cost, figure) for figure in SIMULATED}
+            trace.digest: {"cycles": cost.cycles, "latency_ms": cost.latency_ms, "energy_uj": cost.energy_uj}
             for trace, cost in zip(missing.values(), fresh, strict=True)
         }
         self.ledger.write_costs(self.costs_of, rows)
@@ -100,32 +73,35 @@ class Evaluator:
         return [self._costs[name_of(bits)] for bits in candidates]
 
     def preview(self, candidates: Sequence[Bits]) -> list[Cost]:
-        """As `costs`, of candidates that may never be looked at again: nothing is kept."""
+        """What `costs` gives for candidates that may never be looked at again: nothing is kept."""
         return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
 
-    def qualities(
-        self, candidates: Sequence[Bits], done: Callable[[Bits, Quality | None], None] | None = None
-    ) -> list[Quality | None]:
-        """Of each candidate, in their order; `done` is called as each becomes known. None is the quality of one that
-        was set aside, now or before, because its evaluation killed workers."""
+    def qualities(self, candidates: Sequence[Bits], done: OnQuality | None = None) -> list[Quality | None]:
+        """The quality of each candidate, in their order; `done` is called as each becomes known. None is the quality of
+        one that was set aside, now or before, because its evaluation killed workers."""
         missing: dict[str, Bits] = {}
         for bits in candidates:
-            name = name_of(bits)
-            if name in missing:
-                continue
-            if name not in self._qualities:
-                found = self.ledger.find_error(self.errors_of, name)
-                if found is not None:
-                    self._qualities[name] = Quality(found["error"], found["error_plain"])
-                elif self.ledger.is_set_aside(self.errors_of, name):
-                    self._qualities[name] = None
-                else:
-                    missing[name] = bits
-                    continue
-            if done:
-                done(bits, self._qualities[name])
+            if not self._is_known(name_of(bits)):
+                missing.setdefault(name_of(bits), bits)
+            elif done:
+                done(bits, self._qualities[name_of(bits)])
+        self._evaluate(list(missing.values()), done)
+        return [self._qualities[name_of(bits)] for bits in candidates]
+
+    def _is_known(self, name: str) -> bool:
+        """Whether a candidate's quality is at hand, or the ledger has it."""
+        if name not in self._qualities:
+            found = self.ledger.find_error(self.errors_of, name)
+            if found is not None:
+                self._qualities[name] = Quality(found["error"], found["error_plain"])
+            elif self.ledger.is_set_aside(self.errors_of, name):
+                self._qualities[name] = None
+        return name in self._qualities
+
+    def _evaluate(self, missing: Sequence[Bits], done: OnQuality | None) -> None:
+        """Have candidates evaluated, and record each."""
         # Sorted, so that neighbours share the bits of the first sites, which the model computes once.
-        alike = sorted(missing.values(), key=lambda bits: tuple(bits.values()))
+        alike = sorted(missing, key=lambda bits: tuple(bits.values()))
         together = self.executor.together
         groups = [alike[i : i + together] for i in range(0, len(alike), together)]
         for group, outcome in self.executor.map(Recognition(self.model, self.source), groups):
@@ -144,7 +120,6 @@ class Evaluator:
                 self._computed += 1
                 if done:
                     done(bits, quality)
-        return [self._qualities[name_of(bits)] for bits in candidates]
 
     @property
     def evaluated(self) -> int:
@@ -172,18 +147,7 @@ class Evaluator:
         return Cost(
             cycles, latency_ms, energy_uj,
             memory_mib=memory_mib(trace),
-            mohaq_speedup=speedup(trace, platform) if platform in CLOSED_FORM_PLATFORMS else None,
-            mohaq_energy_uj=silago_energy_uj(trace) if platform == "silago" else None,
+            mohaq_speedup=speedup(trace, platform) if platform in FIGURE_PLATFORMS["mohaq_speedup"] else None,
+            mohaq_energy_uj=silago_energy_uj(trace) if platform in FIGURE_PLATFORMS["mohaq_energy_uj"] else None,
         )  # fmt: skip
 
-
-def objective_values(quality: Quality | None, cost: Cost) -> Mapping[str, Any]:
-    """Value of each objective by its name; error is None where it was not evaluated."""
-    return {
-        "error": None if quality is None else quality.error,
-        "latency": cost.latency_ms,
-        "energy": cost.energy_uj,
-        "memory": cost.memory_mib,
-        "mohaq_speedup": cost.mohaq_speedup,
-        "mohaq_energy": cost.mohaq_energy_uj,
-    }

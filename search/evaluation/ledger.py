@@ -41,23 +41,28 @@ _ADDED = """
 
 
 class ErrorsOf(NamedTuple):
-    """Whose errors, by digests."""
+    """The key of a model's errors: digests."""
 
     model: str
+    """Digest of the model's parameters."""
     data: str
+    """Digest of what it is evaluated on."""
     code: str
+    """Digest of the code that computes its errors."""
 
 
 def errors_of(model: Model) -> ErrorsOf:
-    """Under which a ledger has a model's errors."""
+    """The key under which a ledger has a model's errors."""
     return ErrorsOf(model.digest, model.data_digest, code_of(model).digest())
 
 
 class CostsOf(NamedTuple):
-    """Costs on what, by digests."""
+    """The key of an architecture's costs: digests."""
 
     arch: str
+    """Digest of the architecture's spec."""
     code: str
+    """Digest of the code of its platform's simulator."""
 
 
 class Ledger:
@@ -69,6 +74,7 @@ class Ledger:
             self._database = _open(path)
 
     def close(self) -> None:
+        """Give the file back."""
         self._database.close()
 
     def find_error(self, of: ErrorsOf, candidate: str) -> dict[str, Any] | None:
@@ -76,12 +82,13 @@ class Ledger:
         return self._find("errors", {**of._asdict(), "candidate": candidate})
 
     def candidates(self, of: ErrorsOf) -> list[str]:
-        """All that `write_error` wrote errors of, in the order of their names."""
+        """Names of all candidates that errors were written of under this key, rising."""
         query = "SELECT candidate FROM errors WHERE model = :model AND data = :data AND code = :code ORDER BY candidate"
         with self._reporting():
             return [name for (name,) in self._database.execute(query, of._asdict())]
 
     def write_error(self, of: ErrorsOf, candidate: str, result: Mapping[str, Any], seconds: float) -> None:
+        """Record the error of a candidate, and how many seconds its evaluation took."""
         row = {**of._asdict(), "candidate": candidate, "result": json.dumps(result), "seconds": seconds}
         self._write("errors", row)
 
@@ -90,7 +97,7 @@ class Ledger:
         return self._find("costs", {**of._asdict(), "trace": trace})
 
     def write_costs(self, of: CostsOf, results: Mapping[str, Mapping[str, Any]]) -> None:
-        """Of several traces, all or none."""
+        """Record the costs of several traces, all or none."""
         rows = [{**of._asdict(), "trace": trace, "result": json.dumps(result)} for trace, result in results.items()]
         self._write("costs", *rows)
 
@@ -99,6 +106,7 @@ class Ledger:
         self._write("set_aside", {**of._asdict(), "candidate": candidate, "deaths": deaths})
 
     def is_set_aside(self, of: ErrorsOf, candidate: str) -> bool:
+        """Whether a candidate was set aside under this key."""
         return self._row("set_aside", "deaths", {**of._asdict(), "candidate": candidate}) is not None
 
     def forget_set_aside(self) -> None:
@@ -107,7 +115,7 @@ class Ledger:
             self._database.execute("DELETE FROM set_aside")
 
     def counts(self) -> dict[str, int]:
-        """Rows of each table."""
+        """How many errors and how many costs are recorded."""
         with self._reporting():
             return {
                 table: self._database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
@@ -115,7 +123,7 @@ class Ledger:
             }
 
     def seconds(self) -> float:
-        """Time that all recorded model evaluations took."""
+        """Seconds that all recorded model evaluations took."""
         with self._reporting():
             return float(self._database.execute("SELECT coalesce(sum(seconds), 0) FROM errors").fetchone()[0])
 
@@ -166,18 +174,18 @@ def _connected(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode=WAL")
     with database:
         database.execute("BEGIN IMMEDIATE")
-        known = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not known:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
             for statement in _TABLES.split(";")[:-1]:
                 database.execute(statement)
             database.execute("INSERT INTO about VALUES (?)", (SCHEMA,))
-        elif "about" not in known:
+        elif "about" not in tables:
             raise InputError(f"{path}: an SQLite file, but not a ledger of mohaq")
-        found = database.execute("SELECT schema FROM about").fetchone()
-        if found == (SCHEMA,):
+        schema = database.execute("SELECT schema FROM about").fetchone()
+        if schema == (SCHEMA,):
             database.execute(_ADDED)
-    if found != (SCHEMA,):
+    if schema != (SCHEMA,):
         raise InputError(
-            f"{path}: a ledger of schema {found[0] if found else 'unknown'}: this version reads schema {SCHEMA}"
+            f"{path}: a ledger of schema {schema[0] if schema else 'unknown'}: this version reads schema {SCHEMA}"
         )
     return database

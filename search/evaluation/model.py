@@ -1,11 +1,14 @@
-"""What the search asks of a model, and what a model may be able to do besides."""
+"""What the search asks of a model, and what a model may be able to do besides.
 
-from collections.abc import Sequence
+What a model can do besides is a protocol of its own, which the search finds by `isinstance`.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from quant.evaluation.work_estimate import Part
-from search.space.genome import Bits
+from quant.sites.candidate import Bits
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 
@@ -14,20 +17,22 @@ class Site(Protocol):
     """What gets a pair of bit-widths."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Names it among the model's sites."""
+        ...
 
 
 class ErrorRate(Protocol):
-    """In percent."""
+    """The error of one candidate, in percent."""
 
     @property
     def error_max(self) -> float:
-        """The largest over the parts of the data: what a search minimises."""
+        """Percent, the largest over the parts of the data: what a search minimises."""
         ...
 
     @property
     def error(self) -> float:
-        """Over all data."""
+        """Percent over all data."""
         ...
 
 
@@ -35,7 +40,10 @@ class Model(Protocol):
     """What the search asks of a model; `quant.Recogniser` is one."""
 
     @property
-    def sites(self) -> Sequence[Site]: ...
+    def sites(self) -> Sequence[Site]:
+        """What gets bits, in the order of computation."""
+        ...
+
     @property
     def digest(self) -> str:
         """Tells its parameters apart from others."""
@@ -46,8 +54,13 @@ class Model(Protocol):
         """Tells what it is evaluated on apart."""
         ...
 
-    def evaluate_population(self, candidates: Sequence[Bits]) -> Sequence[ErrorRate]: ...
-    def trace(self, bits: Bits, steps: int) -> Trace: ...
+    def evaluate_population(self, candidates: Sequence[Bits]) -> Sequence[ErrorRate]:
+        """The error of each candidate, in their order."""
+        ...
+
+    def trace(self, bits: Bits, steps: int) -> Trace:
+        """The layers of a candidate over so many frames, for the simulators."""
+        ...
 
 
 @runtime_checkable
@@ -55,7 +68,9 @@ class HasPrecisions(Protocol):
     """A model whose widths are its own, whatever the hardware offers: `quant.own.operator_gru` is one."""
 
     @property
-    def precisions(self) -> Sequence[tuple[int, int]]: ...
+    def precisions(self) -> Sequence[tuple[int, int]]:
+        """Pairs of widths that a site may have."""
+        ...
 
 
 @runtime_checkable
@@ -63,7 +78,7 @@ class SharesParts(Protocol):
     """A model that computes once what candidates have in common."""
 
     def parts(self, bits: Bits) -> Sequence[Part]:
-        """Of a candidate's evaluation, with the work that each is."""
+        """The parts of a candidate's evaluation in their order, with the work that each is."""
         ...
 
 
@@ -71,7 +86,15 @@ class SharesParts(Protocol):
 class Retrainable(Protocol):
     """A model that can be trained on for a candidate, as beacons are."""
 
-    def retrained(self, bits: Bits, folder: Path, *, epochs: int, learning_rate: float, on_step: Any = None) -> Model:
+    def retrained(
+        self,
+        bits: Bits,
+        folder: Path,
+        *,
+        epochs: int,
+        learning_rate: float,
+        on_step: Callable[[Any], None] | None = None,
+    ) -> Model:
         """The model trained on, in a folder; continued there, or found there, if it was begun."""
         ...
 
@@ -85,7 +108,9 @@ class HasCode(Protocol):
     """A model that says what code its errors come from."""
 
     @property
-    def code(self) -> Code: ...
+    def code(self) -> Code:
+        """What decides its errors."""
+        ...
 
 
 @runtime_checkable
@@ -93,15 +118,17 @@ class HasRetrainingCode(Protocol):
     """A model that says what code the parameters of a retraining come from."""
 
     @property
-    def retraining_code(self) -> Code: ...
+    def retraining_code(self) -> Code:
+        """What decides the parameters, besides what decides its errors."""
+        ...
 
 
-def code_of(model: object) -> Code:
+def code_of(model: Model) -> Code:
     """What decides a model's errors: what it says, or the module of its class."""
     return model.code if isinstance(model, HasCode) else Code((type(model).__module__,))
 
 
-def retraining_code_of(model: object) -> Code:
+def retraining_code_of(model: Model) -> Code:
     """What decides what a model's retraining comes to."""
     own = Code((type(model).__module__,))
     return code_of(model) | (model.retraining_code if isinstance(model, HasRetrainingCode) else own)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from search.objectives import Objective
+from search.objectives.built_in import ERROR, LATENCY, MOHAQ_SPEEDUP
 from search.report.closed_form import Disagreement, disagreement
 from search.report.data import ReportedRun
-from search.report.figures import METRIC_OF
 from search.report.hypervolume import Bounds, Growth, growth, share
-from search.report.points import Shown
+from search.report.points import Bools, Shown
 from search.report.variants import ComparedVariant, compare_variants
 
 MOST_OTHERS = 20_000
@@ -23,23 +24,25 @@ class Analysis:
     """Several runs and what was computed of them; sequences are by run."""
 
     runs: tuple[ReportedRun, ...]
-    objectives: tuple[str, ...]
-    """Those that all runs have, in the first one's order: of the hypervolume."""
+    objectives: tuple[Objective, ...]
+    """Those that all runs have, in the first one's order, of which hypervolumes are."""
     bounds: Bounds | None
-    """Of the hypervolume; None where there is no objective or feasible point in common."""
+    """The bounds of hypervolumes; None where there is no objective or feasible point in common."""
     growth: tuple[Growth, ...]
-    """Empty as `bounds` is None."""
+    """By run; empty where there are no bounds."""
     shown: tuple[Shown, ...]
     """What the page and the picture show."""
     variants: tuple[list[ComparedVariant], ...]
+    """Each run's variants of hardware side by side."""
     closed_form: tuple[tuple[list[int], Disagreement] | None, ...]
     """Positions of the points compared, and the comparison; None where there are no two."""
 
 
 def analyse(runs: Sequence[ReportedRun]) -> Analysis:
-    """At least one run."""
-    objectives = tuple(o for o in runs[0].experiment.objectives if all(o in r.experiment.objectives for r in runs))
-    own = [run.points.own_fronts(run.experiment.objectives, len(run.hardware)) for run in runs]
+    """What there is to tell of several runs, at least one."""
+    first, *others = (run.objectives for run in runs)
+    objectives = tuple(objective for objective in first if all(objective in other for other in others))
+    own = [run.points.own_fronts(run.objectives, len(run.hardware)) for run in runs]
     bounds = _bounds(runs, objectives)
     return Analysis(
         runs=tuple(runs),
@@ -57,19 +60,19 @@ def analyse(runs: Sequence[ReportedRun]) -> Analysis:
     )
 
 
-def _bounds(runs: Sequence[ReportedRun], objectives: Sequence[str]) -> Bounds | None:
+def _bounds(runs: Sequence[ReportedRun], objectives: Sequence[Objective]) -> Bounds | None:
     """Around the feasible points of all runs."""
     evaluated = [_evaluated(run) & run.points.feasible for run in runs]
     points = np.concatenate([run.points.minimised(objectives)[e] for run, e in zip(runs, evaluated, strict=True)])
     return Bounds.around(points) if objectives and len(points) else None
 
 
-def _evaluated(run: ReportedRun) -> np.ndarray:
-    """(P,) What the memory limit screened out was not evaluated."""
-    return run.points.known([o for o in run.experiment.objectives if o == "error"])
+def _evaluated(run: ReportedRun) -> Bools:
+    """(P,) Whether a point was evaluated: not if the memory limit screened it out."""
+    return run.points.known([objective for objective in run.objectives if objective.needs_error])
 
 
-def _growth(run: ReportedRun, objectives: Sequence[str], bounds: Bounds) -> Growth:
+def _growth(run: ReportedRun, objectives: Sequence[Objective], bounds: Bounds) -> Growth:
     values = run.points.minimised(objectives)
     if run.is_codesign:
         return Growth([], [share(values[run.points.front], bounds)])
@@ -78,10 +81,10 @@ def _growth(run: ReportedRun, objectives: Sequence[str], bounds: Bounds) -> Grow
 
 
 def _closed_form(run: ReportedRun) -> tuple[list[int], Disagreement] | None:
-    """Of the feasible candidates whose error and closed form are known."""
-    points = run.points
-    known = np.flatnonzero(points.feasible & points.known(("error", "mohaq_speedup", "latency")))
-    if len(known) < 2:
+    """The comparison of the feasible candidates whose error and closed form are known."""
+    points, compared = run.points, (ERROR, MOHAQ_SPEEDUP, LATENCY)
+    rows = np.flatnonzero(points.feasible & points.known(compared))
+    if len(rows) < 2:
         return None
-    error, speedup, latency = (points.figures[METRIC_OF[o]][known] for o in ("error", "mohaq_speedup", "latency"))
-    return known.tolist(), disagreement(error, speedup, latency)
+    error, speedup, latency_ms = (points.values[objective.column][rows] for objective in compared)
+    return rows.tolist(), disagreement(error, speedup, latency_ms)

@@ -7,43 +7,46 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
+from search.objectives import Floats
+from search.objectives.dominance import non_dominated
+
 
 @dataclass(frozen=True)
 class Miss:
     """A candidate on the closed-form front and not on the simulated one; positions are those in the arrays."""
 
     position: int
+    """The candidate's."""
     better: int
     """The fastest candidate, simulated, of at most its error."""
     excess_ms: float
     """Its latency above that candidate's."""
     excess_percent: float
+    """Its latency above that candidate's, in percent of that."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Of candidates with an error, a closed-form speedup and a simulated latency."""
+    """Where two fronts differ, of candidates with an error, a closed-form speedup and a simulated latency."""
 
     closed_form_front: tuple[int, ...]
     """Not dominated in error and closed-form speedup, by rising error."""
     simulated_front: tuple[int, ...]
     """Not dominated in error and simulated latency, by rising error."""
     misses: tuple[Miss, ...]
+    """What the first front has and the second has not."""
     rank_correlation: float | None
     """Spearman's, of closed-form speedup and simulated speed; None where one of them does not vary."""
 
 
-def front(first: np.ndarray, second: np.ndarray) -> list[int]:
+def front(first: Floats, second: Floats) -> list[int]:
     """Positions of the points that no other dominates (both minimised), by rising first; of equal ones all."""
-    kept: list[int] = []
-    for i in np.lexsort((second, first)).tolist():
-        last = kept[-1] if kept else None
-        if last is None or second[i] < second[last] or (second[i] == second[last] and first[i] == first[last]):
-            kept.append(i)
-    return kept
+    rows = non_dominated(np.stack([first, second], axis=1))
+    ordered: list[int] = rows[np.lexsort((second[rows], first[rows]))].tolist()
+    return ordered
 
 
-def disagreement(error: np.ndarray, speedup: np.ndarray, latency_ms: np.ndarray) -> Disagreement:
+def disagreement(error: Floats, speedup: Floats, latency_ms: Floats) -> Disagreement:
     """Compare the two fronts of some candidates, at least one."""
     closed, simulated = front(error, -speedup), front(error, latency_ms)
     misses = []

@@ -4,14 +4,14 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.evaluation.beacons import beacon_file
+from search.evaluation.beacon_files import beacon_file
 from search.settings.experiment import Experiment
 from search.space.hardware_variants import Hardware
 
 
 @dataclass(frozen=True)
 class Commands:
-    """Parts of them; `evaluate` and `trace` are empty for a model that is no checkpoint."""
+    """The parts that commands are made of; `evaluate` and `trace` are empty for a model that is no checkpoint."""
 
     folder: Path
     experiment: Experiment

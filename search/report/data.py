@@ -5,21 +5,26 @@ solutions simulated again layer by layer.
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isclose
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from search.codesign.sweep import digest_of, hardware_of
+from quant.sites.candidate import Bits
 from search.codesign.sweep_outputs import POINTS_FILE
+from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.model import Model
+from search.objectives import Objective
 from search.report.commands import Commands
 from search.report.points import Points
+from search.runs.identity import digest_of_hardware
+from search.runs.run_folder import CODESIGN
 from search.runs.run_reader import StoredRun, load_run
-from search.settings.experiment import Experiment, ExperimentModel
+from search.runs.session import hardware_of
+from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
-from search.space.genome import Bits
 from search.space.hardware_variants import Hardware
 from simulators import Arch, Report, Trace, load_trace, simulate
 from simulators.inputs.documents import read_document
@@ -35,8 +40,9 @@ class Detail:
 
     row: dict[str, Any]
     report: Report
+    """Its simulation, layer by layer."""
     commands: tuple[str, ...]
-    """That reproduce its error and its cycles."""
+    """Commands that reproduce its error and its cycles."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +50,25 @@ class ReportedRun:
     """A finished search or sweep, its figures checked. A search's hardware is one variant."""
 
     label: str
+    """What it is called among the runs of a report."""
     folder: Path
     experiment: Experiment
     hardware: Hardware
     error_limit: float | None
+    """Largest feasible error in percent."""
     points: Points
-    """A search's in order of evaluation, a co-design's by variant."""
+    """Of a search in order of evaluation, of a co-design by variant."""
     details: Mapping[int, Detail]
-    """Of the front, by position in it: of all, or of MOST_DETAILS."""
+    """By position in the front: of all of it, or of MOST_DETAILS."""
     baselines: tuple[Detail, ...]
-    """A search's."""
+    """The candidates of one width for everything; a co-design has none."""
     commands: Commands
+    """The commands that reproduce its points."""
+
+    @cached_property
+    def objectives(self) -> tuple[Objective, ...]:
+        """What was optimised."""
+        return self.experiment.resolved_objectives
 
     @property
     def is_codesign(self) -> bool:
@@ -76,6 +90,7 @@ class Reading:
 
     @property
     def folder(self) -> Path:
+        """The run's folder."""
         return self.stored.folder
 
 
@@ -139,13 +154,13 @@ def _search(reading: Reading) -> ReportedRun:
         reproduce = (*errors(row), *commands.cost_of_trace(str(path), 0))
         details[i] = Detail(row, _simulate(reading.folder, row, trace, variant.arch), reproduce)
     baselines = []
-    for found in results["baselines"]:
-        row = found | {"area_mm2": variant.area_mm2}
+    for baseline in results["baselines"]:
+        row = baseline | {"area_mm2": variant.area_mm2}
         reproduce = (*errors(row), *commands.cost_of(row["bits"], 0, f"{row['solution']}.yaml"))
         report = _simulate(reading.folder, row, reading.model.trace(_bits(row), steps), variant.arch)
         baselines.append(Detail(row, report, reproduce))
     front = [row["bits"] for row in results["front"]]
-    points = Points.of_rows(results["visited"], front, variant.area_mm2)
+    points = Points.of_rows(results["visited"], front, variant.area_mm2, reading.experiment.objectives)
     return _reported(reading, points, details, tuple(baselines))
 
 
@@ -154,7 +169,7 @@ def _sweep(reading: Reading) -> ReportedRun:
     path = reading.folder / POINTS_FILE
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            points = Points.of_arrays(arrays)
+            points = Points.of_arrays(arrays, reading.experiment.objectives)
     except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile):
         raise InputError(
             f"{path}: it does not hold the sweep's points as this version of mohaq writes them; "
@@ -162,7 +177,7 @@ def _sweep(reading: Reading) -> ReportedRun:
         ) from None
     named = [(int(points.variant[i]), points.bits[points.candidate[i]]) for i in points.front]
     if len(points) != reading.results["points"] or named != [(row["variant"], row["bits"]) for row in rows]:
-        raise InputError(f"{path}: not the points that {reading.folder / 'sweep.json'} tells of")
+        raise InputError(f"{path}: not the points that {reading.folder / CODESIGN.results_file} tells of")
     details = {}
     for i in _evenly(len(rows)):
         row, file = rows[i], f"{reading.label}-{rows[i]['solution']}.yaml".replace("/", "-")
@@ -199,7 +214,7 @@ def _check_digests(folder: Path, experiment: Experiment, hardware: Hardware, mod
         raise document.error(("digests",), "missing: this is no record of a run")
     parts = {"model": (experiment.model, model.digest)}
     if experiment.hardware:
-        parts["hardware"] = f"{len(hardware)} variants", digest_of(hardware)
+        parts["hardware"] = f"{len(hardware)} variants", digest_of_hardware(hardware)
     else:
         parts["arch"] = " ".join([experiment.arch, *experiment.set]), hardware.variants[0].arch.digest
     for part, (name, digest) in parts.items():

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from pymoo.indicators.hv import HV
 
+from search.objectives import Floats
+
 REFERENCE = 1.1
 
 
@@ -18,22 +20,27 @@ REFERENCE = 1.1
 class Bounds:
     """Best and worst value of each objective, minimised; equal ones are moved apart by 1."""
 
-    best: np.ndarray
-    worst: np.ndarray
+    best: Floats
+    """(objectives,)"""
+    worst: Floats
+    """(objectives,)"""
 
     @classmethod
-    def around(cls, points: np.ndarray) -> "Bounds":
-        """Of points (n, d), n > 0."""
+    def around(cls, points: Floats) -> "Bounds":
+        """The bounds of points (N, objectives), at least one."""
         best, worst = points.min(axis=0), points.max(axis=0)
         return cls(best, np.where(worst > best, worst, best + 1.0))
 
-    def normalised(self, points: np.ndarray) -> np.ndarray:
-        return (points - self.best) / (self.worst - self.best)
+    def normalised(self, points: Floats) -> Floats:
+        """Points (N, objectives) as shares of the way from the best to the worst value."""
+        scaled: Floats = (points - self.best) / (self.worst - self.best)
+        return scaled
 
     @property
-    def reference(self) -> np.ndarray:
-        """The reference point in the objectives' own units."""
-        return self.best + REFERENCE * (self.worst - self.best)
+    def reference(self) -> Floats:
+        """(objectives,) The reference point in the objectives' own units."""
+        point: Floats = self.best + REFERENCE * (self.worst - self.best)
+        return point
 
 
 @dataclass(frozen=True)
@@ -41,22 +48,25 @@ class Growth:
     """A run's hypervolume: a share of the box between the ideal and the reference point, by evaluations."""
 
     evaluations: list[int]
-    """Empty where points have no order of evaluation: then there is one share, of all."""
+    """Numbers of evaluations; empty where points have no order of evaluation: then there is one share, of all."""
     shares: list[float]
+    """The share after each of these."""
 
 
-def share(points: np.ndarray, bounds: Bounds) -> float:
-    """Of points (n, d), minimised: the share of the box that they dominate."""
+def share(points: Floats, bounds: Bounds) -> float:
+    """The share of the box that points (N, objectives), minimised, dominate."""
     if not len(points):
         return 0.0
     indicator = HV(ref_point=np.full(points.shape[1], REFERENCE))
-    return float(indicator(bounds.normalised(points))) / REFERENCE ** points.shape[1]
+    volume = float(indicator(bounds.normalised(points)))
+    return volume / float(REFERENCE ** points.shape[1])
 
 
-def growth(points: np.ndarray, counted: Sequence[bool], bounds: Bounds) -> tuple[list[int], list[float]]:
+def growth(points: Floats, counted: Sequence[bool], bounds: Bounds) -> tuple[list[int], list[float]]:
     """Number of evaluations and share of volume, at the first evaluation, at each that adds volume, and at the last.
 
-    `points` (n, d) are minimised, in order of evaluation; those that are not `counted` (infeasible) add nothing.
+    `points` (N, objectives) are minimised, in order of evaluation; those that are not `counted`, because they are
+    infeasible, add nothing.
     """
     scaled = bounds.normalised(points)
     indicator = HV(ref_point=np.full(points.shape[1], REFERENCE))

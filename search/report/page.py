@@ -12,23 +12,26 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+from search.codesign.sweep_outputs import POINTS_FILE
+from search.evaluation.ledger import LEDGER_FILE
 from search.evaluation.model import Model
 from search.report.analysis import Analysis, analyse
 from search.report.data import gather
 from search.report.page_data import page_data
 from search.report.picture import draw_report
 from search.report.table import csv_of
+from search.runs.run_folder import CODESIGN, SEARCH
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import check_target, write_whole
 
 OWN_FILES = (
-    "pareto.csv", "pareto.json", "pareto.png", "run.yaml", "state.json", "ledger.sqlite",
-    "sweep.csv", "sweep.json", "sweep.png", "sweep-state.json", "fronts.csv", "variants.csv", "points.npz",
+    SEARCH.state_file, SEARCH.results_file, "pareto.csv", "pareto.png", "run.yaml", LEDGER_FILE,
+    CODESIGN.state_file, CODESIGN.results_file, "sweep.csv", "sweep.png", "fronts.csv", "variants.csv", POINTS_FILE,
 )  # fmt: skip
 """Names in a run's folder that no report may take."""
 
 SCRIPTS = ("basics", "runs", "plane", "solution", "variants", "front_bits", "growth", "closed_form", "start")
-"""In the order in which the page runs them, in one scope."""
+"""The page's scripts in the order in which it runs them, in one scope."""
 
 
 def make_report(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) -> Analysis:

@@ -1,48 +1,64 @@
 """What the page's scripts draw, as JSON. Of a run's points those that are shown; positions are among these."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from search.objectives import Floats, Objective
+from search.objectives.built_in import AREA, ENERGY, LATENCY
 from search.report.analysis import Analysis
 from search.report.closed_form import Disagreement
 from search.report.data import Detail, ReportedRun
-from search.report.figures import MAXIMISED, METRIC_OF, METRICS
 from search.report.hypervolume import REFERENCE
-from search.report.points import BY_CANDIDATE, BY_POINT, Shown
+from search.report.points import Points, Shown, shown_objectives
 from search.report.variants import ComparedVariant, keys_of, settings_of
+from simulators.engine.program import Ints
 from simulators.views.report_plot import COLOUR_OF, COMPUTE_COLOUR
 
 DIGITS = 7
-"""Of a point's figures."""
+"""Significant digits of a point's figures."""
 
 
 def page_data(report: Analysis) -> dict[str, Any]:
-    """Everything."""
+    """All that the page shows."""
     keys = keys_of(report.runs)
+    shown = shown_objectives([name for run in report.runs for name in run.experiment.objectives])
     return {
-        "metrics": METRICS,
+        "metrics": {objective.column: objective.axis for objective in shown},
+        "readings": {objective.column: objective.reading for objective in shown},
+        "best": [_best(objective) for objective in shown if _has_best(objective, report)],
         "keys": keys,
-        "objectives": [METRIC_OF[o] for o in report.runs[0].experiment.objectives],
+        "objectives": [objective.column for objective in report.runs[0].objectives],
         "stallColours": {"computing": COMPUTE_COLOUR, **COLOUR_OF},
         "hypervolume": {
-            "objectives": report.objectives,
+            "objectives": [objective.name for objective in report.objectives],
             "factor": REFERENCE,
             "reference": _reference(report),
         },
-        "runs": [_run_data(report, i, keys) for i in range(len(report.runs))],
+        "runs": [_run_data(report, i, shown, keys) for i in range(len(report.runs))],
     }
 
 
+def _has_best(objective: Objective, report: Analysis) -> bool:
+    """Whether the table of variants has a column of each variant's best value: of a cost that differs by hardware."""
+    wanted = objective in (LATENCY, ENERGY) or any(objective in run.objectives for run in report.runs)
+    return wanted and objective != AREA and not objective.of_candidate
+
+
+def _best(objective: Objective) -> dict[str, Any]:
+    return {"metric": objective.column, "unit": objective.heading, "maximised": objective.maximised}
+
+
 def _reference(report: Analysis) -> dict[str, float]:
-    """The hypervolume's reference point, by figure."""
+    """The hypervolume's reference point, by objective."""
     if report.bounds is None:
         return {}
-    point = zip(report.objectives, report.bounds.reference.tolist(), strict=True)
-    return {METRICS[METRIC_OF[o]]: -x if o in MAXIMISED else x for o, x in point}
+    values = zip(report.objectives, report.bounds.reference, strict=True)
+    return {objective.axis: float(objective.minimised(value)) for objective, value in values}
 
 
-def _run_data(report: Analysis, number: int, keys: list[str]) -> dict[str, Any]:
+def _run_data(report: Analysis, number: int, objectives: Sequence[Objective], keys: list[str]) -> dict[str, Any]:
     run, shown = report.runs[number], report.shown[number]
     e, others = run.experiment, shown.others
     grown = report.growth[number] if report.growth else None
@@ -54,7 +70,7 @@ def _run_data(report: Analysis, number: int, keys: list[str]) -> dict[str, Any]:
         "model": e.model,
         "arch": f"{len(run.hardware)} variants" if run.is_codesign else " ".join([e.arch, *e.set]),
         "isCodesign": run.is_codesign,
-        "objectives": [METRIC_OF[o] for o in e.objectives],
+        "objectives": [objective.column for objective in run.objectives],
         "objectiveNames": list(e.objectives),
         "steps": e.steps,
         "generations": None if run.is_codesign and e.candidates is not None else e.generations,
@@ -66,7 +82,7 @@ def _run_data(report: Analysis, number: int, keys: list[str]) -> dict[str, Any]:
         "feasible": int(run.points.feasible.sum()),
         "others": {"shown": others[0], "total": others[1]},
         "variants": [_variant_data(variant, keys) for variant in report.variants[number]],
-        **_points_data(shown),
+        **_points_data(shown, objectives),
         "front": _front_data(run, shown),
         "baselines": [_detail_data(detail) for detail in run.baselines],
         "commands": {
@@ -79,15 +95,17 @@ def _run_data(report: Analysis, number: int, keys: list[str]) -> dict[str, Any]:
     }
 
 
-def _points_data(shown: Shown) -> dict[str, Any]:
-    """The shown points' columns, and those of their candidates."""
+def _points_data(shown: Shown, objectives: Sequence[Objective]) -> dict[str, Any]:
+    """The shown points' columns, and those of their candidates. Area is the variants'."""
     points, rows = shown.points, shown.positions
     candidates, first, candidate = np.unique(points.candidate[rows], return_index=True, return_inverse=True)
+    by_candidate = [objective for objective in objectives if objective.of_candidate]
+    by_point = [objective for objective in objectives if not objective.of_candidate and objective != AREA]
     return {
         "candidates": {
             "bits": [points.bits[c] for c in candidates],
             "beacon": [points.beacon[c] for c in candidates],
-            **{name: _numbers(points.figures[name][rows][first]) for name in BY_CANDIDATE},
+            **_columns(points, by_candidate, rows[first]),
         },
         "points": {
             "variant": points.variant[rows].tolist(),
@@ -95,9 +113,15 @@ def _points_data(shown: Shown) -> dict[str, Any]:
             "cycles": points.cycles[rows].tolist(),
             "feasible": points.feasible[rows].astype(int).tolist(),
             "onAFront": shown.on_a_front[rows].astype(int).tolist(),
-            **{name: _numbers(points.figures[name][rows]) for name in BY_POINT},
+            **_columns(points, by_point, rows),
         },
     }
+
+
+def _columns(points: Points, objectives: Sequence[Objective], rows: Ints) -> dict[str, list[float | None]]:
+    """By column of an objective, its values at some points; unknown where a run has not that objective."""
+    unknown = np.full(len(points), np.nan)
+    return {o.column: _numbers(points.values.get(o.column, unknown)[rows]) for o in objectives}
 
 
 def _front_data(run: ReportedRun, shown: Shown) -> list[dict[str, Any]]:
@@ -139,21 +163,21 @@ def _variant_data(compared: ComparedVariant, keys: list[str]) -> dict[str, Any]:
 def _closed_form_data(compared: tuple[list[int], Disagreement] | None, shown: Shown) -> dict[str, Any] | None:
     if compared is None:
         return None
-    found = compared[1]
+    disagreement = compared[1]
     # A closed form is a search's, on one piece of hardware.
     positions = np.searchsorted(shown.positions, compared[0]).tolist()
     return {
         "candidates": positions,
-        "closedFormFront": [positions[i] for i in found.closed_form_front],
-        "simulatedFront": [positions[i] for i in found.simulated_front],
+        "closedFormFront": [positions[i] for i in disagreement.closed_form_front],
+        "simulatedFront": [positions[i] for i in disagreement.simulated_front],
         "misses": [
             {"position": positions[m.position], "better": positions[m.better], "excessMs": m.excess_ms,
              "excessPercent": m.excess_percent}
-            for m in found.misses
+            for m in disagreement.misses
         ],
-        "rankCorrelation": found.rank_correlation,
+        "rankCorrelation": disagreement.rank_correlation,
     }  # fmt: skip
 
 
-def _numbers(values: np.ndarray) -> list[float | None]:
+def _numbers(values: Floats) -> list[float | None]:
     return [None if x != x else float(f"{x:.{DIGITS}g}") for x in values.tolist()]

@@ -11,20 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.codesign.design_points import front_of_each
-from search.report.figures import MAXIMISED, METRIC_OF, METRICS
+from search.objectives import Floats, Objective
+from search.objectives.figures import OF_CANDIDATE, OF_HARDWARE
+from search.objectives.registry import BUILT_IN, objectives_named
 from simulators.engine.program import Ints
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-BY_CANDIDATE = ("error", "error_plain", "memory_mib", "mohaq_speedup", "mohaq_energy_uj")
-"""The figures that hardware variants of one platform have in common."""
-BY_POINT = ("latency_ms", "energy_uj")
+
+def shown_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
+    """The objectives that a report has figures of: mohaq's own, and those of these names that plugins bring."""
+    return objectives_named(dict.fromkeys((*BUILT_IN, *names)))
 
 
 @dataclass(frozen=True)
 class Points:
-    """P points: N candidates on V variants of hardware. Figures are in the units of METRICS, NaN where unknown."""
+    """P points: N candidates on V variants of hardware. Values are in the units of their objectives, NaN where one is
+    not known."""
 
     variant: Ints
     """(P,)"""
@@ -33,52 +36,58 @@ class Points:
     cycles: Ints
     """(P,)"""
     feasible: Bools
-    """(P,)"""
-    figures: Mapping[str, Floats]
-    """Each of METRICS, and `error_original`: (P,)"""
+    """(P,) Whether a point keeps all limits."""
+    values: Mapping[str, Floats]
+    """By column of an objective, and `error_original`: (P,)"""
     bits: Sequence[str]
-    """(N,)"""
+    """(N,) Names of candidates."""
     beacon: Sequence[str]
-    """(N,); empty: the original parameters."""
+    """(N,) The beacon whose parameters a candidate has; empty: the original ones."""
     front: Ints
     """Positions of the run's front, in its order."""
 
     @classmethod
-    def of_rows(cls, rows: Sequence[Mapping[str, Any]], front: Sequence[str], area_mm2: float | None) -> Self:
-        """Of a search's candidates, rows of `search.runs.search_outputs.describe` with `feasible`, and the bits of its
-        front."""
+    def of_rows(
+        cls, rows: Sequence[Mapping[str, Any]], front: Sequence[str], area_mm2: float | None, names: Sequence[str]
+    ) -> Self:
+        """The points of a search: rows of `search.runs.rows` with `feasible`, the bits of its front, and the names of
+        its objectives."""
         at = {row["bits"]: i for i, row in enumerate(rows)}
-        figures = {name: _column([row.get(name) for row in rows]) for name in (*METRICS, "error_original")}
-        figures["area_mm2"] = _column([area_mm2] * len(rows))
+        columns = [objective.column for objective in shown_objectives(names)]
+        values = {column: _column([row.get(column) for row in rows]) for column in (*columns, "error_original")}
+        values["area_mm2"] = _column([area_mm2] * len(rows))
         return cls(
             variant=np.zeros(len(rows), np.int64),
             candidate=np.arange(len(rows)),
             cycles=np.array([row["cycles"] for row in rows], np.int64),
             feasible=np.array([bool(row["feasible"]) for row in rows], bool),
-            figures=figures,
+            values=values,
             bits=tuple(row["bits"] for row in rows),
             beacon=tuple(row["beacon"] for row in rows),
             front=np.array([at[bits] for bits in front], np.int64),
         )
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, Any]) -> Self:
-        """Of a co-design, as its `points.npz` holds it: nothing that is over a limit is in there."""
+    def of_arrays(cls, arrays: Mapping[str, Any], names: Sequence[str]) -> Self:
+        """The points of a co-design, as its `points.npz` holds them, and the names of its objectives: nothing that is
+        over a limit is in there."""
         variant, candidate = (arrays[name].astype(np.int64) for name in ("variant", "candidate"))
-        count = len(variant)
-        unknown = np.full(count, np.nan)
-        known = {
-            **{name: arrays[name][candidate] for name in ("error", "error_plain", "memory_mib")},
-            **{name: arrays[name] for name in BY_POINT},
-            "area_mm2": arrays["area_mm2"][variant],
-        }
+        unknown = np.full(len(variant), np.nan)
+        values = {"error_original": unknown}
+        for column in (objective.column for objective in shown_objectives(names)):
+            if column not in arrays:
+                values[column] = unknown
+            elif column in OF_CANDIDATE:
+                values[column] = arrays[column][candidate]
+            else:
+                values[column] = arrays[column][variant] if column in OF_HARDWARE else arrays[column]
         bits = [str(text) for text in arrays["candidates"]]
         return cls(
             variant=variant,
             candidate=candidate,
             cycles=arrays["cycles"],
-            feasible=np.ones(count, bool),
-            figures={name: known.get(name, unknown) for name in (*METRICS, "error_original")},
+            feasible=np.ones(len(variant), bool),
+            values=values,
             bits=bits,
             beacon=[""] * len(bits),
             front=arrays["front"].astype(np.int64),
@@ -87,16 +96,16 @@ class Points:
     def __len__(self) -> int:
         return len(self.variant)
 
-    def minimised(self, objectives: Sequence[str]) -> Floats:
-        """(P, objectives): what is maximised has its sign changed."""
-        columns = [self.figures[METRIC_OF[o]] * (-1.0 if o in MAXIMISED else 1.0) for o in objectives]
+    def minimised(self, objectives: Sequence[Objective]) -> Floats:
+        """(P, objectives): smaller is better in every column."""
+        columns = [objective.minimised(self.values[objective.column]) for objective in objectives]
         return np.stack(columns, axis=1) if columns else np.empty((len(self), 0))
 
-    def known(self, objectives: Sequence[str]) -> Bools:
-        """(P,) Whether all of these were found: what the memory limit screened out was not evaluated."""
+    def known(self, objectives: Sequence[Objective]) -> Bools:
+        """(P,) Whether all of these are known: what the memory limit screened out was not evaluated."""
         return np.array(~np.isnan(self.minimised(objectives)).any(axis=1))
 
-    def own_fronts(self, objectives: Sequence[str], variants: int) -> list[Ints]:
+    def own_fronts(self, objectives: Sequence[Objective], variants: int) -> list[Ints]:
         """By variant, positions of the feasible points that no other point of that variant dominates."""
         return front_of_each(self.minimised(objectives), self.variant, variants, self.feasible & self.known(objectives))
 
@@ -107,6 +116,7 @@ class Shown:
 
     points: Points
     own_fronts: Sequence[Ints]
+    """By variant, the positions of its own front."""
     most_others: int
     """Points on no front that are shown."""
 
@@ -119,7 +129,7 @@ class Shown:
 
     @cached_property
     def positions(self) -> Ints:
-        """Rising."""
+        """Positions of the points that are shown, rising."""
         others = np.flatnonzero(~self.on_a_front)
         if len(others) > self.most_others:
             others = others[np.arange(self.most_others) * len(others) // self.most_others]

@@ -32,8 +32,8 @@ const keys = data.keys.filter((key) => new Set(every(key).filter((x) => x !== nu
 const varied = runs.some((run) => run.isCodesign);
 const names = { ...metrics, ...Object.fromEntries(keys.map((key) => [key, key])),
   ...(varied ? { variant: "hardware variant (number)" } : {}), evaluation: "evaluation (in order)" };
-const SHORT = { error: "% error", error_plain: "% error, all", latency_ms: "ms", energy_uj: "µJ", area_mm2: "mm²", memory_mib: "MiB",
-                mohaq_speedup: "closed-form speedup", mohaq_energy_uj: "closed-form µJ", evaluation: "evaluation" };
+// What follows a figure.
+const READINGS = { ...data.readings, evaluation: "evaluation" };
 const hardwareOf = (run, v) => run.isCodesign ? `variant ${v}: ${run.variants[v].short}` : run.arch;
 
 const drawRuns = () => {

@@ -2,13 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
+from search.objectives import Floats
 from search.report.analysis import Analysis
-from search.runs.search_outputs import COLUMNS
+from search.runs.rows import columns
 
 FRONTS = ("front", "closed_form_front", "simulated_front")
 HARDWARE = ("variant", "hardware", "area_mm2")
@@ -18,35 +17,37 @@ def csv_of(report: Analysis) -> str:
     """Every point of every run and its fronts: a search's in order of evaluation, a co-design's by variant."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "evaluation", "feasible", *FRONTS, *HARDWARE, *COLUMNS])
+    names = columns(list(dict.fromkeys(name for run in report.runs for name in run.experiment.objectives)))
+    writer.writerow(["run", "evaluation", "feasible", *FRONTS, *HARDWARE, *names])
     for i in range(len(report.runs)):
-        writer.writerows(_rows(report, i))
+        writer.writerows(_rows(report, i, names))
     return text.getvalue()
 
 
-def _rows(report: Analysis, number: int) -> Iterator[tuple[Any, ...]]:
-    """Of one run."""
+def _rows(report: Analysis, number: int, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """One run's rows; `names` are the columns behind those of the hardware."""
     run, compared = report.runs[number], report.closed_form[number]
     points, variants = run.points, [variant.name for variant in run.hardware]
     solution = {position: f"{i:03d}" for i, position in enumerate(points.front.tolist())}
-    positions, found = compared or ([], None)
-    closed = {positions[i] for i in found.closed_form_front} if found else set()
-    simulated = {positions[i] for i in found.simulated_front} if found else set()
-    columns: dict[str, list[Any]] = {name: _cells(values) for name, values in points.figures.items()}
+    positions, disagreement = compared or ([], None)
+    closed = {positions[i] for i in disagreement.closed_form_front} if disagreement else set()
+    simulated = {positions[i] for i in disagreement.simulated_front} if disagreement else set()
+    cells: dict[str, list[Any]] = {name: _cells(values) for name, values in points.values.items()}
     candidates = points.candidate.tolist()
-    columns |= {
+    cells |= {
         "cycles": points.cycles.tolist(),
         "beacon": [points.beacon[c] for c in candidates],
         "bits": [points.bits[c] for c in candidates],
     }
-    figures = zip(*(columns[name] for name in COLUMNS), strict=True)
-    points_of = zip(points.variant.tolist(), points.feasible.tolist(), columns["area_mm2"], figures, strict=True)
+    empty = [""] * len(points)  # a plugin's objective that this run has not
+    figures = zip(*(cells.get(name, empty) for name in names), strict=True)
+    points_of = zip(points.variant.tolist(), points.feasible.tolist(), cells["area_mm2"], figures, strict=True)
     for i, (variant, feasible, area, values) in enumerate(points_of):
         order = "" if run.is_codesign else i + 1
-        on = (int(i in closed), int(i in simulated)) if found else ("", "")
+        on = (int(i in closed), int(i in simulated)) if disagreement else ("", "")
         hardware = variant, variants[variant], area
         yield run.label, order, int(feasible), solution.get(i, ""), *on, *hardware, *values
 
 
-def _cells(values: np.ndarray) -> list[float | str]:
+def _cells(values: Floats) -> list[float | str]:
     return ["" if x != x else x for x in values.tolist()]

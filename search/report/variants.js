@@ -1,11 +1,10 @@
 // --- variants of hardware side by side -------------------------------------------------------------------------------
 const MOST_VARIANTS = 100, JOINT = 3;  // rows; the column of points on the joint front
-const BEST = [["latency_ms", "ms"], ["energy_uj", "µJ"]];
 let order = null;  // a column of the table, and whether the largest come first
 
-// By variant, the least of a figure among the points of at most an error; null where the points on this page do not
+// By variant, the best of a figure among the points of at most an error; null where the points on this page do not
 // tell: the figure is no objective and points are left out.
-const bestOf = (run, metric, limit) => {
+const bestOf = (run, { metric, maximised }, limit) => {
   const best = new Array(run.variants.length).fill(null);
   const told = ["error", metric].every((m) => run.objectives.includes(m)) || run.others.shown === run.others.total;
   if (!told) return best;
@@ -13,7 +12,7 @@ const bestOf = (run, metric, limit) => {
   for (let i = 0; i < run.count; i++) {
     if (!feasible[i] || (errors[i] !== null && errors[i] > limit)) continue;
     const v = variant[i];
-    if (best[v] === null || values[i] < best[v]) best[v] = values[i];
+    if (values[i] !== null && (best[v] === null || (maximised ? values[i] > best[v] : values[i] < best[v]))) best[v] = values[i];
   }
   return best;
 };
@@ -24,10 +23,10 @@ const drawVariants = () => {
   const columns = [  // heading, kind, what it sorts by and shows
     ["variant", "", (v) => v.number], ["hardware: what differs", "text", (v) => v.short], ["mm²", "", (v) => v.area_mm2],
     ["on the joint front", "", (v) => v.joint], ["on its own front", "", (v) => v.own], ["hypervolume", "", (v) => v.hypervolume],
-    ...BEST.map(([metric, unit], k) => [`best ${unit}${at}`, "", (v) => v.best[k]]),
+    ...data.best.map(({ unit }, k) => [`best ${unit}${at}`, "", (v) => v.best[k]]),
   ];
   const all = runs.flatMap((run, r) => {
-    const best = BEST.map(([metric]) => bestOf(run, metric, limit));
+    const best = data.best.map((wanted) => bestOf(run, wanted, limit));
     return run.variants.map((v, number) => ({ ...v, r, number, label: run.label, best: best.map((of) => of[number]) }));
   });
   const [by, falling] = order || [JOINT, true];

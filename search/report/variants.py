@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from search.codesign.sweep_display import short_names
+from search.objectives import Objective
 from search.report.data import ReportedRun
 from search.report.hypervolume import Bounds, share
 from search.space.hardware_variants import Variant
@@ -25,13 +26,13 @@ class ComparedVariant:
     own: int
     """Points on its own."""
     hypervolume: float | None
-    """Of its own front: a share, as in `search.report.hypervolume`; None where runs have no objectives in common."""
+    """Share of its own front, as in `search.report.hypervolume`; None where runs have no objectives in common."""
 
 
 def compare_variants(
-    run: ReportedRun, own_fronts: Sequence[Ints], objectives: Sequence[str], bounds: Bounds | None
+    run: ReportedRun, own_fronts: Sequence[Ints], objectives: Sequence[Objective], bounds: Bounds | None
 ) -> list[ComparedVariant]:
-    """By number. `bounds` are those of the report's hypervolumes."""
+    """A run's variants by number. `bounds` are those of the report's hypervolumes."""
     points = run.points
     joint = np.bincount(points.variant[points.front], minlength=len(run.hardware)).tolist()
     rows = [{"arch": v.arch.name, "changes": dict(v.changes)} for v in run.hardware]
@@ -52,11 +53,11 @@ def keys_of(runs: Sequence[ReportedRun]) -> list[str]:
 def settings_of(variant: Variant, keys: Sequence[str]) -> dict[str, Any]:
     """The values of a variant's spec, whether it changes them or not; a key that it has not is left out."""
     spec = variant.arch.spec.model_dump(mode="json")
-    found = {}
+    settings = {}
     for key in keys:
         value: Any = spec
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if value is not None:
-            found[key] = value
-    return found
+            settings[key] = value
+    return settings

@@ -1,59 +1,46 @@
-"""A search from beginning to end: a method (`search.methods.pymoo_methods`) asks for post-training-quantized
-candidates, an evaluator answers, with the help of beacons where the experiment has them (`search.evaluation.beacons`),
-as MOHAQ does (Rezk et al. 2022).
+"""A search from beginning to end: a method (`search.methods`) asks for post-training-quantized candidates, an evaluator
+answers, with the help of beacons where the experiment has them (`search.evaluation.beacons`), as MOHAQ does (Rezk et
+al. 2022).
 
 A run is a function of its experiment, model, data, hardware and code, and of the processor, where a method learns in
-floating point: a method draws from one seeded generator, and
-every evaluation that it saw is in the ledger. To resume is therefore to run again from the seed, with all finished
-evaluations found in the ledger at next to no cost; the state saved after each generation is held against what the
-rerun passes through, so that a run whose surroundings changed is refused rather than silently mixed.
+floating point: what a method asks for follows from its seed and from what it was told, and every evaluation that it saw
+is in the ledger. To resume is therefore to run again from the seed, with all finished evaluations found in the ledger
+at next to no cost; the state saved after each generation is held against what the rerun passes through, so that a run
+whose surroundings changed is refused rather than silently mixed.
 """
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, Self
 
-import numpy as np
-from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
-
-from quant.sites.candidate import name_of
-from search.evaluation.beacons import BeaconEvaluator, digest_of_carried
-from search.evaluation.evaluator import Evaluator, Quality
-from search.evaluation.executors.executor import Executor, Inline
-from search.evaluation.executors.worker import Source
-from search.evaluation.ledger import LEDGER_FILE, Ledger
-from search.evaluation.model import HasPrecisions, code_of
-from search.methods.pymoo_methods import method_of
-from search.runs.generations import Recorder, generations
-from search.runs.problem import PLATFORMS_OF, BitWidthProblem
+from search.evaluation.beacons import BeaconEvaluator
+from search.evaluation.evaluator import Evaluator
+from search.evaluation.executors.executor import Executor
+from search.evaluation.executors.worker import MakeModel
+from search.evaluation.model import Model
+from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
+from search.evaluation.quality import Quality
+from search.methods.method import Method, Trial
+from search.runs.design_space import DesignSpace
+from search.runs.initial import initial_candidates
 from search.runs.results import Run, Solution
-from search.runs.run_folder import RunFolder
+from search.runs.search_loop import OnGeneration, Recorder, front_of, search_space
 from search.runs.search_outputs import write_outputs
-from search.settings.experiment import Experiment, ExperimentModel
+from search.runs.session import Plan, begun, plan
+from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
-from search.space.genome import Bits, Genome
-from search.space.hardware_variants import experiment_arch, spec_changes
-from simulators import Arch
+from search.space.design_genome import OneVariantGenome
+from search.space.genome import Genome
+from search.space.hardware_variants import Variant
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import with_folder
-from simulators.inputs.source_locations import KeyedError, or_else_under
-from simulators.run.cost_code import cost_code
+from simulators.inputs.source_locations import KeyedError
 
 BASELINE_BITS = 16
 
 
-class Progress(Protocol):
-    """What a display is told; every method may do nothing."""
-
-    def started(self, candidates: int) -> None:
-        """The search will look at about this many candidates."""
-
-    def evaluated(self, bits: Bits, quality: Quality) -> None:
-        """One candidate's error is known, computed now or found in the ledger."""
-
-    def set_aside(self, bits: Bits) -> None:
-        """One candidate's evaluation killed the workers that tried it, now or before: it counts as infeasible."""
+class Progress(EvaluationProgress, Protocol):
+    """What a display of a search is told; every method may do nothing."""
 
     def generation(self, number: int, of: int, candidates: int, front: int) -> None:
         """A generation is complete; so many candidates were asked for in all, so many are on the front."""
@@ -65,185 +52,130 @@ def run(
     folder: Path,
     resume: bool = False,
     progress: Progress | None = None,
-    model: Any = None,
+    model: Model | None = None,
     executor: Executor | None = None,
-    factory: Callable[[], Any] | None = None,
+    factory: MakeModel | None = None,
+    method: Method | None = None,
 ) -> Run:
     """Search, and write the results to `folder`: see `search.runs.search_outputs`.
 
     `model` is by default the experiment's, loaded by `quant.load_model`. Evaluations run where `executor` says, in this
-    process by default; other processes come by a given model through `factory`, or else it is pickled. Raises
-    InputError if the folder holds another run, or this one and `resume` is false.
+    process by default; other processes come by a given model through `factory`, or else it is pickled. A `method` takes
+    the place of the one that the experiment names. Raises InputError if the folder holds another run, or this one and
+    `resume` is false.
     """
-    arch = experiment_arch(experiment.arch, spec_changes(experiment.set))
-    if experiment.published not in (None, "memory", arch.platform):
-        rule = f"{experiment.published}: its claims are of another platform than {arch.name}"
-        raise KeyedError(("published",), rule)
-    if model is None:
-        factory = ExperimentModel.of(experiment)
-        model = factory()
-    genome_of(experiment, model, arch)
-    carried = {}
-    if experiment.beacons is not None and experiment.beacons.carry:
-        carried = {"carried beacons": digest_of_carried(experiment.beacons)}
-    with with_folder(folder):  # before the data are read or synthesised: a folder that cannot be costs nothing
-        data = data_digest(experiment, model)
-    digests = {
-        "model": model.digest,
-        "data": data,
-        "arch": arch.digest,
-        "code of the model": code_of(model).digest(),
-        "code of the simulator": cost_code(arch.platform).digest(),
-        **carried,
-    }
-    identity = {"experiment": experiment.to_dict(), "digests": digests}
-    with RunFolder(folder, identity, resume) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
-        if state.is_new:
-            ledger.forget_set_aside()
-        surroundings = model, arch, experiment.steps, ledger, executor or Inline()
-        source = Source.of(model, factory)
-        if experiment.beacons is None:
-            evaluator = Evaluator(*surroundings, source)
-        else:
-            training = getattr(progress, "retraining", None)
-            evaluator = BeaconEvaluator(*surroundings, experiment.beacons, folder, training, source)
-        result = search_with(experiment, state, evaluator, progress)
-        write_outputs(result, identity)
+    if experiment.hardware:
+        raise KeyedError(("hardware",), "several variants: search.codesign.hardware_search searches them")
+    planned = plan(experiment, model, factory, method)
+    (variant,) = planned.hardware
+    search = VariantSearch.of(planned, variant)
+    with begun(planned, folder, resume, executor) as session:
+        evaluator = session.evaluator(variant)
+        if experiment.beacons is not None:
+            evaluator = BeaconEvaluator(evaluator, experiment.beacons, folder, progress)
+        result = search.run(evaluator, session.folder, progress)
+        write_outputs(result, session.identity)
     return result
 
 
-def data_digest(experiment: Experiment, model: Any) -> str:
-    """Of the model's data, which are read or synthesised now."""
-    with or_else_under("model" if experiment.corpus_root is None else "corpus_root"):
-        return str(model.data_digest)
+@dataclass(frozen=True)
+class VariantSearch:
+    """A search on one piece of hardware, checked and not begun."""
 
+    experiment: Experiment
+    variant: Variant
+    genome: Genome
+    method: Method
 
-def genome_of(experiment: Experiment, model: Any, arch: Arch) -> Genome:
-    """Of a search on one architecture. Raises KeyedError for settings that do not go with the model or with that."""
-    platform = arch.platform
-    for i, objective in enumerate(experiment.objectives):
-        if platform not in PLATFORMS_OF.get(objective, (platform,)):
-            raise KeyedError(("objectives", i), f"{objective}: MOHAQ has no closed form of it for platform {platform}")
-    # A model whose sites are not products, such as `quant.own.operator_gru`, has widths of its own.
-    precisions = model.precisions if isinstance(model, HasPrecisions) else arch.precisions
-    genome = Genome.of([site.name for site in model.sites], precisions, experiment)
-    relative = experiment.constraints.error_increase is not None
-    if (relative or experiment.beacons is not None) and BASELINE_BITS not in genome.homogeneous():
-        key = ("constraints", "error_increase") if relative else ("beacons",)
-        rule = f"it needs a {BASELINE_BITS}-bit baseline, which {arch.name} does not offer"
-        raise KeyedError(key, f"{rule}: give constraints.error instead" if relative else rule)
-    return genome
+    @classmethod
+    def of(cls, planned: Plan, variant: Variant) -> Self:
+        """The search that a plan has on a variant. Raises KeyedError for settings that do not go with it."""
+        experiment, arch = planned.experiment, variant.arch
+        if experiment.published not in (None, "memory", arch.platform):
+            rule = f"{experiment.published}: its claims are of another platform than {arch.name}"
+            raise KeyedError(("published",), rule)
+        for i, objective in enumerate(experiment.resolved_objectives):
+            if objective.platforms is not None and arch.platform not in objective.platforms:
+                rule = f"{objective.name}: MOHAQ has no closed form of it for platform {arch.platform}"
+                raise KeyedError(("objectives", i), rule)
+        genome = planned.genome(arch.precisions)
+        relative = experiment.constraints.error_increase is not None
+        if (relative or experiment.beacons is not None) and BASELINE_BITS not in genome.homogeneous():
+            key = ("constraints", "error_increase") if relative else ("beacons",)
+            rule = f"it needs a {BASELINE_BITS}-bit baseline, which {arch.name} does not offer"
+            raise KeyedError(key, f"{rule}: give constraints.error instead" if relative else rule)
+        return cls(experiment, variant, genome, planned.method())
 
-
-def search_with(experiment: Experiment, state: Recorder, evaluator: Evaluator, progress: Progress | None) -> Run:
-    """Search with an evaluator at hand, and write nothing but what `state` and the ledger do."""
-    genome = genome_of(experiment, evaluator.model, evaluator.arch)
-    homogeneous = genome.homogeneous()
-    done = reporter(progress)
-    if progress:
-        progress.started(experiment.population + experiment.offspring * experiment.generations)
-    qualities = evaluator.qualities(list(homogeneous.values()), done)
-    baselines = {
-        width: Solution(bits, quality, evaluator.cost(bits))
-        for (width, bits), quality in zip(homogeneous.items(), qualities, strict=True)
-    }
-    limit = _error_limit(experiment, baselines)
-    if isinstance(evaluator, BeaconEvaluator):
-        evaluator.begin(_base(experiment, baselines).error)
-    problem = BitWidthProblem(experiment, genome, evaluator, limit, done)
-    known = [s.bits for s in baselines.values() if s.quality and (limit is None or s.quality.error <= limit)]
-    algorithm = method_of(experiment, problem, _initial(experiment, genome, known))
-
-    visited: dict[str, tuple[Bits, np.ndarray, bool]] = {}
-    for number, asked in generations(algorithm, problem, state):
-        for individual in asked:
-            bits = genome.decode(individual.X)
-            visited.setdefault(name_of(bits), (bits, individual.F, bool(individual.FEAS)))
+    def run(self, evaluator: Evaluator, recorder: Recorder, progress: Progress | None = None) -> Run:
+        """Search with an evaluator, and write nothing but what the recorder and the ledger do."""
+        experiment, done = self.experiment, reporter(progress)
         if progress:
-            front = _front([f for _, f, feasible in visited.values() if feasible])
-            progress.generation(number, experiment.generations, len(visited), len(front))
-    costs = evaluator.costs([bits for bits, _, _ in visited.values()])
-    solutions = {
-        name: Solution(bits, evaluator.known_quality(bits), cost)
-        for (name, (bits, _, _)), cost in zip(visited.items(), costs, strict=True)
-    }
-    feasible = [(name, f) for name, (_, f, ok) in visited.items() if ok]
-    chosen = sorted(
-        (feasible[i] for i in _front([f for _, f in feasible])), key=lambda item: (*item[1].tolist(), item[0])
-    )
-    return Run(
-        experiment=experiment,
-        folder=state.folder,
-        front=tuple(solutions[name] for name, _ in chosen),
-        visited=tuple(solutions.values()),
-        feasible=tuple(ok for _, _, ok in visited.values()),
-        baselines=baselines,
-        set_aside=tuple(s for s in solutions.values() if evaluator.was_set_aside(s.bits)),
-        error_limit=limit,
-        evaluated=evaluator.evaluated,
-        model=evaluator.model,
-        arch=evaluator.arch,
-    )
+            progress.started(experiment.population + experiment.offspring * experiment.generations)
+        baselines = self._baselines(evaluator, done)
+        limit = self._error_limit(baselines)
+        if isinstance(evaluator, BeaconEvaluator):
+            evaluator.begin(self._base(baselines).error)
+        within = [s.bits for s in baselines.values() if s.quality and (limit is None or s.quality.error <= limit)]
+        initial = initial_candidates(experiment, self.genome, within)
+        genome = OneVariantGenome(self.genome, self.variant)
+        space = DesignSpace(experiment, genome, {self.variant.number: evaluator}, limit, initial, done)
+        trials = search_space(self.method, space, experiment, recorder, on_generation(progress, experiment))
+        return self._result(evaluator, recorder, trials, baselines, limit)
+
+    def _baselines(self, evaluator: Evaluator, done: OnQuality | None) -> dict[int, Solution]:
+        """The candidates of one width for everything, evaluated, by that width in bits."""
+        homogeneous = self.genome.homogeneous()
+        qualities = evaluator.qualities(list(homogeneous.values()), done)
+        return {
+            width: Solution(bits, quality, evaluator.cost(bits))
+            for (width, bits), quality in zip(homogeneous.items(), qualities, strict=True)
+        }
+
+    def _error_limit(self, baselines: Mapping[int, Solution]) -> float | None:
+        """The largest feasible error in percent."""
+        constraints = self.experiment.constraints
+        if constraints.error_increase is None:
+            return constraints.error
+        return self._base(baselines).error + constraints.error_increase
+
+    def _base(self, baselines: Mapping[int, Solution]) -> Quality:
+        """What the search's increases of error are counted from."""
+        quality = baselines[BASELINE_BITS].quality
+        if quality is None:
+            raise InputError(
+                f"{self.experiment.name}: the {BASELINE_BITS}-bit baseline killed the workers that evaluated it, and "
+                "was set aside: a search needs it"
+            )
+        return quality
+
+    def _result(
+        self, evaluator: Evaluator, recorder: Recorder, trials: list[Trial], baselines: Mapping[int, Solution],
+        limit: float | None,
+    ) -> Run:  # fmt: skip
+        costs = evaluator.costs([trial.bits for trial in trials])
+        solutions = {
+            trial.name: Solution(trial.bits, evaluator.known_quality(trial.bits), cost)
+            for trial, cost in zip(trials, costs, strict=True)
+        }
+        front = sorted(front_of(trials), key=lambda trial: (*trial.objectives.tolist(), trial.name))
+        return Run(
+            experiment=self.experiment,
+            folder=recorder.folder,
+            front=tuple(solutions[trial.name] for trial in front),
+            visited=tuple(solutions.values()),
+            feasible=tuple(trial.feasible for trial in trials),
+            baselines=baselines,
+            error_limit=limit,
+            evaluated=evaluator.evaluated,
+            model=evaluator.model,
+            arch=evaluator.arch,
+            area_mm2=self.variant.area_mm2,
+            set_aside=tuple(s for s in solutions.values() if evaluator.was_set_aside(s.bits)),
+        )
 
 
-class Evaluations(Protocol):
-    """The part of a display that is told of candidates."""
-
-    def evaluated(self, bits: Bits, quality: Quality) -> None: ...
-    def set_aside(self, bits: Bits) -> None: ...
-
-
-def reporter(progress: Evaluations | None) -> Callable[[Bits, Quality | None], None] | None:
-    """Tells a display of each candidate."""
+def on_generation(progress: Progress | None, experiment: Experiment) -> OnGeneration | None:
+    """What tells a display of each generation."""
     if progress is None:
         return None
-
-    def done(bits: Bits, quality: Quality | None) -> None:
-        if quality is None:
-            progress.set_aside(bits)
-        else:
-            progress.evaluated(bits, quality)
-
-    return done
-
-
-def _initial(experiment: Experiment, genome: Genome, feasible: list[Bits]) -> np.ndarray:
-    """Distinct gene vectors: what is known to be good where asked for, then random ones. `feasible`: of the homogeneous
-    candidates those within the error limit, widest first."""
-    generator = np.random.default_rng(experiment.seed)
-    seeds = [genome.encode(bits) for bits in genome.homogeneous().values()] if experiment.seed_homogeneous else []
-    if experiment.seed_neighbours and feasible:
-        base = genome.encode(feasible[-1])
-        seeds += [base - step for step in np.eye(len(base), dtype=base.dtype) if (base >= step).all()]
-    rows = {row.tobytes(): row for row in seeds}
-    possible = float(np.prod(genome.upper + 1.0))
-    while len(rows) < min(experiment.population, possible):
-        row = generator.integers(0, genome.upper + 1)
-        rows[row.tobytes()] = row
-    return np.array(list(rows.values())[: experiment.population])
-
-
-def _error_limit(experiment: Experiment, baselines: dict[int, Solution]) -> float | None:
-    """The largest feasible error in percent."""
-    constraints = experiment.constraints
-    if constraints.error_increase is None:
-        return constraints.error
-    return _base(experiment, baselines).error + constraints.error_increase
-
-
-def _base(experiment: Experiment, baselines: dict[int, Solution]) -> Quality:
-    """What the search's increases of error are counted from."""
-    quality = baselines[BASELINE_BITS].quality
-    if quality is None:
-        raise InputError(
-            f"{experiment.name}: the {BASELINE_BITS}-bit baseline killed the workers that evaluated it, and was set "
-            "aside: a search needs it"
-        )
-    return quality
-
-
-def _front(values: list[np.ndarray]) -> list[int]:
-    """Positions of the non-dominated vectors (all minimised); of equal vectors all are kept."""
-    if not values:
-        return []
-    return sorted(NonDominatedSorting().do(np.array(values), only_non_dominated_front=True).tolist())
+    return lambda number, points, front: progress.generation(number, experiment.generations, points, front)

@@ -19,26 +19,32 @@ SPEEDUPS = (20, 30, 40, 45)
 
 @dataclass(frozen=True)
 class Claim:
+    """One claim of the paper."""
+
     claim: str
+    """What is claimed."""
     published: str
+    """What the paper says of it, in words."""
     measured: str
+    """What the run found, in words."""
     figures: dict[str, float]
     """What `measured` says, for averages over seeds."""
 
 
 def claims_of(run: Run) -> list[Claim]:
-    """Of a published experiment that is complete; empty for other runs."""
+    """The claims that go with a published experiment; none for other runs."""
     which = run.experiment.published
     base = run.baselines.get(BASE_BITS)
     if which is None or base is None or base.quality is None:
         return []
     limit = float("inf") if run.error_limit is None else run.error_limit
-    known = [s for s in (*run.visited, *run.baselines.values()) if s.quality is not None and s.quality.error <= limit]
-    return {"memory": _memory, "silago": _silago, "bitfusion": _bitfusion}[which](run, known, base)
+    solutions = (*run.visited, *run.baselines.values())
+    within = [s for s in solutions if s.quality is not None and s.quality.error <= limit]
+    return {"memory": _memory, "silago": _silago, "bitfusion": _bitfusion}[which](run, within, base)
 
 
 def table_of(claims: Sequence[dict[str, Any]]) -> str:
-    """Markdown."""
+    """Claims as a table in Markdown."""
     rows = [f"| {c['claim']} | {c['published']} | {c['measured']} |" for c in claims]
     return "\n".join(["| claim | published | here |", "|---|---|---|", *rows]) + "\n"
 
@@ -49,22 +55,22 @@ def _increase(solution: Solution, base: Solution) -> float:
     return solution.quality.error - base.quality.error
 
 
-def _memory(run: Run, known: list[Solution], base: Solution) -> list[Claim]:
+def _memory(run: Run, within: list[Solution], base: Solution) -> list[Claim]:
     full = base.cost.memory_mib * FULL_PRECISION_BITS / BASE_BITS
-    found = {}
+    figures = {}
     for x in INCREASES:
-        within = [full / s.cost.memory_mib for s in known if _increase(s, base) <= x]
-        found[f"compression_at_{x}"] = max(within, default=0.0)
-    eightfold = [_increase(s, base) for s in known if full / s.cost.memory_mib >= 8.0]
-    parts = [f"{value:.1f} times at up to {x} points" for value, x in zip(found.values(), INCREASES, strict=True)]
+        compressions = [full / s.cost.memory_mib for s in within if _increase(s, base) <= x]
+        figures[f"compression_at_{x}"] = max(compressions, default=0.0)
+    eightfold = [_increase(s, base) for s in within if full / s.cost.memory_mib >= 8.0]
+    parts = [f"{value:.1f} times at up to {x} points" for value, x in zip(figures.values(), INCREASES, strict=True)]
     if eightfold:
-        found["increase_at_8"] = min(eightfold)
+        figures["increase_at_8"] = min(eightfold)
         parts.append(f"8 times at {min(eightfold):+.2f}")
     claim = "compression by post-training quantization, against 32 bits"
-    return [Claim(claim, "8 times without significant increase of the error", "; ".join(parts), found)]
+    return [Claim(claim, "8 times without significant increase of the error", "; ".join(parts), figures)]
 
 
-def _silago(run: Run, known: list[Solution], base: Solution) -> list[Claim]:
+def _silago(run: Run, within: list[Solution], base: Solution) -> list[Claim]:
     narrow = run.baselines[min(run.baselines)]
     ways: list[tuple[str, Callable[[Solution], float], Callable[[Solution], float]]] = [
         ("simulated", lambda s: 1.0 / s.cost.latency_ms, lambda s: 1.0 / s.cost.energy_uj)
@@ -77,7 +83,7 @@ def _silago(run: Run, known: list[Solution], base: Solution) -> list[Claim]:
         parts: list[str] = []
         figures: dict[str, float] = {}
         for x in INCREASES:
-            minor = [s for s in known if _increase(s, base) <= x]
+            minor = [s for s in within if _increase(s, base) <= x]
             best = max(minor, key=lambda s: speed(s) / speed(narrow) + saving(s) / saving(narrow), default=base)
             shares = speed(best) / speed(narrow), saving(best) / saving(narrow)
             part = f"{shares[0]:.0%} and {shares[1]:.0%} at {_increase(best, base):+.2f} points"
@@ -88,15 +94,15 @@ def _silago(run: Run, known: list[Solution], base: Solution) -> list[Claim]:
     return claims
 
 
-def _bitfusion(run: Run, known: list[Solution], base: Solution) -> list[Claim]:
+def _bitfusion(run: Run, within: list[Solution], base: Solution) -> list[Claim]:
     lowest = {}
     for least in SPEEDUPS:
-        errors = [_increase(s, base) for s in known if (s.cost.mohaq_speedup or 0.0) >= least]
+        errors = [_increase(s, base) for s in within if (s.cost.mohaq_speedup or 0.0) >= least]
         if errors:
             lowest[f"increase_at_{least}"] = min(errors)
     measured = "; ".join(f"{value:+.2f} at {name.rpartition('_')[2]}" for name, value in lowest.items())
     claims = [Claim("lowest increase of the error, by least speedup (closed form)", "", measured, lowest)]
-    helped = [(s, s.quality) for s in known if s.quality is not None and s.quality.error_original is not None]
+    helped = [(s, s.quality) for s in within if s.quality is not None and s.quality.error_original is not None]
     if run.experiment.beacons is not None:
         gains = [(q.error_original or 0.0) - q.error for s, q in helped if s in run.front]
         largest = max(gains, default=0.0)

@@ -1,13 +1,14 @@
 """What a search found."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from quant.sites.candidate import name_of
-from search.evaluation.evaluator import Cost, Quality
+from quant.sites.candidate import Bits, name_of
+from search.evaluation.model import Model
+from search.evaluation.quality import Cost, Quality, figures_of
+from search.objectives import PointFigures
 from search.settings.experiment import Experiment
-from search.space.genome import Bits
 from simulators import Arch
 
 
@@ -17,10 +18,12 @@ class Solution:
 
     bits: Bits
     quality: Quality | None
+    """None: over the memory limit, set aside, or not asked for."""
     cost: Cost
 
     @property
     def name(self) -> str:
+        """The candidate's name."""
         return name_of(self.bits)
 
 
@@ -33,16 +36,23 @@ class Run:
     front: tuple[Solution, ...]
     """The feasible candidates that no other dominates, of all that were evaluated, by rising first objective."""
     visited: tuple[Solution, ...]
-    """All candidates that the search looked at, in order of their first appearance; over the memory limit or set
-    aside, quality is None."""
+    """All candidates that the search looked at, in order of their first appearance."""
     feasible: tuple[bool, ...]
-    """Of each of `visited`: whether it keeps all limits."""
-    baselines: dict[int, Solution]
-    """The candidates of one width for everything, by that width."""
+    """Whether each of `visited` keeps all limits."""
+    baselines: Mapping[int, Solution]
+    """The candidates of one width for everything, by that width in bits."""
     error_limit: float | None
+    """Largest feasible error in percent."""
     evaluated: int
     """Model evaluations that this process computed."""
-    model: Any
+    model: Model
     arch: Arch
+    area_mm2: float | None = None
+    """Area of the architecture; None: its spec has no figures."""
     set_aside: tuple[Solution, ...] = ()
-    """Of `visited`, those whose evaluation killed the workers that tried it: infeasible, with no quality."""
+    """Those of `visited` whose evaluation killed the workers that tried it: infeasible, with no quality."""
+
+    def figures(self, solutions: Sequence[Solution]) -> PointFigures:
+        """All that is known of N solutions, as arrays."""
+        qualities, costs = [s.quality for s in solutions], [s.cost for s in solutions]
+        return figures_of(qualities, costs, [self.area_mm2] * len(solutions))

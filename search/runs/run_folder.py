@@ -1,23 +1,42 @@
-"""The folder of a run: whose it is, that one process at a time works in it, and how far the search came."""
+"""The folder of a run: what identifies the run, that one process at a time works in it, and how far it came."""
 
 import fcntl
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from search.evaluation.beacon_files import BEACON_FOLDER
 from search.evaluation.ledger import LEDGER_FILE
+from search.space.genome import Genes
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 
-STATE_FILE = "state.json"
-CODESIGN_STATE_FILE = "sweep-state.json"
 LOCK_FILE = ".lock"
-BEACON_FOLDER = "beacons"
 COMPUTED_BEFORE = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", BEACON_FOLDER)
 """What a new run may begin with: evaluations and retrainings, which say themselves what they are of."""
+
+
+@dataclass(frozen=True)
+class RunKind:
+    """The files by which a kind of run is known."""
+
+    state_file: str
+    """What identifies the run, and how far it came."""
+    results_file: str
+    """What it found, once it is finished."""
+    results_key: str
+    """A key that the results hold if this version of mohaq wrote them."""
+
+
+SEARCH = RunKind("state.json", "pareto.json", "screened")
+"""A search on one piece of hardware."""
+CODESIGN = RunKind("sweep-state.json", "sweep.json", "hardware")
+"""A sweep, or a search whose genes choose the hardware too."""
 
 
 class RunFolder:
@@ -27,9 +46,9 @@ class RunFolder:
     folder is not empty and `resume` is false, if it holds another run, or if another process works in it.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any], resume: bool, state_file: str = STATE_FILE):
+    def __init__(self, folder: Path, identity: Mapping[str, Mapping[str, Any]], resume: bool, kind: RunKind = SEARCH):
         self.folder = folder
-        self._state = folder / state_file
+        self._state = folder / kind.state_file
         self.is_new = False
         """Whether the run begins now."""
         self._identity = identity
@@ -54,7 +73,7 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         self._lock.close()
 
-    def check(self, number: int, genes: np.ndarray) -> None:
+    def check(self, number: int, genes: Genes) -> None:
         """Raise InputError if a resumed run passes through another generation than the one that was saved."""
         if self._generations.get(str(number), _digest(genes)) != _digest(genes):
             raise InputError(
@@ -62,16 +81,16 @@ class RunFolder:
                 "libraries, or another processor, made this run; start a new one with a copy of its ledger"
             )
 
-    def save(self, number: int, genes: np.ndarray, population: Any) -> None:
-        """Record a complete generation: the genes that were asked for, and the individuals that survived it."""
+    def save(self, number: int, genes: Genes) -> None:
+        """Record that a generation is complete, by the gene vectors (N, genes) that were asked for."""
         self._generations[str(number)] = _digest(genes)
-        self._write([{"genes": [int(g) for g in i.X], "F": [float(v) for v in i.F]} for i in population])
+        self._write()
 
     def _claim(self, resume: bool) -> dict[str, str]:
         # Hidden files are the lock, and what a kill left of a file that was being written.
         if not self._names() or (not resume and self._nothing_done()):
             self._generations = {}
-            self._write([])
+            self._write()
             self.is_new = True
             return {}
         if not resume:
@@ -80,17 +99,17 @@ class RunFolder:
             )
         try:
             content = json.loads(self._state.read_text())
-            found, generations = content["identity"], dict(content["generations"])
+            stored, generations = content["identity"], dict(content["generations"])
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(f"{self.folder}: nothing to resume: it holds no {self._state.name} of a search") from None
         for part, ours in self._identity.items():
-            different = sorted(key for key in {*ours, *found[part]} if ours.get(key) != found[part].get(key))
+            different = sorted(key for key in {*ours, *stored[part]} if ours.get(key) != stored[part].get(key))
             if different:
                 raise InputError(f"{self.folder}: the run to resume differs in {', '.join(different)} ({part})")
         return generations
 
     def _names(self) -> set[str]:
-        """Of what lies in the folder and a run may not begin with."""
+        """Names of what lies in the folder and a run may not begin with."""
         names = {path.name for path in self.folder.iterdir()}
         return {name for name in names if not name.startswith(".")} - {*COMPUTED_BEFORE}
 
@@ -101,13 +120,13 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
-    def _write(self, population: list[dict[str, Any]]) -> None:
-        content = {"identity": self._identity, "generations": self._generations, "population": population}
+    def _write(self) -> None:
+        content = {"identity": self._identity, "generations": self._generations}
         try:
             write_whole(self._state, json.dumps(content, indent=1).encode())
         except OSError as error:
             raise InputError(f"{self._state}: cannot be written: {error.strerror}") from None
 
 
-def _digest(genes: np.ndarray) -> str:
+def _digest(genes: Genes) -> str:
     return hashlib.sha256(np.ascontiguousarray(genes, dtype=np.int64).tobytes()).hexdigest()

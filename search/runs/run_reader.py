@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.codesign import sweep_outputs as of_codesign
-from search.runs.run_folder import CODESIGN_STATE_FILE, STATE_FILE
-from search.runs.search_outputs import RESULTS_FILE
+from search.runs.run_folder import CODESIGN, SEARCH, RunKind
 from simulators.inputs.errors import InputError
 
-KINDS = {STATE_FILE: (RESULTS_FILE, "screened"), CODESIGN_STATE_FILE: (of_codesign.RESULTS_FILE, "hardware")}
-"""Of a state file: the results beside it, and a key that this version's hold."""
+KINDS = (SEARCH, CODESIGN)
 
 
 @dataclass(frozen=True)
@@ -20,6 +17,7 @@ class StoredRun:
 
     folder: Path
     experiment: dict[str, Any]
+    """The experiment's keys, every default written out."""
     generations: int
     """Complete ones, the initial population not counted; -1 before that is complete. A sweep has none."""
     results: dict[str, Any] | None
@@ -34,20 +32,24 @@ def load_run(folder: Path) -> StoredRun:
     """Read a run's folder. Raises InputError if it is none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: {'it is a file, and a run is a folder' if folder.exists() else 'no such folder'}")
-    state_file = next((name for name in KINDS if (folder / name).is_file()), STATE_FILE)
-    results_file, key = KINDS[state_file]
+    kind = next((kind for kind in KINDS if (folder / kind.state_file).is_file()), SEARCH)
     try:
-        state = json.loads((folder / state_file).read_text())
+        state = json.loads((folder / kind.state_file).read_text())
         experiment, generations = state["identity"]["experiment"], len(state["generations"]) - 1
-        path = folder / results_file
-        results = json.loads(path.read_text()) if path.is_file() else None
+        results = _results(folder, kind)
     except (OSError, ValueError, KeyError, TypeError):
-        has = f"its {state_file} is not of one" if (folder / state_file).exists() else f"it holds no {STATE_FILE}"
+        there = (folder / kind.state_file).exists()
+        has = f"its {kind.state_file} is not of one" if there else f"it holds no {SEARCH.state_file}"
         raise InputError(f"{folder}: no run of a search: {has}") from None
-    foreign = results is not None and key not in results
-    return StoredRun(
-        folder, experiment, generations, None if foreign else results, foreign, state_file == CODESIGN_STATE_FILE
-    )
+    foreign = results is not None and kind.results_key not in results
+    return StoredRun(folder, experiment, generations, None if foreign else results, foreign, kind == CODESIGN)
+
+
+def _results(folder: Path, kind: RunKind) -> dict[str, Any] | None:
+    """What a run found; None if it is not finished."""
+    path = folder / kind.results_file
+    results: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+    return results
 
 
 def find_runs(folder: Path) -> tuple[list[StoredRun], list[str]]:
@@ -56,7 +58,7 @@ def find_runs(folder: Path) -> tuple[list[StoredRun], list[str]]:
     if not folder.is_dir():
         raise InputError(f"{folder}: {'it is a file, and a folder is wanted' if folder.exists() else 'no such folder'}")
     runs, complaints = [], []
-    for path in sorted({path.parent for name in KINDS for path in folder.rglob(name)}):
+    for path in sorted({path.parent for kind in KINDS for path in folder.rglob(kind.state_file)}):
         try:
             runs.append(load_run(path))
         except InputError as error:

@@ -1,6 +1,6 @@
 """A search on a terminal: a progress bar with an estimate while it runs, the front as a table when it is done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,19 +18,18 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from quant.sites.candidate import name_of
-from search.evaluation.evaluator import Quality
+from quant.sites.candidate import Bits, name_of
+from search.evaluation.quality import Quality
+from search.objectives import Objective
+from search.objectives.registry import columns_of
 from search.runs.results import Run
 from search.runs.run_reader import StoredRun
 from search.runs.search_outputs import results_of
-from search.space.genome import Bits
 
 WIDTH_IN_FILES = 110
 """Columns of the table where the output is not a terminal."""
-
-
-WIDTH_IN_FILES = 110
-"""Columns of the table where the output is not a terminal."""
+ALWAYS = ("error", "latency", "energy", "memory", "mohaq_speedup")
+"""Objectives that the table of a front has a column of, besides the experiment's own."""
 
 
 class SearchDisplay:
@@ -56,27 +55,30 @@ class SearchDisplay:
         self._bar.stop()
 
     def started(self, candidates: int) -> None:
+        """Begin the bar."""
         self._task = self._bar.add_task("baselines", total=candidates)
 
     def evaluated(self, bits: Bits, quality: Quality) -> None:
+        """Move the bar on."""
         self._seen.add(name_of(bits))
         self._best = min(self._best, quality.error)
         assert self._task is not None
         self._bar.update(self._task, completed=len(self._seen))
 
     def set_aside(self, bits: Bits) -> None:
-        """Said at once, once."""
+        """Say so at once, and once."""
         if name_of(bits) not in self._seen:
             self._seen.add(name_of(bits))
             text = f"set aside: the workers that evaluated it died: {name_of(bits)}"
             self._bar.console.print(text, style="red", highlight=False, soft_wrap=True)
 
     def retraining(self, bits: Bits, step: Any) -> None:
-        """A beacon is trained: shown beside the bar."""
+        """Show beside the bar how far a beacon's training came."""
         assert self._task is not None
         self._bar.update(self._task, description=f"retraining a beacon, step {step.done}/{step.total}")
 
     def generation(self, number: int, of: int, candidates: int, front: int) -> None:
+        """Show what is on the front; in a log, a line."""
         assert self._task is not None
         text = f"generation {number}/{of}: {front} on the front, lowest error {self._best:.2f} %"
         self._bar.update(self._task, description=text, completed=candidates)
@@ -92,22 +94,20 @@ def print_front(run: Run, console: Console | None = None) -> None:
 def print_results(
     results: dict[str, Any], folder: Path, console: Console | None = None, evaluated_now: int | None = None
 ) -> None:
-    """As `print_front`, of what `pareto.json` holds."""
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(file=console.file, width=WIDTH_IN_FILES)
+    """What `print_front` prints, from the content of `pareto.json`."""
+    console = console_of(console)
     experiment, rows = results["experiment"], [*results["front"], *results["baselines"]]
-    sites = " ".join(part.split("=")[0] for part in rows[0]["bits"].split(","))
+    objectives = shown_objectives(experiment["objectives"], ALWAYS, of_variants=False)
     title = f"Pareto front of {experiment['name']}: {', '.join(experiment['objectives'])}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for column in ("", "error %", "ms", "µJ", "MiB", "speedup*"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column(f"weights x activations: {sites}", overflow="fold")
+    for heading in ("", *(objective.heading for objective in objectives)):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column(f"weights x activations: {sites_of(rows)}", overflow="fold")
     for row in results["front"]:
-        table.add_row(*_cells(row))
+        table.add_row(row["solution"], *cells(row, objectives), pairs_of(row))
     table.add_section()
     for row in results["baselines"]:
-        table.add_row(*_cells(row), style="dim")
+        table.add_row(row["solution"], *cells(row, objectives), pairs_of(row), style="dim")
     console.print(table)
     console.print(
         f"Latency and energy: simulated, {experiment['steps']} frames. Error: the worst of 4 groups of speakers. "
@@ -116,11 +116,11 @@ def print_results(
         highlight=False,
     )
     screened, set_aside = results["screened"], results.get("set_aside", [])
-    known = results["candidates"] - screened - len(set_aside)
+    evaluated = results["candidates"] - screened - len(set_aside)
     now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     console.print(
-        f"{known} distinct candidates evaluated on speech{now}, {screened} screened out{limit}", highlight=False
+        f"{evaluated} distinct candidates evaluated on speech{now}, {screened} screened out{limit}", highlight=False
     )
     for name in set_aside:
         console.print(
@@ -138,9 +138,7 @@ def print_results(
 
 def print_runs(runs: Sequence[StoredRun], console: Console | None = None) -> None:
     """One line a run."""
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(file=console.file, width=WIDTH_IN_FILES)
+    console = console_of(console)
     table = Table(box=SIMPLE_HEAD)
     for column in ("run", "experiment", "model", "architecture", "generations", "front", "lowest error %"):
         table.add_column(column, overflow="fold")
@@ -158,14 +156,33 @@ def print_runs(runs: Sequence[StoredRun], console: Console | None = None) -> Non
     console.print(table)
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    bits = " ".join(part.split("=")[1] for part in row["bits"].split(","))
-    return (
-        row["solution"],
-        "" if row["error"] is None else f"{row['error']:.2f}" + ("†" if row["beacon"] else ""),
-        f"{row['latency_ms']:.3f}",
-        f"{row['energy_uj']:,.0f}",
-        f"{row['memory_mib']:.2f}",
-        "" if row["mohaq_speedup"] is None else f"{row['mohaq_speedup']:.1f}",
-        bits,
-    )
+def console_of(console: Console | None) -> Console:
+    """The console that was given, or standard output; as wide as a table needs where it is not a terminal."""
+    console = console or Console()
+    return console if console.is_terminal else Console(file=console.file, width=WIDTH_IN_FILES)
+
+
+def shown_objectives(names: Sequence[str], always: Sequence[str], of_variants: bool) -> list[Objective]:
+    """The objectives that a table has columns of: those that it always has, and an experiment's own."""
+    shown = {*always, *names}
+    return [objective for objective in columns_of(names, of_variants) if objective.name in shown]
+
+
+def cells(row: Mapping[str, Any], objectives: Sequence[Objective]) -> list[str]:
+    """A row's objectives as text, nothing where they are not known; † marks what owes to a beacon's parameters."""
+    texts = []
+    for objective in objectives:
+        value = row.get(objective.column)
+        mark = "†" if objective.needs_error and row.get("beacon") else ""
+        texts.append("" if value is None else f"{value:{objective.shown}}{mark}")
+    return texts
+
+
+def sites_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The names of the sites whose bits rows have."""
+    return " ".join(part.split("=")[0] for part in rows[0]["bits"].split(",")) if rows else ""
+
+
+def pairs_of(row: Mapping[str, Any]) -> str:
+    """A row's bits, without the names of the sites."""
+    return " ".join(part.split("=")[1] for part in row["bits"].split(","))

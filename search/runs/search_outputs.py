@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import platform
+import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -21,40 +22,42 @@ from typing import Any
 import yaml
 
 from search.runs.front_plot import draw_front
+from search.runs.identity import Identity
 from search.runs.mohaq_claims import claims_of, table_of
-from search.runs.results import Run, Solution
+from search.runs.results import Run
+from search.runs.rows import columns, rows_of
+from search.runs.run_folder import SEARCH
+from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
 
-_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # an experiment may list thousands of variants
-_LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
+try:
+    from yaml import CSafeDumper as Dumper  # an experiment may list thousands of variants
+except ImportError:  # PyYAML without libyaml
+    from yaml import SafeDumper as Dumper  # type: ignore[assignment]
 
-
-RESULTS_FILE = "pareto.json"
-
-COLUMNS = (
-    "error", "error_plain", "latency_ms", "energy_uj", "memory_mib", "mohaq_speedup", "mohaq_energy_uj", "cycles",
-    "beacon", "error_original", "bits",
-)  # fmt: skip
-"""The keys of `describe`, in their order."""
+LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
+"""Whose versions a run records."""
 
 
 def results_of(run: Run) -> dict[str, Any]:
     """The front and the baselines as rows, and what they came from."""
+    front, baselines = rows_of(run, run.front), rows_of(run, list(run.baselines.values()))
+    visited = zip(rows_of(run, run.visited), run.feasible, strict=True)
     return {
         "experiment": run.experiment.to_dict(),
         "error_limit": run.error_limit,
         "candidates": len(run.visited),
         "screened": sum(solution.quality is None for solution in run.visited) - len(run.set_aside),
         "set_aside": [solution.name for solution in run.set_aside],
-        "front": [{"solution": f"{i:03d}", **describe(solution)} for i, solution in enumerate(run.front)],
-        "baselines": [{"solution": f"{width}-bit", **describe(s)} for width, s in run.baselines.items()],
-        "visited": [{**describe(s), "feasible": ok} for s, ok in zip(run.visited, run.feasible, strict=True)],
+        "front": [{"solution": f"{i:03d}", **row} for i, row in enumerate(front)],
+        "baselines": [{"solution": f"{width}-bit", **row} for width, row in zip(run.baselines, baselines, strict=True)],
+        "visited": [{**row, "feasible": feasible} for row, feasible in visited],
         "claims": [asdict(claim) for claim in claims_of(run)],
     }
 
 
-def write_outputs(run: Run, identity: dict[str, Any]) -> None:
+def write_outputs(run: Run, identity: Identity) -> None:
     """Write everything, each file whole or not at all. Raises InputError where that cannot be."""
     try:
         _write(run, identity)
@@ -62,10 +65,10 @@ def write_outputs(run: Run, identity: dict[str, Any]) -> None:
         raise InputError(f"{run.folder}: the results cannot be written: {error.strerror}") from None
 
 
-def _write(run: Run, identity: dict[str, Any]) -> None:
-    content = results_of(run)
-    write_whole(run.folder / "pareto.csv", csv_of(content["front"], ("solution", *COLUMNS)).encode())
-    write_whole(run.folder / RESULTS_FILE, (json.dumps(content, indent=1) + "\n").encode())
+def _write(run: Run, identity: Identity) -> None:
+    content, names = results_of(run), ("solution", *columns(run.experiment.objectives))
+    write_whole(run.folder / "pareto.csv", csv_of(content["front"], names).encode())
+    write_whole(run.folder / SEARCH.results_file, (json.dumps(content, indent=1) + "\n").encode())
     if content["claims"]:
         write_whole(run.folder / "claims.md", table_of(content["claims"]).encode())
     write_whole(run.folder / "pareto.png", draw_front(run))
@@ -73,26 +76,8 @@ def _write(run: Run, identity: dict[str, Any]) -> None:
     write_whole(run.folder / "run.yaml", record_of(identity, "search").encode())
 
 
-def describe(solution: Solution) -> dict[str, Any]:
-    """A solution as a flat row; units in the names, error rates in percent."""
-    quality, cost = solution.quality, solution.cost
-    return {
-        "error": None if quality is None else round(quality.error, 4),
-        "error_plain": None if quality is None else round(quality.error_plain, 4),
-        "latency_ms": cost.latency_ms,
-        "energy_uj": cost.energy_uj,
-        "memory_mib": round(cost.memory_mib, 4),
-        "mohaq_speedup": None if cost.mohaq_speedup is None else round(cost.mohaq_speedup, 4),
-        "mohaq_energy_uj": None if cost.mohaq_energy_uj is None else round(cost.mohaq_energy_uj, 4),
-        "cycles": cost.cycles,
-        "beacon": "" if quality is None else quality.beacon,
-        "error_original": None if quality is None else quality.error_original,
-        "bits": solution.name,
-    }
-
-
 def csv_of(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> str:
-    """Rows with these columns."""
+    """Rows as CSV with these columns."""
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
@@ -111,12 +96,13 @@ def _write_traces(run: Run) -> None:
     new.rename(final)
 
 
-def record_of(identity: dict[str, Any], command: str) -> str:
+def record_of(identity: Identity, command: str) -> str:
     """What a run's `run.yaml` says: the experiment, digests and versions, and how `mohaq COMMAND` repeats it."""
+    options = "".join(f" --plugin {shlex.quote(plugin.path)}" for plugin in plugins.loaded())
     content = {
         "experiment": identity["experiment"],
         "digests": identity["digests"],
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
-        "repeat": f"mohaq {command} run.yaml --out NEW_FOLDER",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "repeat": f"mohaq {command} run.yaml --out NEW_FOLDER{options}",
     }
-    return yaml.dump(content, Dumper=_DUMPER, sort_keys=False, default_flow_style=None, width=110)
+    return yaml.dump(content, Dumper=Dumper, sort_keys=False, default_flow_style=None, width=110)

@@ -6,26 +6,34 @@ two genes, as in MOHAQ; where they are not (SiLago ties both), it has one, which
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from quant.sites.candidate import fixed_bits
+from quant.sites.candidate import Bits, fixed_bits
 from simulators.hardware.spec import precisions_shown
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under
 
-Bits = dict[str, tuple[int, int]]  # site → (weight_bits, activation_bits)
+Genes = NDArray[np.int64]
+"""A gene vector (genes,), or several (N, genes): whole numbers, each an index."""
 
 
 class Restrictions(Protocol):
     """Settings of an experiment that leave less to search."""
 
     @property
-    def minimum_activation_bits(self) -> Mapping[str, int]: ...
+    def minimum_activation_bits(self) -> Mapping[str, int]:
+        """Site → least activation bits."""
+        ...
+
     @property
-    def fixed(self) -> Mapping[str, str]: ...
+    def fixed(self) -> Mapping[str, str]:
+        """Site, or a pattern of sites → its bits, as `4x8`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,9 @@ class Genome:
     """The bijection between gene vectors and candidates, up to lifted activations."""
 
     sites: tuple[str, ...]
+    """Names of the network's sites, in their order."""
     precisions: tuple[tuple[int, int], ...]
+    """Legal (weight bits, activation bits)."""
     minimum_activation_bits: Mapping[str, int] = field(default_factory=dict)
     """Sites whose activations are lifted to at least this width: MOHAQ does so for the output layer."""
     fixed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -70,27 +80,29 @@ class Genome:
         """The sites that have genes."""
         return tuple(site for site in self.sites if site not in self.fixed)
 
-    @property
+    @cached_property
     def weight_widths(self) -> tuple[int, ...]:
+        """Weight bits that any legal pair has, rising."""
         return tuple(sorted({w for w, _ in self.precisions}))
 
-    @property
+    @cached_property
     def activation_widths(self) -> tuple[int, ...]:
+        """Activation bits that any legal pair has, rising."""
         return tuple(sorted({a for _, a in self.precisions}))
 
-    @property
+    @cached_property
     def apart(self) -> bool:
         """Whether weights and activations have genes of their own."""
         return set(product(self.weight_widths, self.activation_widths)) == set(self.precisions)
 
-    @property
-    def upper(self) -> np.ndarray:
-        """Largest value of each gene; the smallest is 0."""
+    @cached_property
+    def upper(self) -> Genes:
+        """Largest value of each gene, (genes,); the smallest is 0."""
         per_site = (len(self.weight_widths), len(self.activation_widths)) if self.apart else (len(self.precisions),)
-        return np.array([count - 1 for _ in self.free for count in per_site])
+        return np.array([count - 1 for _ in self.free for count in per_site], np.int64)
 
-    def decode(self, genes: Sequence[int] | np.ndarray) -> Bits:
-        """The candidate of a gene vector."""
+    def decode(self, genes: Sequence[int] | Genes) -> Bits:
+        """The candidate of a gene vector (genes,)."""
         numbers = [int(g) for g in genes]
         if self.apart:
             weights, activations = self.weight_widths, self.activation_widths
@@ -101,8 +113,8 @@ class Genome:
         searched = dict(zip(self.free, pairs, strict=True))
         return {site: self.fixed.get(site) or self._lifted(site, searched[site]) for site in self.sites}
 
-    def encode(self, bits: Mapping[str, tuple[int, int]]) -> np.ndarray:
-        """The gene vector of a candidate. Raises InputError for a pair that the architecture does not offer."""
+    def encode(self, bits: Bits) -> Genes:
+        """The gene vector (genes,) of a candidate. Raises InputError for a pair that is not legal."""
         genes: list[int] = []
         for site in self.free:
             if bits[site] not in self.precisions:
@@ -113,7 +125,7 @@ class Genome:
                 genes += [self.weight_widths.index(bits[site][0]), self.activation_widths.index(bits[site][1])]
             else:
                 genes.append(sorted(self.precisions).index(bits[site]))
-        return np.array(genes)
+        return np.array(genes, np.int64)
 
     def homogeneous(self) -> dict[int, Bits]:
         """The candidates with one width for everything, by that width, widest first (lifted where a site asks for

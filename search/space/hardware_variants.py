@@ -21,7 +21,6 @@ MOST_VARIANTS = 100_000
 Choice = tuple[int, ...]
 """Positions: of the architecture, of the entry of the list, and of a value of each key of the grid."""
 
-
 Values = Annotated[tuple[Any, ...], Field(strict=False, min_length=1)]
 
 
@@ -42,7 +41,7 @@ class HardwareBlock(BaseModel):
         return (max(1, len(self.archs)), max(1, len(self.list)), *(len(values) for values in self.grid.values()))
 
     def changes(self, choice: Choice, key: KeyPath) -> Sequence[Change]:
-        """Of a variant; `key` is the block's in the experiment."""
+        """What a variant changes in its spec; `key` is the block's in the experiment."""
         _, entry, *of_grid = choice
         changed: dict[str, Change] = {}
         for name, value in self.list[entry].items() if self.list else ():
@@ -59,12 +58,14 @@ class Variant:
     """One architecture of a co-design."""
 
     number: int
+    """Its position among all variants."""
     name: str
     """The architecture's, with what was changed, as `mohaq compare --arch` takes it."""
     arch: Arch
     area_mm2: float | None
     """None: the spec has no figures."""
     changes: Mapping[str, Any]
+    """Key of the spec → its value, for those that the block changes."""
     options: tuple[str, ...]
     """`--arch` and every `--set` of `mohaq simulate`, those that all variants have in common included."""
 
@@ -72,9 +73,11 @@ class Variant:
 class Hardware:
     """All variants of an experiment, by number and by choice. Raises InputError for one that cannot be."""
 
-    def __init__(self, blocks: Sequence[HardwareBlock], arch: str, changes: Sequence[str], needs_area: bool):
+    def __init__(self, blocks: Sequence[HardwareBlock], arch: str, changes: Sequence[str], area_for: str = ""):
+        """`arch` is that of blocks which name none, and of no blocks at all; `changes` hold for all variants;
+        `area_for` names an objective that needs figures of area."""
         self.blocks = tuple(blocks) or (HardwareBlock(),)
-        self._arch, self._needs_area = arch, needs_area
+        self._arch, self._area_for = arch, area_for
         self._changes = spec_changes(changes)
         self._read: dict[str, Document] = {}
         count = sum(prod(block.lengths()) for block in self.blocks)
@@ -99,12 +102,12 @@ class Hardware:
         return len(self.variants)
 
     def at(self, block: int, choice: Choice) -> Variant:
-        """The variant of a choice."""
+        """The variant of a choice in a block."""
         return self.variants[self._numbers[block, choice]]
 
     @property
     def precisions(self) -> tuple[tuple[int, int], ...]:
-        """What any of them offers, in order."""
+        """(weight bits, activation bits) that any of them offers, rising."""
         return tuple(sorted({pair for variant in self.variants for pair in variant.arch.precisions}))
 
     def _make(self, number: int, choice: Choice) -> Variant:
@@ -128,11 +131,12 @@ class Hardware:
         try:
             parts = arch.spec.area_parts_mm2()
         except InputError as error:
-            if self._needs_area:
+            if self._area_for:
                 raise KeyedError(key, f"{arch.name}: {error}") from None
             return None
-        if parts is None and self._needs_area:
-            raise KeyedError(key, f"{arch.name}: its spec has no key `area`, whose figures the objective `area` needs")
+        if parts is None and self._area_for:
+            rule = f"its spec has no key `area`, whose figures the objective `{self._area_for}` needs"
+            raise KeyedError(key, f"{arch.name}: {rule}")
         return None if parts is None else sum(parts.values())
 
 

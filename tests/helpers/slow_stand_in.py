@@ -64,6 +64,14 @@ class SlowModel(StandInModel):
         return replace(self, digest=f"beacon {name}", trained_for=bits, evaluations=[])
 
 
+@dataclass
+class UnsendableModel(SlowModel):
+    """Cannot be pickled; `Factory` makes one like it elsewhere."""
+
+    def __getstate__(self) -> Any:
+        raise TypeError("cannot pickle this")
+
+
 @dataclass(frozen=True)
 class Factory:
     """Makes a model of these settings, in any process."""

@@ -84,7 +84,7 @@ class Dask:
         self._provided, self._names = set(), []
 
     def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
-        """See `search.executor.Executor`."""
+        """See `search.evaluation.executors.executor.Executor`."""
         if not groups:
             return
         client = self._connected()
@@ -120,7 +120,7 @@ class Dask:
         A task that Dask forgets to run again after a death, all workers being idle, is submitted anew.
         """
         waiting = deque(groups)
-        futures: dict[Future, Group] = {}
+        futures: dict[Future[Recognised], Group] = {}
         idle = 0
         try:
             while waiting or futures:

@@ -2,7 +2,8 @@
 
 `Inline` is here, a pool of processes in `search.evaluation.executors.pool`, Dask in
 `search.evaluation.executors.cluster`. Executors are contexts, which end what they started, and start it when it is
-first needed. """
+first needed.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ class Died:
 
 
 class Executor(Protocol):
+    """Where groups of candidates are evaluated."""
+
     @property
     def together(self) -> int:
-        """Candidates in a group: what a kill may lose, against what they share."""
+        """How many candidates make a group: what a kill may lose, against what they share."""
         ...
 
     def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:

@@ -60,7 +60,7 @@ class Pool:
         return [worker.pid for worker in self._workers]
 
     def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
-        """See `search.executor.Executor`."""
+        """See `search.evaluation.executors.executor.Executor`."""
         source = recognition.source
         shares = _shares(len(groups), self._number)
         again: deque[int] = deque()

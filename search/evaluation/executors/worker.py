@@ -1,6 +1,6 @@
 """A model in another process: how it is made there, checked against the driver's, and asked.
 
-Tasks carry a candidate and the name of a source. The source itself, which may hold a whole model, travels once to each
+Tasks carry a candidate and the key of a source. The source itself, which may hold a whole model, travels once to each
 process, and the model is made once there.
 """
 
@@ -9,36 +9,85 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from search.evaluation.model import code_of
-from search.space.genome import Bits
+from quant.sites.candidate import Bits
+from search.evaluation.model import Model, Retrainable, code_of
+from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
+from simulators.inputs.plugins import Plugin
 
 Group = Sequence[Bits]
 Recognised = tuple[list[tuple[float, float]], float]
 """Error rates in percent of a group's candidates (the worst subset's, that of all), and seconds that each took."""
 
 
+MakeModel = Callable[[], Model]
+
+
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from. `make` is called without arguments in another process, so it must be picklable."""
+    """Where a model comes from, and the plugins that this process has run.
 
-    make: Callable[[], Any]
+    A process that unpickles it runs those plugins first, the text of which it is sent: what is pickled with them, such
+    as a model of a plugin's class, can be read there, on another machine too.
+    """
+
+    make: MakeModel
+    """Called without arguments in another process; it must be picklable."""
     digest: str
+    """The model's."""
     data_digest: str
+    """That of the data that the model is evaluated on."""
     code: str
+    """Digest of the code that decides the model's errors."""
+    installed_code: str
+    """Digest of that code without a script's own, which is sent with the model: what a worker has by itself."""
+    plugins: tuple[Plugin, ...] = field(default_factory=plugins.loaded)
 
     @classmethod
-    def of(cls, model: Any, make: Callable[[], Any] | None = None) -> "Source":
-        """A model at hand, and how another process makes it; without `make`, the model itself is pickled."""
-        return cls(make or _Given(model), model.digest, model.data_digest, code_of(model).digest())
+    def of(cls, model: Model, make: MakeModel | None = None) -> "Source":
+        """The source of a model at hand, and how another process makes it; without `make`, the model is pickled."""
+        code = code_of(model).digest()
+        return cls(make or _Given(model), model.digest, model.data_digest, code, _installed_code(model))
 
     @property
     def key(self) -> str:
+        """Tells it apart from other sources."""
         return f"{self.digest} {self.data_digest} {self.code}"
+
+    def __reduce__(self) -> tuple[Callable[..., "Source"], tuple[Any, ...]]:
+        # In the order in which they are read: what runs the plugins stands before what may need them.
+        digests = self.digest, self.data_digest, self.code, self.installed_code
+        return _restored, (_SentPlugins(self.plugins), self.make, digests)
+
+
+@dataclass(frozen=True)
+class _SentPlugins:
+    """Plugins on their way to another process, where to read them is to run them."""
+
+    plugins: tuple[Plugin, ...]
+
+    def __reduce__(self) -> tuple[Callable[..., tuple[Plugin, ...]], tuple[Any, ...]]:
+        return _run_all, (self.plugins,)
+
+
+def _run_all(sent: tuple[Plugin, ...]) -> tuple[Plugin, ...]:
+    for plugin in sent:
+        plugins.run(plugin)
+    return sent
+
+
+def _restored(sent: tuple[Plugin, ...], make: MakeModel, digests: tuple[str, str, str, str]) -> Source:
+    return Source(make, *digests, sent)
+
+
+def _installed_code(model: Model) -> str:
+    """See `Source.installed_code`: `__main__` is another file in every process."""
+    code = code_of(model)
+    return code._replace(modules=tuple(module for module in code.modules if module != "__main__")).digest()
 
 
 @dataclass(frozen=True)
@@ -48,15 +97,17 @@ class RetrainedBefore:
     base: Source
     folder: Path
 
-    def __call__(self) -> Any:
-        return loaded(self.base).retrained_before(self.folder)
+    def __call__(self) -> Model:
+        base = loaded(self.base)
+        assert isinstance(base, Retrainable)
+        return base.retrained_before(self.folder)
 
 
 @dataclass(frozen=True)
 class Recognition:
     """Evaluates a group of candidates: here with the model at hand, elsewhere with the one that its source makes."""
 
-    model: Any
+    model: Model
     source: Source
 
     def __call__(self, group: Group) -> Recognised:
@@ -65,17 +116,17 @@ class Recognition:
         return [(rate.error_max, rate.error) for rate in rates], (time.perf_counter() - started) / len(group)
 
 
-_models: dict[str, Any] = {}
+_models: dict[str, Model] = {}
 _at_once = threading.RLock()
 """A process evaluates one group at a time, for models keep what candidates share."""
 
 
-def loaded(source: Source) -> Any:
+def loaded(source: Source) -> Model:
     """The model of a source, made at the first call in a process. Raises InputError where it is not the driver's."""
     with _at_once:
         if source.key not in _models:
             model = source.make()
-            if source.code != code_of(model).digest():
+            if source.installed_code != _installed_code(model):
                 raise InputError("a worker runs another version of mohaq's code than this search: restart the workers")
             for what, ours, theirs in (("model", model.digest, source.digest),
                                        ("data", model.data_digest, source.data_digest)):  # fmt: skip
@@ -110,7 +161,7 @@ def limit_threads(threads: int) -> None:
 class _Given:
     """Makes a model by having it."""
 
-    model: Any
+    model: Model
 
-    def __call__(self) -> Any:
+    def __call__(self) -> Model:
         return self.model

@@ -11,20 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rich.console import Console
 from stand_in import StandInModel
 
 from quant.sites.candidate import name_of
 from search import Experiment, run
 from search.codesign.design_points import NOT_OFFERED, CoDesign
-from search.codesign.dominance import non_dominated
-from search.codesign.genes import fitted, search_hardware
+from search.codesign.hardware_search import search_hardware
 from search.codesign.sweep import sweep
 from search.codesign.sweep_display import print_results, print_sweep
 from search.runs.run_reader import find_runs
 from search.runs.search_display import print_runs
+from search.space.design_genome import fitted
 from search.space.hardware_variants import Hardware, HardwareBlock
 from simulators import InputError, load_arch, simulate
 
@@ -50,14 +48,6 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> CoDesign:
 
 def dominates(a: Any, b: Any) -> bool:
     return bool(np.all(a <= b) and np.any(a < b))
-
-
-@settings(max_examples=60)
-@given(rows=st.lists(st.tuples(*[st.integers(0, 4)] * 3), max_size=40))
-def test_non_dominated(rows: list[tuple[int, ...]]) -> None:
-    values = np.array(rows, float).reshape(-1, 3)
-    expected = [i for i, a in enumerate(values) if not any(dominates(b, a) for b in values)]
-    assert non_dominated(values).tolist() == expected
 
 
 def test_fronts_are_not_dominated_and_hold_all_that_is_not(swept: CoDesign) -> None:
@@ -273,12 +263,12 @@ def test_a_grid_a_list_and_files_that_extend(tmp_path: Path) -> None:
         {"archs": ["bitfusion", str(tmp_path / "mine.yaml")], "grid": {"dram.bits_per_cycle": [64, 128]},
          "list": [{"array.rows": 4, "array.columns": 8}, {}]}
     )  # fmt: skip
-    hardware = Hardware([block], "silago", [], True)
+    hardware = Hardware([block], "silago", [], "area")
     assert len(hardware) == 8
     assert hardware.at(0, (1, 1, 0)).arch.name == "mine"
     assert len({variant.area_mm2 for variant in hardware}) == 3  # bandwidth has none; 4 x 8 units are the same in both
     with pytest.raises(InputError, match="variants: there may be"):
-        Hardware([HardwareBlock(grid={"array.rows": tuple(range(1, 200_000))})], "bitfusion", [], False)
+        Hardware([HardwareBlock(grid={"array.rows": tuple(range(1, 200_000))})], "bitfusion", [])
 
 
 @pytest.mark.parametrize("objective", ["latency", "energy"])
@@ -296,7 +286,7 @@ def test_a_search_over_hardware_finds_the_best(tmp_path: Path, objective: str) -
     found = search_hardware(settings, tmp_path / "search", model=model)
     assert found.values[found.front].min() == best.values[best.front].min()
     assert len(found.variant) < len(best.variant) / 4
-    row, same = found.describe(int(found.front[0])), [best.describe(int(i)) for i in best.front]
+    (row, *_), same = found.describe(found.front), best.describe(best.front)
     assert (row["hardware"], row["bits"]) in [(r["hardware"], r["bits"]) for r in same]
 
 

@@ -11,7 +11,9 @@ from stand_in import StandInError, StandInModel
 
 from quant.sites.candidate import name_of
 from search import Experiment, run
-from search.evaluation.beacons import BeaconSettings, beacon_file, distance
+from search.evaluation.beacon_files import beacon_file
+from search.evaluation.beacons import distance
+from search.settings.beacon_settings import BeaconSettings
 from simulators import InputError
 
 BITS = Mapping[str, tuple[int, int]]

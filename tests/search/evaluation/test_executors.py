@@ -8,13 +8,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from paths import ROOT
-from slow_stand_in import Deadly, Factory, SlowModel, experiment, notes_of
+from slow_stand_in import Deadly, Factory, SlowModel, UnsendableModel, experiment, notes_of
 
 from quant.sites.candidate import name_of
 from search import Experiment, run
@@ -191,14 +190,8 @@ def test_a_worker_with_another_model_or_data_is_refused(tmp_path: Path, executor
         run(experiment(False), tmp_path / "run", model=model, factory=there, executor=executor)
 
 
-@dataclass
-class Unsendable(SlowModel):
-    def __getstate__(self) -> Any:
-        raise TypeError("cannot pickle this")
-
-
 def test_a_model_that_cannot_be_sent_needs_a_factory(tmp_path: Path, executor: Any) -> None:
-    model = Unsendable(digest="unsendable")
+    model = UnsendableModel(digest="unsendable")
     with pytest.raises(InputError, match=r"cannot be sent to other processes .*: give `run` a factory"):
         run(experiment(False), tmp_path / "run", model=model, executor=executor)
     factory = Factory((("digest", "unsendable"),))

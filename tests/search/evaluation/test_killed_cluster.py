@@ -21,7 +21,7 @@ from slow_stand_in import SlowModel, experiment, notes_of
 
 from search import run
 from search.evaluation.executors.cluster import LOST_WORKER
-from search.evaluation.ledger import Ledger
+from search.evaluation.ledger import ErrorsOf, Ledger
 from simulators import InputError
 
 KILLS = 20
@@ -134,7 +134,7 @@ def test_a_full_database_is_one_line(tmp_path: Path) -> None:
 
     def fill() -> None:
         for i in range(10_000):
-            ledger.write_error("m", "d", f"candidate {i}", {"error": 1.0}, 1.0)
+            ledger.write_error(ErrorsOf("model", "data", "code"), f"candidate {i}", {"error": 1.0}, 1.0)
 
     with pytest.raises(InputError, match=r"l\.sqlite: the ledger cannot be used: database or disk is full"):
         fill()

@@ -1,11 +1,10 @@
 """The search's methods: what they ask for, and what a learnt error is worth."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
-from pymoo.core.individual import Individual
 from pymoo.indicators.hv import Hypervolume
 from stand_in import StandInModel
 from threadpoolctl import threadpool_limits
@@ -13,8 +12,11 @@ from threadpoolctl import threadpool_limits
 from quant.evaluation.work_estimate import Part, Shared
 from quant.sites.candidate import Bits
 from search import Experiment, Run, run
-from search.methods.surrogate import ErrorModel, Surrogate
-from search.settings.experiment import Method
+from search.methods import METHODS, Trial
+from search.methods.error_model import ErrorModel
+from search.methods.surrogate import Promise, Surrogate
+from search.objectives.built_in import ERROR, LATENCY
+from search.objectives.objective import NOT_EVALUATED
 
 
 def searched(folder: Path, method: str, model: StandInModel | None = None, **settings: object) -> Run:
@@ -32,7 +34,7 @@ def volume(result: Run) -> float:
     return float(Hypervolume(ref_point=np.ones(3)).do((values - low) / (high - low)))
 
 
-@pytest.mark.parametrize("method", get_args(Method))
+@pytest.mark.parametrize("method", METHODS.names())
 def test_a_method_repeats_from_its_seed_and_keeps_to_its_budget(tmp_path: Path, method: str) -> None:
     first, again = (searched(tmp_path / name, method) for name in ("first", "again"))
     assert [s.bits for s in first.visited] == [s.bits for s in again.visited]
@@ -156,23 +158,37 @@ def test_what_promises_to_be_feasible_is_tried_where_nothing_is_yet(tmp_path: Pa
 def test_what_begins_with_the_bits_of_one_that_is_chosen_comes_next() -> None:
     """Four candidates on a line add equally much: after the first, that which shares most with it."""
 
+    @dataclass
+    class Settings:
+        seed: int = 1
+        population: int = 4
+        offspring: int = 2
+        generations: int = 1
+        crossover_eta: float = 3.0
+        mutation_eta: float = 3.0
+
     class Line:
-        n_obj = 2
+        objectives = (ERROR, LATENCY)
+        upper = np.array([3, 3, 3])
+        initial = np.array([[0, 0, 0], [3, 3, 3]])
 
         @staticmethod
         def parts(genes: np.ndarray) -> list[Part]:
             return [Part(((int(gene), 8),), 1.0, False) for gene in genes]
 
-        error_of = staticmethod(lambda genes: None)
+        @staticmethod
+        def name_of(genes: np.ndarray) -> str:
+            return str(genes.tolist())
 
-    search = Surrogate(pop_size=4, n_offsprings=2)
-    search.problem, search.pop, search._archive = Line(), [], {}
-    genes = [[1, 1, 1], [2, 1, 1], [1, 1, 2], [2, 2, 1]]
-    found = [
-        Individual(X=np.array(x), F=np.array([i / 3, 1 - i / 3]), G=np.zeros(0), config=Individual.default_config())
-        for i, x in enumerate(genes)
+    search = Surrogate()
+    search.begin(Line(), Settings())
+    screened = [
+        Trial(Line.name_of(row), row, {}, 0, np.full(2, NOT_EVALUATED), np.array([1.0]), None) for row in search.ask()
     ]
-    chosen = [x.tolist() for x in search._most_promising(found)]
+    search.tell(screened)
+    genes = [[1, 1, 1], [2, 1, 1], [1, 1, 2], [2, 2, 1]]
+    promises = [Promise(np.array(x), np.array([i / 3, 1 - i / 3]), True) for i, x in enumerate(genes)]
+    chosen = [x.tolist() for x in search.most_promising(promises)]
     assert sorted(chosen) in ([[1, 1, 1], [1, 1, 2]], [[2, 1, 1], [2, 2, 1]])
 
 

@@ -16,7 +16,7 @@ from browser import browser, clicked, data_of, with_points
 from stand_in import StandInModel
 
 from search import Experiment, run
-from search.codesign.genes import search_hardware
+from search.codesign.hardware_search import search_hardware
 from search.codesign.sweep import sweep
 from search.report import analysis, data
 from search.report.page import make_report, write_report

@@ -7,7 +7,7 @@ import pytest
 from stand_in import StandInModel
 
 from search import Experiment, Run, run
-from search.evaluation.evaluator import Cost, Quality
+from search.evaluation.quality import Cost, Quality
 from search.runs.mohaq_claims import claims_of, table_of
 from search.runs.results import Solution
 from simulators import load_arch

@@ -1,4 +1,4 @@
-"""The search's Numba kernel: which of many points no other dominates."""
+"""Pareto dominance: which of many points no other dominates, as a Numba kernel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def non_dominated(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 @compiled
 def _keep(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Of rows in lexicographic order."""
+    """Whether each row is kept, (P,); rows are in lexicographic order."""
     rows, columns = values.shape
     front = np.empty(rows, np.int64)
     size = 0

@@ -1,0 +1,117 @@
+"""A search whose genes hold the hardware as well as the bits. It resumes as a search on one piece of hardware does, and
+leaves the files of a sweep."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from quant.sites.candidate import Bits, name_of
+from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign, kind_of
+from search.codesign.limits import error_limit_of
+from search.codesign.sweep_outputs import write_sweep
+from search.evaluation.executors.executor import Executor
+from search.evaluation.executors.worker import MakeModel
+from search.evaluation.model import HasPrecisions, Model
+from search.evaluation.progress import reporter
+from search.evaluation.quality import Cost
+from search.methods.method import Method, ReplacedOverHardware, Trial
+from search.methods.registry import METHODS, method_named
+from search.runs.design_space import DesignSpace
+from search.runs.driver import Progress, on_generation
+from search.runs.initial import initial_points
+from search.runs.search_loop import search_space
+from search.runs.session import Plan, begun, plan
+from search.settings.experiment import Experiment
+from search.settings.experiment_source import located
+from search.space.design_genome import VariantsGenome
+from simulators.inputs.source_locations import KeyedError
+
+
+@located
+def search_hardware(
+    experiment: Experiment,
+    folder: Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+    model: Model | None = None,
+    executor: Executor | None = None,
+    factory: MakeModel | None = None,
+    method: Method | None = None,
+) -> CoDesign:
+    """Search variants and bits together; results in `folder`, as of a sweep. Raises InputError as `search.run` does."""
+    if experiment.candidates is not None:
+        raise KeyedError(("candidates",), "they are a sweep's (mohaq sweep); a search finds its own")
+    planned = plan(experiment if method else _over_hardware(experiment), model, factory, method)
+    searcher = planned.method()
+    hardware, has_widths = planned.hardware, isinstance(planned.model, HasPrecisions)
+    genome = VariantsGenome(planned.genome(hardware.precisions), hardware, has_widths)
+    with begun(planned, folder, resume, executor) as session:
+        settings = planned.experiment
+        evaluators = {variant.number: session.evaluator(variant) for variant in hardware}
+        if progress:
+            progress.started(settings.population + settings.offspring * settings.generations)
+        limit = error_limit_of(settings, evaluators[0])
+        initial = initial_points(settings, genome)
+        space = DesignSpace(settings, genome, evaluators, limit, initial, reporter(progress))
+        trials = search_space(searcher, space, settings, session.folder, on_generation(progress, settings))
+        result = _result(planned, folder, space, trials)
+        write_sweep(result, session.identity, "search")
+    return result
+
+
+def _over_hardware(experiment: Experiment) -> Experiment:
+    """The experiment with the method that runs: one that knows bits only has another in its place."""
+    own = method_named(experiment.method) if experiment.method in METHODS else None
+    if not isinstance(own, ReplacedOverHardware):
+        return experiment
+    return experiment.model_copy(update={"method": own.over_hardware})
+
+
+def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Trial]) -> CoDesign:
+    """What the search looked at, within the limits, as points sorted by variant."""
+    left_out: dict[int, dict[str, int]] = {}
+    candidates: dict[str, tuple[int, Bits]] = {}
+    memory_mib: list[float] = []
+    points: list[tuple[int, int, int, float]] = []
+    for trial in trials:
+        cost = space.cost(planned.hardware.variants[trial.variant], trial.bits)
+        reason = _why_left_out(space, trial, cost)
+        if isinstance(cost, str) or reason:
+            counts = left_out.setdefault(trial.variant, {})
+            counts[reason] = counts.get(reason, 0) + 1
+            continue
+        number, _ = candidates.setdefault(name_of(trial.bits), (len(candidates), trial.bits))
+        if number == len(memory_mib):
+            memory_mib.append(cost.memory_mib)
+        points.append((trial.variant, number, cost.cycles, cost.energy_uj))
+    if not points:
+        raise KeyedError(("constraints",), "nothing that the search looked at is within these limits")
+    variants, numbers, cycles, energies = zip(*sorted(points, key=lambda point: point[:2]), strict=True)
+    return CoDesign(
+        experiment=planned.experiment,
+        folder=folder,
+        hardware=planned.hardware,
+        candidates=tuple(bits for _, bits in candidates.values()),
+        qualities=tuple(space.evaluator.known_quality(bits) for _, bits in candidates.values()),
+        memory_mib=np.array(memory_mib),
+        error_limit=space.error_limit,
+        variant=np.array(variants, np.int64),
+        candidate=np.array(numbers, np.int64),
+        cycles=np.array(cycles, np.int64),
+        energy_uj=np.array(energies),
+        left_out=left_out,
+        evaluated=space.evaluator.evaluated,
+        model=planned.model,
+    )
+
+
+def _why_left_out(space: DesignSpace, trial: Trial, cost: Cost | str) -> str:
+    """The kind of reason why a design point is none of the result; empty for one that is."""
+    if isinstance(cost, str):
+        return kind_of(cost)
+    if space.over_memory(cost):
+        return OVER_MEMORY
+    if space.evaluator.was_set_aside(trial.bits):
+        return SET_ASIDE
+    return "" if trial.feasible else OVER_ERROR

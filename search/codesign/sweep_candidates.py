@@ -1,0 +1,127 @@
+"""The candidates of a sweep: named by the experiment, or found by a search on each variant; and which of them are
+within the limits."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from quant.sites.candidate import Bits, name_of, parse_bits
+from quant.sites.site import Site
+from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, SET_ASIDE
+from search.codesign.limits import error_limit_of
+from search.evaluation.evaluator import Evaluator
+from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
+from search.evaluation.model import Model
+from search.evaluation.progress import EvaluationProgress, reporter
+from search.runs.driver import BASELINE_BITS
+from search.runs.run_reader import load_run
+from search.runs.session import Plan
+from search.settings.experiment import Experiment
+from search.settings.sweep_candidates import SweepCandidates
+from simulators.closed_forms.mohaq import memory_mib
+from simulators.inputs.errors import InputError
+from simulators.inputs.source_locations import KeyedError, under
+
+DRAWS = 100
+"""Draws for each candidate that is wanted at random before there are taken to be no more."""
+
+
+def named_candidates(source: SweepCandidates, planned: Plan) -> list[Bits]:
+    """The candidates that an experiment names, each once. Raises KeyedError for one that cannot be."""
+    if source.random is not None:
+        return _drawn(source.random, planned)
+    model = planned.model
+    texts = list(source.bits) if source.run is None else _of_run(source.run, source, model)
+    candidates: dict[str, Bits] = {}
+    for i, text in enumerate(texts):
+        try:
+            parsed = parse_bits(text, cast(Sequence[Site], model.sites))  # it asks for names alone
+        except InputError as error:
+            key = ("candidates", "bits", i) if source.bits else ("candidates", "run")
+            raise KeyedError(key, str(error).removeprefix("bits: ")) from None
+        bits = {site.name: parsed[site.name] for site in model.sites}
+        candidates.setdefault(name_of(bits), bits)
+    if not candidates:
+        raise KeyedError(("candidates", "run"), f"{source.run}: it has none of this model and these data")
+    return list(candidates.values())
+
+
+def _drawn(count: int, planned: Plan) -> list[Bits]:
+    """So many distinct candidates of what any variant offers, drawn evenly."""
+    genome = planned.genome(planned.hardware.precisions)
+    generator = np.random.default_rng(planned.experiment.seed)
+    drawn: dict[str, Bits] = {}
+    for _ in range(DRAWS * count):
+        bits = genome.decode(generator.integers(0, genome.upper + 1))
+        drawn.setdefault(name_of(bits), bits)
+        if len(drawn) == count:
+            return list(drawn.values())
+    raise KeyedError(("candidates", "random"), f"{count}: there are hardly more than {len(drawn)} distinct ones")
+
+
+def _of_run(folder: str, source: SweepCandidates, model: Model) -> list[str]:
+    """The candidates of a finished search, as text."""
+    with under("candidates", "run"):
+        run = load_run(Path(folder))
+        if run.results is None:
+            raise InputError(f"{folder}: the search is not finished")
+    if source.take == "front":
+        return [row["bits"] for row in run.results["front"]]
+    with closing(Ledger(Path(folder) / LEDGER_FILE)) as ledger:
+        return ledger.candidates(errors_of(model))
+
+
+def copy_errors(path: Path, ledger: Ledger, model: Model, candidates: Sequence[Bits]) -> None:
+    """Record what another run's ledger knows of the candidates."""
+    if not path.is_file():
+        return
+    key = errors_of(model)
+    base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in model.sites}
+    with closing(Ledger(path)) as other:
+        for bits in [base, *candidates]:
+            error = other.find_error(key, name_of(bits))
+            if error is not None:
+                ledger.write_error(key, name_of(bits), error, 0.0)
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The candidates of a sweep that are within the limits, and how many are not."""
+
+    candidates: list[Bits]
+    left_out: dict[str, int]
+    """Reason → how many."""
+    error_limit: float | None
+    """Largest feasible error in percent."""
+
+
+def screened(
+    experiment: Experiment, evaluator: Evaluator, candidates: Sequence[Bits], progress: EvaluationProgress | None
+) -> Screened:
+    """The candidates within the limits, in their order: those over the memory limit are not evaluated. Raises
+    KeyedError where there are none."""
+    allowed = experiment.constraints.memory_mib
+    kept = [bits for bits in candidates if allowed is None or memory_of(evaluator, bits) <= allowed]
+    left_out = {OVER_MEMORY: len(candidates) - len(kept)}
+    limit = None
+    if experiment.needs_error:
+        if progress:
+            progress.started(len(kept))
+        limit = error_limit_of(experiment, evaluator)
+        qualities = evaluator.qualities(kept, reporter(progress))
+        evaluated = [(bits, quality) for bits, quality in zip(kept, qualities, strict=True) if quality is not None]
+        left_out[SET_ASIDE] = len(kept) - len(evaluated)
+        kept = [bits for bits, quality in evaluated if limit is None or quality.error <= limit]
+        left_out[OVER_ERROR] = len(evaluated) - len(kept)
+    if not kept:
+        raise KeyedError(("constraints",), f"none of {len(candidates)} candidates is within these limits")
+    return Screened(kept, {reason: count for reason, count in left_out.items() if count}, limit)
+
+
+def memory_of(evaluator: Evaluator, bits: Bits) -> float:
+    """MiB that a candidate's parameters take."""
+    return memory_mib(evaluator.model.trace(bits, evaluator.steps))

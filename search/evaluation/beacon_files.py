@@ -1,0 +1,116 @@
+"""Beacons as they lie on disk: a folder each in `beacons` beside the ledger, with the state and the result of the
+retraining and a description of all that it comes from."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quant.sites.candidate import Bits, name_of
+from search.settings.beacon_settings import BeaconSettings
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import write_whole
+from simulators.inputs.source_locations import under
+
+BEACON_FOLDER = "beacons"
+DESCRIPTION = "beacon.json"
+TRAINING = ("epochs", "learning_rate")
+"""The settings that decide what a retraining comes to."""
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """All that the parameters of a beacon come from."""
+
+    bits: Bits
+    """The candidate that is trained for."""
+    model: str
+    """Digest of the original parameters."""
+    data: str
+    """Digest of the data."""
+    code: str
+    """Digest of the code that trains."""
+    settings: dict[str, Any]
+    """The values of TRAINING's keys."""
+
+    def content(self) -> dict[str, Any]:
+        """What describes it in a file."""
+        pairs = {site: list(pair) for site, pair in self.bits.items()}
+        return {"bits": pairs, "of": self.model, "data": self.data, "code": self.code, **self.settings}
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return hashlib.sha256(json.dumps(self.content()).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class StoredBeacon:
+    """A beacon whose retraining is finished."""
+
+    folder: Path
+    bits: Bits
+    model: str
+    """Digest of the original parameters."""
+    digest: str
+    """Digest of its own parameters."""
+    training: dict[str, Any]
+    """The values of TRAINING's keys."""
+
+
+def write_description(folder: Path, retraining: Retraining, digest: str) -> None:
+    """Say in a retraining's folder what came of it: parameters of this digest."""
+    content = {**retraining.content(), "digest": digest, "folder": folder.name}
+    write_whole(folder / DESCRIPTION, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def stored_beacons(run: Path) -> list[StoredBeacon]:
+    """The beacons of another run, by their folders' names. Raises InputError if there is none."""
+    return [_described(path) for path in _descriptions(run)]
+
+
+def beacon_file(run: Path, settings: BeaconSettings, model_digest: str, beacon: str) -> Path:
+    """The parameters of a run's beacon, its own or a carried one, by its candidate. Raises InputError if it is lost."""
+    from quant.training.retraining import RESULT  # brings torch with it, which a search need not load
+
+    own = settings.model_dump(include={*TRAINING})
+    for folder in (run, *map(Path, settings.carry)):
+        for path in sorted((folder / BEACON_FOLDER).glob(f"*/{DESCRIPTION}")):
+            stored = _described(path)
+            as_here = folder != run or stored.training == own
+            if as_here and stored.model == model_digest and name_of(stored.bits) == beacon:
+                return path.parent / RESULT
+    raise InputError(f"{run / BEACON_FOLDER}: the beacon {beacon} is lost")
+
+
+def digest_of_carried(settings: BeaconSettings) -> str:
+    """sha256 over what describes the beacons that a search begins with: bits and digests of parameters."""
+    digest = hashlib.sha256()
+    for i, run in enumerate(settings.carry):
+        with under("beacons", "carry", i):
+            paths = _descriptions(Path(run))
+        for path in paths:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _descriptions(run: Path) -> list[Path]:
+    """The descriptions of a run's beacons."""
+    paths = sorted((run / BEACON_FOLDER).glob(f"*/{DESCRIPTION}"))
+    if not paths:
+        raise InputError(f"{run}: it holds no beacons")
+    return paths
+
+
+def _described(path: Path) -> StoredBeacon:
+    """What a beacon's description says."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        bits = {site: (int(pair[0]), int(pair[1])) for site, pair in content["bits"].items()}
+        training = {key: content[key] for key in TRAINING}
+        return StoredBeacon(path.parent, bits, str(content["of"]), str(content["digest"]), training)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError):
+        raise InputError(
+            f"{path}: not as this version of mohaq describes a beacon: a search made anew writes it"
+        ) from None

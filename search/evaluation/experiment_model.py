@@ -1,0 +1,40 @@
+"""The model that an experiment names, and how another process comes by it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from search.evaluation.model import Model
+from search.settings.clipping import Clipping
+from search.settings.experiment import Experiment
+from simulators.inputs.source_locations import under
+
+
+@dataclass(frozen=True)
+class ExperimentModel:
+    """Makes an experiment's model, here or in another process, which may have another working folder."""
+
+    model: str
+    """A shipped checkpoint's name, or the absolute path of a file."""
+    corpus_root: Path | None
+    """Folder of a corpus; None: the embedded one."""
+    clipping: Clipping
+    every: int
+    """Only every so-manyth utterance is evaluated."""
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Self:
+        """What makes the model of an experiment."""
+        file = Path(experiment.model)
+        root = experiment.corpus_root
+        return cls(
+            str(file.resolve()) if file.is_file() else experiment.model,
+            None if root is None else Path(root).resolve(), experiment.clipping, experiment.every,
+        )  # fmt: skip
+
+    def __call__(self) -> Model:
+        """Raises InputError if there is no such model or corpus."""
+        from quant import Scheme, load_model  # brings torch with it, which a search with a model of one's own need not
+
+        with under("model"):
+            return load_model(self.model, self.corpus_root, Scheme(**self.clipping.model_dump()), every=self.every)

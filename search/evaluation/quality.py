@@ -1,0 +1,66 @@
+"""What is known of candidates: their errors and their costs, one by one and as arrays."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from search.objectives import Floats, PointFigures
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What is known of a candidate without speech: simulated for one utterance, and MOHAQ's closed forms."""
+
+    cycles: int
+    """Of one utterance."""
+    latency_ms: float
+    """Of one utterance."""
+    energy_uj: float
+    """Of one utterance."""
+    memory_mib: float
+    """Weights at their bits and vector parameters at 16."""
+    mohaq_speedup: float | None
+    """A ratio; None on platforms of which MOHAQ has no closed form."""
+    mohaq_energy_uj: float | None
+    """Energy of a frame by MOHAQ's closed form; None but on SiLago."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Phone error rates of a candidate, in percent."""
+
+    error: float
+    """Percent, the largest over the subsets of speakers: the objective."""
+    error_plain: float
+    """Percent over all speakers."""
+    beacon: str = ""
+    """The candidate that the parameters were retrained for; empty for the original ones."""
+    error_original: float | None = None
+    """Percent with the original parameters, where it was reached with a beacon's."""
+
+
+def figures_of(
+    qualities: Sequence[Quality | None], costs: Sequence[Cost | None], areas_mm2: Sequence[float | None]
+) -> PointFigures:
+    """All that is known of N design points, as arrays; None is a quality, a cost or an area that is not."""
+    return PointFigures(
+        error=_column(qualities, lambda quality: quality.error),
+        error_plain=_column(qualities, lambda quality: quality.error_plain),
+        cycles=_column(costs, lambda cost: cost.cycles),
+        latency_ms=_column(costs, lambda cost: cost.latency_ms),
+        energy_uj=_column(costs, lambda cost: cost.energy_uj),
+        memory_mib=_column(costs, lambda cost: cost.memory_mib),
+        area_mm2=_column(areas_mm2, lambda area: area),
+        mohaq_speedup=_column(costs, lambda cost: cost.mohaq_speedup),
+        mohaq_energy_uj=_column(costs, lambda cost: cost.mohaq_energy_uj),
+    )
+
+
+def _column(rows: Sequence[Row | None], figure: Callable[[Row], float | None]) -> Floats:
+    """(N,) A figure of each row; NaN where there is none."""
+    values = (None if row is None else figure(row) for row in rows)
+    return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -1,0 +1,133 @@
+"""pymoo's genetic algorithms as methods of search.
+
+`nsga2` is MOHAQ's (Rezk et al. 2022, section 5): simulated binary crossover and polynomial mutation of a population.
+`nsga3` and `age-moea` are pymoo's, with the same operators.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pymoo.algorithms.moo.age import AGEMOEA
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.algorithms.moo.nsga3 import NSGA3
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.core.termination import NoTermination
+from pymoo.operators.crossover.sbx import SBX
+from pymoo.operators.mutation.pm import PM
+from pymoo.operators.repair.rounding import RoundingRepair
+from pymoo.util.ref_dirs import get_reference_directions
+
+from search.methods.method import MethodSettings, Space, Trial
+from search.objectives import Floats
+from search.space.genome import Genes
+from simulators.inputs.source_locations import KeyedError
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a genetic algorithm begins with."""
+
+    upper: Genes
+    """(genes,) The largest value of each gene."""
+    objectives: int
+    initial: Genes
+    """(N, genes) The first population."""
+    settings: MethodSettings
+
+
+MakeAlgorithm = Callable[[Start, dict[str, Any]], Any]
+"""A pymoo algorithm, from what it begins with and the arguments that all have in common."""
+
+
+class Evolution:
+    """A genetic algorithm: it asks for the offspring of a population, and lets the fittest of population and trials
+    survive. Trials need not be those that it asked for: methods that choose by themselves keep a population in it."""
+
+    def __init__(self, make: MakeAlgorithm = lambda _, arguments: NSGA2(**arguments)):
+        self._make = make
+
+    def begin(self, space: Space, settings: MethodSettings) -> None:
+        self.start(Start(space.upper, len(space.objectives), space.initial, settings))
+
+    def start(self, start: Start) -> None:
+        """Begin without a space: where others say what became of gene vectors."""
+        settings = start.settings
+        crossover = SBX(prob=1.0, eta=settings.crossover_eta, vtype=float, repair=RoundingRepair())
+        mutation = PM(prob=1.0, eta=settings.mutation_eta, vtype=float, repair=RoundingRepair())
+        common = {
+            "pop_size": settings.population, "n_offsprings": settings.offspring, "sampling": start.initial,
+            "crossover": crossover, "mutation": mutation, "eliminate_duplicates": True,
+        }  # fmt: skip
+        self._algorithm = self._make(start, common)
+        problem = Problem(
+            n_var=len(start.upper), n_obj=start.objectives, n_ieq_constr=1, xl=0, xu=start.upper, vtype=int
+        )
+        self._algorithm.setup(problem, termination=NoTermination(), seed=settings.seed, verbose=False)
+
+    def ask(self) -> Genes | None:
+        if not self._algorithm.has_next():
+            return None
+        asked = self._algorithm.ask()
+        return None if asked is None else np.asarray(asked.get("X"), np.int64)
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        self.tell_values(
+            np.array([trial.genes for trial in trials]),
+            np.array([trial.objectives for trial in trials]),
+            np.array([trial.violations for trial in trials]),
+        )
+
+    def tell_values(self, genes: Genes, objectives: Floats, violations: Floats) -> None:
+        """As `tell`, as arrays: (N, genes), (N, objectives) and (N, limits)."""
+        # As pymoo adds up several constraints.
+        total = violations.sum(axis=1, keepdims=True)
+        self._algorithm.tell(infills=Population.new(X=genes, F=objectives, G=total))
+
+    @property
+    def population(self) -> Genes:
+        """(N, genes) What has survived."""
+        return np.asarray(self._algorithm.pop.get("X"), np.int64)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it found no offspring that it does not have already."""
+        return not self._algorithm.has_next()
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """What it draws from, for methods that keep a population in it."""
+        generator: np.random.Generator = self._algorithm.random_state
+        return generator
+
+
+def nsga2() -> Evolution:
+    """NSGA-II (Deb et al. 2002)."""
+    return Evolution()
+
+
+def age_moea() -> Evolution:
+    """AGE-MOEA (Panichella 2019)."""
+    return Evolution(lambda _, arguments: AGEMOEA(**arguments))
+
+
+def nsga3() -> Evolution:
+    """NSGA-III (Deb and Jain 2014), with a reference direction for each of the population."""
+    return _Nsga3(_nsga3_algorithm)
+
+
+def _nsga3_algorithm(start: Start, arguments: dict[str, Any]) -> Any:
+    settings = start.settings
+    directions = get_reference_directions("energy", start.objectives, settings.population, seed=settings.seed)
+    return NSGA3(directions, **arguments)
+
+
+class _Nsga3(Evolution):
+    """NSGA-III needs as many directions as there are objectives, at least."""
+
+    def check(self, settings: MethodSettings, objectives: int) -> None:
+        if settings.population < objectives:
+            rule = f"{settings.population}: nsga3 needs one for each of its objectives, at least"
+            raise KeyedError(("population",), rule)

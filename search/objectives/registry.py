@@ -1,0 +1,52 @@
+"""Objectives by name: those of mohaq, those of installed packages, and those that plugin files register."""
+
+from collections.abc import Iterable
+
+from search.objectives.objective import Objective
+from simulators.inputs.errors import InputError
+from simulators.inputs.registry import Registry, instance_of
+
+BUILT_IN = ("error", "error_plain", "latency", "energy", "area", "memory", "mohaq_speedup", "mohaq_energy")
+"""In the order of columns and axes."""
+OTHER_COLUMNS = (
+    "solution", "evaluation", "run", "feasible", "front", "variant", "hardware", "variants", "candidate", "candidates",
+    "cycles", "beacon", "error_original", "bits", "row",
+)  # fmt: skip
+"""Columns of files that no objective may have."""
+
+
+def _checked(name: str, thing: object) -> Objective:
+    objective = instance_of("objective", Objective)(name, thing)
+    if objective.name != name:
+        raise InputError(f"objective {name}: it says of itself that it is {objective.name!r}")
+    taken = {*OTHER_COLUMNS}
+    if name not in BUILT_IN:
+        taken |= {OBJECTIVES.get(other).column for other in BUILT_IN}
+    if objective.column in taken:
+        raise InputError(f"objective {name}: column {objective.column!r}: files have a column of that name already")
+    return objective
+
+
+OBJECTIVES: Registry[Objective] = Registry(
+    "objective",
+    "mohaq.objectives",
+    {name: f"search.objectives.built_in:{name.upper()}" for name in BUILT_IN},
+    _checked,
+)
+
+
+def objectives_named(names: Iterable[str]) -> tuple[Objective, ...]:
+    """The objectives of these names, in their order. Raises InputError for a name that nothing has."""
+    return tuple(OBJECTIVES.get(name) for name in names)
+
+
+def columns_of(names: Iterable[str], of_variants: bool) -> tuple[Objective, ...]:
+    """The objectives that files and reports have columns of: mohaq's own, as far as they apply to several variants of
+    hardware or to one, and of others those that are named."""
+    own = [objective for objective in objectives_named(BUILT_IN) if objective.applies(of_variants)]
+    return (*own, *(objective for objective in objectives_named(names) if objective.name not in BUILT_IN))
+
+
+def other_than_built_in(names: Iterable[str]) -> tuple[Objective, ...]:
+    """Of the objectives of these names, those that plugins or installed packages bring."""
+    return tuple(objective for objective in objectives_named(names) if objective.name not in BUILT_IN)
