@@ -27,14 +27,14 @@ _LARGEST_SPLIT = 2**15 - 129  # 256 · 127 + 127: beyond it the upper signed byt
 
 
 @dataclass(frozen=True)
-class Operand:
+class OperandCodes:
     """Activation codes (…, K) as bytes: k = high where `low` is None, else 256 · high + low + 128."""
 
     high: torch.Tensor
     low: torch.Tensor | None = None
 
 
-def encode(x: torch.Tensor, grid: Grid) -> Operand:
+def encode(x: torch.Tensor, grid: Grid) -> OperandCodes:
     """The nearest codes of a tensor (…, K) on a grid, as bytes: float32, or int16 in gate steps."""
     rows = x.contiguous().reshape(-1, x.shape[-1])
     high = torch.empty(x.shape, dtype=torch.int8)
@@ -42,10 +42,10 @@ def encode(x: torch.Tensor, grid: Grid) -> Operand:
     if grid.bits < FIXED_POINT_BITS:
         lowest, highest = np.float32(grid.lowest), np.float32(grid.highest)
         kernels.encode8(rows.numpy(), reciprocal, lowest, highest, high.view(rows.shape).numpy())
-        return Operand(high)
+        return OperandCodes(high)
     low = torch.empty_like(high)
     kernels.encode16(rows.numpy(), reciprocal, high.view(rows.shape).numpy(), low.view(rows.shape).numpy())
-    return Operand(high, low)
+    return OperandCodes(high, low)
 
 
 def values(x: torch.Tensor) -> torch.Tensor:
@@ -53,11 +53,11 @@ def values(x: torch.Tensor) -> torch.Tensor:
     return x * kernels.GATE_STEP if x.dtype is torch.int16 else x
 
 
-def split(codes: torch.Tensor, grid: Grid) -> Operand:
+def split(codes: torch.Tensor, grid: Grid) -> OperandCodes:
     """Whole codes (…, K) int32 as bytes."""
     if grid.bits < FIXED_POINT_BITS:
-        return Operand(codes.to(torch.int8))
-    return Operand((codes >> 8).to(torch.int8), ((codes & 255) - 128).to(torch.int8))
+        return OperandCodes(codes.to(torch.int8))
+    return OperandCodes((codes >> 8).to(torch.int8), ((codes & 255) - 128).to(torch.int8))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Weights:
     def doubles(self) -> torch.Tensor:
         return self.codes.double()
 
-    def multiply(self, x: Operand, room: torch.Tensor | None = None) -> torch.Tensor:
+    def multiply(self, x: OperandCodes, room: torch.Tensor | None = None) -> torch.Tensor:
         """Sums (…, M) of the products: int32, or float32 that is the exact sum rounded once. `room` (N, M) int32 may be
         written to instead of new memory, which is not in the caches yet."""
         shape = (*x.high.shape[:-1], len(self.codes))

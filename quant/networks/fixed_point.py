@@ -11,7 +11,7 @@ import torch
 from quant.arithmetic import kernels
 from quant.arithmetic.grid import fixed_point_grid
 from quant.arithmetic.integer import QuantizedArithmetic
-from quant.arithmetic.products import Operand, Weights, split
+from quant.arithmetic.products import OperandCodes, Weights, split
 from quant.networks.step import FastStep, StepRoundings
 from quant.networks.time_order import in_time, side_by_side, true_frames
 from quant.sites.candidate import FIXED_POINT_BITS
@@ -92,7 +92,7 @@ def with_fast_step(
             break
         kernels.transmit(state, n, t, *encoding, threshold, held, *codes, wide, active)
         products = [
-            half.multiply(Operand(high[d, :n], low[d, :n] if wide else None)).view(n, *by_gate)
+            half.multiply(OperandCodes(high[d, :n], low[d, :n] if wide else None)).view(n, *by_gate)
             for d, half in enumerate(halves)
         ]
         if products[0].dtype is not products[1].dtype:  # only one of them could exceed what float32 holds
