@@ -15,7 +15,7 @@ import torch
 
 from quant.arithmetic import kernels
 from quant.arithmetic.grid import Grid
-from quant.arithmetic.products import Operand, split, values
+from quant.arithmetic.products import OperandCodes, split, values
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Delta:
     active: dict[str, np.ndarray] = field(default_factory=dict)
     """site → (T, directions, B): the share of its input's elements that were transmitted; 0 past an utterance's end."""
 
-    def held(self, site: str, x: torch.Tensor, grid: Grid) -> Operand:
+    def held(self, site: str, x: torch.Tensor, grid: Grid) -> OperandCodes:
         """The codes of x (T, B, K) with what is not transmitted as it was last."""
         codes = grid.encode(values(x)).to(torch.int32)
         counts = np.zeros(x.shape[:2], np.int32)

@@ -13,7 +13,7 @@ from quant.arithmetic import kernels
 from quant.arithmetic.calibration import Calibration
 from quant.arithmetic.delta import Delta
 from quant.arithmetic.grid import Grid
-from quant.arithmetic.products import Operand, Weights, encode
+from quant.arithmetic.products import OperandCodes, Weights, encode
 from quant.arithmetic.protocol import RecurrentLayer
 from quant.arithmetic.weights import Arranged, QuantizedWeights
 from quant.sites.candidate import Bits
@@ -51,7 +51,7 @@ class QuantizedArithmetic:
         """A bidirectional recurrent layer: x (T, B, K), lengths (B,) in frames → h (T, B, 2, C)."""
         return layer.in_fixed_point(x, lengths, self)
 
-    def codes(self, site: str, x: torch.Tensor) -> tuple[Operand, Grid]:
+    def codes(self, site: str, x: torch.Tensor) -> tuple[OperandCodes, Grid]:
         """What a product reads of x (T, B, K), and its grid."""
         grid = self.grid(site)
         if self.delta and site in self.delta.thresholds:

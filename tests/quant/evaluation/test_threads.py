@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from quant.arithmetic.products import Operand, Weights
+from quant.arithmetic.products import OperandCodes, Weights
 from quant.evaluation.threads import in_threads
 from quant.speech.batches import UtteranceBatch, pack, plan
 
@@ -63,7 +63,7 @@ def test_evaluations_on_several_threads_leave_the_precision_of_products_as_it_wa
     product = precise[0] @ precise[1]
 
     def quantized(_: int, __: UtteranceBatch) -> bool:
-        return all(torch.equal(weights.multiply(Operand(x)).float(), expected) for _ in range(20))
+        return all(torch.equal(weights.multiply(OperandCodes(x)).float(), expected) for _ in range(20))
 
     def floating(_: int, __: UtteranceBatch) -> bool:
         return all(torch.equal(precise[0] @ precise[1], product) for _ in range(20))
