@@ -26,7 +26,8 @@ lint: setup
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/simulators/engine --cov --cov-report=
+	$(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered
 
 check: lint
 	$(BIN)/python -m pytest -m 'not slow'

@@ -43,10 +43,13 @@ def test_the_models_of_ones_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "runs/detector/pareto.csv").is_file()
 
 
-def test_the_example_of_a_platform_is_short() -> None:
-    """That it runs is tested in tests/cli/test_plugin_commands.py."""
-    example = ROOT / "docs" / "examples" / "output_stationary.py"
-    assert len(example.read_text().splitlines()) <= 100
+@pytest.mark.parametrize(
+    ("example", "lines"), [("output_stationary", 100), ("minimal_gated_unit", 80), ("energy_delay", 80), ("coordinate_descent", 80)]
+)
+def test_an_example_of_a_plugin_is_short(example: str, lines: int) -> None:
+    """That they run is tested in tests/cli/test_plugin_commands.py and test_search_plugins.py."""
+    text = (ROOT / "docs" / "examples" / f"{example}.py").read_text()
+    assert len(text.splitlines()) <= lines
 
 
 def test_the_figures_of_mohaqs_sru_are_those_of_the_table() -> None:

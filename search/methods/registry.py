@@ -34,6 +34,11 @@ METHODS: Registry[MakeMethod] = Registry(
 )
 
 
+def register_method(name: str, make: MakeMethod) -> None:
+    """Make a method known under a name: what a plugin file does. Raises InputError for a name in use."""
+    METHODS.register(name, make)
+
+
 def method_named(name: str) -> Method:
     """A new method of this name. Raises InputError for a name that nothing has, and for what is no method."""
     method = METHODS.get(name)()

@@ -2,6 +2,6 @@
 
 from search.objectives.figures import Floats, PointFigures
 from search.objectives.objective import Objective
-from search.objectives.registry import OBJECTIVES
+from search.objectives.registry import OBJECTIVES, register_objective
 
-__all__ = ["OBJECTIVES", "Floats", "Objective", "PointFigures"]
+__all__ = ["OBJECTIVES", "Floats", "Objective", "PointFigures", "register_objective"]

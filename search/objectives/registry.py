@@ -35,6 +35,12 @@ OBJECTIVES: Registry[Objective] = Registry(
 )
 
 
+def register_objective(objective: Objective) -> None:
+    """Make an objective known under its name: what a plugin file does. Raises InputError for a name or a column in
+    use."""
+    OBJECTIVES.register(objective.name, objective)
+
+
 def objectives_named(names: Iterable[str]) -> tuple[Objective, ...]:
     """The objectives of these names, in their order. Raises InputError for a name that nothing has."""
     return tuple(OBJECTIVES.get(name) for name in names)
