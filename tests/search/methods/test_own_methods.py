@@ -1,0 +1,75 @@
+"""Methods that a caller brings: an instance, asked and told in turn, and refused where it is none."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stand_in import StandInModel
+
+from search import Experiment, run
+from search.methods import Genes, MethodSettings, Space, Trial, register_method
+from simulators import InputError
+
+SETTINGS = {"name": "own", "population": 4, "generations": 3}
+
+
+class Narrowing:
+    """The widest candidate, then all genes one step narrower, and so on."""
+
+    def begin(self, space: Space, settings: MethodSettings) -> None:
+        self.space, self.told = space, list[Trial]()
+
+    def ask(self) -> Genes | None:
+        narrower = self.space.upper - len(self.told)
+        return narrower[None] if (narrower >= 0).all() else None
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        self.told += trials
+
+
+def test_an_instance_is_asked_and_told_until_it_has_nothing_left(tmp_path: Path) -> None:
+    method = Narrowing()
+    found = run(Experiment(**SETTINGS), tmp_path / "run", model=StandInModel(), method=method)
+    assert [{*s.bits.values()} for s in found.visited] == [{(16, 16)}, {(8, 8)}, {(4, 4)}, {(2, 2)}]
+    for trial, solution in zip(method.told, found.visited, strict=True):
+        assert trial.error == trial.objectives[0] == solution.quality.error
+        assert trial.objectives[1:].tolist() == [solution.cost.latency_ms, solution.cost.energy_uj]
+        assert trial.feasible == (trial.error <= found.error_limit)
+        assert method.space.decode(trial.genes) == trial.bits
+        assert method.space.encode(trial.bits).tolist() == trial.genes.tolist()
+        assert method.space.name_of(trial.genes) == trial.name
+        values, violations = method.space.preview(trial.genes[None], np.array([trial.error]))
+        assert values[0].tolist() == trial.objectives.tolist()
+        assert violations[0].tolist() == trial.violations.tolist()
+    assert [(site.name, site.outputs, site.inputs, site.macs) for site in method.space.sites] == [
+        (site.name, site.outputs, site.inputs, site.outputs * site.inputs * 300) for site in StandInModel().sites
+    ]
+
+
+def test_its_run_resumes_with_it_and_not_without(tmp_path: Path) -> None:
+    first = run(Experiment(**SETTINGS), tmp_path / "run", model=StandInModel(), method=Narrowing())
+    again = run(Experiment(**SETTINGS), tmp_path / "run", resume=True, model=StandInModel(), method=Narrowing())
+    assert again.evaluated == 0
+    assert [s.name for s in again.visited] == [s.name for s in first.visited]
+    with pytest.raises(InputError, match="differs in method"):
+        run(Experiment(**SETTINGS), tmp_path / "run", resume=True, model=StandInModel())
+    with pytest.raises(InputError, match=r"Narrowing: it was given in Python: give it to `run` again"):
+        run(Experiment.load(tmp_path / "run/run.yaml"), tmp_path / "other", model=StandInModel())
+
+
+@pytest.mark.parametrize("genes", [[[0.5] * 8], [[4] * 8], [[-1] * 8], [[0] * 7], [0] * 8])
+def test_genes_that_there_are_not_are_refused(tmp_path: Path, genes: list) -> None:
+    class Wrong(Narrowing):
+        def ask(self) -> Genes | None:
+            return np.array(genes)
+
+    with pytest.raises(InputError, match=r"method Wrong: it asked for .*: it must ask for whole numbers"):
+        run(Experiment(**SETTINGS), tmp_path / "run", model=StandInModel(), method=Wrong())
+
+
+def test_a_name_in_use_and_what_makes_nothing_are_refused() -> None:
+    with pytest.raises(InputError, match="method 'greedy': it is built in already"):
+        register_method("greedy", Narrowing)
+    with pytest.raises(InputError, match="method own: Narrowing: it must be a class or a function"):
+        register_method("own", Narrowing())

@@ -1,0 +1,97 @@
+"""The table of objectives: what a row follows from, and what no row may be."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from search import Experiment
+from search.objectives import OBJECTIVES, Floats, Objective, PointFigures, register_objective
+from search.objectives.objective import minimised_values
+from search.objectives.registry import BUILT_IN, columns_of, objectives_named
+from simulators import InputError
+
+
+def figures(**known: list[float]) -> PointFigures:
+    """Two design points of which this is known."""
+    unknown = [np.nan, np.nan]
+    return PointFigures(**{f.name: np.array(known.get(f.name, unknown), float) for f in fields(PointFigures)})
+
+
+def own(name: str = "own", needs: tuple[str, ...] = ("latency_ms",), column: str = "", **changes: object) -> Objective:
+    values = {"unit": "ms", "label": "own", "function": lambda points: points.latency_ms, **changes}
+    return Objective(name, needs=needs, column=column, **values)
+
+
+def test_what_is_maximised_changes_its_sign_and_what_is_unknown_stays_so() -> None:
+    points = figures(latency_ms=[1, 2], mohaq_speedup=[3, np.nan])
+    values = minimised_values(objectives_named(["latency", "mohaq_speedup"]), points)
+    np.testing.assert_array_equal(values, [[1, -3], [2, np.nan]])
+
+
+def test_what_an_objective_needs_says_where_it_applies() -> None:
+    of_error = own(needs=("error", "energy_uj"))
+    assert of_error.needs_error
+    assert not of_error.of_candidate
+    assert own(needs=("memory_mib",)).of_candidate
+    of_area = own(needs=("area_mm2", "latency_ms"))
+    assert of_area.needs_area
+    assert of_area.applies(to_variants=False)
+    assert not own(needs=("area_mm2",)).applies(to_variants=False)
+    assert own(needs=("mohaq_energy_uj", "mohaq_speedup")).platforms == ("silago",)
+    assert not own(needs=("mohaq_speedup",)).applies(to_variants=True)
+
+
+def test_a_row_is_complete_without_what_has_defaults() -> None:
+    objective = own("own-product")
+    assert (objective.column, objective.heading, objective.reading) == ("own_product", "ms", "ms")
+    assert objective.axis == "own (ms)"
+    assert own(unit="").heading == "own"
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "message"),
+    [
+        ("energy", "other", "objective 'energy': it is built in already"),
+        ("own", "latency_ms", "objective own: column 'latency_ms': files have a column of that name already"),
+        ("own", "bits", "objective own: column 'bits': files have a column of that name already"),
+        ("Own", "own", "objective 'Own': a name is of a-z"),
+    ],
+)
+def test_a_name_or_a_column_in_use_is_refused(name: str, column: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        register_objective(own(name, column=column))
+    assert tuple(OBJECTIVES.names()[: len(BUILT_IN)]) == BUILT_IN
+    assert "own" not in OBJECTIVES
+
+
+@pytest.mark.parametrize(("needs", "message"), [(("latency",), "needs: latency: it must be of error"), ((), "nothing")])
+def test_it_needs_figures_that_there_are(needs: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        own(needs=needs)
+
+
+@pytest.mark.parametrize("values", [np.ones(3), np.ones((2, 1)), np.array(["a", "b"]), 1.0])
+def test_its_function_must_give_a_number_for_each_point(values: Floats) -> None:
+    with pytest.raises(InputError, match=r"objective own: its function gives .* for 2 points"):
+        own(function=lambda points: values).values(figures(latency_ms=[1, 2]))
+
+
+def test_columns_are_those_that_can_differ() -> None:
+    assert "area" not in [objective.name for objective in columns_of([], of_variants=False)]
+    assert [objective.name for objective in columns_of([], of_variants=True)] == [
+        "error", "error_plain", "latency", "energy", "area", "memory",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("objectives", "message"),
+    [
+        (["error", "latncy"], "did you mean latency?"),
+        (["error", "area"], "one hardware has one area"),
+        (["error", "error"], "one is named twice"),
+    ],
+)
+def test_an_experiment_refuses_what_is_no_objective_of_it(objectives: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Experiment(name="e", objectives=objectives)
