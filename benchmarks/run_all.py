@@ -4,7 +4,7 @@
 
 Each benchmark's last line, JSON, is kept in benchmarks/results/NAME.json with its command, date, machine and versions;
 the page is drawn from these files, those of earlier runs included. `--missing` runs what has no file yet: a session
-that was stopped goes on so. The searches among them keep their runs in runs/benchmarks, and continue them. """
+that was stopped goes on so. The searches among them keep their runs in runs/benchmarks, and continue them."""
 
 from __future__ import annotations
 

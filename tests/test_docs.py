@@ -44,7 +44,8 @@ def test_the_models_of_ones_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("example", "lines"), [("output_stationary", 100), ("minimal_gated_unit", 80), ("energy_delay", 80), ("coordinate_descent", 80)]
+    ("example", "lines"),
+    [("output_stationary", 100), ("minimal_gated_unit", 80), ("energy_delay", 80), ("coordinate_descent", 80)],
 )
 def test_an_example_of_a_plugin_is_short(example: str, lines: int) -> None:
     """That they run is tested in tests/cli/test_plugin_commands.py and test_search_plugins.py."""
@@ -67,6 +68,15 @@ def test_the_figures_of_mohaqs_sru_are_those_of_the_table() -> None:
 
 def test_the_readme_is_a_page() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_drawing_shows_every_folder() -> None:
+    drawing = (ROOT / "docs" / "architecture.svg").read_text()
+    shown = set(re.findall(r">([\w /·]+)<", drawing.replace("·", "<>")))
+    names = {name.strip().rstrip("/") for name in shown}
+    for package in ("simulators", "quant", "search", "mohaq"):
+        folders = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+        assert {package, *folders} <= names
 
 
 def test_every_example_has_a_folder_of_its_own() -> None:

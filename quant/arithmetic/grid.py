@@ -3,7 +3,7 @@
 As in the code published with MOHAQ (Rezk et al. 2022): an integer of b bits lies in [-2^(b-1), 2^(b-1) - 1], and a
 clipping threshold a maps to 2^(b-1) - 1, so one step is a / (2^(b-1) - 1). The threshold minimises the mean squared
 error over a 201-bin histogram, among 1 %…99 % of the largest magnitude; `quant.arithmetic.clipping` has other choices.
-16 bits are fixed point with 14, 10 or 7 fractional bits, as the range demands. """
+16 bits are fixed point with 14, 10 or 7 fractional bits, as the range demands."""
 
 from dataclasses import dataclass
 

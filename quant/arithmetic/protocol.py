@@ -2,7 +2,7 @@
 
 A network says what is multiplied and which layer recurs; an arithmetic says in which numbers. A recurrent layer's cell
 has a pass for each kind of numbers (`quant.networks.recurrent_cell`), and an arithmetic calls the one that is its own,
-so that neither side has to know all of the other. """
+so that neither side has to know all of the other."""
 
 from __future__ import annotations
 

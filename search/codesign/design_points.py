@@ -36,7 +36,7 @@ _KEY = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)+\b")
 
 
 def front_of_each(values: Floats, variant: Ints, variants: int, feasible: NDArray[np.bool_]) -> list[Ints]:
-    """By variant, positions, rising, of the feasible points that no other feasible one of it dominates. `values`
+    """Positions, rising, of the feasible points of each variant that no other feasible one of it dominates. `values`
     (P, objectives) are minimised; `variant` (P,) is sorted."""
     bounds = np.searchsorted(variant, np.arange(variants + 1))
     fronts = []
@@ -76,7 +76,7 @@ class CoDesign:
     energy_uj: Floats
     """(P,)"""
     left_out: Mapping[int, Mapping[str, int]]
-    """By variant: reason → how many candidates it could not take."""
+    """For each variant, how many candidates it could not take, by reason."""
     evaluated: int
     """Model evaluations that this process computed."""
     model: Model
@@ -141,7 +141,7 @@ class CoDesign:
 
     @cached_property
     def fronts(self) -> list[Ints]:
-        """By variant, the feasible points that no other of it dominates, by rising first objective."""
+        """The feasible points of each variant that no other of it dominates, by rising first objective."""
         feasible = np.ones(len(self.variant), bool)
         if self.error_limit is not None:
             feasible &= self.error[self.candidate] <= self.error_limit

@@ -20,8 +20,8 @@ from search.evaluation.progress import EvaluationProgress, reporter
 from search.runs.driver import BASELINE_BITS
 from search.runs.run_reader import load_run
 from search.runs.session import Plan
+from search.settings.candidate_source import SweepCandidates
 from search.settings.experiment import Experiment
-from search.settings.sweep_candidates import SweepCandidates
 from simulators.closed_forms.mohaq import memory_mib
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under

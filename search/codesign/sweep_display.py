@@ -93,7 +93,7 @@ def print_results(
 
 
 def short_names(variants: Sequence[Mapping[str, Any]]) -> list[str]:
-    """By variant, what it does not have in common with all others, keys by their last part where that is clear."""
+    """What each variant does not have in common with all others, keys by their last part where that is clear."""
     keys = dict.fromkeys(key for variant in variants for key in variant["changes"])
     last = Counter(key.split(".")[-1] for key in keys)
     archs = {variant["arch"] for variant in variants}

@@ -71,7 +71,7 @@ class SweptPoints(NamedTuple):
     energy_uj: Floats
     """(P,)"""
     left_out: dict[int, dict[str, int]]
-    """By variant: reason → how many candidates it could not take."""
+    """For each variant, how many candidates it could not take, by reason."""
 
 
 def swept_points(figures: Iterable[VariantFigures], left_out: Mapping[str, int]) -> SweptPoints:
@@ -96,9 +96,7 @@ def swept_points(figures: Iterable[VariantFigures], left_out: Mapping[str, int])
     )
 
 
-def _offered(
-    figures: VariantFigures, variant: Variant, pairs: Sequence[frozenset[tuple[int, int]]]
-) -> VariantFigures:
+def _offered(figures: VariantFigures, variant: Variant, pairs: Sequence[frozenset[tuple[int, int]]]) -> VariantFigures:
     """The figures without candidates whose bits the variant does not offer, though it could store them; `pairs` are
     those of each candidate."""
     offers = set(variant.arch.precisions)

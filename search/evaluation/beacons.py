@@ -88,8 +88,8 @@ class BeaconEvaluator(Evaluator):
         self._base_error = base_error
 
     def qualities(self, candidates: Sequence[Bits], done: OnQuality | None = None) -> list[Quality | None]:
-        """As `Evaluator.qualities`; candidates that were scored before keep their score. One whose evaluation killed
-        workers, with whichever parameters, is set aside."""
+        """The qualities that `Evaluator.qualities` gives, with beacons; candidates that were scored before keep their
+        score. One whose evaluation killed workers, with whichever parameters, is set aside."""
         plain = super().qualities(candidates, done if self._base_error is None else None)
         if self._base_error is None:
             return plain

@@ -13,7 +13,7 @@ from simulators import Trace
 from simulators.inputs.code_digest import Code
 
 
-class Site(Protocol):
+class NamedSite(Protocol):
     """What gets a pair of bit-widths."""
 
     @property
@@ -22,7 +22,7 @@ class Site(Protocol):
         ...
 
 
-class ErrorRate(Protocol):
+class MeasuredError(Protocol):
     """The error of one candidate, in percent."""
 
     @property
@@ -40,7 +40,7 @@ class Model(Protocol):
     """What the search asks of a model; `quant.Recogniser` is one."""
 
     @property
-    def sites(self) -> Sequence[Site]:
+    def sites(self) -> Sequence[NamedSite]:
         """What gets bits, in the order of computation."""
         ...
 
@@ -54,7 +54,7 @@ class Model(Protocol):
         """Tells what it is evaluated on apart."""
         ...
 
-    def evaluate_population(self, candidates: Sequence[Bits]) -> Sequence[ErrorRate]:
+    def evaluate_population(self, candidates: Sequence[Bits]) -> Sequence[MeasuredError]:
         """The error of each candidate, in their order."""
         ...
 

@@ -16,13 +16,13 @@ class Cost:
     """What is known of a candidate without speech: simulated for one utterance, and MOHAQ's closed forms."""
 
     cycles: int
-    """Of one utterance."""
+    """Cycles of one utterance."""
     latency_ms: float
-    """Of one utterance."""
+    """Latency of one utterance."""
     energy_uj: float
-    """Of one utterance."""
+    """Energy of one utterance."""
     memory_mib: float
-    """Weights at their bits and vector parameters at 16."""
+    """Memory of weights at their bits and vector parameters at 16."""
     mohaq_speedup: float | None
     """A ratio; None on platforms of which MOHAQ has no closed form."""
     mohaq_energy_uj: float | None

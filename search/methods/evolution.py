@@ -27,18 +27,19 @@ from simulators.inputs.source_locations import KeyedError
 
 
 @dataclass(frozen=True)
-class Start:
+class Setup:
     """What a genetic algorithm begins with."""
 
     upper: Genes
     """(genes,) The largest value of each gene."""
     objectives: int
+    """Number of objectives."""
     initial: Genes
     """(N, genes) The first population."""
     settings: MethodSettings
 
 
-MakeAlgorithm = Callable[[Start, dict[str, Any]], Any]
+MakeAlgorithm = Callable[[Setup, dict[str, Any]], Any]
 """A pymoo algorithm, from what it begins with and the arguments that all have in common."""
 
 
@@ -50,9 +51,9 @@ class Evolution:
         self._make = make
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
-        self.start(Start(space.upper, len(space.objectives), space.initial, settings))
+        self.start(Setup(space.upper, len(space.objectives), space.initial, settings))
 
-    def start(self, start: Start) -> None:
+    def start(self, start: Setup) -> None:
         """Begin without a space: where others say what became of gene vectors."""
         settings = start.settings
         crossover = SBX(prob=1.0, eta=settings.crossover_eta, vtype=float, repair=RoundingRepair())
@@ -81,7 +82,7 @@ class Evolution:
         )
 
     def tell_values(self, genes: Genes, objectives: Floats, violations: Floats) -> None:
-        """As `tell`, as arrays: (N, genes), (N, objectives) and (N, limits)."""
+        """Take in trials as arrays: (N, genes), (N, objectives) and (N, limits)."""
         # As pymoo adds up several constraints.
         total = violations.sum(axis=1, keepdims=True)
         self._algorithm.tell(infills=Population.new(X=genes, F=objectives, G=total))
@@ -118,7 +119,7 @@ def nsga3() -> Evolution:
     return _Nsga3(_nsga3_algorithm)
 
 
-def _nsga3_algorithm(start: Start, arguments: dict[str, Any]) -> Any:
+def _nsga3_algorithm(start: Setup, arguments: dict[str, Any]) -> Any:
     settings = start.settings
     directions = get_reference_directions("energy", start.objectives, settings.population, seed=settings.seed)
     return NSGA3(directions, **arguments)

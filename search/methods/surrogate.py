@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from quant.evaluation.work_estimate import Shared
 from search.methods.error_model import ErrorModel
-from search.methods.evolution import Evolution, Start
+from search.methods.evolution import Evolution, Setup
 from search.methods.method import MethodSettings, Space, Trial
 from search.objectives import Floats
 from search.objectives.dominance import non_dominated
@@ -25,7 +25,7 @@ from search.space.genome import Genes
 REFIT_EVERY = 5
 """Generations after which the kernel's parameters are fitted again."""
 INNER_POPULATION, INNER_GENERATIONS = 50, 10
-"""Of the search on predictions: its size, and its generations with the first."""
+"""The search on predictions: its population, and its generations with the first."""
 OPTIMISM = 1.0
 """Standard deviations below its mean at which a prediction is taken: what is not known well is worth a look."""
 REFERENCE = 1.1
@@ -106,7 +106,7 @@ class Surrogate:
         seed = int(self._evolution.generator.integers(2**31))
         inner_settings = _InnerSettings(seed, settings.crossover_eta, settings.mutation_eta)
         inner = Evolution()
-        inner.start(Start(space.upper, len(space.objectives), self._evolution.population, inner_settings))
+        inner.start(Setup(space.upper, len(space.objectives), self._evolution.population, inner_settings))
         seen: dict[str, Promise] = {}
         for _ in range(INNER_GENERATIONS):
             genes = inner.ask()

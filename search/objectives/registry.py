@@ -54,5 +54,5 @@ def columns_of(names: Iterable[str], of_variants: bool) -> tuple[Objective, ...]
 
 
 def other_than_built_in(names: Iterable[str]) -> tuple[Objective, ...]:
-    """Of the objectives of these names, those that plugins or installed packages bring."""
+    """The objectives of these names that plugins or installed packages bring."""
     return tuple(objective for objective in objectives_named(names) if objective.name not in BUILT_IN)

@@ -29,7 +29,7 @@ class Analysis:
     bounds: Bounds | None
     """The bounds of hypervolumes; None where there is no objective or feasible point in common."""
     growth: tuple[Growth, ...]
-    """By run; empty where there are no bounds."""
+    """Growth of each run's hypervolume; empty where there are no bounds."""
     shown: tuple[Shown, ...]
     """What the page and the picture show."""
     variants: tuple[list[ComparedVariant], ...]

@@ -21,7 +21,7 @@ class Commands:
     trace: str
     """`mohaq trace` up to the bits."""
     simulate: tuple[str, ...]
-    """By variant, the options of `mohaq simulate` behind the trace."""
+    """For each variant, the options of `mohaq simulate` behind the trace."""
 
     @classmethod
     def of(

@@ -57,9 +57,9 @@ class ReportedRun:
     error_limit: float | None
     """Largest feasible error in percent."""
     points: Points
-    """Of a search in order of evaluation, of a co-design by variant."""
+    """Points of a search in order of evaluation, those of a co-design by variant."""
     details: Mapping[int, Detail]
-    """By position in the front: of all of it, or of MOST_DETAILS."""
+    """Details of solutions by their position in the front: of all of it, or of MOST_DETAILS."""
     baselines: tuple[Detail, ...]
     """The candidates of one width for everything; a co-design has none."""
     commands: Commands

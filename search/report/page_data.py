@@ -119,13 +119,13 @@ def _points_data(shown: Shown, objectives: Sequence[Objective]) -> dict[str, Any
 
 
 def _columns(points: Points, objectives: Sequence[Objective], rows: Ints) -> dict[str, list[float | None]]:
-    """By column of an objective, its values at some points; unknown where a run has not that objective."""
+    """For each objective's column, its values at some points; unknown where a run has not that objective."""
     unknown = np.full(len(points), np.nan)
     return {o.column: _numbers(points.values.get(o.column, unknown)[rows]) for o in objectives}
 
 
 def _front_data(run: ReportedRun, shown: Shown) -> list[dict[str, Any]]:
-    """By solution: where it is, and its layers where they were simulated."""
+    """For each solution, where it is, and its layers where they were simulated."""
     at = np.searchsorted(shown.positions, run.points.front).tolist()
     return [
         {"solution": f"{i:03d}", **(_detail_data(run.details[i]) if i in run.details else {}), "at": at[i]}

@@ -38,7 +38,7 @@ class Points:
     feasible: Bools
     """(P,) Whether a point keeps all limits."""
     values: Mapping[str, Floats]
-    """By column of an objective, and `error_original`: (P,)"""
+    """Values (P,) of each objective's column, and of `error_original`."""
     bits: Sequence[str]
     """(N,) Names of candidates."""
     beacon: Sequence[str]
@@ -106,7 +106,7 @@ class Points:
         return np.array(~np.isnan(self.minimised(objectives)).any(axis=1))
 
     def own_fronts(self, objectives: Sequence[Objective], variants: int) -> list[Ints]:
-        """By variant, positions of the feasible points that no other point of that variant dominates."""
+        """Positions, for each variant, of the feasible points that no other point of that variant dominates."""
         return front_of_each(self.minimised(objectives), self.variant, variants, self.feasible & self.known(objectives))
 
 
@@ -116,7 +116,7 @@ class Shown:
 
     points: Points
     own_fronts: Sequence[Ints]
-    """By variant, the positions of its own front."""
+    """Positions of each variant's own front."""
     most_others: int
     """Points on no front that are shown."""
 

@@ -50,7 +50,7 @@ class Run:
     area_mm2: float | None = None
     """Area of the architecture; None: its spec has no figures."""
     set_aside: tuple[Solution, ...] = ()
-    """Those of `visited` whose evaluation killed the workers that tried it: infeasible, with no quality."""
+    """Candidates of `visited` whose evaluation killed the workers that tried it: infeasible, with no quality."""
 
     def figures(self, solutions: Sequence[Solution]) -> PointFigures:
         """All that is known of N solutions, as arrays."""

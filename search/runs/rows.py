@@ -33,7 +33,7 @@ def rows_of(run: Run, solutions: Sequence[Solution]) -> list[dict[str, Any]]:
 
 
 def objective_rows(objectives: Sequence[Objective], figures: PointFigures) -> list[dict[str, float | None]]:
-    """By design point, the value of each objective by its column, None where it is not known."""
+    """For each design point, the value of each objective by its column, None where it is not known."""
     columns = [_cells(objective.values(figures), objective.digits) for objective in objectives]
     names = [objective.column for objective in objectives]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -37,7 +37,7 @@ except ImportError:  # PyYAML without libyaml
     from yaml import SafeDumper as Dumper  # type: ignore[assignment]
 
 LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
-"""Whose versions a run records."""
+"""Packages whose versions a run records."""
 
 
 def results_of(run: Run) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from search.methods.registry import METHODS, method_named
 from search.objectives import OBJECTIVES, Objective
 from search.objectives.registry import objectives_named
 from search.settings.beacon_settings import BeaconSettings
+from search.settings.candidate_source import SweepCandidates
 from search.settings.clipping import Clipping
 from search.settings.constraints import Constraints
 from search.settings.experiment_source import Origin, with_options
-from search.settings.sweep_candidates import SweepCandidates
 from search.space.hardware_variants import HardwareBlock
 from simulators.inputs.documents import read_document, validate
 from simulators.inputs.errors import InputError

@@ -13,7 +13,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Origin:
-    """Of an experiment. All are equal: equal experiments are so wherever they stand."""
+    """Where an experiment was read from. All are equal: equal experiments are so wherever they stand."""
 
     document: Document | None = field(default=None, compare=False)
     """None: Python made it."""
@@ -32,7 +32,7 @@ def with_options(document: Document, options: Mapping[str, Any]) -> Document:
 
 
 def located(function: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
-    """Of a function whose first argument is an experiment: errors under its keys get their places."""
+    """Give the errors of a function whose first argument is an experiment their places in its file."""
 
     @wraps(function)
     def wrapper(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:

@@ -88,7 +88,7 @@ class Tasks(NamedTuple):
     """(B,) how many periods at a block's end later blocks depend on: these are never left out by fast-forwarding."""
 
 
-class Hardware(NamedTuple):
+class MachineArrays(NamedTuple):
     """A machine of S servers and Q queues."""
 
     server_of: Ints
@@ -133,7 +133,7 @@ class State(NamedTuple):
 
 @compiled
 def run(
-    hardware: Hardware, tasks: Tasks, own: int, prefetched: tuple[int, int], space: int, forward: bool,
+    hardware: MachineArrays, tasks: Tasks, own: int, prefetched: tuple[int, int], space: int, forward: bool,
     most: tuple[float, int], charged: Ints, outcome: Ints,
 ) -> tuple[int, Ints]:  # fmt: skip
     """Run a program; how it ended, and what became of each written-out task (4, tasks): see START and the others.
@@ -168,7 +168,7 @@ def run(
 
 
 @compiled
-def _prepared(hardware: Hardware, tasks: Tasks, own: int, space: int, written: Ints, charged: Ints) -> State:
+def _prepared(hardware: MachineArrays, tasks: Tasks, own: int, space: int, written: Ints, charged: Ints) -> State:
     """The state before anything has started."""
     # Element by element: arrays as a whole take Numba seconds to compile.
     blocks, queues, servers = len(tasks.repeat), len(hardware.server_of), len(hardware.computes)
@@ -221,7 +221,7 @@ def _to_block(tasks: Tasks, state: State, queue: int, first: int) -> None:
 
 @uncounted
 def _simulate(
-    hardware: Hardware, tasks: Tasks, state: State, own: int, prefetched: tuple[int, int], forward: bool
+    hardware: MachineArrays, tasks: Tasks, state: State, own: int, prefetched: tuple[int, int], forward: bool
 ) -> int:
     """Start task by task, each in the earliest cycle that is possible."""
     scalars = state.scalars
@@ -257,7 +257,7 @@ def _simulate(
 
 
 @inlined
-def _look_at_heads(hardware: Hardware, tasks: Tasks, state: State, started: int) -> None:
+def _look_at_heads(hardware: MachineArrays, tasks: Tasks, state: State, started: int) -> None:
     """For each queue whose head waited for the task that started: when it can start, or what it waits for now."""
     heads = state.heads
     for q in range(len(hardware.server_of)):
@@ -336,7 +336,7 @@ def _latest_end_on(latest: Ints, last: int, server: int) -> int:
 
 
 @inlined
-def _begin(hardware: Hardware, tasks: Tasks, state: State, queue: int, now: int, finish: int, own: int) -> None:
+def _begin(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, now: int, finish: int, own: int) -> None:
     """Start a queue's head, which ends at `finish`."""
     heads, written, servers = state.heads, state.written, state.servers
     b, u, server = heads[BLOCK, queue], heads[INDEX, queue], hardware.server_of[queue]
@@ -455,7 +455,7 @@ def _is_out_of_room(tasks: Tasks, state: State, queue: int) -> bool:
 
 
 @uncounted
-def _forwarded(hardware: Hardware, tasks: Tasks, state: State, queue: int, now: int) -> bool:
+def _forwarded(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, now: int) -> bool:
     """Leave out what recurs of the block of which a period begins. False if what is left needs more room than it
     has."""
     scalars, b, period = state.scalars, state.heads[BLOCK, queue], state.heads[PERIOD, queue]
@@ -483,7 +483,7 @@ def _forwarded(hardware: Hardware, tasks: Tasks, state: State, queue: int, now: 
 
 
 @uncounted
-def _recalled(hardware: Hardware, tasks: Tasks, state: State, queue: int, now: int, saving: bool) -> bool:
+def _recalled(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, now: int, saving: bool) -> bool:
     """Save the state of a period's beginning, or whether it is the saved one. All is relative to the time and to the
     head of the queue: heads of queues, when servers are free, when recent tasks end, and what an attribution could
     still look at. False where what is to come depends on more than that."""
@@ -542,7 +542,7 @@ def _noted(state: State, at: int, one: int, two: int, three: int, saving: bool) 
 
 
 @uncounted
-def _in_flight(hardware: Hardware, state: State, b: int, s: int, now: int) -> bool:
+def _in_flight(hardware: MachineArrays, state: State, b: int, s: int, now: int) -> bool:
     """Whether a server is busy with one task of another block than b, which is charged as far as is covered, and has
     nothing else to do before that block ends."""
     u = state.servers[LAST, s]
@@ -555,7 +555,7 @@ def _in_flight(hardware: Hardware, state: State, b: int, s: int, now: int) -> bo
 
 
 @uncounted
-def _leave_out(hardware: Hardware, state: State, queue: int, now: int, cycles: int) -> None:
+def _leave_out(hardware: MachineArrays, state: State, queue: int, now: int, cycles: int) -> None:
     """Let `cycles` cycles pass that the block of a queue's head does not take: what is in flight and not of the block
     has that much less to go."""
     heads, written, servers, base = state.heads, state.written, state.servers, state.base

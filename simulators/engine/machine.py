@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from simulators.engine.fast_kernels import Hardware
+from simulators.engine.fast_kernels import MachineArrays
 from simulators.inputs.errors import LoweringError
 
 COMPUTE = 0
@@ -71,8 +71,8 @@ class Machine:
                 raise LoweringError("prefetch_queue: a queue that computes cannot run ahead")
 
     @cached_property
-    def arrays(self) -> Hardware:
+    def arrays(self) -> MachineArrays:
         """The machine as the kernels take it."""
         servers = np.array([queue.server for queue in self.queues], np.int64)
         prefetch = -1 if self.prefetch_queue is None else self.prefetch_queue
-        return Hardware(servers, np.array(self.compute_servers), prefetch)
+        return MachineArrays(servers, np.array(self.compute_servers), prefetch)

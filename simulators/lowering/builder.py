@@ -11,7 +11,7 @@ from simulators.engine.machine import MAX_CYCLES, Machine
 from simulators.engine.program import Ints
 from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.segments import LayerWork, Repetition, Segment, Step, count_step
-from simulators.lowering.templates import Part, Template, names_of, template_of
+from simulators.lowering.templates import Periods, Template, names_of, template_of
 
 LONG = 24
 """Steps that repeat so often within a period are fast-forwarded by themselves where that pays."""
@@ -35,7 +35,7 @@ class SegmentBuilder:
         self._machine = machine
         self._earlier_roles = frozenset(earlier_roles)
         self.works = tuple(works)
-        self._parts: list[Part] = []
+        self._parts: list[Periods] = []
         self._order: list[int] = []
 
     def emit(self, periods: int, steps: Iterable[Repetition], last: Iterable[Repetition] | None = None) -> None:
@@ -47,10 +47,10 @@ class SegmentBuilder:
         self._count(steady, alike)
         self._count(ending or [], 1)
         if _blocks_of_their_own(periods, steady):
-            self._order += self._add([Part(count, [(1, alone)]) for count, alone in steady]) * alike
-            self._order += self._add([Part(count, [(1, alone)]) for count, alone in ending or []])
+            self._order += self._add([Periods(count, [(1, alone)]) for count, alone in steady]) * alike
+            self._order += self._add([Periods(count, [(1, alone)]) for count, alone in ending or []])
         else:
-            self._order += self._add([Part(periods, steady, ending)])
+            self._order += self._add([Periods(periods, steady, ending)])
 
     def segment(self) -> Segment:
         """The periods as a segment. Raises LoweringError for a defect of the lowering."""
@@ -74,7 +74,7 @@ class SegmentBuilder:
         cycles, kind = values[:, template.source]
         return template, cycles, kind
 
-    def _add(self, parts: list[Part]) -> list[int]:
+    def _add(self, parts: list[Periods]) -> list[int]:
         """Keep parts; their numbers."""
         self._parts += parts
         return list(range(len(self._parts) - len(parts), len(self._parts)))

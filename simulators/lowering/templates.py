@@ -31,7 +31,7 @@ from simulators.lowering.segments import (
 
 
 @dataclass(frozen=True)
-class Part:
+class Periods:
     """Periods that are alike, or all but the last, which has other service times and traffic."""
 
     periods: int
@@ -91,7 +91,7 @@ _lock = Lock()
 
 
 def template_of(
-    machine: Machine, parts: Sequence[Part], order: Sequence[int], earlier_roles: frozenset[str] = frozenset()
+    machine: Machine, parts: Sequence[Periods], order: Sequence[int], earlier_roles: frozenset[str] = frozenset()
 ) -> Template:
     """The template of parts that follow each other in an order, from the cache where it is there. Raises LoweringError
     for a dependency on a role that neither its steps nor `earlier_roles` have, and for computation that runs ahead."""
@@ -124,7 +124,7 @@ class _TemplateMaker:
         self._history: list[_Past] = []
         self._prefetch_roles: set[str] = set()  # of the queue that runs ahead, which is in order with itself anyway
 
-    def emit(self, part: Part, begin: int) -> None:
+    def emit(self, part: Periods, begin: int) -> None:
         """Add a part, whose steps stand from `begin` on among all that were written down."""
         needs = self._periods.get(part.names)
         if needs is None:

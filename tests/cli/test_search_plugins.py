@@ -48,7 +48,9 @@ def own(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in FILES:
         shutil.copy(EXAMPLES / name, folder)
     spec = yaml.safe_load((EXAMPLES / "output_stationary.yaml").read_text())
-    (folder / "wide.yaml").write_text(yaml.safe_dump({**spec, "name": "wide", "precisions": [[4, 4], [8, 8], [16, 16]]}))
+    (folder / "wide.yaml").write_text(
+        yaml.safe_dump({**spec, "name": "wide", "precisions": [[4, 4], [8, 8], [16, 16]]})
+    )
     experiment = {
         "name": "own", "model": str(small_model), "arch": "wide.yaml", "steps": 20,
         "objectives": ["error", "energy_delay", "energy"], "method": "coordinate-descent",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import ceil
 
-from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling, tile_cycles
+from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, tile_cycles
 
 
 def pixels(product: Product, vectors: int) -> int:
@@ -44,7 +44,7 @@ def sizes(limit: int, whole: int, unit: int) -> list[int]:
     return sorted(found, reverse=True)
 
 
-def candidates(hardware: Hardware, product: Product, cuts: list[int]) -> Iterator[Tiling]:
+def candidates(hardware: TilingHardware, product: Product, cuts: list[int]) -> Iterator[Tiling]:
     """Tilings that fit: outputs in multiples of the columns, the reduction in equal parts, vectors in powers of two."""
     b = hardware.buffers
     weights, inputs, sums = (hardware.capacity_bits(kib) for kib in (b.weight_kib, b.input_kib, b.output_kib))
@@ -64,7 +64,10 @@ def candidates(hardware: Hardware, product: Product, cuts: list[int]) -> Iterato
 
 def loads(product: Product, tiling: Tiling) -> tuple[int, int]:
     """How often the whole weight matrix and the whole input are read from DRAM, counted by walking the loops."""
-    parts = [ceil(whole / tile) for whole, tile in ((product.outputs, tiling.m), (product.inputs, tiling.k), (product.vectors, tiling.n))]
+    parts = [
+        ceil(whole / tile)
+        for whole, tile in ((product.outputs, tiling.m), (product.inputs, tiling.k), (product.vectors, tiling.n))
+    ]
     m, k, n = (range(part) for part in parts)
     order = [(i, j) for i in m for j in n] if tiling.outer == "outputs" else [(i, j) for j in n for i in m]
     weights: list[tuple[int, int]] = []
@@ -78,14 +81,18 @@ def loads(product: Product, tiling: Tiling) -> tuple[int, int]:
     return len(weights) // (parts[0] * parts[1]), len(inputs) // (parts[1] * parts[2])
 
 
-def cost(hardware: Hardware, product: Product, tiling: Tiling, how_often: tuple[int, int]) -> tuple[float, ...]:
+def cost(hardware: TilingHardware, product: Product, tiling: Tiling, how_often: tuple[int, int]) -> tuple[float, ...]:
     """Lower bounds, in cycles and bits, tile by tile."""
 
     def parts(whole: int, tile: int) -> list[tuple[int, int]]:
         full, edge = divmod(whole, tile)
         return [(size, count) for size, count in ((tile, full), (edge, 1)) if size and count]
 
-    m_parts, k_parts, n_parts = parts(product.outputs, tiling.m), parts(product.inputs, tiling.k), parts(product.vectors, tiling.n)
+    m_parts, k_parts, n_parts = (
+        parts(product.outputs, tiling.m),
+        parts(product.inputs, tiling.k),
+        parts(product.vectors, tiling.n),
+    )
     once = sum(count_k * count_n * input_bits(product, n, k) for k, count_k in k_parts for n, count_n in n_parts)
     dram = product.outputs * product.inputs * product.weight_bits * how_often[0] + once * how_often[1]
     array = sum(

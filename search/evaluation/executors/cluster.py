@@ -59,7 +59,7 @@ class Dask:
         self._settings: Any = None
         self._provided: set[str] = set()
         self._names: list[str] = []
-        """Of plugins."""
+        """Names of plugins."""
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +105,7 @@ class Dask:
             raise InputError(f"{where}: lost: {error}; the search continues with --resume") from None
 
     def _threads(self, client: Client) -> int:
-        """Of the workers that take tasks; one that has joined and still loads the model does not."""
+        """Threads of the workers that take tasks; one that has joined and still loads the model does not."""
         if self._cluster is not None and len(self._cluster.workers) < (self._number or 0):
             self._cluster.scale(self._number)  # Dask gives a worker up for good that dies before it has joined
         workers = client.scheduler_info(n_workers=-1)["workers"].values()

@@ -18,6 +18,7 @@ class Died:
     """In place of a result: as many workers as `deaths` died while they evaluated this group."""
 
     deaths: int
+    """Number of workers that died."""
 
 
 class Executor(Protocol):

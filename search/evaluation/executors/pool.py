@@ -56,7 +56,7 @@ class Pool:
 
     @property
     def pids(self) -> list[int]:
-        """Of the processes that there are now."""
+        """Process numbers of the workers that there are now."""
         return [worker.pid for worker in self._workers]
 
     def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:

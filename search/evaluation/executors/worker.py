@@ -38,9 +38,9 @@ class Source:
     make: MakeModel
     """Called without arguments in another process; it must be picklable."""
     digest: str
-    """The model's."""
+    """Digest of the model."""
     data_digest: str
-    """That of the data that the model is evaluated on."""
+    """Digest of the data that the model is evaluated on."""
     code: str
     """Digest of the code that decides the model's errors."""
     installed_code: str

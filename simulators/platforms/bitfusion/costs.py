@@ -18,8 +18,8 @@ from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Moved, Segment, Step
 from simulators.platforms.bitfusion.machine import LOAD_WEIGHTS, WEIGHTS
 from simulators.platforms.bitfusion.spec import BitFusionSpec
-from simulators.platforms.bitfusion.tiles import Cost, Loops, Style, Tiles, loop_nest
-from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling, tile_cycles
+from simulators.platforms.bitfusion.tiles import Loops, Style, TaskCost, Tiles, loop_nest
+from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, tile_cycles
 from simulators.workloads.operations import VECTOR_BITS, VectorLayer
 
 RESIDENT_LOADS = 32
@@ -41,7 +41,7 @@ class TiledProduct:
     """A product on its way to tasks: layer 0 of its segment, the elementwise layer that takes its results layer 1."""
 
     spec: BitFusionSpec
-    hardware: Hardware
+    hardware: TilingHardware
     product: Product
     tiling: Tiling
     output_bits: int
@@ -84,49 +84,49 @@ class TiledProduct:
         for time_steps, inputs in transmitted:
             builder.emit(time_steps, [(1, self._time_step(tiles, inputs, loads))])
 
-    def cost(self, what: str, m: int, k: int, n: int) -> Cost:
+    def cost(self, what: str, m: int, k: int, n: int) -> TaskCost:
         """What a task of `tiles.py` takes, on m outputs, k inputs and n vectors."""
         p, fused = self.product, self.fused
         match what:
             case "vectors":
                 assert fused is not None
                 bits, cycles = self._dram(fused.vector_words * VECTOR_BITS)
-                return Cost(cycles, ((1, "dram_read", bits),))
+                return TaskCost(cycles, ((1, "dram_read", bits),))
             case "weights":
                 bits, cycles = self._dram(m * k * p.weight_bits)
-                return Cost(cycles, ((0, "dram_read", bits), (0, "weight_buffer_write", bits)))
+                return TaskCost(cycles, ((0, "dram_read", bits), (0, "weight_buffer_write", bits)))
             case "inputs" | "all inputs":
                 n, k = (p.vectors, p.inputs) if what == "all inputs" else (n, k)
                 bits, cycles = self._dram(self.active * p.input_bits(n, k))
-                return Cost(cycles, ((0, "dram_read", bits), (0, "input_buffer_write", bits)))
+                return TaskCost(cycles, ((0, "dram_read", bits), (0, "input_buffer_write", bits)))
             case "multiply" | "accumulate":
                 return self._on_array(m, k, n, what == "accumulate")
             case "drain":
-                return Cost(self.hardware.pipeline_cycles)
+                return TaskCost(self.hardware.pipeline_cycles)
         sums = n * m * self.spec.buffers.partial_sum_bits
         share = n * m / p.outputs
         match what:
             case "preload":
                 bits, cycles = self._dram(sums)
-                return Cost(cycles, ((0, "dram_read", bits), (0, "output_buffer_write", bits)))
+                return TaskCost(cycles, ((0, "dram_read", bits), (0, "output_buffer_write", bits)))
             case "extra":
                 assert fused is not None
                 bits, cycles = self._dram((fused.inputs_per_step - p.outputs) * share * fused.activation_bits)
-                return Cost(cycles, self._buffered("dram_read", bits))
+                return TaskCost(cycles, self._buffered("dram_read", bits))
             case "process":
                 busy = max(1, ceil(self._op_cycles * share / self.spec.post_processing.lanes))
-                return Cost(busy, ((0, "output_buffer_read", sums),), works_on=1)
+                return TaskCost(busy, ((0, "output_buffer_read", sums),), works_on=1)
             case "store" if fused is not None:
                 bits, cycles = self._dram(fused.outputs_per_step * share * fused.output_bits)
-                return Cost(cycles, self._buffered("dram_write", bits))
+                return TaskCost(cycles, self._buffered("dram_write", bits))
             case "store":
                 true_bits = self.spec.corrections.true_output_bits
                 width = self.output_bits if true_bits else self.spec.buffers.partial_sum_bits
                 bits, cycles = self._dram(n * m * width)
-                return Cost(cycles, ((0, "output_buffer_read", sums), (0, "dram_write", bits)))
+                return TaskCost(cycles, ((0, "output_buffer_read", sums), (0, "dram_write", bits)))
         raise ValueError(f"{what} is no task of a tile")
 
-    def _on_array(self, m: int, k: int, n: int, accumulates: bool) -> Cost:
+    def _on_array(self, m: int, k: int, n: int, accumulates: bool) -> TaskCost:
         spec, p = self.spec, self.product
         shape = (m, k, n) if spec.corrections.true_edge_tiles else (self.tiling.m, self.tiling.k, self.tiling.n)
         k, multiplied = ceil(k * self.active), ceil(shape[1] * self.active)
@@ -140,7 +140,7 @@ class TiledProduct:
         )
         if accumulates or self._style.preloads:
             moved = (*moved, (0, "output_buffer_read", sums))
-        return Cost(cycles, moved, works_on=0)
+        return TaskCost(cycles, moved, works_on=0)
 
     @staticmethod
     def _buffered(direction: str, bits: int) -> Moved:

@@ -15,14 +15,14 @@ import numpy as np
 from simulators.engine.program import Ints
 from simulators.platforms.bitfusion import mapping_kernels as kernels
 from simulators.platforms.bitfusion.mapping_kernels import Results
-from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling
+from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware
 
 NEARLY = 0.01
 """Tilings within so much of the fewest cycles are chosen from by energy: a few cycles are not worth a fifth of it."""
 
 
 @dataclass(frozen=True)
-class Bounds:
+class TilingBounds:
     """T tilings of one product, (T,) each. Everything but `cycles` is exact."""
 
     cycles: Ints
@@ -42,12 +42,12 @@ class Bounds:
     """Tiles of the reduction."""
 
 
-def lower_bounds(hardware: Hardware, product: Product, tilings: Ints, results: Results) -> Bounds:
+def lower_bounds(hardware: TilingHardware, product: Product, tilings: Ints, results: Results) -> TilingBounds:
     """What tilings (T, 4) of outer (1: vectors), m, k, n take of a product of independent vectors that is no
     convolution."""
     bounds = np.empty((kernels.BOUND, len(tilings)), np.int64)
     kernels.bound_tilings(hardware.limits, product.on(hardware), results, tilings, bounds)
-    return Bounds(*bounds)
+    return TilingBounds(*bounds)
 
 
 def cheapest(costs: Mapping[Tiling, tuple[float, float]]) -> Tiling:

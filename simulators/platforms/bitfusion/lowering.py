@@ -28,7 +28,7 @@ from simulators.platforms.bitfusion.machine import (
     WEIGHTS,
 )
 from simulators.platforms.bitfusion.spec import BitFusionSpec
-from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling, Window, check_recurrent, precision
+from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, Window, check_recurrent, precision
 from simulators.workloads.operations import VECTOR_BITS, ActivationMatmul, Conv2d, Layer, Matmul, VectorLayer
 
 KEYS = 16
@@ -57,7 +57,7 @@ def tiled(
 ) -> Segment:
     """A product, and the elementwise layer behind it if any, with that tiling. Without works, what they move is not
     counted."""
-    product, hardware, gemm = as_product(layer), Hardware.of(spec), layer.as_gemm()
+    product, hardware, gemm = as_product(layer), TilingHardware.of(spec), layer.as_gemm()
     assert gemm is not None
     sparse = layer if spec.skips_inactive_inputs and isinstance(layer, Matmul) else None
     if not layer.waits_for_itself:
@@ -92,7 +92,7 @@ def _elementwise(layer: VectorLayer, works: Sequence[LayerWork], spec: BitFusion
         moved = ((0, "dram_read", bits),)
         vectors = Step(("vectors",), LOAD_WEIGHTS, transfer_cycles(bits, spec), WEIGHTS, (EVERYTHING_BEFORE,), moved)
         builder.emit(1, [(1, [vectors])])
-    capacity = Hardware.of(spec).capacity_bits(spec.buffers.output_kib)
+    capacity = TilingHardware.of(spec).capacity_bits(spec.buffers.output_kib)
     (*_, activations), results = layer.operands(), layer.outputs_total()
     chunks = max(1, ceil(max(activations.bits, results.bits) / capacity))
     depth = 2 if spec.buffers.double_buffered else 1

@@ -20,7 +20,7 @@ from simulators.platforms.bitfusion.lowering import KEYS, as_product, energy_pj,
 from simulators.platforms.bitfusion.machine import MACHINE, PROCESSING
 from simulators.platforms.bitfusion.mapping_kernels import Results
 from simulators.platforms.bitfusion.spec import BitFusionSpec, Buffers, Corrections
-from simulators.platforms.bitfusion.tiling import Hardware, Product, Tiling, fixed, promising, resident
+from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, fixed, promising, resident
 from simulators.workloads.operations import VECTOR_BITS, Layer, Matmul, VectorLayer
 
 TRIED = 10
@@ -60,7 +60,7 @@ def _alone(layer: Layer) -> Any:
 @lru_cache(maxsize=CHOICES)
 def _mapping(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Tiling:
     if spec.mapping is not None:
-        return fixed(Hardware.of(spec), as_product(layer))
+        return fixed(TilingHardware.of(spec), as_product(layer))
     shared = _shared(tasks_key(spec))
     tried = shared.tried.get((layer, fused, spec.buffers))
     if tried is None:
@@ -144,7 +144,7 @@ class _Choice:
 
 
 def _to_try(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> _Tried:
-    hardware, product = Hardware.of(spec), as_product(layer)
+    hardware, product = TilingHardware.of(spec), as_product(layer)
     if layer.waits_for_itself:
         product = product.step()
         resides = stays(product, spec)
@@ -157,7 +157,7 @@ def _to_try(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> _Tr
 
 
 def _least(
-    layer: Layer, fused: VectorLayer | None, hardware: Hardware, product: Product, tilings: Sequence[Tiling],
+    layer: Layer, fused: VectorLayer | None, hardware: TilingHardware, product: Product, tilings: Sequence[Tiling],
     spec: BitFusionSpec,
 ) -> tuple[Ints, tuple[LayerWork, ...]]:  # fmt: skip
     """Cycles that T tilings of independent vectors take at least, with all corrections, (T,), and the layers' work with

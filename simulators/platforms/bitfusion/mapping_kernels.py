@@ -273,7 +273,7 @@ def _sizes(limit: int, whole: int, unit: int, sizes: Ints) -> int:
 @compiled
 def bound_tilings(limits: Limits, shape: Shape, results: Results, tilings: Ints, bounds: Ints) -> None:
     """What tilings of a product of independent vectors that is no convolution take at least, one by one: tilings (T, 4)
-    are outer, m, k, n; bounds (8, T) takes the figures of `lower_bounds.Bounds`."""
+    are outer, m, k, n; bounds (8, T) takes the figures of `lower_bounds.TilingBounds`."""
     for t in range(len(tilings)):
         _bound(limits, shape, results, tilings[t], bounds[:, t])
 

@@ -46,7 +46,7 @@ LOOP_NESTS = 4096
 """How many are kept: a trial of a tiling whose loops were met takes half the time (`benchmarks/caches.py`)."""
 
 
-class Cost(NamedTuple):
+class TaskCost(NamedTuple):
     """What a task takes."""
 
     cycles: int
@@ -77,7 +77,7 @@ class Tiles:
     weights, inputs, all inputs, preload, multiply, accumulate (the parts of a reduction behind the first), drain,
     extra, process, store and vectors."""
 
-    def __init__(self, style: Style, cost: Callable[[str, int, int, int], Cost]):
+    def __init__(self, style: Style, cost: Callable[[str, int, int, int], TaskCost]):
         self.style = style
         self._cost = cost
 
@@ -182,10 +182,10 @@ class LoopNest:
         numbers: dict[Mark, int] = {}
         counts = LayerWork(0, 1.0, COMPUTE)
 
-        def number(what: str, m: int, k: int, n: int) -> Cost:
+        def number(what: str, m: int, k: int, n: int) -> TaskCost:
             """The mark's number, from 1, in place of cycles; of moved bits, one at each time."""
             at = numbers.setdefault(Mark(what, m, k, n), len(numbers) + 1)
-            return Cost(at, ((0, str(at), 1),))
+            return TaskCost(at, ((0, str(at), 1),))
 
         builder = SegmentBuilder(MACHINE, (counts,))
         write(builder, Tiles(loops.style, number), loops)
@@ -195,7 +195,7 @@ class LoopNest:
         self._counts = [counts.bits[str(at)] for at in numbers.values()]
         """Number of tasks of each mark."""
 
-    def segment(self, costs: Sequence[Cost], works: tuple[LayerWork, ...]) -> Segment:
+    def segment(self, costs: Sequence[TaskCost], works: tuple[LayerWork, ...]) -> Segment:
         """The segment with costs by mark; traffic is added to the works, where there are any."""
         if works:
             for count, cost in zip(self._counts, costs, strict=True):

@@ -68,7 +68,7 @@ class Product:
         """The product of one vector, of those that wait for each other."""
         return Product(self.outputs, self.inputs, 1, self.weight_bits, self.activation_bits)
 
-    def on(self, hardware: Hardware) -> kernels.Shape:
+    def on(self, hardware: TilingHardware) -> kernels.Shape:
         """The product as the kernels take it."""
         fused = precision(self.weight_bits, self.activation_bits, hardware.array.unit_operand_bits)
         return self._shape(hardware.array.rows * fused.products, fused.passes)
@@ -96,7 +96,7 @@ class Tiling(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Hardware:
+class TilingHardware:
     """The part of a spec that a tiling depends on."""
 
     name: str
@@ -108,7 +108,7 @@ class Hardware:
     mapping: FixedMapping | None
 
     @classmethod
-    def of(cls, spec: BitFusionSpec) -> Hardware:
+    def of(cls, spec: BitFusionSpec) -> TilingHardware:
         array = spec.array
         pipeline = max(1, array.rows + array.columns - 2) if spec.corrections.fill_drain else 1
         return cls(spec.name, array, spec.buffers, spec.dram.bits_per_cycle, pipeline, spec.mapping)
@@ -159,7 +159,7 @@ def precision(weight_bits: int, activation_bits: int, unit_operand_bits: int) ->
     return Precision(products, passes)
 
 
-def tile_cycles(hardware: Hardware, product: Product, m: int, k: int, n: int) -> int:
+def tile_cycles(hardware: TilingHardware, product: Product, m: int, k: int, n: int) -> int:
     """Cycles in which the array works on a tile: n vectors, columns take outputs, rows and fused products the
     reduction."""
     fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
@@ -168,7 +168,7 @@ def tile_cycles(hardware: Hardware, product: Product, m: int, k: int, n: int) ->
     return fused.passes * n * ceil(m / hardware.array.columns) * reduction
 
 
-def promising(hardware: Hardware, product: Product, count: int) -> list[Tiling]:
+def promising(hardware: TilingHardware, product: Product, count: int) -> list[Tiling]:
     """The first `count` tilings that fit, and the first ones of as many different cuts of the reduction, ranked by
     lower bounds of their costs (`mapping_kernels.py`).
 
@@ -200,7 +200,7 @@ def _cuts(product: Product) -> list[int]:
     return sorted(cuts | {product.positions}, reverse=True)
 
 
-def fixed(hardware: Hardware, product: Product) -> Tiling:
+def fixed(hardware: TilingHardware, product: Product) -> Tiling:
     """The spec's own mapping, clipped to the product. Raises InputError where it does not fit."""
     assert hardware.mapping is not None
     tiling = Tiling(
@@ -213,7 +213,7 @@ def fixed(hardware: Hardware, product: Product) -> Tiling:
     return tiling
 
 
-def resident(hardware: Hardware, product: Product) -> list[Tiling]:
+def resident(hardware: TilingHardware, product: Product) -> list[Tiling]:
     """For a recurrent product whose weights stay on chip: one vector, the whole reduction, and outputs in one to eight
     tiles or as few as fit, so that what comes behind the array can start before the last output."""
     limit = max(1, hardware.capacity_bits(hardware.buffers.output_kib) // hardware.buffers.partial_sum_bits)
@@ -228,7 +228,7 @@ def resident(hardware: Hardware, product: Product) -> list[Tiling]:
     return list(dict.fromkeys(tilings))
 
 
-def check_recurrent(hardware: Hardware, step: Product) -> None:
+def check_recurrent(hardware: TilingHardware, step: Product) -> None:
     """Raise InputError unless the input buffer holds the vector of a recurrent product."""
     excess = step.inputs * step.activation_bits - int(hardware.buffers.input_kib * 8192)
     if excess > 0:
@@ -238,7 +238,7 @@ def check_recurrent(hardware: Hardware, step: Product) -> None:
         )
 
 
-def _check_fit(hardware: Hardware, product: Product, tiling: Tiling, weights: bool = True) -> None:
+def _check_fit(hardware: TilingHardware, product: Product, tiling: Tiling, weights: bool = True) -> None:
     """Raise InputError unless a tile fits the buffers; `weights`: also that of weights."""
     needs = {
         "input": (product.input_bits(tiling.n, tiling.k), hardware.buffers.input_kib),

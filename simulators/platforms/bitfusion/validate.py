@@ -33,14 +33,14 @@ ENERGIES = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RowComparison:
     """One row: where it stands, and every figure that differs."""
 
     place: str
     differences: tuple[str, ...]
 
 
-def compare_table(path: Path) -> list[Comparison]:
+def compare_table(path: Path) -> list[RowComparison]:
     """Every row of a table. Rows called TOTAL are held against the sums of the rows of their network.
 
     Raises InputError with the line of a row that cannot be read.
@@ -70,7 +70,7 @@ def compare_table(path: Path) -> list[Comparison]:
             for name in expected
             if abs(found[name] - expected[name]) > (0 if name in WHOLE else ENERGY_TOLERANCE * abs(expected[name]))
         ]
-        comparisons.append(Comparison(place, tuple(differences)))
+        comparisons.append(RowComparison(place, tuple(differences)))
     return comparisons
 
 

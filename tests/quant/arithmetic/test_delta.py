@@ -52,7 +52,11 @@ def test_what_is_held(data: st.DataObject, threshold: int) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_without_a_threshold_nothing_changes_but_the_work(cell: str) -> None:
     net, batch = made(cell)
-    weights, calibration, bits = QuantizedWeights(net), calibrate(net, batch.features, batch.lengths), homogeneous(net.sites, 4)
+    weights, calibration, bits = (
+        QuantizedWeights(net),
+        calibrate(net, batch.features, batch.lengths),
+        homogeneous(net.sites, 4),
+    )
     plain = net(batch.features, batch.lengths, QuantizedArithmetic(bits, weights, calibration))
     delta = Delta(thresholds_of(net.sites, 0, 0, 0), batch.lengths)
     held = net(batch.features, batch.lengths, QuantizedArithmetic(bits, weights, calibration, delta))
@@ -69,7 +73,11 @@ def test_without_a_threshold_nothing_changes_but_the_work(cell: str) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_thresholds_save_work(cell: str) -> None:
     net, batch = made(cell)
-    weights, calibration, bits = QuantizedWeights(net), calibrate(net, batch.features, batch.lengths), homogeneous(net.sites, 8)
+    weights, calibration, bits = (
+        QuantizedWeights(net),
+        calibrate(net, batch.features, batch.lengths),
+        homogeneous(net.sites, 8),
+    )
     means = []
     for threshold in (0, 8, 64):
         delta = Delta(thresholds_of(net.sites, threshold, threshold, threshold), batch.lengths)

@@ -44,7 +44,10 @@ def calibrated(network: Network, utterances: list[np.ndarray]) -> Calibration:
 
 
 def logits(
-    network: Network, utterances: list[np.ndarray], arithmetic: QuantizedArithmetic | None, frames_per_batch: int = 10**6
+    network: Network,
+    utterances: list[np.ndarray],
+    arithmetic: QuantizedArithmetic | None,
+    frames_per_batch: int = 10**6,
 ) -> list[torch.Tensor]:
     result: list[torch.Tensor] = [torch.empty(0)] * len(utterances)
     for positions in plan([len(u) for u in utterances], frames_per_batch):

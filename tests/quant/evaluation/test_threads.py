@@ -53,7 +53,9 @@ def test_an_error_comes_through(batches: list[UtteranceBatch], threads: int) -> 
         torch.set_num_threads(before)
 
 
-def test_evaluations_on_several_threads_leave_the_precision_of_products_as_it_was(batches: list[UtteranceBatch]) -> None:
+def test_evaluations_on_several_threads_leave_the_precision_of_products_as_it_was(
+    batches: list[UtteranceBatch],
+) -> None:
     """It is one setting for the process: a float model that is evaluated meanwhile, or later, must not see it."""
     generator = torch.Generator().manual_seed(1)
     codes = torch.randint(-8, 8, (40, 30), generator=generator)
@@ -72,7 +74,8 @@ def test_evaluations_on_several_threads_leave_the_precision_of_products_as_it_wa
     for _ in range(20):
         with ThreadPoolExecutor(6) as pool:
             runs = [
-                pool.submit(in_threads, *((quantized, batches, True) if i % 2 else (floating, batches))) for i in range(6)
+                pool.submit(in_threads, *((quantized, batches, True) if i % 2 else (floating, batches)))
+                for i in range(6)
             ]
             assert all(all(run.result()) for run in runs)
         assert torch.get_float32_matmul_precision() == before

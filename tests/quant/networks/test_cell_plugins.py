@@ -232,7 +232,9 @@ class Forgetful(Bare):
 def test_a_step_that_returns_too_little_is_named(own_cells: None) -> None:
     register_cell(Forgetful())
     net, batch = network_of("forgetful")
-    with pytest.raises(InputError, match=r"cell forgetful: step returns values of shape \(2, 3, 8\): it must return 2 of"):
+    with pytest.raises(
+        InputError, match=r"cell forgetful: step returns values of shape \(2, 3, 8\): it must return 2 of"
+    ):
         net(batch.features, batch.lengths)
 
 

@@ -122,7 +122,9 @@ def error(net: Network, batch: UtteranceBatch, bits: int | None) -> float:
 
 
 def quantized(net: Network, batch: UtteranceBatch, bits: int) -> QuantizedArithmetic:
-    return QuantizedArithmetic(homogeneous(net.sites, bits), QuantizedWeights(net), calibrate(net, batch.features, batch.lengths))
+    return QuantizedArithmetic(
+        homogeneous(net.sites, bits), QuantizedWeights(net), calibrate(net, batch.features, batch.lengths)
+    )
 
 
 def test_it_learns_and_quantization_costs_what_it_should(net: Network, batch: UtteranceBatch) -> None:
@@ -203,7 +205,9 @@ def test_the_trace_is_the_network(cell: str, gates: int) -> None:
     assert gate_work[0].inputs == 2 * gates * 32
     assert gate_work[0].output_bits == 4  # what W1 reads
     assert simulate(trace, load_arch("bitfusion")).cycles > 0
-    eight = Trace(name=cell, steps=10, layers=tuple(traced.layer for traced in net.trace_layers(homogeneous(net.sites, 8), 10)))
+    eight = Trace(
+        name=cell, steps=10, layers=tuple(traced.layer for traced in net.trace_layers(homogeneous(net.sites, 8), 10))
+    )
     assert simulate(eight, load_arch("silago"), engine="simpy") == simulate(eight, load_arch("silago"))
 
 
@@ -215,8 +219,12 @@ def test_sites_say_what_they_are_for() -> None:
     }.items():  # fmt: skip
         net = Network(geometry(cell, {"layers": 2, "cells": 4}))
         assert [(site.name, site.role, site.layer, site.direction) for site in net.sites] == expected
-        directions = [(traced.site, traced.direction) for traced in net.trace_layers(homogeneous(net.sites, 8), 1) if traced.site]
-        assert directions == [(name, d) for name, role, *_ in expected for d in ((0, 1) if role == "recurrent" else (0,))]
+        directions = [
+            (traced.site, traced.direction) for traced in net.trace_layers(homogeneous(net.sites, 8), 1) if traced.site
+        ]
+        assert directions == [
+            (name, d) for name, role, *_ in expected for d in ((0, 1) if role == "recurrent" else (0,))
+        ]
 
 
 @pytest.mark.parametrize("cell", CELLS.names())

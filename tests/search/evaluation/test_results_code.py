@@ -184,7 +184,9 @@ PASSES = (
         (OPERATOR_GRU, ("quant.own.operator_gru",), ("quant", "simulators")),
     ],
 )  # fmt: skip
-def test_no_module_that_decides_a_result_is_forgotten(code: Code, entries: tuple[str, ...], without: tuple[str, ...]) -> None:
+def test_no_module_that_decides_a_result_is_forgotten(
+    code: Code, entries: tuple[str, ...], without: tuple[str, ...]
+) -> None:
     """All that the computation imports is listed, or named here with what it is for."""
     listed = sources_of(code.modules)
     left_out = (*READING_AND_NAMING, *without)

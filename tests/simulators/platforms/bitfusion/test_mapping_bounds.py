@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simulators import Arch, Elementwise, InputError, Matmul, Trace, load_arch, simulate
 from simulators.lowering.platform import platform_named
 from simulators.platforms.bitfusion import lowering, mapper, tiling
-from simulators.platforms.bitfusion.tiling import Hardware, Product, Window
+from simulators.platforms.bitfusion.tiling import Product, TilingHardware, Window
 from simulators.run.parallel_sweep import simulate_on_all
 from simulators.run.segment_cache import shared_cache
 from simulators.run.simulation import Simulator, simulator
@@ -38,7 +38,7 @@ def hardware(draw: Any) -> Arch:
         raise
 
 
-def ranked(of: Hardware, product: Product) -> list[tiling.Tiling]:
+def ranked(of: TilingHardware, product: Product) -> list[tiling.Tiling]:
     """What is written out, in the order of its bounds; what is read how often is counted where the loops are short."""
     often: dict[tiling.Tiling, tuple[int, int]] = {}
     for t in written_tilings.candidates(of, product, tiling._cuts(product)):
@@ -67,7 +67,7 @@ def products(draw: Any) -> Product:
 @settings(max_examples=100)
 @given(arch=hardware(), product=products())
 def test_the_compiled_ranking_is_the_written_one(arch: Arch, product: Product) -> None:
-    of = Hardware.of(arch.spec)
+    of = TilingHardware.of(arch.spec)
     written = ranked(of, product)
     if not written:
         with pytest.raises(InputError, match="too many"):

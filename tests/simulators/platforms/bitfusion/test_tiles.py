@@ -9,7 +9,7 @@ from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.bitfusion import tiles as tiles_module
 from simulators.platforms.bitfusion.machine import MACHINE
-from simulators.platforms.bitfusion.tiles import Cost, Loops, Style, Tiles
+from simulators.platforms.bitfusion.tiles import Loops, Style, TaskCost, Tiles
 
 STYLES = st.builds(Style, st.sampled_from([1, 2]), *[st.booleans()] * 5)
 COUNTS = st.integers(1, 40)
@@ -19,10 +19,10 @@ LOOPS = st.builds(
 )  # fmt: skip
 
 
-def cost(what: str, m: int, k: int, n: int) -> Cost:
+def cost(what: str, m: int, k: int, n: int) -> TaskCost:
     """Another one for each mark."""
     cycles = 1 + sum(map(ord, what)) % 97 + 100 * m + 1000 * k + 10_000 * n
-    return Cost(cycles, ((0, "dram_read", cycles), (1, what, 3 * cycles)), m)
+    return TaskCost(cycles, ((0, "dram_read", cycles), (1, what, 3 * cycles)), m)
 
 
 def works() -> tuple[LayerWork, LayerWork]:
@@ -47,7 +47,7 @@ def test_costs_may_be_put_in_afterwards(loops: Loops) -> None:
 @given(LOOPS)
 def test_every_product_is_multiplied_once(loops: Loops) -> None:
     nest = tiles_module.loop_nest(loops)
-    ones = [Cost(1, ((0, mark.what, 1),)) for mark in nest.marks]
+    ones = [TaskCost(1, ((0, mark.what, 1),)) for mark in nest.marks]
     made = nest.segment(ones, works())
     bits = made.works[0].bits
     assert bits["multiply"] == loops.m * loops.n * loops.groups
