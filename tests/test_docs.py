@@ -93,9 +93,15 @@ def test_every_example_has_a_folder_of_its_own() -> None:
     assert len(folders) > 15
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
-def test_links_within_the_documentation_lead_somewhere(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text()
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_files_that_the_documentation_names_are_there(page: Path) -> None:
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         if not target.startswith("http"):
-            assert (ROOT / "docs" / target).exists(), target
+            assert (page.parent / target).exists(), target
+    for file in re.findall(r"`((?:simulators|quant|search|mohaq|tests|benchmarks)/[\w/]+\.(?:py|md))`", text):
+        assert (ROOT / file).is_file(), file
+    assert not re.search(r"^(<{7}|={7}$|>{7})", text, re.MULTILINE)

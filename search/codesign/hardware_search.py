@@ -42,6 +42,9 @@ def search_hardware(
     """Search variants and bits together; results in `folder`, as of a sweep. Raises InputError as `search.run` does."""
     if experiment.candidates is not None:
         raise KeyedError(("candidates",), "they are a sweep's (mohaq sweep); a search finds its own")
+    if isinstance(method, ReplacedOverHardware):
+        name = type(method).__name__
+        raise KeyedError(("hardware",), f"{name} knows bits only; {method.over_hardware} searches both")
     planned = plan(experiment if method else _over_hardware(experiment), model, factory, method)
     searcher = planned.method()
     hardware, has_widths = planned.hardware, isinstance(planned.model, HasPrecisions)

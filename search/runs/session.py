@@ -12,7 +12,7 @@ from search.evaluation.executors.worker import MakeModel, Source
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger
 from search.evaluation.model import HasPrecisions, Model
-from search.methods.method import Method
+from search.methods.method import ChecksSettings, Method
 from search.methods.registry import method_named
 from search.runs.identity import Identity, identity_of
 from search.runs.run_folder import CODESIGN, SEARCH, RunFolder
@@ -59,8 +59,11 @@ def plan(
 ) -> Plan:
     """The experiment's variants of hardware and its model, which is loaded unless one is given, with how other
     processes make it. A method that is given takes the place of the experiment's; its class is recorded. Raises
-    InputError for hardware that cannot be, or has no area where an objective needs it."""
+    InputError for hardware that cannot be, or has no area where an objective needs it, and for settings that the method
+    cannot work with."""
     if method is not None:
+        if isinstance(method, ChecksSettings):
+            method.check(experiment, len(experiment.objectives))
         name = f"{type(method).__module__}{GIVEN}{type(method).__qualname__}"
         experiment = experiment.model_copy(update={"method": name})
     hardware = hardware_of(experiment)

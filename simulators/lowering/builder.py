@@ -31,10 +31,13 @@ class SegmentBuilder:
     """
 
     def __init__(self, machine: Machine, works: Sequence[LayerWork], earlier_roles: Iterable[str] = ()):
-        """`earlier_roles`: what steps may wait for though only segments before this one have such steps."""
+        """`earlier_roles`: what steps may wait for though only segments before this one have such steps. Raises
+        LoweringError for layers with one kind of work."""
         self._machine = machine
         self._earlier_roles = frozenset(earlier_roles)
         self.works = tuple(works)
+        if len({work.own_kind for work in works}) < len(works):
+            raise LoweringError("two layers of a segment have one kind of work: whose cycles are whose cannot be told")
         self._parts: list[Periods] = []
         self._order: list[int] = []
 

@@ -25,7 +25,7 @@ class LayerReport:
     busy first."""
     compute_cycles: int
     stall_cycles: dict[str, int]
-    """Idle cycles by what the compute unit waited for."""
+    """Cycles that are no layer's own work, by cause: what the compute unit waited for, or what else it did."""
     utilisation: float
     """Work done over the most that the layer's compute unit could have done at this precision, 0 to 1: in the layer's
     cycles, or, where they are fewer because it overlaps with another layer, in the cycles in which the unit was

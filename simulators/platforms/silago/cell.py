@@ -167,7 +167,7 @@ def main(arguments: Sequence[str]) -> int:
         elements = int(arguments[0]) if arguments else 16
         events = run(vector_add(elements, spec), spec)
     except (InputError, ValueError) as error:
-        print(f"silago_cell: {error}", file=sys.stderr)
+        print(f"silago.cell: {error}", file=sys.stderr)
         return 2
     for event in events:
         cycle = f"{event.start}" if event.end == event.start + 1 else f"{event.start}-{event.end - 1}"

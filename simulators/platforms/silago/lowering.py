@@ -10,7 +10,7 @@ Cells run in lock step, so one column's link and one cell stand for all. Weights
 far as they fit, in the order of the layers; those that do not are brought from DRAM, once an utterance for a product
 whose vectors are independent (piece by piece, each piece serving all vectors), at every step for a recurrent one. A
 route is locked while it streams: the link is a server of one transfer at a time. Not modelled: instruction issue inside
-a wave (`silago_cell.py` times a cell by itself), routes that cross columns.
+a wave (`cell.py` times a cell by itself), routes that cross columns.
 
 A period of the program is one wave, one time step of a recurrent product, or one step of an elementwise layer.
 """

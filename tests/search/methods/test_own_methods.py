@@ -8,8 +8,11 @@ import pytest
 from stand_in import StandInModel
 
 from search import Experiment, run
+from search.codesign.hardware_search import search_hardware
 from search.methods import Genes, MethodSettings, Space, Trial, register_method
+from search.methods.surrogate import Surrogate
 from simulators import InputError
+from simulators.inputs.source_locations import KeyedError
 
 SETTINGS = {"name": "own", "population": 4, "generations": 3}
 
@@ -45,6 +48,26 @@ def test_an_instance_is_asked_and_told_until_it_has_nothing_left(tmp_path: Path)
     assert [(site.name, site.outputs, site.inputs, site.macs) for site in method.space.sites] == [
         (site.name, site.outputs, site.inputs, site.outputs * site.inputs * 300) for site in StandInModel().sites
     ]
+
+
+class Impatient(Narrowing):
+    def check(self, settings: MethodSettings, objectives: int) -> None:
+        if settings.generations > 2:
+            raise KeyedError(("generations",), f"{settings.generations}: it has patience for 2, and {objectives} goals")
+
+
+def test_an_instance_says_which_settings_it_cannot_work_with(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="generations: 3: it has patience for 2, and 3 goals"):
+        run(Experiment(**SETTINGS), tmp_path / "run", model=StandInModel(), method=Impatient())
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_instance_that_knows_bits_only_searches_no_hardware(tmp_path: Path) -> None:
+    hardware = [{"grid": {"array.rows": [8, 16]}}]
+    with pytest.raises(InputError, match="hardware: Surrogate knows bits only; nsga2 searches both"):
+        search_hardware(
+            Experiment(**SETTINGS, hardware=hardware), tmp_path / "run", model=StandInModel(), method=Surrogate()
+        )
 
 
 def test_its_run_resumes_with_it_and_not_without(tmp_path: Path) -> None:

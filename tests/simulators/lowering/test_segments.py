@@ -164,6 +164,11 @@ def test_a_step_that_cannot_be_is_a_defect(changes: dict, message: str) -> None:
         segment()
 
 
+def test_two_layers_with_one_kind_of_work_are_a_defect() -> None:
+    with pytest.raises(LoweringError, match="two layers of a segment have one kind of work"):
+        SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0), LayerWork(1, 1.0, 0)])
+
+
 def test_a_last_period_of_another_form_is_a_defect() -> None:
     builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
     one = Step(("x",), COMPUTE, 1, 0, (EVERYTHING_BEFORE,))
