@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 arch_app = typer.Typer(no_args_is_help=True, help="Architecture specs: the hardware, in YAML.")
 app.add_typer(arch_app, name="arch")
-out, err = Console(), Console(stderr=True)
+out, err = Console(emoji=False), Console(stderr=True, emoji=False)  # `:100:` is a line, and no picture
 
 Plugins = Annotated[
     list[str] | None,

@@ -42,6 +42,13 @@ def check_platform(platform: Platform, spec: PlatformSpec, traces: Sequence[Trac
     arch = Arch(spec, spec.name)
     assert isinstance(spec, platform.spec), f"{spec.name}: {type(spec).__name__} is no {platform.spec.__name__}"
     assert platform_named(arch.platform) is platform, f"{spec.name}: platform {arch.platform} is registered as another"
+    try:
+        _check(platform, arch, traces)
+    except LoweringError as error:
+        raise AssertionError(str(error)) from error
+
+
+def _check(platform: Platform, arch: Arch, traces: Sequence[Trace] | None) -> None:
     own = list(traces) if traces is not None else _networks(platform, arch)
     takes = ", ".join(kind.__name__ for kind in platform.operations)
     assert own, f"{arch.name}: it runs none of the operations that it takes: {takes}"
@@ -135,6 +142,8 @@ def _check_engines(trace: Trace, arch: Arch) -> None:
         assert list(one) == other.tolist(), f"{trace.name} on {arch.name}: the engines differ in the {what} of tasks"
     reports = [simulate(trace, arch, engine).to_dict() for engine in ("simpy", "numba")]
     assert reports[0] == reports[1], f"{trace.name} on {arch.name}: the engines' reports differ"
+    cycles, last = reports[0]["cycles"], max(slow[1])
+    assert cycles == last, f"{trace.name} on {arch.name}: layers of {cycles} cycles, and the last task ends in {last}"
 
 
 def _check_terms(trace: Trace, arch: Arch) -> None:
@@ -147,12 +156,10 @@ def _check_terms(trace: Trace, arch: Arch) -> None:
         assert min(terms) >= 0, f"{where}: a negative number of cycles"
         assert sum(terms) == layer.cycles, f"{where}: {terms} do not add up to {layer.cycles} cycles"
         for component, energy in layer.energy_uj.items():
-            assert math.isfinite(energy), f"{where}: {component}: {energy} µJ"
-            assert energy >= 0, f"{where}: {component}: {energy} µJ"
+            assert 0 <= energy < math.inf, f"{where}: {component}: {energy} µJ"
         most = layer.busy_cycles * layer.peak_per_cycle
         assert layer.busy_cycles > 0, f"{where}: no step says by `works_on` that it is this layer's work"
         assert layer.work <= most * (1 + 1e-9), f"{where}: {layer.work} of work, and its unit can do {most:g} when busy"
-    assert report.cycles == sum(layer.cycles for layer in report.layers)
 
 
 def _check_traffic(alone: Trace, arch: Arch) -> None:

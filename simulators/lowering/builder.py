@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import inf
 from operator import index
 
 import numpy as np
@@ -36,13 +37,20 @@ class SegmentBuilder:
         self._machine = machine
         self._earlier_roles = frozenset(earlier_roles)
         self.works = tuple(works)
-        if len({work.own_kind for work in works}) < len(works):
+        own = [work.own_kind for work in works]
+        if any(not 0 <= index(kind) < len(machine.kinds) for kind in own):
+            raise LoweringError(f"own_kind: {own}: the machine has {len(machine.kinds)} kinds, from 0")
+        if any(not 0 < work.peak_per_cycle < inf for work in works):
+            raise LoweringError("peak_per_cycle: a layer's unit does some work in a cycle")
+        if len(set(own)) < len(own):
             raise LoweringError("two layers of a segment have one kind of work: whose cycles are whose cannot be told")
         self._parts: list[Periods] = []
         self._order: list[int] = []
 
     def emit(self, periods: int, steps: Iterable[Repetition], last: Iterable[Repetition] | None = None) -> None:
         """Add periods, all alike; the last may differ in service times and traffic. Raises LoweringError."""
+        if index(periods) < (last is not None):
+            raise LoweringError(f"{periods} periods: there are at least {int(last is not None)}")
         steady, ending = _nonempty(steps), None if last is None else _nonempty(last)
         if ending is not None and names_of(steady) != names_of(ending):
             raise LoweringError("the last period must have the steps and dependencies of the others")
@@ -64,6 +72,8 @@ class SegmentBuilder:
         """What depends on what, and service times in cycles and kinds of the T stored tasks, (T,) each. Raises
         LoweringError for a defect of the lowering."""
         steps = [step for part in self._parts for step in part.steps]
+        if not any(part.periods for part in self._parts) or not steps:
+            raise LoweringError("a segment without a task")
         _, queues, all_cycles, kinds, *_ = zip(*steps, strict=True)
         values = np.array([all_cycles, kinds])
         machine = self._machine

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import index
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from simulators.engine.machine import Machine
@@ -13,7 +14,7 @@ from simulators.engine.program import Program
 from simulators.hardware.platform_registry import PLATFORMS
 from simulators.hardware.spec import Pair, PlatformSpec
 from simulators.inputs.code_digest import Code
-from simulators.inputs.errors import InputError
+from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.segments import LayerWork, Segment, link
 from simulators.workloads.operations import Layer
 
@@ -74,9 +75,10 @@ class Platform(ABC):
 
     @property
     def code(self) -> Code:
-        """The code that decides its figures besides what all platforms share: the module of its class and the data that
-        it reads."""
-        return Code((type(self).__module__, type(self).spec.__module__))
+        """The code that decides its figures besides what all platforms share: the modules of its class, of its spec,
+        and of what these derive from. Data that it reads must be added."""
+        own = {*type(self).__mro__, *type(self).spec.__mro__} - {*Platform.__mro__, *PlatformSpec.__mro__}
+        return Code(tuple(sorted({kind.__module__ for kind in own})))
 
 
 @runtime_checkable
@@ -103,6 +105,14 @@ def platform_named(name: str) -> Platform:
     if not isinstance(platform, Platform):
         raise InputError(f"platform {name}: {type(platform).__name__}: it must be a simulators.platform.Platform")
     return platform
+
+
+def segment_lengths(platform: Platform, layers: Sequence[Layer]) -> list[int]:
+    """How many layers make each segment. Raises LoweringError for a platform that leaves some out."""
+    lengths = [index(length) for length in platform.group(layers)]
+    if sum(lengths) != len(layers) or min(lengths, default=1) < 1:
+        raise LoweringError(f"group: {lengths}: {len(layers)} layers in segments of at least one")
+    return lengths
 
 
 def register_platform(name: str, platform: Platform) -> None:

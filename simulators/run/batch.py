@@ -40,10 +40,10 @@ def simulate_batch(traces: Sequence[Trace] | Trace, arch: Arch, bits: ArrayLike 
         traces = [traces]
     numbers = [_named(i, simulation.segments, trace.layers) for i, trace in enumerate(traces)]
     cycles, energy = np.zeros(len(numbers), np.int64), np.zeros(len(numbers))
-    by_length: dict[int, list[int]] = {}
-    for i, of_trace in enumerate(numbers):
-        by_length.setdefault(len(of_trace), []).append(i)
-    for rows in by_length.values():
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, trace in enumerate(traces):
+        alike.setdefault(tuple(simulation.lengths(trace.layers)), []).append(i)
+    for rows in alike.values():
         batch = simulate_networks(simulation, np.array([numbers[i] for i in rows]))
         cycles[rows], energy[rows] = batch.cycles, batch.energy_uj
     return Batch(cycles, cycles / arch.frequency_mhz / 1e3, energy)
@@ -69,7 +69,7 @@ def _at_bits(simulation: Simulator, trace: Trace, bits: Ints) -> Ints:
     widths = trace.widths(bits)
     places = _places(simulation, trace.layers, widths[0])
     numbers, i = [], 0
-    for length in simulation.platform.group(trace.layers):
+    for length in simulation.lengths(trace.layers):
         positions = range(i, i + length)
 
         def make(row: int, positions: range = positions) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 from simulators.engine import reference
 from simulators.hardware.arch import Arch
 from simulators.hardware.spec import PlatformSpec
-from simulators.inputs.errors import InputError
-from simulators.lowering.platform import Lowered, Platform, platform_named
+from simulators.inputs.errors import InputError, LoweringError
+from simulators.lowering.platform import Lowered, Platform, platform_named, segment_lengths
+from simulators.lowering.segments import LayerWork
 from simulators.run.report import Report, charged_cycles, make_report
 from simulators.run.segment_cache import SegmentCache, lowering_of, shared_cache
 from simulators.workloads.operations import Layer
@@ -36,14 +38,23 @@ class Simulator:
         """Numbers of the segments of some layers in order. Raises InputError for what the architecture cannot do."""
         places = self.places([(layer.name, layer.parameter_bits) for layer in layers])
         numbers, i = [], 0
-        for length in self.platform.group(layers):
-            numbers.append(self.segment(layers[i : i + length], places[i] if places else 0))
+        for length in self.lengths(layers):
+            numbers.append(self.segment(layers[i : i + length], 0 if places is None else places[i]))
             i += length
         return numbers
 
+    def lengths(self, layers: Sequence[Layer]) -> list[int]:
+        """How many layers make each segment."""
+        with lowering_of(self.arch.platform, layers):
+            return segment_lengths(self.platform, layers)
+
     def places(self, parameters: Sequence[tuple[str, int]]) -> Sequence[int] | None:
         """Where each layer's parameters lie, from the names and the bits of all; None where that does not matter."""
-        return self.platform.places(parameters, self.arch.spec)
+        with lowering_of(self.arch.platform, ()):
+            places = self.platform.places(parameters, self.arch.spec)
+            if places is not None and len(places) != len(parameters):
+                raise LoweringError(f"places: {len(places)} for {len(parameters)} layers")
+            return places
 
     def segment(self, layers: Sequence[Layer], place: int) -> int:
         """The number of one segment, which is made if it is new. Raises InputError."""
@@ -63,10 +74,19 @@ class Simulator:
         """Energy of a segment in pJ by layer and component, without what depends on time."""
         energies = self._energies_pj.get(number)
         if energies is None:
-            works = zip(self.cache.layers(number), self.cache.segment(number).works, strict=True)
-            energies = tuple([self.platform.energy_pj(layer, work, self.arch.spec) for layer, work in works])
+            layers = self.cache.layers(number)
+            with lowering_of(self.arch.platform, layers):
+                energies = tuple(map(self._energy_pj, layers, self.cache.segment(number).works))
             self._energies_pj[number] = energies
         return energies
+
+    def _energy_pj(self, layer: Layer, work: LayerWork) -> dict[str, float]:
+        """Energy of a layer. Raises LoweringError for what is no energy."""
+        energy_pj = self.platform.energy_pj(layer, work, self.arch.spec)
+        for component, value in energy_pj.items():
+            if not 0 <= value < math.inf:
+                raise LoweringError(f"energy_pj: {component}: {value} pJ: an energy is a finite number of at least 0")
+        return energy_pj
 
     @cached_property
     def leakage_mw(self) -> float:

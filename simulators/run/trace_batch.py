@@ -13,7 +13,7 @@ import numpy as np
 from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import platform_named
+from simulators.lowering.platform import platform_named, segment_lengths
 from simulators.run.network_walk import Floats, combined, simulate_networks
 from simulators.run.simulation import Simulator
 from simulators.workloads.operations import Layer
@@ -86,14 +86,36 @@ class TraceBatch:
             reason = np.where(reason >= 0, reason, failed[where])
         runs = np.flatnonzero(reason < 0)
         cycles, energy_uj = np.zeros(len(self), np.int64), np.zeros(len(self))
-        if len(runs):
-            batch = simulate_networks(simulation, numbers[runs])
-            cycles[runs], energy_uj[runs] = batch.cycles, batch.energy_uj
+        for rows in self._that_run(simulation, numbers, runs, reason, why):
+            batch = simulate_networks(simulation, numbers[rows])
+            cycles[rows], energy_uj[rows] = batch.cycles, batch.energy_uj
         return Figures(cycles, energy_uj, reason, tuple(reasons))
 
+    def _that_run(
+        self, simulation: Simulator, numbers: Ints, rows: Ints, reason: Ints, why: Callable[[InputError], int]
+    ) -> list[Ints]:
+        """`rows` all together; or, where one of them takes longer than can be counted, those that do not, each alone,
+        and the reasons of the others entered."""
+        try:
+            simulate_networks(simulation, numbers[rows])
+            return [rows]
+        except InputError:
+            pass
+        alone = []
+        for row in rows:
+            try:
+                simulate_networks(simulation, numbers[row : row + 1])
+                alone.append(np.array([row]))
+            except InputError as error:
+                reason[row] = why(error)
+        return alone
+
     def _of_platform(self, name: str) -> _Grouped:
-        lengths = tuple(platform_named(name).group(self.traces[0].layers))
+        platform = platform_named(name)
+        lengths = tuple(segment_lengths(platform, self.traces[0].layers))
         if lengths not in self._grouped:
+            if any(tuple(segment_lengths(platform, trace.layers)) != lengths for trace in self.traces[1:]):
+                raise InputError(f"{len(self.traces)} traces of several networks: they must be of one")
             firsts = np.cumsum([0, *lengths[:-1]]).tolist()
             numbers: dict[tuple[object, ...], int] = {}
             segments: list[list[Layer]] = []
