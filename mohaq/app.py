@@ -26,7 +26,10 @@ app = typer.Typer(
 )
 arch_app = typer.Typer(no_args_is_help=True, help="Architecture specs: the hardware, in YAML.")
 app.add_typer(arch_app, name="arch")
-out, err = Console(emoji=False), Console(stderr=True, emoji=False)  # `:100:` is a line, and no picture
+out, err = (
+    Console(emoji=False, markup=False),
+    Console(stderr=True, emoji=False, markup=False),
+)  # `:100:` is a line, and no picture
 
 Plugins = Annotated[
     list[str] | None,
@@ -77,7 +80,7 @@ DEFECT, INTERRUPTED = 70, 130
 def note(lines: list[str]) -> None:
     """What a user should know beside the results, which may go to a program."""
     for line in lines:
-        err.print(f"mohaq: {line}", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"mohaq: {line}", highlight=False, soft_wrap=True)
 
 
 def main() -> None:
@@ -112,7 +115,7 @@ def main() -> None:
 
 
 def _complain(text: str, code: int = 2) -> int:
-    err.print(f"mohaq: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+    err.print(f"mohaq: {text}", style="red", highlight=False, soft_wrap=True)
     return code
 
 

@@ -171,7 +171,7 @@ def arch_check(files: Annotated[list[str], typer.Argument(help="Spec files or sh
             spec = load_arch(name)
         except InputError as error:
             bad += 1
-            err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+            err.print(str(error), style="red", highlight=False, soft_wrap=True)
         else:
             print(f"{name}: ok ({spec.platform})")
     if bad:

@@ -75,7 +75,7 @@ def evaluate(
     rate = recogniser.evaluate(candidate, split=split)
     if recogniser.skipped:
         first = recogniser.skipped[0]
-        err.print(f"{len(recogniser.skipped)} utterances skipped; the first: {first}", highlight=False, markup=False)
+        err.print(f"{len(recogniser.skipped)} utterances skipped; the first: {first}", highlight=False)
     if as_json:
         print(json.dumps(rate.to_dict()))
     else:

@@ -214,7 +214,7 @@ class _Bar:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True, emoji=False), disable=not show)
+        self._progress = Progress(*columns, console=Console(stderr=True, emoji=False, markup=False), disable=not show)
         self._task = self._progress.add_task(title, total=total)
 
     def __enter__(self) -> Callable[[], None]:

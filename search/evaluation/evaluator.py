@@ -1,5 +1,6 @@
 """What a candidate costs and how well it recognises: from the ledger where it is known, else computed and recorded."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -14,6 +15,7 @@ from search.evaluation.quality import Cost, Quality
 from search.objectives.figures import FIGURE_PLATFORMS
 from simulators import Arch, Trace, simulate_batch
 from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
+from simulators.inputs.errors import InputError
 from simulators.run.cost_code import cost_code
 
 
@@ -115,6 +117,8 @@ class Evaluator:
             rates, seconds = outcome
             for bits, rate in zip(group, rates, strict=True):
                 name, quality = name_of(bits), Quality(*rate)
+                if not (math.isfinite(quality.error) and math.isfinite(quality.error_plain)):
+                    raise InputError(f"{name}: the model measured an error of {quality.error}: it must be a number")
                 self.ledger.write_error(self.errors_of, name, asdict(quality), seconds)
                 self._qualities[name] = quality
                 self._computed += 1

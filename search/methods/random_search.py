@@ -39,9 +39,9 @@ class RandomSearch:
             for _ in range(ATTEMPTS):
                 row = self._evolution.generator.integers(0, self._upper + 1)
                 if row.tobytes() not in self._asked and row.tobytes() not in rows:
+                    rows[row.tobytes()] = row
                     break
-            rows[row.tobytes()] = row
-        return np.array(list(rows.values()))
+        return np.array(list(rows.values()), np.int64).reshape(-1, len(self._upper))
 
     def noted(self, genes: Genes) -> Genes:
         """Gene vectors (N, genes) that are asked for now."""

@@ -34,6 +34,12 @@ class PointFigures:
     mohaq_energy_uj: Floats
     """Energy of a frame by MOHAQ's closed form of SiLago."""
 
+    def __post_init__(self) -> None:
+        for name in NAMES:  # an objective's function may read them
+            view = np.asarray(getattr(self, name)).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+
     def __len__(self) -> int:
         return len(self.cycles)
 

@@ -1,5 +1,6 @@
 """An objective: a quantity of a design point that a search minimises or maximises."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +56,14 @@ class Objective:
         if unknown or not self.needs:
             what = unknown[0] if unknown else "nothing"
             raise InputError(f"objective {self.name}: needs: {what}: it must be of {', '.join(NAMES)}")
+        try:
+            format(1.0, self.shown)
+        except ValueError as error:
+            raise InputError(f"objective {self.name}: shown: {self.shown!r}: {error}") from None
+        if not (self.digits is None or (isinstance(self.digits, int) and self.digits >= 0)):
+            raise InputError(f"objective {self.name}: digits: {self.digits!r}: it must be a whole number, or None")
+        if not re.fullmatch(r"[a-z0-9_]*", self.column):
+            raise InputError(f"objective {self.name}: column {self.column!r}: it must be of a-z, 0-9 and `_`")
         heading = self.heading or self.unit or self.name
         for name, value in (("column", self.name.replace("-", "_")), ("heading", heading), ("reading", heading)):
             object.__setattr__(self, name, getattr(self, name) or value)
@@ -92,7 +101,10 @@ class Objective:
 
     def values(self, figures: PointFigures) -> Floats:
         """Its values (N,), NaN where they are not known. Raises InputError for a function that gives anything else."""
-        values = np.asarray(self.function(figures))
+        try:
+            values = np.asarray(self.function(figures))
+        except Exception as error:
+            raise InputError(f"objective {self.name}: {type(error).__name__}: {error}") from error
         if values.shape != (len(figures),) or values.dtype.kind not in "fiu":
             raise InputError(
                 f"objective {self.name}: its function gives {values.dtype} of shape {values.shape} for "

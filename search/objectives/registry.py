@@ -38,6 +38,9 @@ OBJECTIVES: Registry[Objective] = Registry(
 def register_objective(objective: Objective) -> None:
     """Make an objective known under its name: what a plugin file does. Raises InputError for a name or a column in
     use."""
+    for name in OBJECTIVES.names():
+        if name not in (objective.name, *BUILT_IN) and OBJECTIVES.get(name).column == objective.column:
+            raise InputError(f"objective {objective.name}: column {objective.column!r}: objective {name} has it")
     OBJECTIVES.register(objective.name, objective)
 
 

@@ -148,15 +148,16 @@ class DesignSpace:
             except InputError:
                 if not self.hardware_genes:
                     raise
-                of_variant = [self._cost_or_none(number, points[i][1]) for i in rows]
+                of_variant = [self._cost_or_none(number, points[i][1], keep) for i in rows]
             for i, cost in zip(rows, of_variant, strict=True):
                 costs[i] = cost
         return costs
 
-    def _cost_or_none(self, number: int, bits: Bits) -> Cost | None:
+    def _cost_or_none(self, number: int, bits: Bits, keep: bool) -> Cost | None:
         """What one candidate costs on a variant; None, with the reason noted, if that cannot run it."""
+        evaluator = self._evaluators[number]
         try:
-            return self._evaluators[number].cost(bits)
+            return evaluator.cost(bits) if keep else evaluator.preview([bits])[0]
         except InputError as error:
             self._reasons[number, name_of(bits)] = str(error)
             return None

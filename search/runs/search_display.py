@@ -38,7 +38,7 @@ class SearchDisplay:
     def __init__(self, console: Console | None = None):
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         remaining = (TextColumn("left"), TimeRemainingColumn())
-        console = console or Console(stderr=True, emoji=False)
+        console = console or Console(stderr=True, emoji=False, markup=False)
         # A log has a line a generation instead.
         self._bar = Progress(*columns, *remaining, console=console, disable=not console.is_terminal)
         self._task: TaskID | None = None
@@ -158,8 +158,10 @@ def print_runs(runs: Sequence[StoredRun], console: Console | None = None) -> Non
 
 def console_of(console: Console | None) -> Console:
     """The console that was given, or standard output; as wide as a table needs where it is not a terminal."""
-    console = console or Console(emoji=False)
-    return console if console.is_terminal else Console(file=console.file, width=WIDTH_IN_FILES, emoji=False)
+    console = console or Console(emoji=False, markup=False)
+    return (
+        console if console.is_terminal else Console(file=console.file, width=WIDTH_IN_FILES, emoji=False, markup=False)
+    )
 
 
 def shown_objectives(names: Sequence[str], always: Sequence[str], of_variants: bool) -> list[Objective]:

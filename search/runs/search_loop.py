@@ -47,9 +47,11 @@ def search_space(
     trials: dict[str, Trial] = {}
     for number in range(settings.generations + 1):
         asked = method.ask()
-        if asked is None or not len(asked):
+        genes = None if asked is None else _checked(method, asked, space.upper)
+        if genes is None or not len(genes):
+            if not number:
+                raise InputError(f"method {type(method).__name__}: it asks for nothing")
             break
-        genes = _checked(method, asked, space.upper)
         recorder.check(number, genes)
         generation = space.evaluate(genes)
         method.tell(generation)
@@ -69,9 +71,11 @@ def front_of(trials: list[Trial]) -> list[Trial]:
     return [feasible[i] for i in non_dominated(np.array([trial.objectives for trial in feasible])).tolist()]
 
 
-def _checked(method: Method, asked: Genes, upper: Genes) -> Genes:
+def _checked(method: Method, asked: object, upper: Genes) -> Genes:
     """What a method asked for, as whole numbers (N, genes) within their bounds."""
-    genes = np.asarray(asked)
+    genes = np.array(asked)  # a copy: the method may go on with its own
+    if genes.size == 0:
+        return np.zeros((0, len(upper)), np.int64)
     fits = genes.ndim == 2 and genes.shape[1] == len(upper) and genes.dtype.kind in "iu"
     if not fits or (genes < 0).any() or (genes > upper).any():
         raise InputError(

@@ -42,7 +42,8 @@ class Code(NamedTuple):
         )
 
     def digest(self) -> str:
-        """sha256, the same wherever the project is installed."""
+        """sha256, the same wherever the project is installed; another minor version of Python may write trees
+        otherwise."""
         texts = [text for text in map(plugins.text_of, self.modules) if text is not None]
         modules = [module for module in self.modules if plugins.text_of(module) is None]
         trees = {_tree_digest(path) for path in sources_of(modules)} | {*map(tree_digest, texts)}

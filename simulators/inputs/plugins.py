@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -21,6 +21,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from simulators.inputs.errors import InputError
 
@@ -49,7 +50,7 @@ class Plugin:
 
 
 _known: dict[str, Plugin] = {}
-"""The loaders of plugin files by module name."""
+"""Plugins by the name of their module."""
 _done: set[str] = set()
 """Paths of the environment that need not be looked at again."""
 
@@ -57,7 +58,7 @@ _done: set[str] = set()
 def load(paths: Iterable[str | Path]) -> list[Plugin]:
     """Run plugin files, those that were not run in this process before, and have processes that are started from here
     do so too. Raises InputError that names the file, and the line where it fails."""
-    found = [_read(Path(path)) for path in paths]
+    found = [_read(Path(path)) if str(path) else _unnamed() for path in paths]
     for plugin in found:
         run(plugin)
     os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*_in_environment(), *(plugin.path for plugin in found)]))
@@ -68,7 +69,9 @@ def load_from_environment() -> None:
     """Run the files of `MOHAQ_PLUGINS`, those that were not run before. Raises InputError."""
     for path in _in_environment():
         if path not in _done:
-            run(_read(Path(path)))
+            # A process that was sent a plugin keeps that one, whatever its file holds by now.
+            if str(Path(path).resolve()) not in {plugin.path for plugin in loaded()}:
+                run(_read(Path(path)))
             _done.add(path)
 
 
@@ -83,10 +86,30 @@ def loaded() -> tuple[Plugin, ...]:
     return tuple(plugin for module, plugin in _known.items() if module in sys.modules)
 
 
+@dataclass(frozen=True)
+class SentPlugins:
+    """Plugins on their way to another process, where to unpickle them is to run them."""
+
+    plugins: tuple[Plugin, ...]
+
+    def __reduce__(self) -> tuple[Callable[..., SentPlugins], tuple[Any, ...]]:
+        return _received, (self.plugins,)
+
+
+def _received(sent: tuple[Plugin, ...]) -> SentPlugins:
+    for plugin in sent:
+        run(plugin)
+    return SentPlugins(sent)
+
+
 def text_of(module: str) -> str | None:
     """The text of a plugin's module; None of any other."""
     plugin = _known.get(module)
     return None if plugin is None else plugin.text
+
+
+def _unnamed() -> Plugin:
+    raise InputError("a plugin's name is empty: it is a Python file")
 
 
 def _in_environment() -> list[str]:
@@ -95,6 +118,8 @@ def _in_environment() -> list[str]:
 
 def _read(path: Path) -> Plugin:
     try:
+        if os.pathsep in str(path.resolve()):
+            raise InputError(f"{path}: `{os.pathsep}` stands between the names of {VARIABLE}: a plugin's has none")
         if not path.is_file():
             what = "it is a folder, and" if path.is_dir() else "no such file:"
             raise InputError(f"{path}: {what} a plugin is a Python file")
@@ -118,7 +143,7 @@ def _execute(plugin: Plugin, module: ModuleType) -> None:
         sys.path.append(folder)
     try:
         exec(code, module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == plugin.path]
         text = " ".join(str(error).split())
         what = text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"

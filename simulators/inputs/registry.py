@@ -44,13 +44,15 @@ class Registry(Generic[Thing]):
         with self._lock:
             taken = self._taken(name)
             if taken:
-                raise InputError(f"{self.kind} {name!r}: {taken} already")
+                raise InputError(f"{self.kind} {name!r}: {taken}")
             self._registered[name] = thing
 
     def names(self) -> list[str]:
         """All names: what is built in first, in its order, then the others in theirs."""
         plugins.load_from_environment()
-        others = sorted({*self._entry_points, *self._registered} - {*self._built_in})
+        with self._lock:
+            registered = [*self._registered]
+        others = sorted({*self._entry_points, *registered} - {*self._built_in})
         return [*self._built_in, *others]
 
     def __contains__(self, name: object) -> bool:
@@ -60,11 +62,12 @@ class Registry(Generic[Thing]):
         """The thing of a name. Raises InputError that says which there are, or why it cannot be loaded."""
         plugins.load_from_environment()
         with self._lock:
-            if name in self._registered:
-                return self._registered[name]
-            if name not in self._loaded:
-                self._loaded[name] = self._check(name, self._load(name))
-            return self._loaded[name]
+            thing = self._registered.get(name, self._loaded.get(name))
+        if thing is not None:
+            return thing
+        thing = self._check(name, self._load(name))  # without the lock: what is imported may register things
+        with self._lock:
+            return self._loaded.setdefault(name, thing)
 
     def unknown(self, name: str) -> str:
         """What to say of a name that there is not: the nearest, or all."""
@@ -93,10 +96,11 @@ class Registry(Generic[Thing]):
     def _taken(self, name: str) -> str:
         """Why a name is in use, or nothing."""
         if name in self._built_in:
-            return "it is built in"
+            return "it is built in already"
         if name in self._entry_points:
-            return f"the entry point {self._entry_points[name].value} has that name"
-        return "it is registered" if name in self._registered else ""
+            return f"the entry point {self._entry_points[name].value} has that name already"
+        thing = self._registered.get(name)
+        return "" if thing is None else f"it is registered already, by {type(thing).__module__}"
 
 
 def instance_of(kind: str, expected: type[Thing]) -> Callable[[str, object], Thing]:

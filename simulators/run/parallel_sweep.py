@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_context, parent_process
 
 from simulators.hardware.arch import Arch
+from simulators.inputs.plugins import SentPlugins, loaded
 from simulators.lowering.platform import platform_named
 from simulators.run.trace_batch import Figures, TraceBatch
 
@@ -33,7 +34,8 @@ def simulate_on_all(
                 yield i, candidates.on(archs[i])
         return
     context = get_context("spawn")  # a model's threads do not survive a fork
-    pools = [ProcessPoolExecutor(1, context, _begin, (candidates,)) for _ in range(min(workers, len(archs)))]
+    begin_with = SentPlugins(loaded()), candidates
+    pools = [ProcessPoolExecutor(1, context, _begin, begin_with) for _ in range(min(workers, len(archs)))]
     mine: list[deque[int]] = [deque() for _ in pools]
     running: dict[Future[Figures], tuple[int, int]] = {}
 
@@ -66,7 +68,8 @@ _candidates: TraceBatch | None = None
 """What a worker process simulates: it came with the process's beginning, and not with every architecture."""
 
 
-def _begin(candidates: TraceBatch) -> None:
+def _begin(_: SentPlugins, candidates: TraceBatch) -> None:
+    """Begin a worker, which has the parent's plugins as they were there, whatever their files hold by now."""
     global _candidates
     _candidates = candidates
     # What is there stays, and most of what comes; looking through that as often as Python does took a tenth of all.

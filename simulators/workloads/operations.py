@@ -6,13 +6,13 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import groupby
 from math import ceil
-from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from simulators.inputs.fields import whole
 
-VECTOR_BITS = 16
+VECTOR_BITS: Final = 16
 """Vector parameters (biases, recurrent vectors, normalisation) are 16-bit fixed point in MOHAQ."""
 
 ElementwiseOp = Literal["add", "multiply", "multiply_add", "sigmoid", "tanh", "relu", "max", "exp", "divide"]
@@ -212,11 +212,15 @@ class Matmul(_Weighted):
             return self.active
         return sum(count * inputs for count, inputs in self.transmitted()) / (self.steps * self.in_features)
 
+    def _inputs_of(self, share: float) -> int:
+        """Input elements of a share; what a product of floats adds to a whole number is no element."""
+        return max(1, ceil(self.in_features * share - 1e-9))
+
     def transmitted(self) -> list[tuple[int, int]]:
         """(steps in a row, input elements that each transmits), in order; one at least, for a step takes its time."""
         if not isinstance(self.active, tuple):
-            return [(self.steps, ceil(self.in_features * self.active))]
-        counts = (max(1, ceil(self.in_features * share - 1e-9)) for share in self.active)
+            return [(self.steps, self._inputs_of(self.active))]
+        counts = (self._inputs_of(share) for share in self.active)
         return [(len(list(same)), inputs) for inputs, same in groupby(counts)]
 
 
@@ -386,7 +390,8 @@ class Elementwise(VectorLayer):
     """
     vector_parameters: Count = 0
     """16-bit words (biases, recurrent vectors) that are loaded once and kept."""
-    weight_bits: BitWidth = VECTOR_BITS
+    weight_bits: Literal[16] = VECTOR_BITS
+    """Width of the vector parameters."""
     activation_bits: BitWidth = VECTOR_BITS
     output_bits: OutputWidth = VECTOR_BITS
 

@@ -47,6 +47,14 @@ def test_a_platform_simulates_and_compares(own: Path) -> None:
     assert mohaq(own, "arch", "show", "output_stationary.yaml", *PLATFORM).returncode == 0
 
 
+def test_a_line_number_is_no_picture(own: Path) -> None:
+    """`:100:` is an emoji to the library that prints."""
+    (own / "long.yaml").write_text("#\n" * 99 + "nonsense: 1\n")
+    done = mohaq(own, "arch", "show", "long.yaml")
+    assert done.returncode == 2
+    assert "long.yaml:100:1: " in done.stderr
+
+
 def test_without_the_plugin_the_platform_is_unknown(own: Path) -> None:
     done = mohaq(own, "simulate", "mohaq-sru-8bit", "--arch", "output_stationary.yaml")
     assert done.returncode == 2

@@ -7,9 +7,10 @@ import placing_platform
 import pytest
 from paths import ROOT
 
-from simulators import InputError, load_arch
+from simulators import Arch, InputError, Trace, load_arch, simulate
 from simulators.hardware.arch import arch_names
 from simulators.inputs import plugins
+from simulators.inputs.errors import LoweringError
 from simulators.lowering.platform import platform_named
 from simulators.platform import (
     COMPUTE,
@@ -221,3 +222,51 @@ def test_it_must_be_registered(registered: Callable[[type[Platform]], WireSpec])
         check_platform(Wire(), spec)
     with pytest.raises(AssertionError, match="WireSpec is no BitFusionSpec"):
         check_platform(platform_named("bitfusion"), spec)
+
+
+class LeavesOneOut(Wire):
+    def group(self, layers: Sequence[Layer]) -> list[int]:
+        return [1] * (len(layers) - 1)
+
+
+class PlacesTooFew(Wire):
+    def places(self, parameters: Sequence[tuple[str, int]], spec: Any) -> list[int]:
+        return [0]
+
+
+class LosesAKey(Wire):
+    def lower(self, layers: Sequence[Layer], choice: Any, spec: WireSpec) -> Segment:
+        return {}["cycles"]  # type: ignore[no-any-return]
+
+
+class IsFree(Wire):
+    def energy_pj(self, layer: Layer, work: LayerWork, spec: WireSpec) -> dict[str, float]:
+        return {"port": float("nan")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (LeavesOneOut, r"platform wire: a, b: group: \[1\]: 2 layers in segments of at least one"),
+        (PlacesTooFew, "platform wire: places: 1 for 2 layers"),
+        (LosesAKey, "platform wire: a: KeyError: 'cycles'"),
+        (IsFree, "platform wire: a: energy_pj: port: nan pJ: an energy is a finite number of at least 0"),
+    ],
+)
+def test_a_slip_of_a_platform_is_one_line(
+    kind: type[Platform], message: str, registered: Callable[[type[Platform]], WireSpec]
+) -> None:
+    layers = tuple(
+        Matmul(name=name, out_features=8, in_features=8, steps=2, weight_bits=8, activation_bits=8, output_bits=8)
+        for name in "ab"
+    )
+    with pytest.raises(LoweringError, match=message):
+        simulate(Trace(name="two", steps=2, layers=layers), Arch(registered(kind), "test"))
+
+
+class Derived(placing_platform.Placing):
+    """Its lowering is another module's."""
+
+
+def test_the_code_of_an_inherited_lowering_is_watched() -> None:
+    assert set(Derived().code.modules) == {Derived.__module__, "placing_platform"}

@@ -17,7 +17,7 @@ from quant.sites.candidate import Bits
 from search.evaluation.model import Model, Retrainable, code_of
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
-from simulators.inputs.plugins import Plugin
+from simulators.inputs.plugins import Plugin, SentPlugins
 
 Group = Sequence[Bits]
 Recognised = tuple[list[tuple[float, float]], float]
@@ -61,27 +61,11 @@ class Source:
     def __reduce__(self) -> tuple[Callable[..., "Source"], tuple[Any, ...]]:
         # In the order in which they are read: what runs the plugins stands before what may need them.
         digests = self.digest, self.data_digest, self.code, self.installed_code
-        return _restored, (_SentPlugins(self.plugins), self.make, digests)
+        return _restored, (SentPlugins(self.plugins), self.make, digests)
 
 
-@dataclass(frozen=True)
-class _SentPlugins:
-    """Plugins on their way to another process, where to read them is to run them."""
-
-    plugins: tuple[Plugin, ...]
-
-    def __reduce__(self) -> tuple[Callable[..., tuple[Plugin, ...]], tuple[Any, ...]]:
-        return _run_all, (self.plugins,)
-
-
-def _run_all(sent: tuple[Plugin, ...]) -> tuple[Plugin, ...]:
-    for plugin in sent:
-        plugins.run(plugin)
-    return sent
-
-
-def _restored(sent: tuple[Plugin, ...], make: MakeModel, digests: tuple[str, str, str, str]) -> Source:
-    return Source(make, *digests, sent)
+def _restored(sent: SentPlugins, make: MakeModel, digests: tuple[str, str, str, str]) -> Source:
+    return Source(make, *digests, sent.plugins)
 
 
 def _installed_code(model: Model) -> str:

@@ -1,11 +1,13 @@
 """Methods that a caller brings: an instance, asked and told in turn, and refused where it is none."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
-from stand_in import StandInModel
+from stand_in import StandInError, StandInModel
 
 from search import Experiment, run
 from search.codesign.hardware_search import search_hardware
@@ -96,3 +98,69 @@ def test_a_name_in_use_and_what_makes_nothing_are_refused() -> None:
         register_method("greedy", Narrowing)
     with pytest.raises(InputError, match="method own: Narrowing: it must be a class or a function"):
         register_method("own", Narrowing())
+
+
+class Reusing(Narrowing):
+    """It keeps one array for what it asks, and clears it when it is told."""
+
+    def ask(self) -> Genes | None:
+        self.genes = super().ask()
+        return self.genes
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        super().tell(trials)
+        self.genes[:] = 0
+
+
+def test_what_a_method_does_with_its_own_array_changes_nothing(tmp_path: Path) -> None:
+    found = run(Experiment(**SETTINGS), tmp_path / "run", model=StandInModel(), method=Reusing())
+    method = Reusing()
+    again = run(Experiment(**SETTINGS), tmp_path / "run", resume=True, model=StandInModel(), method=method)
+    assert [s.name for s in again.visited] == [s.name for s in found.visited]
+    assert [int(trial.genes.max()) for trial in method.told] == [3, 2, 1, 0]
+
+
+class Silent(Narrowing):
+    def ask(self) -> Genes | None:
+        return None
+
+
+class Odd(Narrowing):
+    def ask(self) -> Genes | None:
+        return 5  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [(Silent(), "Silent: it asks for nothing"), (Odd(), r"Odd: it asked for int64 of shape \(\)")],
+)
+def test_a_method_that_asks_for_nothing_or_nonsense_is_one_line(
+    method: Narrowing, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run(Experiment(**SETTINGS), tmp_path / "run", model=StandInModel(), method=method)
+
+
+def test_random_search_draws_none_twice_and_ends_when_none_is_left(tmp_path: Path) -> None:
+    """One site of four widths of weights and of activations: sixteen candidates."""
+    model = StandInModel(sites=StandInModel().sites[:1])
+    settings = {**SETTINGS, "method": "random", "offspring": 4, "generations": 30, "seed_homogeneous": False}
+    found = run(Experiment(**settings, seed_neighbours=False), tmp_path / "run", model=model)
+    assert len({s.name for s in found.visited}) == len(found.visited) == 16
+    assert len(model.evaluations) <= 17  # and the baseline
+
+
+class Unsure(StandInModel):
+    def evaluate(self, bits: Mapping[str, tuple[int, int]]) -> StandInError:
+        rate = super().evaluate(bits)
+        return rate if len(self.evaluations) < 3 else StandInError(float("nan"), rate.error)
+
+
+def test_an_error_that_is_no_number_ends_the_search_and_is_not_recorded(tmp_path: Path) -> None:
+    experiment = Experiment(**SETTINGS, objectives=["latency", "energy"])
+    with pytest.raises(InputError, match="the model measured an error of nan: it must be a number"):
+        run(experiment, tmp_path / "run", model=Unsure())
+    with closing(sqlite3.connect(tmp_path / "run/ledger.sqlite")) as ledger:
+        recorded = [result for (result,) in ledger.execute("SELECT result FROM errors")]
+    assert recorded
+    assert not [result for result in recorded if "nan" in result.lower()]

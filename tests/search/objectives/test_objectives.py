@@ -1,14 +1,17 @@
 """The table of objectives: what a row follows from, and what no row may be."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_in import StandInModel
 
-from search import Experiment
+from search import Experiment, run
 from search.objectives import OBJECTIVES, Floats, Objective, PointFigures, register_objective
 from search.objectives.objective import minimised_values
 from search.objectives.registry import BUILT_IN, columns_of, objectives_named
+from search.runs.search_display import print_front
 from simulators import InputError
 
 
@@ -95,3 +98,47 @@ def test_columns_are_those_that_can_differ() -> None:
 def test_an_experiment_refuses_what_is_no_objective_of_it(objectives: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Experiment(name="e", objectives=objectives)
+
+
+def test_two_plugins_share_no_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OBJECTIVES, "_registered", {})
+    register_objective(own("own-x"))
+    with pytest.raises(InputError, match="objective own_x: column 'own_x': objective own-x has it"):
+        register_objective(own("own_x"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shown": "zz"}, "shown: 'zz': "),
+        ({"shown": "d"}, "shown: 'd': "),
+        ({"digits": "3"}, "digits: '3': it must be a whole number"),
+        ({"column": "a,b\n"}, "it must be of a-z, 0-9 and `_`"),
+    ],
+)
+def test_what_tables_and_files_could_not_hold_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        own(**changes)
+
+
+def test_a_function_may_read_figures_only() -> None:
+    def doubled(points: PointFigures) -> Floats:
+        points.energy_uj[:] *= 2
+        return points.energy_uj
+
+    points = figures(energy_uj=[1, 2])
+    with pytest.raises(InputError, match=r"objective own: ValueError: .*read-only"):
+        own(function=doubled).values(points)
+    assert points.energy_uj.tolist() == [1, 2]
+
+
+def test_what_a_terminal_would_take_for_markup_is_shown_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OBJECTIVES, "_registered", {})
+    register_objective(own("own", unit="[/x]"))
+    experiment = Experiment(name="[/name]", population=4, generations=0, objectives=["error", "own"])
+    print_front(run(experiment, tmp_path / "run", model=StandInModel()))
+    shown = capsys.readouterr().out
+    assert "Pareto front of [/name]: error, own" in shown
+    assert "[/x]" in shown

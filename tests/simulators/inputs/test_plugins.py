@@ -153,3 +153,34 @@ def test_code_of_a_plugin_enters_digests(tmp_path: Path) -> None:
     first = digest("x = 1\n")
     assert digest("x = 1  # one\n") == first
     assert digest("x = 2\n") != first
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("quits.py", "import sys\n\nsys.exit(0)\n", "quits.py:3: SystemExit: 0"),
+        ("co:lon.py", "x = 1\n", "`:` stands between the names of MOHAQ_PLUGINS"),
+    ],
+)
+def test_what_cannot_be_a_plugin(name: str, text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        plugins.load([written(tmp_path, text, name)])
+
+
+def test_an_empty_name_is_no_plugin() -> None:
+    with pytest.raises(InputError, match="a plugin's name is empty"):
+        plugins.load([""])
+
+
+def test_a_process_that_was_sent_a_plugin_keeps_it_when_its_file_changes(tmp_path: Path) -> None:
+    path = written(tmp_path, "VALUE = 7\n")
+    sent = plugins.SentPlugins(tuple(plugins.load([path])))
+    path.write_text("VALUE = 8\n")
+    program = (
+        "import pickle\nfrom simulators.inputs import plugins\n"
+        f"(plugin,) = pickle.loads({pickle.dumps(sent)!r}).plugins\n"
+        "import sys\nplugins.load_from_environment()\n"
+        "print(sys.modules[plugin.module].VALUE, len(plugins.loaded()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "7 1\n", done.stderr

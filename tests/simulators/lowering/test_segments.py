@@ -190,3 +190,29 @@ def test_long_runs_as_blocks_of_their_own_change_nothing(part: int, monkeypatch:
         check_program(link(apart), MACHINE)
         assert [s.works for s in apart] == [s.works for s in whole], (part, seed)
         assert in_turn(apart) == in_turn(whole), (part, seed)
+
+
+@pytest.mark.parametrize(
+    ("emitted", "message"),
+    [
+        ((-2,), "-2 periods: there are at least 0"),
+        ((0, "last"), "0 periods: there are at least 1"),
+        ((), "a segment without a task"),
+        ((0,), "a segment without a task"),
+    ],
+)
+def test_periods_are_counted(emitted: tuple, message: str) -> None:
+    def segment() -> Segment:
+        builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)])
+        if emitted:
+            builder.emit(emitted[0], [(1, [STEP])], [(1, [STEP])] if len(emitted) > 1 else None)
+        return builder.segment()
+
+    with pytest.raises(LoweringError, match=message):
+        segment()
+
+
+@pytest.mark.parametrize(("kind", "peak", "message"), [(4, 1.0, "the machine has 4 kinds"), (0, 0.0, "peak_per_cycle")])
+def test_works_that_cannot_be_are_a_defect(kind: int, peak: float, message: str) -> None:
+    with pytest.raises(LoweringError, match=message):
+        SegmentBuilder(MACHINE, [LayerWork(1, peak, kind)])

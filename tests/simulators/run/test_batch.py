@@ -110,3 +110,24 @@ def test_a_platform_runs_the_precisions_that_its_spec_lists() -> None:
     swept = TraceBatch([trace, trace.at_bits(3, 8)]).on(arch)
     assert swept.reason.tolist() == [-1, 0]
     assert "3x8 bits" in swept.reasons[0]
+
+
+def layer(name: str, op: str) -> Matmul | Elementwise:
+    if op == "product":
+        return Matmul(
+            name=name, out_features=20, in_features=20, steps=4, weight_bits=8, activation_bits=8, output_bits=8
+        )
+    return Elementwise(name=name, ops={"add": 20}, inputs=20, outputs=20, steps=4)
+
+
+def test_networks_that_group_otherwise_are_batched_apart() -> None:
+    """Three layers each, and two segments; but the elementwise work runs behind the first product or the second."""
+    arch = load_arch("bitfusion")
+    orders = (("product", "elementwise", "product"), ("product", "product", "elementwise"))
+    traces = [
+        Trace(name="n", steps=4, layers=tuple(layer(f"x{i}", op) for i, op in enumerate(order))) for order in orders
+    ]
+    assert simulate_batch(traces, arch).cycles.tolist() == [simulate(trace, arch).cycles for trace in traces]
+    for both in (traces, traces[::-1]):
+        with pytest.raises(InputError, match="2 traces of several networks"):
+            TraceBatch(both).on(arch)

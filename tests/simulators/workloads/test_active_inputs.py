@@ -105,3 +105,11 @@ def test_bad_shares_are_named(active: str, message: str, tmp_path: Path) -> None
 def test_other_steps_are_refused() -> None:
     with pytest.raises(InputError, match="steps: 5: layer U0f has shares of active inputs for 12"):
         trace((0.5,) * STEPS).at_steps(5)
+
+
+@pytest.mark.parametrize("share", [0.07, 0.29, 0.5, 0.57, 1.0, 1e-6])
+def test_one_share_transmits_as_many_inputs_as_a_list_of_it(share: float) -> None:
+    """100 · 0.07 is 7.000000000000001 in floating point."""
+    one, each = trace(share, cells=100).layers[0], trace([share] * STEPS, cells=100).layers[0]
+    assert one.transmitted() == each.transmitted()
+    assert one.transmitted()[0][1] == max(1, round(100 * share))
