@@ -69,8 +69,8 @@ def _restored(sent: SentPlugins, make: MakeModel, digests: tuple[str, str, str, 
 
 
 def _installed_code(model: Model) -> str:
-    """See `Source.installed_code`. A script is `__main__`, which is another file in another process, and `__mp_main__` in
-    a process that the script has started."""
+    """See `Source.installed_code`. A script is `__main__`, which is another file in another process, and `__mp_main__`
+    in a process that the script has started."""
     code = code_of(model)
     scripts = ("__main__", "__mp_main__")
     return code._replace(modules=tuple(module for module in code.modules if module not in scripts)).digest()
