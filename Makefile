@@ -27,10 +27,10 @@ lint: setup
 
 test: lint
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/simulators/engine --cov --cov-report=
-	$(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-append --cov-report=term:skip-covered
 
 check: lint
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 benchmarks: setup
 	$(BIN)/python benchmarks/run_all.py

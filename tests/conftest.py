@@ -11,6 +11,13 @@ settings.register_profile("any time", settings(), deadline=None)  # a busy machi
 settings.load_profile("any time")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for the small recogniser's training is slow, however short it is itself."""
+    for item in items:
+        if "small_model" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint made by `mohaq train --small`."""

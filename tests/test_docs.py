@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "explore-hardware.md").read_text()
 
 
+@pytest.mark.slow
 def test_every_command_of_the_five_minutes_runs_in_order(tmp_path: Path) -> None:
     lines = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.strip().split("\n")]
     assert len(lines) > 8
@@ -25,6 +26,7 @@ def test_every_command_of_the_five_minutes_runs_in_order(tmp_path: Path) -> None
     assert "bound by" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_python_of_the_five_minutes_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(block, {})
@@ -32,6 +34,7 @@ def test_the_python_of_the_five_minutes_runs(capsys: pytest.CaptureFixture[str])
     assert 0 < float(latency) < 100 < float(energy)
 
 
+@pytest.mark.slow
 def test_the_models_of_ones_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "docs" / "bring-your-own-model.md").read_text()
     monkeypatch.chdir(tmp_path)

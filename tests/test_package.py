@@ -26,6 +26,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
+@pytest.mark.slow
 def test_the_wheel_brings_its_data(installed: Path, tmp_path: Path) -> None:
     program = """
 import simulators, mohaq
@@ -58,6 +59,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", COMMANDS)
 def test_an_installation_with_nowhere_to_write_still_works(program: str, installed: Path, tmp_path: Path) -> None:
     nowhere = tmp_path / "file"
@@ -69,6 +71,7 @@ def test_an_installation_with_nowhere_to_write_still_works(program: str, install
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", COMMANDS)
 def test_a_read_only_mount_without_a_home_still_works(program: str, installed: Path, tmp_path: Path) -> None:
     """All that this process and its like may write to is a file system that cannot be written."""
@@ -96,6 +99,7 @@ def without_a_home(installed: Path, home: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_readme_library_example_runs(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert blocks

@@ -61,6 +61,7 @@ def value_classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
                 yield node
 
 
+@pytest.mark.slow
 def test_every_number_in_a_public_class_says_its_unit() -> None:
     silent = []
     for file, tree in trees():

@@ -17,6 +17,7 @@ def mohaq(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.slow
 def test_simulate_prints_a_table_from_any_folder(tmp_path: Path) -> None:
     result = mohaq("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -25,6 +26,7 @@ def test_simulate_prints_a_table_from_any_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--json",), ("--json", "-")])
 def test_json_adds_up(arguments: tuple[str, ...]) -> None:
     result = mohaq("simulate", "lstm-128-8bit", "--arch", "silago", *arguments)
@@ -37,6 +39,7 @@ def test_json_adds_up(arguments: tuple[str, ...]) -> None:
     assert sum(sum(layer["energy_uj"].values()) for layer in report["layers"]) == pytest.approx(report["energy_uj"])
 
 
+@pytest.mark.slow
 def test_reports_are_written_to_files(tmp_path: Path) -> None:
     result = mohaq(
         "simulate", "lstm-128-8bit", "--arch", "bitfusion", "--json", "r.json", "--csv", "r.csv", cwd=tmp_path
@@ -46,6 +49,7 @@ def test_reports_are_written_to_files(tmp_path: Path) -> None:
     assert sum(int(row["cycles"]) for row in rows) == json.loads((tmp_path / "r.json").read_text())["cycles"]
 
 
+@pytest.mark.slow
 def test_simulate_shows_the_mapping_draws_and_writes_a_timeline(tmp_path: Path) -> None:
     result = mohaq(
         "simulate", "lstm-128-8bit", "--arch", "bitfusion", "--bits", "4x8", "--steps", "3", "--mapping",
@@ -59,6 +63,7 @@ def test_simulate_shows_the_mapping_draws_and_writes_a_timeline(tmp_path: Path) 
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
 
 
+@pytest.mark.slow
 def test_work_without_frames_claims_no_frames_and_no_speech(tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("Layer, M, N, K,\nFC, 64, 100, 200,\n")
     for work in (("g.csv", "--bits", "8"), ("lenet-5",), ("lenet-5", "--steps", "4")):
@@ -78,6 +83,7 @@ def test_work_without_frames_claims_no_frames_and_no_speech(tmp_path: Path) -> N
     assert "µJ a frame" in one
 
 
+@pytest.mark.slow
 def test_the_published_model_names_what_it_leaves_out() -> None:
     result = mohaq("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", "--model", "published")
     assert "Left out, for the published model knows no elementwise work: E0, E1, E2, E3" in result.stdout
@@ -87,6 +93,7 @@ def test_the_published_model_names_what_it_leaves_out() -> None:
     assert report["left_out"] == ["E0", "E1", "E2", "E3"]
 
 
+@pytest.mark.slow
 def test_compare_puts_variants_side_by_side(tmp_path: Path) -> None:
     archs = ("--arch", "bitfusion", "--arch", "bitfusion,dram.bits_per_cycle=64", "--arch", "silago")
     shown = mohaq("compare", "mohaq-sru-8bit", *archs, "--layers")
@@ -100,6 +107,7 @@ def test_compare_puts_variants_side_by_side(tmp_path: Path) -> None:
     assert len(list(csv.DictReader((tmp_path / "c.csv").open()))) == 3
 
 
+@pytest.mark.slow
 def test_bits_that_no_search_offers_are_simulated_and_said() -> None:
     line = "mohaq: bitfusion: 3x3 bits (weights x activations): stored as they are, multiplied as 4x4; not among"
     for command in (("simulate", "lenet-5"), ("compare", "lenet-5")):
@@ -110,6 +118,7 @@ def test_bits_that_no_search_offers_are_simulated_and_said() -> None:
         assert result.stderr.strip().count("\n") == 0
 
 
+@pytest.mark.slow
 def test_set_changes_the_hardware() -> None:
     cycles = [
         json.loads(mohaq("simulate", "lstm-128-8bit", "--arch", "bitfusion", *extra, "--json").stdout)["cycles"]
@@ -118,6 +127,7 @@ def test_set_changes_the_hardware() -> None:
     assert len(set(cycles)) == 3
 
 
+@pytest.mark.slow
 def test_arch_commands(tmp_path: Path) -> None:
     assert "silago" in mohaq("arch", "list").stdout
     shown = mohaq("arch", "show", "bitfusion", "--set", "array.rows=64").stdout
@@ -131,6 +141,7 @@ def test_arch_commands(tmp_path: Path) -> None:
     assert "array.rows: 0" in bad.stderr
 
 
+@pytest.mark.slow
 def test_train_evaluate_trace_simulate_and_search(small_model: Path, tmp_path: Path) -> None:
     evaluated = json.loads(mohaq("evaluate", "--model", str(small_model), "--bits", "4x8", "--json").stdout)
     assert evaluated["error_max"] >= evaluated["error"] > 0
@@ -155,6 +166,7 @@ def test_train_evaluate_trace_simulate_and_search(small_model: Path, tmp_path: P
     assert "(0 of them now)" in mohaq("search", "e.yaml", "--out", "run", "--resume", cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_a_sweep_in_processes_leaves_the_files_of_one_without(small_model: Path, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(
         f"name: tiny\nmodel: {small_model}\nsteps: 20\nconstraints: {{}}\ncandidates: ['8', '4']\n"
@@ -167,6 +179,7 @@ def test_a_sweep_in_processes_leaves_the_files_of_one_without(small_model: Path,
         assert (tmp_path / folder / "sweep.json").read_bytes() == (tmp_path / "alone/sweep.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Path) -> None:
     again = mohaq("train", "--out", str(small_model.parent), "--small", "--resume")
     assert again.returncode == 0, again.stderr
@@ -175,6 +188,7 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
     assert "--resume continues it" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -279,6 +293,7 @@ def test_bad_input_is_one_line_exit_code_two_and_nothing_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
@@ -302,6 +317,7 @@ def test_an_empty_name_is_not_the_current_folder(arguments: tuple[str, ...], opt
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_report_does_not_overwrite_its_trace(tmp_path: Path) -> None:
     trace = tmp_path / "t.json"
     assert mohaq("trace", "--bits", "8", "--steps", "5", "--out", str(trace)).returncode == 0
@@ -311,6 +327,7 @@ def test_the_report_does_not_overwrite_its_trace(tmp_path: Path) -> None:
     assert trace.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["simulate", "compare", "search", "train", "evaluate", "trace", "arch list", "arch show", "arch check"]
 )

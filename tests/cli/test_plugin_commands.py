@@ -33,6 +33,7 @@ def own(tmp_path: Path) -> Path:
 PLATFORM = ("--plugin", "output_stationary.py")
 
 
+@pytest.mark.slow
 def test_a_platform_simulates_and_compares(own: Path) -> None:
     arch = ("--arch", "output_stationary.yaml")
     done = mohaq(own, "simulate", "mohaq-sru-8bit", *arch, *PLATFORM, "--json", "r.json", "--timeline", "t.json",
@@ -63,12 +64,14 @@ def test_without_the_plugin_the_platform_is_unknown(own: Path) -> None:
     assert "it must be one of bitfusion, silago" in done.stderr
 
 
+@pytest.mark.slow
 def test_operations_and_products_that_wait_are_refused(own: Path) -> None:
     done = mohaq(own, "simulate", "lstm-128-8bit", "--arch", "output_stationary.yaml", *PLATFORM)
     assert done.returncode == 2
     assert "layer U: output-stationary runs no products that wait for their own results" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -62,6 +62,7 @@ def own(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_files_tables_and_pages_have_its_objective(own: Path) -> None:
     rows = list(csv.DictReader((own / "runs/whole/pareto.csv").open()))
     for row in rows:
@@ -84,6 +85,7 @@ def test_files_tables_and_pages_have_its_objective(own: Path) -> None:
     assert all(f"--plugin {own / name}" in repeat for name in FILES)
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_named_in_one_line(own: Path) -> None:
     done = mohaq(own, "search", "own.yaml", "--out", "none", *PLUGINS[:2])
     assert done.returncode == 2
@@ -94,6 +96,7 @@ def test_what_is_not_there_is_named_in_one_line(own: Path) -> None:
     assert "energy_delay" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_goes_on_to_the_same_front(own: Path) -> None:
     folder = own / "runs/killed"
     process = subprocess.Popen(
@@ -112,6 +115,7 @@ def test_a_search_that_was_killed_goes_on_to_the_same_front(own: Path) -> None:
     assert (folder / "pareto.json").read_bytes() == (own / "runs/whole/pareto.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_another_version_of_a_plugin_is_refused_and_another_comment_is_not(own: Path) -> None:
     shutil.copytree(own / "runs/whole", own / "runs/edited")
     plugin = own / "coordinate_descent.py"
@@ -128,12 +132,14 @@ def test_another_version_of_a_plugin_is_refused_and_another_comment_is_not(own: 
         plugin.write_text(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [("--workers", "2"), ("--workers", "2", "--dask")])
 def test_workers_know_the_plugins(own: Path, workers: tuple[str, ...]) -> None:
     found = searched(own, f"runs/{len(workers)}", *workers)
     assert (found / "pareto.csv").read_bytes() == (own / "runs/whole/pareto.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_sweep_in_processes(own: Path) -> None:
     for folder, workers in (("runs/swept-1", "1"), ("runs/swept-2", "2")):
         done = mohaq(own, "sweep", "swept.yaml", "--out", folder, "--workers", workers,

@@ -34,6 +34,7 @@ from simulators.testing import check_platform
 EXAMPLE = ROOT / "docs" / "examples" / "output_stationary.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*arch_names(), "docs"])
 def test_the_platforms_hold_the_contract(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(plugins.VARIABLE, "")

@@ -92,6 +92,7 @@ def test_groups_of_sites() -> None:
     assert thresholds_of(sites, 1, 2, 3) == {"W0": 0, "U0": 2, "W1": 1, "U1": 2, "FC": 3}
 
 
+@pytest.mark.slow
 def test_the_shipped_gru_as_a_delta_network() -> None:
     """At 4 bits and threshold 0, 42 % of the operations fall away without any error, as Rezk et al. 2020 report of a GRU
     on TIMIT; the trace of an utterance shows it to the simulators."""

@@ -39,6 +39,7 @@ def error_of(x: torch.Tensor, bits: int, scheme: Scheme) -> float:
     return float((weights.codes * weights.steps[:, None] - x).square().mean())
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6), per_channel=st.booleans())
 def test_more_bits_never_raise_the_error_of_weights(seed: int, per_channel: bool) -> None:
     x = sample(seed).view(40, 100)

@@ -138,6 +138,7 @@ def test_sums_beyond_what_float32_counts_are_exact_too() -> None:
     assert int(ours) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["sru", "lstm", "gru", "ligru"])
 @pytest.mark.parametrize("bits", [4, 16])
 def test_results_depend_on_nothing_but_the_utterance(cell: str, bits: int, utterances: list[np.ndarray]) -> None:

@@ -71,6 +71,7 @@ def both_ways(net: Network, bits: Bits, calibration: Calibration) -> tuple[Integ
     return exact, QuantizedArithmetic(bits, weights, calibration)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(cell=st.sampled_from(CELLS), pair=st.tuples(*[st.sampled_from([2, 4, 8, 16])] * 2), seed=st.integers(0, 99))
 def test_products_are_the_same_bit_for_bit(cell: str, pair: tuple[int, int], seed: int) -> None:
@@ -109,6 +110,7 @@ def test_elementwise_work_lies_within_one_unit(cell: str) -> None:
     assert (difference <= UNIT * 1.001).float().mean() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bits", [8, 16])
 def test_whole_networks_stay_together(cell: str, bits: int) -> None:
@@ -147,6 +149,7 @@ def test_an_overflow_is_reported() -> None:
         reference.accumulate("P1", np.full((1, 1), 2**31), np.ones((1, 1), np.int64))
 
 
+@pytest.mark.slow
 def test_a_shipped_model_computes_the_same_in_whole_numbers() -> None:
     model = load_model("sru")
     found = model.evaluate_reference(homogeneous(model.sites, 16), 2)

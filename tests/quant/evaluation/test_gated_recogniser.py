@@ -19,6 +19,7 @@ def ligru(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_training(tmp_path_factory.mktemp("ligru"), cell="ligru", small=True, epochs=3)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_says_what_it_is(ligru: Path) -> None:
     card = ligru.with_suffix(".md").read_text()
     assert "Bidirectional Li-GRU: 2 layers of 48 cells a direction" in card
@@ -27,6 +28,7 @@ def test_a_checkpoint_says_what_it_is(ligru: Path) -> None:
     assert [site.name for site in model.sites] == ["W0", "U0", "W1", "U1", "FC"]
 
 
+@pytest.mark.slow
 def test_it_is_evaluated_traced_and_simulated(ligru: Path) -> None:
     model = load_model(ligru)
     wide = model.evaluate(homogeneous(model.sites, 16))
@@ -38,6 +40,7 @@ def test_it_is_evaluated_traced_and_simulated(ligru: Path) -> None:
         assert simulate(trace, load_arch(arch)).cycles > 0
 
 
+@pytest.mark.slow
 def test_it_is_searched(ligru: Path, tmp_path: Path) -> None:
     experiment = Experiment(name="quick", population=4, offspring=2, generations=1)
     front = run(experiment, tmp_path / "run", model=load_model(ligru)).front
@@ -45,6 +48,7 @@ def test_it_is_searched(ligru: Path, tmp_path: Path) -> None:
     assert all(set(solution.bits) == {"W0", "U0", "W1", "U1", "FC"} for solution in front)
 
 
+@pytest.mark.slow
 def test_the_shipped_ligru_meets_its_card() -> None:
     model = load_model("ligru")
     assert [(site.name, site.out_features, site.in_features) for site in model.sites[:3]] == [

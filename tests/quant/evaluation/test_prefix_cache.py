@@ -42,6 +42,7 @@ class Counting(QuantizedArithmetic):
         return super().recurrence(layer, x, lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["sru", "lstm", "gru", "ligru"])
 def test_together_is_as_one_by_one(cell: str) -> None:
     sizes = {"inputs": 5, "layers": 2, "cells": 8, "outputs": 4} | ({"projection": 6} if cell == "sru" else {})
@@ -74,6 +75,7 @@ def test_together_is_as_one_by_one(cell: str) -> None:
     assert products.count(first) == 1  # another batch is another key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["sru", "gru"])
 @settings(max_examples=25)
 @given(populations=st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=4), min_size=1, max_size=3))

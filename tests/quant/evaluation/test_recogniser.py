@@ -49,6 +49,7 @@ def test_evaluating_twice_or_on_another_number_of_threads_gives_the_same(model: 
         torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_the_same_command_trains_the_same_model(small_model: Path, tmp_path: Path) -> None:
     again = load_checkpoint(run_training(tmp_path, small=True))
     first = load_checkpoint(small_model)
@@ -108,6 +109,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
         load_model(path)
 
 
+@pytest.mark.slow
 def test_the_shipped_model() -> None:
     """MOHAQ's geometry with the embedded corpus's outputs, at its card's error rates."""
     model = load_model("sru")

@@ -13,6 +13,7 @@ from quant.sites.candidate import parse_bits
 from simulators import InputError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "text", "scheme"),
     [

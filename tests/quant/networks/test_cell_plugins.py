@@ -41,6 +41,7 @@ from simulators.inputs import plugins
 EXAMPLE = ROOT / "docs/examples/minimal_gated_unit.py"
 
 
+@pytest.mark.slow
 def test_the_docs_cell_goes_through_every_command(tmp_path: Path) -> None:
     if importlib.util.find_spec("espeakng_loader") is None:
         pytest.skip("espeakng-loader is not installed: the embedded corpus cannot be made")
@@ -152,6 +153,7 @@ def network_of(cell: str) -> tuple[Network, UtteranceBatch]:
     return net.requires_grad_(False), pack(utterances, None, [0, 1, 2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", [SlowLstm(), SlowGru(), SlowLiGru()])
 @pytest.mark.parametrize("bits", [4, 16])
 @pytest.mark.parametrize("threshold", [None, 2])

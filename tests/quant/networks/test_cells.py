@@ -127,6 +127,7 @@ def quantized(net: Network, batch: UtteranceBatch, bits: int) -> QuantizedArithm
     )
 
 
+@pytest.mark.slow
 def test_it_learns_and_quantization_costs_what_it_should(net: Network, batch: UtteranceBatch) -> None:
     errors = [error(net, batch, bits) for bits in (None, 16, 8, 2)]
     assert errors[0] < 0.25

@@ -111,6 +111,7 @@ def test_fixed_point_saturates() -> None:
     assert torch.all(h == 1.0)  # both gates open and tanh saturated; u itself is clipped to 32 - 2^-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ["tanh", "sigmoid"])
 def test_gates_are_the_nearest_codes(function: str) -> None:
     """Over the whole range of a 16-bit argument: no further from the function than rounding is, and a hundredth."""
@@ -129,6 +130,7 @@ def gates(function: str, x: np.ndarray) -> np.ndarray:
     return result
 
 
+@pytest.mark.slow
 def test_numba_leaves_torch_its_threads() -> None:
     """Numba's first parallel kernel tells OpenMP how many threads it has, which torch would follow."""
     script = """

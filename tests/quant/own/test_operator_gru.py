@@ -28,6 +28,7 @@ def same(width: int) -> dict[str, tuple[int, int]]:
     return dict.fromkeys(OPERATORS, (width, width))
 
 
+@pytest.mark.slow
 def test_sixteen_bits_classify_as_floating_point_does(model: OperatorGru) -> None:
     exact, wide = model.evaluate(None), model.evaluate(same(16))
     assert exact.error < 7
@@ -63,6 +64,7 @@ def test_formats_hold_what_was_seen(model: OperatorGru) -> None:
             assert largest <= 2 ** (width - 1)
 
 
+@pytest.mark.slow
 def test_it_is_traced_and_searched(model: OperatorGru, tmp_path: Path) -> None:
     bits = same(8) | {"U": (4, 4), "h": (6, 6)}
     trace = model.trace(bits)

@@ -68,6 +68,7 @@ def lstm() -> OwnModel:
     return own(trained(lambda: nn.LSTM(12, 16, num_layers=2, bidirectional=True, batch_first=True), 32))
 
 
+@pytest.mark.slow
 def test_sites_are_its_layers(lstm: OwnModel) -> None:
     names = [site.name for site in lstm.sites]
     assert names == [
@@ -103,11 +104,13 @@ def test_the_trace_has_everything(lstm: OwnModel) -> None:
         lstm.trace(bits, 300)
 
 
+@pytest.mark.slow
 def test_it_is_searched(lstm: OwnModel, tmp_path: Path) -> None:
     experiment = Experiment(name="own", population=6, offspring=3, generations=2, steps=8, constraints={})
     assert run(experiment, tmp_path / "run", model=lstm).front
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rnn", [
     lambda: nn.GRU(12, 16, batch_first=True), *(lambda cell=cell: Recurrent(cell, 12, 10) for cell in CELLS.names()),
 ])  # fmt: skip

@@ -44,6 +44,7 @@ def corpus_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @needs_espeak
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_processes(corpus_root: Path, tmp_path: Path) -> None:
     generate(tmp_path / "again", "--splits=test,dev", "--processes=1")
@@ -106,6 +107,7 @@ def test_all_39_phones_occur(corpus_root: Path) -> None:
     assert max(counts.values()) < 0.15 * sum(counts.values())
 
 
+@pytest.mark.slow
 @needs_espeak
 def test_a_complete_split_is_kept_and_a_differing_request_refused(corpus_root: Path) -> None:
     before = {f: f.stat().st_mtime_ns for f in corpus_root.rglob("*.WAV")}
@@ -115,6 +117,7 @@ def test_a_complete_split_is_kept_and_a_differing_request_refused(corpus_root: P
         generate(corpus_root, "--minutes-dev=0.2", "--splits=dev")
 
 
+@pytest.mark.slow
 @needs_espeak
 def test_a_killed_generator_leaves_nothing_that_passes_for_whole(corpus_root: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
@@ -133,6 +136,7 @@ def test_a_killed_generator_leaves_nothing_that_passes_for_whole(corpus_root: Pa
     assert not list(out.glob(".partial*"))
 
 
+@pytest.mark.slow
 @needs_espeak
 def test_the_embedded_corpus_is_made_once_and_reused(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(embedded.SIZES, "small", tuple(TINY))

@@ -33,6 +33,7 @@ def same(a: Network, b: Network) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
+@pytest.mark.slow
 def test_the_loss_falls(tmp_path: Path) -> None:
     steps: list[TrainingStep] = []
     train(replace(RECIPE, epochs=40), examples(), tmp_path, on_step=steps.append)

@@ -26,6 +26,7 @@ from simulators import InputError
 CELLS = ("sru", "lstm", "gru", "ligru")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bits", [2, 4, FIXED_POINT_BITS])
 def test_it_computes_what_inference_does_and_is_differentiable(cell: str, bits: int) -> None:
@@ -69,6 +70,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Recogniser:
     return load_model(run_training(tmp_path_factory.mktemp("small"), small=True))
 
 
+@pytest.mark.slow
 def test_it_pays_at_few_bits_and_resumes(small: Recogniser, tmp_path: Path) -> None:
     bits = homogeneous(small.sites, 2)
     training = small.utterances("train")
@@ -100,6 +102,7 @@ def test_it_pays_at_few_bits_and_resumes(small: Recogniser, tmp_path: Path) -> N
     assert parts.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_search_retrains_its_beacons(small: Recogniser, tmp_path: Path) -> None:
     beacons = {"threshold": 0.5, "above": 0.5, "below": 60.0, "most": 1, "epochs": 2, "learning_rate": 4e-3}
     experiment = Experiment.model_validate({

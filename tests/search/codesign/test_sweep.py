@@ -50,6 +50,7 @@ def dominates(a: Any, b: Any) -> bool:
     return bool(np.all(a <= b) and np.any(a < b))
 
 
+@pytest.mark.slow
 def test_fronts_are_not_dominated_and_hold_all_that_is_not(swept: CoDesign) -> None:
     values = swept.values
     feasible = swept.error[swept.candidate] <= swept.error_limit
@@ -77,6 +78,7 @@ def test_points_are_what_the_simulator_gives(swept: CoDesign) -> None:
         assert swept.energy_uj[row] == report.energy_uj
 
 
+@pytest.mark.slow
 def test_an_error_is_evaluated_once_whatever_the_hardware(tmp_path: Path) -> None:
     model = StandInModel()
     result = sweep(experiment(), tmp_path / "run", model=model, workers=1)
@@ -124,6 +126,7 @@ class Killing:
             raise Killed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "moments"), [(1, (1, 3, 6)), (2, (3,))])
 def test_a_resumed_sweep_equals_an_uninterrupted_one(
     tmp_path: Path, swept: CoDesign, workers: int, moments: tuple[int, ...]
@@ -145,6 +148,7 @@ def test_a_resumed_sweep_equals_an_uninterrupted_one(
     assert np.array_equal(result.energy_uj, swept.energy_uj)
 
 
+@pytest.mark.slow
 def test_a_folder_holds_one_sweep(tmp_path: Path) -> None:
     sweep(experiment(), tmp_path / "run", model=StandInModel(), workers=1)
     with pytest.raises(InputError, match="not empty: --resume continues"):
@@ -159,6 +163,7 @@ def test_a_folder_holds_one_sweep(tmp_path: Path) -> None:
         sweep(experiment(), tmp_path / "search", resume=True, model=StandInModel())
 
 
+@pytest.mark.slow
 def test_candidates_of_a_run_and_its_ledger(tmp_path: Path) -> None:
     found = run(
         experiment(hardware=[], candidates=None, objectives=["error", "latency"], population=8, offspring=4, generations=3),
@@ -271,6 +276,7 @@ def test_a_grid_a_list_and_files_that_extend(tmp_path: Path) -> None:
         Hardware([HardwareBlock(grid={"array.rows": tuple(range(1, 200_000))})], "bitfusion", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["latency", "energy"])
 def test_a_search_over_hardware_finds_the_best(tmp_path: Path, objective: str) -> None:
     """Small enough to try everything: two sites, 16 pairs each, 12 variants."""
@@ -290,6 +296,7 @@ def test_a_search_over_hardware_finds_the_best(tmp_path: Path, objective: str) -
     assert (row["hardware"], row["bits"]) in [(r["hardware"], r["bits"]) for r in same]
 
 
+@pytest.mark.slow
 def test_a_search_over_hardware_resumes_and_repeats(tmp_path: Path) -> None:
     settings = experiment(candidates=None, population=10, offspring=5, generations=4,
                           hardware=[GRID, {"archs": ["silago"]}])  # fmt: skip

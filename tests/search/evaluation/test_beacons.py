@@ -64,6 +64,7 @@ def experiment(**changes: Any) -> Experiment:
     return Experiment.model_validate({**values, "beacons": settings})
 
 
+@pytest.mark.slow
 def test_every_candidate_keeps_the_lower_error(tmp_path: Path) -> None:
     result = run(experiment(), tmp_path / "run", model=Retrainable())
     plain = StandInModel()
@@ -79,6 +80,7 @@ def test_every_candidate_keeps_the_lower_error(tmp_path: Path) -> None:
     assert "beacon" in (tmp_path / "run/pareto.csv").read_text().splitlines()[0]
 
 
+@pytest.mark.slow
 def test_beacons_are_few_far_apart_and_worth_it(tmp_path: Path) -> None:
     model = Retrainable()
     result = run(experiment(), tmp_path / "run", model=model)
@@ -94,6 +96,7 @@ def test_beacons_are_few_far_apart_and_worth_it(tmp_path: Path) -> None:
         assert all(distance(dict(one), dict(other)) > 2.0 for other in bits[:i] if other)
 
 
+@pytest.mark.slow
 def test_without_room_for_a_beacon_it_is_the_inference_only_search(tmp_path: Path) -> None:
     far = run(experiment(beacons={"threshold": 1000.0}), tmp_path / "far", model=Retrainable())
     plain = experiment().model_copy(update={"beacons": None})
@@ -101,6 +104,7 @@ def test_without_room_for_a_beacon_it_is_the_inference_only_search(tmp_path: Pat
     assert [(s.name, s.quality) for s in far.front] == [(s.name, s.quality) for s in without.front]
 
 
+@pytest.mark.slow
 def test_a_search_killed_in_its_retrainings_ends_the_same(tmp_path: Path) -> None:
     whole = run(experiment(), tmp_path / "whole", model=Retrainable())
     moments, kills = random.Random(0), 0
@@ -116,6 +120,7 @@ def test_a_search_killed_in_its_retrainings_ends_the_same(tmp_path: Path) -> Non
     assert (tmp_path / "parts/pareto.csv").read_bytes() == (tmp_path / "whole/pareto.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_beacons_are_carried_into_another_search(tmp_path: Path) -> None:
     run(experiment(), tmp_path / "first", model=Retrainable())
     model = Retrainable()

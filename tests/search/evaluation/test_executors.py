@@ -47,6 +47,7 @@ def table(folder: Path) -> bytes:
     return (folder / "pareto.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_real_recogniser_gives_the_same_front(small_model: Path, tmp_path: Path, pool: Pool, dask: Dask) -> None:
     settings = {"name": "e", "model": str(small_model), "population": 8, "offspring": 4, "generations": 1, "steps": 20}
     whole = run(Experiment.model_validate(settings), tmp_path / "inline")
@@ -57,6 +58,7 @@ def test_a_real_recogniser_gives_the_same_front(small_model: Path, tmp_path: Pat
         assert found.evaluated == whole.evaluated == Ledger(folder / "ledger.sqlite").counts()["errors"]
 
 
+@pytest.mark.slow
 def test_beacons_give_the_same_front(tmp_path: Path, executor: Any) -> None:
     found = run(experiment(), tmp_path / "others", model=SlowModel(), executor=executor)
     run(experiment(), tmp_path / "inline", model=SlowModel())
@@ -64,6 +66,7 @@ def test_beacons_give_the_same_front(tmp_path: Path, executor: Any) -> None:
     assert any(s.quality.beacon for s in found.visited if s.quality)
 
 
+@pytest.mark.slow
 def test_all_workers_are_busy(tmp_path: Path, executor: Any) -> None:
     notes = tmp_path / "notes"
     model = SlowModel(digest="busy", notes=str(notes), seconds=0.1)
@@ -74,6 +77,7 @@ def test_all_workers_are_busy(tmp_path: Path, executor: Any) -> None:
     assert min(work.values()) >= 4  # of 4 baselines and 8 others at most
 
 
+@pytest.mark.slow
 def test_a_sweep_evaluates_elsewhere_and_finds_the_same(tmp_path: Path, executor: Any) -> None:
     settings = experiment(
         beacons=False, objectives=["error", "latency", "area"], hardware=[{"grid": {"array.rows": [4, 8]}}],
@@ -89,6 +93,7 @@ def test_a_sweep_evaluates_elsewhere_and_finds_the_same(tmp_path: Path, executor
     assert len(work) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_its_running_candidate_at_most(tmp_path: Path, executor: Any) -> None:
     notes = tmp_path / "notes"
     run(experiment(beacons=False), tmp_path / "inline", model=SlowModel())
@@ -131,6 +136,7 @@ class Display:
         self.aside.append(name_of(bits))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "beacons"), [("pool", False), ("pool", True), ("dask", True)])
 def test_a_candidate_that_kills_workers_is_set_aside(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, beacons: bool
@@ -174,6 +180,7 @@ def test_a_baseline_that_kills_workers_ends_the_search(tmp_path: Path, pool: Poo
         run(settings, tmp_path / "run", model=SlowModel(digest="base", deadly=deadly), executor=pool)
 
 
+@pytest.mark.slow
 def test_what_evaluations_raise_is_raised_here(tmp_path: Path, executor: Any) -> None:
     bad = ",".join(f"{site.name}=4x4" for site in SlowModel().sites)
     with pytest.raises(InputError, match="this candidate is bad"):
@@ -190,6 +197,7 @@ def test_a_worker_with_another_model_or_data_is_refused(tmp_path: Path, executor
         run(experiment(False), tmp_path / "run", model=model, factory=there, executor=executor)
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_sent_needs_a_factory(tmp_path: Path, executor: Any) -> None:
     model = UnsendableModel(digest="unsendable")
     with pytest.raises(InputError, match=r"cannot be sent to other processes .*: give `run` a factory"):
@@ -198,6 +206,7 @@ def test_a_model_that_cannot_be_sent_needs_a_factory(tmp_path: Path, executor: A
     run(experiment(False, generations=0), tmp_path / "made", model=model, factory=factory, executor=executor)
 
 
+@pytest.mark.slow
 def test_workers_that_die_while_they_load(tmp_path: Path) -> None:
     (tmp_path / "always").mkdir()
     always = Deadly(tmp_path / "always")
@@ -214,6 +223,7 @@ def test_settings_that_make_no_sense() -> None:
         Dask(2, "tcp://127.0.0.1:1")
 
 
+@pytest.mark.slow
 def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.evaluation.executors.cluster.TIMEOUT_S", 1)
     for address in ("tcp://127.0.0.1:1", "nonsense://there"):
@@ -221,6 +231,7 @@ def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             run(experiment(False), tmp_path / f"{len(address)}", model=SlowModel(), executor=executor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["workers", "dask"])
 def test_workers_end_with_a_killed_driver(tmp_path: Path, kind: str) -> None:
     notes = tmp_path / "notes"

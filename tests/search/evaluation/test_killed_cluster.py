@@ -56,6 +56,7 @@ def wait(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> None:
     settings = experiment(generations=14)
     run(settings, tmp_path / "whole", model=SlowModel())
@@ -108,6 +109,7 @@ def test_a_search_with_beacons_on_dask_killed_twenty_times(tmp_path: Path) -> No
     assert final.keys() == rows_of(tmp_path / "whole").keys()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:
     def limited() -> None:  # what a write finds is "file too large" then, which SQLite reports like a full disk
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))

@@ -54,6 +54,7 @@ def _write_many(path: Path, start: int) -> None:
         ledger.write_costs(ON, {f"t{start + i}": {"cycles": i}})
 
 
+@pytest.mark.slow
 def test_two_processes_write_to_one_ledger(tmp_path: Path) -> None:
     path = tmp_path / "l.sqlite"
     context = multiprocessing.get_context("spawn")

@@ -44,10 +44,12 @@ def digests(folder: Path) -> dict[str, str]:
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 def test_a_copy_elsewhere_has_the_same_digests(copied: Path) -> None:
     assert digests(copied) == digests(ROOT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "before", "after", "voided"),
     [
@@ -94,6 +96,7 @@ print(found is not None, repr(evaluator.cost(bits).energy_uj))
 """
 
 
+@pytest.mark.slow
 def test_a_doubled_energy_of_the_sram_table_is_not_answered_with_an_old_figure(copied: Path, tmp_path: Path) -> None:
     def cost(arch: str) -> tuple[bool, float]:
         program = LEDGER.replace("HELPERS", str(ROOT / "tests/helpers")).replace("ARCH", arch)

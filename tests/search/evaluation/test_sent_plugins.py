@@ -5,6 +5,7 @@ import sys
 from os import environ
 from pathlib import Path
 
+import pytest
 from paths import ROOT
 
 from simulators.inputs.plugins import VARIABLE
@@ -44,6 +45,7 @@ def python(folder: Path, program: str, given: bytes = b"") -> bytes:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_source_brings_the_plugins_that_it_is_read_with(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for folder in (here, there):

@@ -34,6 +34,7 @@ def volume(result: Run) -> float:
     return float(Hypervolume(ref_point=np.ones(3)).do((values - low) / (high - low)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS.names())
 def test_a_method_repeats_from_its_seed_and_keeps_to_its_budget(tmp_path: Path, method: str) -> None:
     first, again = (searched(tmp_path / name, method) for name in ("first", "again"))
@@ -42,6 +43,7 @@ def test_a_method_repeats_from_its_seed_and_keeps_to_its_budget(tmp_path: Path, 
     assert first.front
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["surrogate", "greedy", "nsga3"])
 def test_a_method_that_was_stopped_continues_to_the_same_front(tmp_path: Path, method: str) -> None:
     whole = searched(tmp_path / "whole", method)
@@ -77,6 +79,7 @@ def test_greedy_narrows_every_gene_alone_first(tmp_path: Path) -> None:
     assert changes == [1] * 24
 
 
+@pytest.mark.slow
 def test_a_learnt_error_finds_more_than_chance_on_the_same_budget(tmp_path: Path) -> None:
     for seed in (1, 2):
         learnt, drawn = (volume(searched(tmp_path / f"{m}{seed}", m, seed=seed)) for m in ("surrogate", "random"))
@@ -90,6 +93,7 @@ class StandInThatShares(StandInModel):
         return [Part((pair,), work, True) for pair, work in zip(bits.values(), (10.0, 5.0, 2.0, 1.0), strict=True)]
 
 
+@pytest.mark.slow
 def test_a_learnt_error_is_asked_for_where_it_takes_less_work(tmp_path: Path) -> None:
     sharing = StandInThatShares()
     work, volumes = {}, {}
@@ -131,6 +135,7 @@ def test_errors_of_nothing_are_learnt_too() -> None:
     assert np.exp(mean[1]) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["surrogate", "nsga2"])
 @pytest.mark.parametrize("fixed", [["L0"], ["L0", "P1", "L1"]])
 def test_a_space_that_is_smaller_than_the_budget_is_searched_to_its_end(
@@ -140,11 +145,13 @@ def test_a_space_that_is_smaller_than_the_budget_is_searched_to_its_end(
     assert len(result.visited) == 3 ** (4 - len(fixed))
 
 
+@pytest.mark.slow
 def test_candidates_are_not_asked_for_again_by_other_genes(tmp_path: Path) -> None:
     result = searched(tmp_path / "run", "surrogate", minimum_activation_bits={"FC": 16, "L0": 8})
     assert len(result.visited) > 50
 
 
+@pytest.mark.slow
 def test_what_promises_to_be_feasible_is_tried_where_nothing_is_yet(tmp_path: Path) -> None:
     limits = {"error": 18.0, "memory_mib": 0.0016}
     result = searched(
@@ -192,6 +199,7 @@ def test_what_begins_with_the_bits_of_one_that_is_chosen_comes_next() -> None:
     assert sorted(chosen) in ([[1, 1, 1], [1, 1, 2]], [[2, 1, 1], [2, 2, 1]])
 
 
+@pytest.mark.slow
 def test_a_learnt_error_does_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
     visited = []
     for threads in (1, 2):

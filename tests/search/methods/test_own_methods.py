@@ -72,6 +72,7 @@ def test_an_instance_that_knows_bits_only_searches_no_hardware(tmp_path: Path) -
         )
 
 
+@pytest.mark.slow
 def test_its_run_resumes_with_it_and_not_without(tmp_path: Path) -> None:
     first = run(Experiment(**SETTINGS), tmp_path / "run", model=StandInModel(), method=Narrowing())
     again = run(Experiment(**SETTINGS), tmp_path / "run", resume=True, model=StandInModel(), method=Narrowing())

@@ -32,6 +32,7 @@ def models(folders: list[Path]) -> dict[Path, StandInModel]:
     return {folder: StandInModel() for folder in folders}
 
 
+@pytest.mark.slow
 def test_the_page_the_picture_and_the_table_tell_of_every_candidate(folders: list[Path], tmp_path: Path) -> None:
     page, png, table = tmp_path / "r.html", tmp_path / "r.png", tmp_path / "r.csv"
     report = write_report(folders, page, png, table, models(folders))

@@ -49,6 +49,7 @@ def models(*folders: Path) -> dict[Path, StandInModel]:
     return {folder: StandInModel() for folder in folders}
 
 
+@pytest.mark.slow
 def test_page_picture_and_table_tell_of_every_point(folders: dict[str, Path], tmp_path: Path) -> None:
     page, png, table = tmp_path / "r.html", tmp_path / "r.png", tmp_path / "r.csv"
     write_report(list(folders.values()), page, png, table, models(*folders.values()))
@@ -130,6 +131,7 @@ def test_a_sweep_that_is_not_what_it_was_is_refused(folders: dict[str, Path], tm
         write_report([copy], copy / "variants.csv", models=models(copy))
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_solution_reproduce_it(small_model: Path, tmp_path: Path) -> None:
     settings = experiment(model=str(small_model), candidates=["8", "4", "4x8"], constraints={}, set=["frequency_mhz=400"],
                           hardware={"grid": {"array.rows": [4, 8]}})  # fmt: skip

@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 import yaml
 
 from search.evaluation.ledger import Ledger
@@ -31,6 +32,7 @@ def evaluations(folder: Path) -> int:
             return 0
 
 
+@pytest.mark.slow
 def test_a_search_killed_five_times_finds_the_same_front(small_model: Path, tmp_path: Path) -> None:
     experiment = tmp_path / "experiment.yaml"
     settings = {

@@ -53,6 +53,7 @@ def test_a_beacons_gain_is_against_the_original_parameters() -> None:
     assert gain.figures == {"gain": 4.5}
 
 
+@pytest.mark.slow
 def test_a_run_without_claims_has_none(tmp_path: Path) -> None:
     result = run(Experiment(name="x", population=4, offspring=2, generations=1), tmp_path / "r", model=StandInModel())
     assert claims_of(result) == []
@@ -60,6 +61,7 @@ def test_a_run_without_claims_has_none(tmp_path: Path) -> None:
     assert claims_of(replace(result, experiment=result.experiment.model_copy(update={"published": "memory"})))
 
 
+@pytest.mark.slow
 def test_a_published_experiment_leaves_its_claims(tmp_path: Path) -> None:
     experiment = Experiment(name="x", published="memory", population=6, offspring=2, generations=1)
     result = run(experiment, tmp_path / "r", model=StandInModel())

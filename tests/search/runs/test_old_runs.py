@@ -36,6 +36,7 @@ def test_a_sweep_of_before_is_refused_with_what_differs(old: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_what_it_found_is_still_read_and_the_same_is_found_again(old: Path, tmp_path: Path) -> None:
     before = load_run(old / "search").results
     assert before is not None

@@ -38,6 +38,7 @@ def front_of(result: Run) -> list[tuple[str, float, float]]:
     return [(s.name, s.quality.error, s.cost.latency_ms) for s in result.front if s.quality is not None]
 
 
+@pytest.mark.slow
 def test_the_front_is_feasible_and_not_dominated(tmp_path: Path, model: StandInModel) -> None:
     result = run(experiment(constraints={"error_increase": 6.0}), tmp_path / "run", model=model)
     assert result.error_limit == pytest.approx(result.baselines[16].quality.error + 6.0)  # type: ignore[union-attr]
@@ -70,6 +71,7 @@ def test_every_objective_and_its_direction(tmp_path: Path, model: StandInModel) 
     assert len(model.evaluations) == len(result.baselines)
 
 
+@pytest.mark.slow
 def test_same_seed_same_front_and_another_seed_another_path(tmp_path: Path) -> None:
     runs = [run(experiment(seed=seed), tmp_path / f"{i}", model=StandInModel()) for i, seed in enumerate((3, 3, 4))]
     assert front_of(runs[0]) == front_of(runs[1])
@@ -95,6 +97,7 @@ class KillingExecutor(Inline):
             yield item, function(item)
 
 
+@pytest.mark.slow
 def test_a_run_interrupted_many_times_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = run(experiment(), tmp_path / "whole", model=StandInModel())
     moments = random.Random(1)
@@ -121,6 +124,7 @@ def test_a_run_interrupted_many_times_ends_as_an_uninterrupted_one(tmp_path: Pat
     assert again.evaluations == []
 
 
+@pytest.mark.slow
 def test_a_folder_holds_one_run(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run(experiment(), folder, model=StandInModel())
@@ -145,6 +149,7 @@ class SecondSearch(StandInModel):
         return super().evaluate(bits)
 
 
+@pytest.mark.slow
 def test_two_searches_in_one_folder(tmp_path: Path) -> None:
     model = SecondSearch()
     model.folder = tmp_path / "run"
@@ -152,6 +157,7 @@ def test_two_searches_in_one_folder(tmp_path: Path) -> None:
     assert model.evaluations
 
 
+@pytest.mark.slow
 def test_outputs(tmp_path: Path, model: StandInModel) -> None:
     result = run(experiment(), tmp_path / "run", model=model)
     folder = tmp_path / "run"
@@ -171,6 +177,7 @@ def test_outputs(tmp_path: Path, model: StandInModel) -> None:
     assert front_of(run(repeated, tmp_path / "again", model=StandInModel())) == front_of(result)
 
 
+@pytest.mark.slow
 def test_the_demo_looks_at_a_hundred_distinct_candidates(tmp_path: Path, model: StandInModel) -> None:
     """The shipped experiment, with a model of as many sites as the real one."""
     from quant.networks.geometry import geometry
@@ -315,6 +322,7 @@ def test_data_that_cannot_be_read_leave_no_folder(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 
+@pytest.mark.slow
 def test_a_search_may_begin_with_anothers_ledger(tmp_path: Path) -> None:
     first = run(experiment(), tmp_path / "first", model=StandInModel())
     (tmp_path / "second").mkdir()

@@ -67,6 +67,7 @@ def random_program(rng: np.random.Generator, machine: Machine, repeats: int) -> 
     return program(blocks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(6))
 def test_engines_agree_on_every_task(part: int) -> None:
     for seed in range(100):
@@ -87,6 +88,7 @@ def test_engines_agree_on_every_task(part: int) -> None:
         assert fast.charged.sum() == fast.cycles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(6))
 def test_fast_forwarding_equals_the_written_out_run(part: int) -> None:
     for seed in range(100):

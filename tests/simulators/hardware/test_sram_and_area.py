@@ -69,6 +69,7 @@ def test_sizes_that_the_table_lacks_are_refused_with_the_key() -> None:
         load_arch("bitfusion", ["buffers.input_kib=0.01"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", arch_names())
 def test_every_shipped_variant_runs_or_says_what_is_too_small(name: str) -> None:
     arch = load_arch(name)

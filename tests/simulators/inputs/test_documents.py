@@ -129,6 +129,7 @@ def test_bad_overrides(override: str, message: str) -> None:
         load_arch("bitfusion", [override])
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(data=st.data())
 def test_mutated_files_never_end_in_anything_but_one_line(
@@ -169,6 +170,7 @@ def test_a_yaml_bomb_is_refused(tmp_path: Path) -> None:
         load_trace(write(tmp_path, "\n".join(lines)))
 
 
+@pytest.mark.slow
 def test_simulators_need_neither_torch_nor_pymoo() -> None:
     program = """
 import sys

@@ -41,6 +41,7 @@ def written(folder: Path, text: str, name: str = "mine.py") -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_file_is_run_once_and_inherited(tmp_path: Path) -> None:
     beside = written(tmp_path, "VALUE = 7\n", "beside_the_plugin.py")
     path = written(tmp_path, "import beside_the_plugin\nimport builtins\nbuiltins.runs = getattr(builtins, 'runs', 0) + 1\n"

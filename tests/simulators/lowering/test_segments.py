@@ -79,6 +79,7 @@ def in_turn(segments: list[Segment]) -> list[SegmentTiming]:
     return timings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_segments_in_turn_equal_the_linked_program(part: int) -> None:
     ran_ahead = 0
@@ -96,6 +97,7 @@ def test_segments_in_turn_equal_the_linked_program(part: int) -> None:
     assert ran_ahead > 50  # else the test shows nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_repeating_segments_are_fast_forwarded_without_a_difference(part: int) -> None:
     for seed in range(40):

@@ -1,5 +1,6 @@
 """More hardware does not slow a fixed mapping down, beyond the anomalies that docs/machine-model.md names."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,7 @@ def test_a_larger_array_computes_no_longer_and_drains_as_its_pipeline_says(
     assert after.cycles <= 1.1 * (before.cycles + drains * deeper)
 
 
+@pytest.mark.slow
 @MANY
 @given(trace=networks(), mapping=mappings())
 def test_more_post_processing_lanes(trace: Trace, mapping: list[str]) -> None:

@@ -30,6 +30,7 @@ def test_the_others_have_their_operations(name: str) -> None:
     assert load_trace(name).macs == OTHERS[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*NETWORKS, *OTHERS])
 def test_they_run_above_their_bounds(name: str) -> None:
     trace, arch = load_trace(name), load_arch("bitfusion")

@@ -27,6 +27,7 @@ def forget() -> None:
     shared_cache.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["bitfusion", "silago"])
 def test_threads_that_share_an_architecture(arch: str) -> None:
     spec, trace = load_arch(arch), load_trace("mohaq-sru-8bit").at_steps(2)

@@ -86,6 +86,7 @@ def test_a_timeline_of_too_many_tasks_says_how_many_frames_fit() -> None:
         timeline(load_trace("mohaq-sru-16bit"), load_arch("silago"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_a_picture_is_written(tmp_path: Path, suffix: str) -> None:
     pytest.importorskip("matplotlib")

@@ -27,6 +27,7 @@ def cost(work: Trace, arch: str, overrides: list[str] = SKIPPING) -> tuple[int, 
     return report.cycles, report.energy_uj, dict(report.layers[0].bits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["bitfusion", "silago"])
 @pytest.mark.parametrize("recurrent", [True, False])
 @pytest.mark.parametrize("cells", [96, 400])

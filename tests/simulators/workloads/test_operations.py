@@ -84,6 +84,7 @@ def test_windows_are_those_that_one_lays_by_hand(data: st.DataObject) -> None:
     assert pool.outputs_total().elements == results
 
 
+@pytest.mark.slow
 def test_a_dilated_convolution_costs_the_taps_that_it_has() -> None:
     """Dilation 2 of a 3 × 3 kernel: 9 taps on a 16 × 16 map leave 12 × 12 results."""
     shape: dict[str, Any] = {

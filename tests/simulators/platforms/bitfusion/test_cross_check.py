@@ -17,6 +17,7 @@ def ratios() -> list[Ratio]:
     return [ratio for table in TABLES for ratio in cross_check(table)]
 
 
+@pytest.mark.slow
 def test_every_row_lies_in_the_band(ratios: list[Ratio]) -> None:
     assert len(ratios) == 226
     for ratio in ratios:

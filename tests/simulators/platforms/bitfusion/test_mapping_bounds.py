@@ -64,6 +64,7 @@ def products(draw: Any) -> Product:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(arch=hardware(), product=products())
 def test_the_compiled_ranking_is_the_written_one(arch: Arch, product: Product) -> None:
@@ -78,6 +79,7 @@ def test_the_compiled_ranking_is_the_written_one(arch: Arch, product: Product) -
     assert tiling.promising(of, product, 10) == list(dict.fromkeys([*written[:10], *others[:10]]))
 
 
+@pytest.mark.slow
 @given(product=products(), vectors=st.integers(0, 200))
 def test_compiled_bits_of_inputs_are_the_written_ones(product: Product, vectors: int) -> None:
     for inputs in (product.positions, product.inputs):
@@ -92,6 +94,7 @@ def energy_of(layers: list, t: tiling.Tiling, cycles: float, arch: Arch) -> floa
     return moved + arch.spec.leakage_mw * cycles / arch.frequency_mhz * 1e3
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     arch=hardware(), sizes=st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(1, 60)),
@@ -160,6 +163,7 @@ CHANGES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_variants_that_share_have_the_figures_of_each_alone(workers: int) -> None:
     candidates = drawn_candidates()

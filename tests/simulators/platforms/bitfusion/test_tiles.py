@@ -8,7 +8,7 @@ from simulators.engine.machine import COMPUTE
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.bitfusion import tiles as tiles_module
-from simulators.platforms.bitfusion.machine import MACHINE
+from simulators.platforms.bitfusion.machine import MACHINE, PROCESSING
 from simulators.platforms.bitfusion.tiles import Loops, Style, TaskCost, Tiles
 
 STYLES = st.builds(Style, st.sampled_from([1, 2]), *[st.booleans()] * 5)
@@ -26,7 +26,7 @@ def cost(what: str, m: int, k: int, n: int) -> TaskCost:
 
 
 def works() -> tuple[LayerWork, LayerWork]:
-    return LayerWork(0, 1.0, COMPUTE), LayerWork(0, 1.0, COMPUTE)
+    return LayerWork(0, 1.0, COMPUTE), LayerWork(0, 1.0, PROCESSING)
 
 
 def content(segment: Segment) -> list[object]:
