@@ -35,14 +35,16 @@ class SegmentBuilder:
         """`earlier_roles`: what steps may wait for though only segments before this one have such steps. Raises
         LoweringError for layers with one kind of work."""
         self._machine = machine
+        self._kinds = len(machine.kinds)
         self._earlier_roles = frozenset(earlier_roles)
         self.works = tuple(works)
         own = [work.own_kind for work in works]
-        if any(not 0 <= index(kind) < len(machine.kinds) for kind in own):
-            raise LoweringError(f"own_kind: {own}: the machine has {len(machine.kinds)} kinds, from 0")
-        if any(not 0 < work.peak_per_cycle < inf for work in works):
-            raise LoweringError("peak_per_cycle: a layer's unit does some work in a cycle")
-        if len(set(own)) < len(own):
+        for work in works:
+            if not 0 <= index(work.own_kind) < self._kinds:
+                raise LoweringError(f"own_kind: {work.own_kind}: the machine has {self._kinds} kinds, from 0")
+            if not 0 < work.peak_per_cycle < inf:
+                raise LoweringError("peak_per_cycle: a layer's unit does some work in a cycle")
+        if len(own) > 1 and len(set(own)) < len(own):
             raise LoweringError("two layers of a segment have one kind of work: whose cycles are whose cannot be told")
         self._parts: list[Periods] = []
         self._order: list[int] = []
@@ -66,6 +68,10 @@ class SegmentBuilder:
     def segment(self) -> Segment:
         """The periods as a segment. Raises LoweringError for a defect of the lowering."""
         template, cycles, kind = self.template()
+        for work in self.works:
+            if float in map(type, (work.busy_cycles, *work.bits.values())):
+                for step in (step for part in self._parts for step in part.steps):
+                    self._check(step)
         return template.segment(self.works, cycles, kind)
 
     def template(self) -> tuple[Template, Ints, Ints]:
@@ -74,18 +80,14 @@ class SegmentBuilder:
         steps = [step for part in self._parts for step in part.steps]
         if not any(part.periods for part in self._parts) or not steps:
             raise LoweringError("a segment without a task")
-        _, queues, all_cycles, kinds, *_ = zip(*steps, strict=True)
-        values = np.array([all_cycles, kinds])
-        machine = self._machine
-        within = min(all_cycles) >= 1 and max(all_cycles) <= MAX_CYCLES
-        within = within and 0 <= min(kinds) <= max(kinds) < len(machine.kinds)
-        within = within and 0 <= min(queues) <= max(queues) < len(machine.queues)
-        if not within or values.dtype != np.int64:
+        cycles = [step.cycles for step in steps]
+        kinds = [step.kind for step in steps]
+        within = min(cycles) >= 1 and max(cycles) <= MAX_CYCLES and min(kinds) >= 0 and max(kinds) < self._kinds
+        if not within or {*map(type, cycles), *map(type, kinds)} != {int}:
             for step in steps:
                 self._check(step)
-        template = template_of(machine, self._parts, self._order, self._earlier_roles)
-        cycles, kind = values[:, template.source]
-        return template, cycles, kind
+        template = template_of(self._machine, self._parts, self._order, self._earlier_roles)
+        return template, np.array(cycles, np.int64)[template.source], np.array(kinds, np.int64)[template.source]
 
     def _add(self, parts: list[Periods]) -> list[int]:
         """Keep parts; their numbers."""

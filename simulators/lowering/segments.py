@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import index
 from typing import NamedTuple
 
 import numpy as np
@@ -77,9 +76,9 @@ class LayerWork:
 
 def count_step(works: Sequence[LayerWork], cycles: int, moved: Moved, works_on: int | None, times: int) -> None:
     """Add what a step does, so many times, to the layers of its segment. Raises TypeError, ValueError or IndexError for
-    traffic that is no whole number of bits of one of them."""
+    traffic that cannot be, or of a layer that there is not; a fraction of a bit is seen by `SegmentBuilder.segment`."""
     for layer, level, bits in moved:
-        if index(bits) < 0 or layer < 0:
+        if bits < 0 or layer < 0:
             raise ValueError(f"{bits} bits of {level} in layer {layer}")
         works[layer].move(level, bits * times)
     if works_on is not None:

@@ -130,6 +130,9 @@ class _TemplateMaker:
         if needs is None:
             needs = self._periods[part.names] = _Dependencies(_Period(part.repetitions))
             for step in needs.period.steps:
+                if not 0 <= step.queue < len(self._machine.queues):
+                    count = len(self._machine.queues)
+                    raise LoweringError(f"step {step.roles}: queue {step.queue}: there are {count}, from 0")
                 if step.queue == self._machine.prefetch_queue:
                     self._prefetch_roles.update(step.roles)
         periods, closed = part.periods, part.last is not None

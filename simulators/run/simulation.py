@@ -29,8 +29,10 @@ class Simulator:
     def __init__(self, arch: Arch, alone: bool = False):
         self.arch = arch
         self.platform = platform_named(arch.platform)
-        key = self.platform.tasks_key(arch.spec)
-        self.cache = SegmentCache(arch.platform) if alone else shared_cache(arch.platform, key)
+        if alone:
+            self.cache = SegmentCache(arch.platform)
+        else:
+            self.cache = shared_cache(arch.platform, self.platform.tasks_key(arch.spec))
         self._numbers: dict[tuple[object, ...], int] = {}
         self._energies_pj: dict[int, tuple[dict[str, float], ...]] = {}
 
