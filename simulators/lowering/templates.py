@@ -84,8 +84,8 @@ class Template:
 
 
 TEMPLATES = 2048
-"""How many are kept, of some ten KiB each; a network's layers have some hundred. Without them a layer that is new on an
-architecture takes twice as long (`benchmarks/caches.py`)."""
+"""How many are kept, of some ten KiB each; a network's layers have some hundred. Without them a candidate that is new
+to SiLago takes six times as long (`benchmarks/caches.py`, as the other ratios)."""
 _templates: OrderedDict[tuple[object, ...], Template] = OrderedDict()
 _lock = Lock()
 
