@@ -81,7 +81,7 @@ def timed(hardware: list[dict], model: Known) -> tuple[float, int, int]:
 
 
 def processor_seconds() -> float:
-    """Of this process and those that it waited for."""
+    """Processor seconds of this process and those that it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 

@@ -27,8 +27,15 @@ SHARED = ("__init__", "__main__", "registry")
 """Module names that mean the same in each folder."""
 
 
+SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "docs" / "examples").glob("*.py")])
+
+
 def trees() -> Iterator[tuple[str, ast.Module]]:
-    for path in FILES:
+    yield from parsed(FILES)
+
+
+def parsed(files: list[Path]) -> Iterator[tuple[str, ast.Module]]:
+    for path in files:
         yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
 
 
@@ -44,7 +51,7 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def test_docstrings_stand_by_themselves() -> None:
     bare = [
         f"{file}:{line}: {text.split(chr(10))[0]}"
-        for file, tree in trees()
+        for file, tree in parsed([*FILES, *SCRIPTS])
         for line, text in docstrings(tree)
         if BARE.match(text)
     ]

@@ -13,7 +13,8 @@ from search.methods import Genes, MethodSettings, Space, Trial, register_method
 
 
 class CoordinateDescent:
-    """What it asks for follows from the seed and from what it was told: so a search that was killed can go on."""
+    """The gene vectors that it asks for follow from the seed and from what it was told: so a search that was killed can
+    go on."""
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
         """Forget whatever was before, and prepare to search a space."""
@@ -42,7 +43,7 @@ class CoordinateDescent:
         self._trials |= {trial.name: trial for trial in trials}
 
     def _best(self) -> Trial:
-        """Of the feasible trials, or else of all, the one of the least weighted sum of objectives as shares of their
+        """The one, of the feasible trials or else of all, with the least weighted sum of objectives as shares of their
         ranges."""
         trials = [trial for trial in self._trials.values() if trial.feasible] or list(self._trials.values())
         objectives = np.array([trial.objectives for trial in trials])

@@ -53,7 +53,7 @@ def columns_of(names: Iterable[str], of_variants: bool) -> tuple[Objective, ...]
     """The objectives that files and reports have columns of: mohaq's own, as far as they apply to several variants of
     hardware or to one, and of others those that are named."""
     own = [objective for objective in objectives_named(BUILT_IN) if objective.applies(of_variants)]
-    return (*own, *(objective for objective in objectives_named(names) if objective.name not in BUILT_IN))
+    return (*own, *other_than_built_in(names))
 
 
 def other_than_built_in(names: Iterable[str]) -> tuple[Objective, ...]:

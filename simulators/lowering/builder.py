@@ -118,11 +118,9 @@ class SegmentBuilder:
 
     def _problem(self, step: Step) -> str:
         """What is wrong with a step, or nothing."""
-        queues, kinds, layers = len(self._machine.queues), len(self._machine.kinds), len(self.works)
+        kinds, layers = self._kinds, len(self.works)
         if index(step.cycles) < 1:
             return f"{step.cycles} cycles: a task takes at least one"
-        if not 0 <= index(step.queue) < queues:
-            return f"queue {step.queue}: there are {queues}, from 0"
         if not 0 <= index(step.kind) < kinds:
             return f"kind {step.kind}: there are {kinds}, from 0"
         for layer, level, bits in step.moved:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, islice, pairwise
+from operator import index
 from threading import Lock
 
 import numpy as np
@@ -130,7 +131,7 @@ class _TemplateMaker:
         if needs is None:
             needs = self._periods[part.names] = _Dependencies(_Period(part.repetitions))
             for step in needs.period.steps:
-                if not 0 <= step.queue < len(self._machine.queues):
+                if not 0 <= index(step.queue) < len(self._machine.queues):
                     count = len(self._machine.queues)
                     raise LoweringError(f"step {step.roles}: queue {step.queue}: there are {count}, from 0")
                 if step.queue == self._machine.prefetch_queue:

@@ -38,11 +38,12 @@ def simulate_batch(traces: Sequence[Trace] | Trace, arch: Arch, bits: ArrayLike 
         return simulate_networks(simulation, _at_bits(simulation, traces, np.asarray(bits)))
     if isinstance(traces, Trace):
         traces = [traces]
-    numbers = [_named(i, simulation.segments, trace.layers) for i, trace in enumerate(traces)]
+    lengths = [simulation.lengths(trace.layers) for trace in traces]
+    numbers = [_named(i, simulation.grouped, trace.layers, lengths[i]) for i, trace in enumerate(traces)]
     cycles, energy = np.zeros(len(numbers), np.int64), np.zeros(len(numbers))
     alike: dict[tuple[int, ...], list[int]] = {}
-    for i, trace in enumerate(traces):
-        alike.setdefault(tuple(simulation.lengths(trace.layers)), []).append(i)
+    for i, of_trace in enumerate(lengths):
+        alike.setdefault(tuple(of_trace), []).append(i)
     for rows in alike.values():
         batch = simulate_networks(simulation, np.array([numbers[i] for i in rows]))
         cycles[rows], energy[rows] = batch.cycles, batch.energy_uj

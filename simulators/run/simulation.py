@@ -38,9 +38,13 @@ class Simulator:
 
     def segments(self, layers: Sequence[Layer]) -> list[int]:
         """Numbers of the segments of some layers in order. Raises InputError for what the architecture cannot do."""
+        return self.grouped(layers, self.lengths(layers))
+
+    def grouped(self, layers: Sequence[Layer], lengths: Sequence[int]) -> list[int]:
+        """`segments` of so many layers each, as `lengths` gives them."""
         places = self.places([(layer.name, layer.parameter_bits) for layer in layers])
         numbers, i = [], 0
-        for length in self.lengths(layers):
+        for length in lengths:
             numbers.append(self.segment(layers[i : i + length], 0 if places is None else places[i]))
             i += length
         return numbers

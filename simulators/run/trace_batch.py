@@ -86,29 +86,17 @@ class TraceBatch:
             reason = np.where(reason >= 0, reason, failed[where])
         runs = np.flatnonzero(reason < 0)
         cycles, energy_uj = np.zeros(len(self), np.int64), np.zeros(len(self))
-        for rows in self._that_run(simulation, numbers, runs, reason, why):
-            batch = simulate_networks(simulation, numbers[rows])
-            cycles[rows], energy_uj[rows] = batch.cycles, batch.energy_uj
-        return Figures(cycles, energy_uj, reason, tuple(reasons))
-
-    def _that_run(
-        self, simulation: Simulator, numbers: Ints, rows: Ints, reason: Ints, why: Callable[[InputError], int]
-    ) -> list[Ints]:
-        """`rows` all together; or, where one of them takes longer than can be counted, those that do not, each alone,
-        and the reasons of the others entered."""
         try:
-            simulate_networks(simulation, numbers[rows])
-            return [rows]
-        except InputError:
-            pass
-        alone = []
-        for row in rows:
-            try:
-                simulate_networks(simulation, numbers[row : row + 1])
-                alone.append(np.array([row]))
-            except InputError as error:
-                reason[row] = why(error)
-        return alone
+            batch = simulate_networks(simulation, numbers[runs])
+            cycles[runs], energy_uj[runs] = batch.cycles, batch.energy_uj
+        except InputError:  # one of them takes longer than can be counted: each alone says which
+            for row in runs.tolist():
+                try:
+                    alone = simulate_networks(simulation, numbers[row : row + 1])
+                    cycles[row], energy_uj[row] = alone.cycles[0], alone.energy_uj[0]
+                except InputError as error:
+                    reason[row] = why(error)
+        return Figures(cycles, energy_uj, reason, tuple(reasons))
 
     def _of_platform(self, name: str) -> _Grouped:
         platform = platform_named(name)

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from placing_platform import placing
 
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate, simulate_batch
+from simulators.run import trace_batch
+from simulators.run.network_walk import simulate_networks
 from simulators.run.trace_batch import TraceBatch
 
 
@@ -131,3 +133,22 @@ def test_networks_that_group_otherwise_are_batched_apart() -> None:
     for both in (traces, traces[::-1]):
         with pytest.raises(InputError, match="2 traces of several networks"):
             TraceBatch(both).on(arch)
+
+
+def test_a_candidate_that_takes_too_long_is_left_out_and_the_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    arch = load_arch("bitfusion")
+    traces = [load_trace("mohaq-sru-8bit").at_bits(*bits) for bits in ((8, 8), (4, 4), (2, 2))]
+    together = TraceBatch(traces).on(arch)
+
+    def counting(simulation: object, numbers: np.ndarray) -> object:
+        batch = simulate_networks(simulation, numbers)
+        if together.cycles[1] in batch.cycles:
+            raise InputError("more than 2^60 cycles")
+        return batch
+
+    monkeypatch.setattr(trace_batch, "simulate_networks", counting)
+    figures = TraceBatch(traces).on(arch)
+    assert figures.cycles.tolist() == [together.cycles[0], 0, together.cycles[2]]
+    assert figures.energy_uj.tolist() == [together.energy_uj[0], 0.0, together.energy_uj[2]]
+    assert figures.reason.tolist() == [-1, 0, -1]
+    assert figures.reasons == ("more than 2^60 cycles",)
