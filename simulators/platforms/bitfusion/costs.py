@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from math import ceil
 
@@ -46,7 +47,7 @@ class TiledProduct:
     tiling: Tiling
     output_bits: int
     fused: VectorLayer | None
-    active: float = 1.0
+    active: Fraction = Fraction(1)
     """Share of the inputs that a vector multiplies, where it does not wait for another. Weights are loaded whole, for
     every vector leaves out others."""
     computed_weights: bool = False
@@ -97,27 +98,27 @@ class TiledProduct:
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "weight_buffer_write", bits)))
             case "inputs" | "all inputs":
                 n, k = (p.vectors, p.inputs) if what == "all inputs" else (n, k)
-                bits, cycles = self._dram(self.active * p.input_bits(n, k))
+                bits, cycles = self._dram(self._active_of(p.input_bits(n, k)))
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "input_buffer_write", bits)))
             case "multiply" | "accumulate":
                 return self._on_array(m, k, n, what == "accumulate")
             case "drain":
                 return TaskCost(self.hardware.pipeline_cycles)
         sums = n * m * self.spec.buffers.partial_sum_bits
-        share = n * m / p.outputs
         match what:
             case "preload":
                 bits, cycles = self._dram(sums)
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "output_buffer_write", bits)))
             case "extra":
                 assert fused is not None
-                bits, cycles = self._dram((fused.inputs_per_step - p.outputs) * share * fused.activation_bits)
+                rest = fused.inputs_per_step - p.outputs
+                bits, cycles = self._dram(self._share(rest * fused.activation_bits, m, n))
                 return TaskCost(cycles, self._buffered("dram_read", bits))
             case "process":
-                busy = max(1, ceil(self._op_cycles * share / self.spec.post_processing.lanes))
+                busy = max(1, -(-self._share(self._op_cycles, m, n) // self.spec.post_processing.lanes))
                 return TaskCost(busy, ((0, "output_buffer_read", sums),), works_on=1)
             case "store" if fused is not None:
-                bits, cycles = self._dram(fused.outputs_per_step * share * fused.output_bits)
+                bits, cycles = self._dram(self._share(fused.outputs_per_step * fused.output_bits, m, n))
                 return TaskCost(cycles, self._buffered("dram_write", bits))
             case "store":
                 true_bits = self.spec.corrections.true_output_bits
@@ -129,7 +130,7 @@ class TiledProduct:
     def _on_array(self, m: int, k: int, n: int, accumulates: bool) -> TaskCost:
         spec, p = self.spec, self.product
         shape = (m, k, n) if spec.corrections.true_edge_tiles else (self.tiling.m, self.tiling.k, self.tiling.n)
-        k, multiplied = ceil(k * self.active), ceil(shape[1] * self.active)
+        k, multiplied = self._active_of(k), self._active_of(shape[1])
         cycles = tile_cycles(self.hardware, p, shape[0], multiplied, shape[2])
         sums = n * m * spec.buffers.partial_sum_bits
         readers = ceil(m / spec.array.columns) if spec.corrections.share_inputs_in_row else m
@@ -147,10 +148,18 @@ class TiledProduct:
         """What the elementwise layer exchanges with DRAM goes through the output buffer."""
         return ((1, direction, bits), (1, "output_buffer_write", bits), (1, "output_buffer_read", bits))
 
-    def _dram(self, bits: float) -> tuple[int, int]:
-        """Whole bits, and cycles on the channel."""
-        whole = ceil(bits)
-        return whole, transfer_cycles(whole, self.spec)
+    def _share(self, total: int, m: int, n: int) -> int:
+        """What m outputs of n vectors have of a total over the outputs of one vector, rounded up; in whole numbers, for
+        floats would add a bit here and there."""
+        return -(-total * m * n // self.product.outputs)
+
+    def _active_of(self, total: int) -> int:
+        """The active share of a total, rounded up."""
+        return total if self.active == 1 else ceil(self.active * total)
+
+    def _dram(self, bits: int) -> tuple[int, int]:
+        """Bits, and their cycles on the channel."""
+        return bits, transfer_cycles(bits, self.spec)
 
     @cached_property
     def _style(self) -> Style:

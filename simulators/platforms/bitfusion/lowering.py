@@ -8,6 +8,7 @@ one whose weights are results of earlier layers. Pooling is elementwise work.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from math import ceil
 
@@ -61,7 +62,7 @@ def tiled(
     assert gemm is not None
     sparse = layer if spec.skips_inactive_inputs and isinstance(layer, Matmul) else None
     if not layer.waits_for_itself:
-        active = sparse.mean_active if sparse else 1.0
+        active = _mean_active(sparse) if sparse else Fraction(1)
         computed = isinstance(layer, ActivationMatmul)
         whole = TiledProduct(spec, hardware, product, tiling, layer.output_bits, fused, active, computed)
         return whole.segment(tuple(works), gemm.products)
@@ -72,6 +73,13 @@ def tiled(
     stepwise = TiledProduct(spec, hardware, step, tiling, layer.output_bits, fused)
     stepwise.emit_recurrent(builder, transmitted, stays(step, spec))
     return builder.segment()
+
+
+def _mean_active(layer: Matmul) -> Fraction:
+    """Share of the inputs that vectors have in the mean; a share that a file gives is meant to six digits."""
+    if not isinstance(layer.active, tuple):
+        return Fraction(layer.active).limit_denominator(10**6)
+    return Fraction(sum(count * inputs for count, inputs in layer.transmitted()), layer.steps * layer.in_features)
 
 
 def as_product(layer: Layer) -> Product:

@@ -298,12 +298,14 @@ def _bound(limits: Limits, shape: Shape, results: Results, tiling: Ints, bound: 
             tiles = (shape.outputs // m, 1)[i] * (shape.vectors // n, 1)[j]
             if tiles * size_m * size_n == 0:
                 continue
-            share = size_m * size_n / shape.outputs
-            stored = size_m * size_n * results.bits
+            results_of_tile = size_m * size_n
+            stored = results_of_tile * results.bits
             if results.op_cycles:
-                stored = int(np.ceil(results.values * share * results.bits))
-            extra = int(np.ceil(results.extra * share * results.extra_bits))
-            processing = max(1, int(np.ceil(results.op_cycles * share / results.lanes))) if results.op_cycles else 0
+                stored = _share(results.values * results.bits, results_of_tile, shape.outputs)
+            extra = _share(results.extra * results.extra_bits, results_of_tile, shape.outputs)
+            processing = 0
+            if results.op_cycles:
+                processing = max(1, -(-_share(results.op_cycles, results_of_tile, shape.outputs) // results.lanes))
             store_cycles = _channel(stored, bandwidth)
             dram += tiles * (store_cycles + (_channel(extra, bandwidth) if results.extra else 0))
             multiplied = shape.passes * -(-size_m // limits.columns) * size_n * along
@@ -328,6 +330,12 @@ def _bound(limits: Limits, shape: Shape, results: Results, tiling: Ints, bound: 
     bound[4], bound[5] = extra_loaded, stored_bits
     bound[6] = shape.outputs // m * -(-m // limits.columns) + -(-(shape.outputs % m) // limits.columns)
     bound[7] = parts_k
+
+
+@compiled
+def _share(total: int, part: int, whole: int) -> int:
+    """total · part / whole, rounded up, where total · part may exceed what int64 holds."""
+    return total * (part // whole) - (-total * (part % whole) // whole)
 
 
 @compiled

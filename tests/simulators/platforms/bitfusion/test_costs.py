@@ -1,0 +1,26 @@
+"""What tiles move adds up to what the layer has, to the bit."""
+
+from simulators import Elementwise, Matmul, Trace, load_arch, simulate
+
+
+def test_shares_of_tiles_are_whole_bits() -> None:
+    # Tiles of 7, 7, 7 and 4 of 25 outputs; in floats 25 · (7 / 25) · 8 is a little more than 56.
+    product = Matmul(
+        name="x", out_features=25, in_features=4, steps=1, weight_bits=8, activation_bits=8, output_bits=16
+    )
+    behind = Elementwise(name="y", ops={"add": 25}, inputs=50, outputs=25, steps=1, activation_bits=8, output_bits=8)
+    arch = load_arch("bitfusion", ["mapping={outer: outputs, out_tile: 7, in_tile: 4, vector_tile: 1}"])
+    _, moved = simulate(Trace(name="shares", steps=1, layers=(product, behind)), arch).layers
+    assert moved.bits["dram_write"] == 25 * 8
+    assert moved.bits["dram_read"] == 25 * 8
+
+
+def test_the_mean_share_of_active_inputs_is_exact() -> None:
+    # 7 and 14 of 25 inputs: 10.5 in the mean, of 8 bits each, for two vectors.
+    product = Matmul(
+        name="x", out_features=4, in_features=25, steps=2, weight_bits=8, activation_bits=8, output_bits=16,
+        active=(0.28, 0.56),
+    )  # fmt: skip
+    arch = load_arch("bitfusion", ["skips_inactive_inputs=true"])
+    (moved,) = simulate(Trace(name="shares", steps=2, layers=(product,)), arch).layers
+    assert moved.bits["input_buffer_write"] == 21 * 8
