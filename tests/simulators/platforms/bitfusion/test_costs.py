@@ -16,11 +16,12 @@ def test_shares_of_tiles_are_whole_bits() -> None:
 
 
 def test_the_mean_share_of_active_inputs_is_exact() -> None:
-    # 7 and 14 of 25 inputs: 10.5 in the mean, of 8 bits each, for two vectors.
+    # 7 of 12 inputs, in tiles of 9 and 3 inputs of three vectors: 126 and 42 bits; in floats 216 · (7 / 12) is more.
     product = Matmul(
-        name="x", out_features=4, in_features=25, steps=2, weight_bits=8, activation_bits=8, output_bits=16,
-        active=(0.28, 0.56),
+        name="x", out_features=4, in_features=12, steps=3, weight_bits=8, activation_bits=8, output_bits=16,
+        active=(0.58, 0.58, 0.58),
     )  # fmt: skip
-    arch = load_arch("bitfusion", ["skips_inactive_inputs=true"])
-    (moved,) = simulate(Trace(name="shares", steps=2, layers=(product,)), arch).layers
-    assert moved.bits["input_buffer_write"] == 21 * 8
+    mapping = "mapping={outer: outputs, out_tile: 4, in_tile: 9, vector_tile: 3}"
+    arch = load_arch("bitfusion", ["skips_inactive_inputs=true", mapping])
+    (moved,) = simulate(Trace(name="shares", steps=3, layers=(product,)), arch).layers
+    assert moved.bits["input_buffer_write"] == 3 * 7 * 8
