@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from no_preemption import longest_tasks
 from paths import ROOT
+from rising_resources import longest_tasks
 
 from simulators import Conv2d, Elementwise, InputError, Matmul, Report, Trace, load_arch, load_trace, simulate
 from simulators.views.roofline import roofline
