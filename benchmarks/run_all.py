@@ -35,6 +35,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "published_search": (),
     "caches": (),
     "sweep": (),
+    "mapping_quality": (),
+    "monotonicity": (),
     "candidate_error": ("sru", "lstm", "gru", "ligru"),
     "recurrence": (),
     "search_overhead": (),
