@@ -206,7 +206,10 @@ class TiledProduct:
                 if q == 0:
                     needs.append(("outputs free", self._style.depth))
                 steps += tiles.multiply(roles, tuple(needs), (m, k, 1), q == 0)
-            steps += tiles.finish(m, 1, ("result",) if i == parts_m - 1 else (), i == 0)
+            # Weights that stay are given back as two parts, so that the next product's first wait for the last step.
+            ending = i == parts_m - 1
+            freed = ("weights free",) if stays and ending else ()
+            steps += tiles.finish(m, 1, ("result",) if ending else (), i == 0, freed)
         return steps
 
     def _resident_load(self, bits: int) -> Step:

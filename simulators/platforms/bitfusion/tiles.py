@@ -122,19 +122,19 @@ class Tiles:
         steps.append(self.step("multiply" if first else "accumulate", sizes, roles, MULTIPLY, COMPUTE, needs))
         return steps
 
-    def finish(self, m: int, n: int, ending: tuple[str, ...], first: bool) -> list[Step]:
+    def finish(self, m: int, n: int, ending: tuple[str, ...], first: bool, drained: tuple[str, ...] = ()) -> list[Step]:
         """A tile's results leave the array: through the pipeline, the elementwise work behind it if any, and to
         DRAM. `ending`: the roles of the step that the next one of a recurrent product waits for; `first`: of a tile of
-        the outer loop, or of a time step."""
+        the outer loop, or of a time step; `drained`: more roles of the drain."""
         waiting = RECURRENCE if ending else DRAINING
         sizes = (m, 0, n)
         behind: Label = ("multiply", 1)
         if not self.style.fused:
             return [
-                self.step("drain", sizes, ("drain", *ending), DRAIN, waiting, (behind,)),
+                self.step("drain", sizes, ("drain", *ending, *drained), DRAIN, waiting, (behind,)),
                 self.step("store", sizes, ("store", "outputs free"), STORE, OUTPUTS, (("drain", 1),)),
             ]
-        steps = [self.step("drain", sizes, ("drain",), DRAIN, waiting, (behind,))]
+        steps = [self.step("drain", sizes, ("drain", *drained), DRAIN, waiting, (behind,))]
         needs: tuple[Label, ...] = (("drain", 1), *((("vectors", 1),) if self.style.vectors else ()))
         if self.style.extra:
             free: tuple[Label, ...] = (("outputs free", self.style.depth), *((EVERYTHING_BEFORE,) if first else ()))

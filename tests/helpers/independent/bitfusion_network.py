@@ -167,9 +167,10 @@ class _Product:
                     if not loaded:
                         self.network.weights.used(part)
                 assert part is not None
-                last = self._finish(part, outputs, 1)
-            if loaded:
+                drained, last = self._finish(part, outputs, 1)
+            if loaded:  # both parts
                 self.network.weights.used(part)
+                self.network.weights.used(drained)
             result = [last]
 
     def _cuts(self) -> Iterator[Cut]:
@@ -206,9 +207,9 @@ class _Product:
         )
         return self.simulation.add("multiply", array_cycles(self.layer, self.spec, outputs, inputs, vectors), needs)
 
-    def _finish(self, multiplied: Task, outputs: int, vectors: int) -> Task:
-        """Results leave the array and go to DRAM, through the elementwise work if any; the task after which the next
-        time step may begin."""
+    def _finish(self, multiplied: Task, outputs: int, vectors: int) -> tuple[Task, Task]:
+        """Results leave the array and go to DRAM, through the elementwise work if any; the drain, and the task after
+        which the next time step may begin."""
         drained = self.simulation.add("drain", pipeline(self.spec), [multiplied])
         sums = outputs * vectors * self.spec.buffers.partial_sum_bits
         self.moved["output_buffer_read"] += sums
@@ -218,7 +219,7 @@ class _Product:
         else:
             bits, last = self._process(self.behind, drained, Fraction(outputs * vectors, self.gemm.m))
         self.network.outputs.used(self.simulation.add("results", transfer(bits, self.spec), [last]))
-        return last
+        return drained, last
 
     def _process(self, behind: VectorLayer, drained: Task, share: Fraction) -> tuple[int, Task]:
         """The elementwise work on a share of a step's results: bits to store, and the work."""

@@ -1,6 +1,10 @@
-"""What tiles move adds up to what the layer has, to the bit."""
+"""What tiles move adds up to what the layer has, to the bit; a buffer holds what it is said to hold."""
 
 from simulators import Elementwise, Matmul, Trace, load_arch, simulate
+from simulators.engine.fast import run_tasks
+from simulators.engine.program import unroll
+from simulators.platforms.bitfusion.machine import LOAD_WEIGHTS, MULTIPLY
+from simulators.run.simulation import lower
 
 
 def test_shares_of_tiles_are_whole_bits() -> None:
@@ -25,3 +29,16 @@ def test_the_mean_share_of_active_inputs_is_exact() -> None:
     arch = load_arch("bitfusion", ["skips_inactive_inputs=true", mapping])
     (moved,) = simulate(Trace(name="shares", steps=3, layers=(product,)), arch).layers
     assert moved.bits["input_buffer_write"] == 3 * 7 * 8
+
+
+def test_weights_that_stay_are_not_overwritten_before_the_last_step() -> None:
+    # 256 x 256 weights of 8 bits fill the whole buffer of 64 KiB.
+    bits = {"weight_bits": 8, "activation_bits": 8, "output_bits": 8}
+    stays = Matmul(name="u", out_features=256, in_features=256, steps=4, recurrent=True, **bits)
+    behind = Matmul(name="v", out_features=256, in_features=256, steps=4, **bits)
+    lowered = lower(Trace(name="two", steps=4, layers=(stays, behind)), load_arch("bitfusion"))
+    tasks = unroll(lowered.program)
+    start, end = run_tasks(lowered.machine, lowered.program)
+    multiplied = max(end[i] for i, task in enumerate(tasks) if task.segment == 0 and task.queue == MULTIPLY)
+    overwritten = min(start[i] for i, task in enumerate(tasks) if task.segment == 1 and task.queue == LOAD_WEIGHTS)
+    assert overwritten >= multiplied
