@@ -32,6 +32,8 @@ class Platform(ABC):
     """Servers, queues and kinds of tasks."""
     operations: ClassVar[tuple[type[Layer], ...]]
     """The operations of a trace that it takes; others are refused by name."""
+    stores_pruned_weights: ClassVar[bool] = False
+    """Whether its lowering counts pruned weights (an N:M sparsity) as they are stored; they are refused where not."""
     runs_unlisted_precisions: ClassVar[bool] = False
     """Whether products may have widths that the spec's `precisions` does not list; they are refused where not."""
 

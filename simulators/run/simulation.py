@@ -128,6 +128,8 @@ def check_layers(layers: Sequence[Layer], platform: Platform, spec: PlatformSpec
         if not isinstance(layer, platform.operations):
             takes = ", ".join(str(kind.model_fields["op"].default) for kind in platform.operations)
             raise InputError(f"layer {layer.name}: {layer.op}: {spec.name} runs {takes}")
+        if layer.index_bits and not platform.stores_pruned_weights:
+            raise InputError(f"layer {layer.name}: weight_sparsity: {spec.name} has no way to store pruned weights")
         pair = layer.operand_bits
         if layer.is_product and pair not in spec.precisions and not platform.runs_unlisted_precisions:
             raise InputError(

@@ -41,6 +41,7 @@ class BitFusion(Platform):
     machine = MACHINE
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
     runs_unlisted_precisions = True
+    stores_pruned_weights = True
 
     def group(self, layers: Sequence[Layer]) -> list[int]:
         """An elementwise layer runs behind the product before it if it takes that one's results, step by step; what

@@ -127,6 +127,8 @@ class BitFusionSpec(PlatformSpec):
     corrections: Corrections = Corrections()
     skips_inactive_inputs: bool = False
     """True: inputs that a delta network did not transmit cost neither cycles nor weight reads."""
+    skips_pruned_weights: bool = False
+    """True: the array multiplies only the weights that an N:M sparsity keeps. Only these are stored in any case."""
     mapping: FixedMapping | None = None
 
     def buffer_energy(self, name: str) -> ReadWrite:

@@ -18,6 +18,7 @@ class Silago(Platform):
     spec = SilagoSpec
     machine = lowering.MACHINE
     operations = (Matmul, Conv2d, Elementwise, Pool2d)
+    stores_pruned_weights = True
 
     def places(self, parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> Sequence[int]:
         """1 for each layer whose parameters stay in DiMArch, 0 for the others."""
@@ -45,7 +46,7 @@ class Silago(Platform):
         """All that tasks depend on but energies and the clock."""
         parts = (spec.fabric, spec.cell, spec.dimarch)
         return (
-            *(part.model_dump_json() for part in parts), spec.skips_inactive_inputs,
+            *(part.model_dump_json() for part in parts), spec.skips_inactive_inputs, spec.skips_pruned_weights,
             spec.dram and spec.dram.bits_per_cycle, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
         )  # fmt: skip
 
