@@ -9,7 +9,7 @@ from rich.table import Table
 
 from mohaq.app import arch_app, command, err, note, out
 from mohaq.options import AllBits, Arch, Csv, Json, Set, Steps, Workload
-from mohaq.targets import check, write
+from mohaq.targets import check_all, write
 from simulators.inputs.errors import InputError
 
 
@@ -46,8 +46,7 @@ def simulate(
     from simulators.views.report_tables import mappings_of, print_mappings, print_report
     from simulators.workloads.workload import load_workload
 
-    for target in (plot_file, timeline_file, json_file, csv_file):
-        check(target, trace)
+    check_all({"--plot": plot_file, "--timeline": timeline_file, "--json": json_file, "--csv": csv_file}, trace)
     workload, spec = load_workload(trace, bits, steps), load_arch(arch, overrides or [])
     left_out: tuple[str, ...] = ()
     if model == "published":
@@ -104,18 +103,17 @@ def compare(
 ) -> None:
     """Put architectures side by side on one trace, with ratios to the first."""
     from simulators import load_arch
-    from simulators.hardware.arch import Change
+    from simulators.hardware.arch import Change, split_changes
     from simulators.views import comparison
     from simulators.views.precision_notes import unlisted_precisions
     from simulators.views.report_tables import print_comparison, print_layers
     from simulators.workloads.workload import load_workload
 
-    for target in (json_file, csv_file):
-        check(target, trace)
+    check_all({"--json": json_file, "--csv": csv_file}, trace)
     workload = load_workload(trace, bits, steps)
     variants = []
     for text in archs:
-        name, *words = text.split(",")
+        name, *words = split_changes(text)
         changes = [Change.parse(word, (f"--arch {name},{word}", 0, 0)) for word in words]
         variants.append((text, load_arch(name, [*(overrides or []), *changes])))
     compared = comparison.compare(workload, variants)
