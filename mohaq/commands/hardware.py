@@ -26,7 +26,8 @@ def simulate(
     ] = "simulated",
     engine: Annotated[str, typer.Option(help="`numba` (fast) or `simpy` (the reference); equal cycles.")] = "numba",
     mapping: Annotated[
-        bool, typer.Option("--mapping", help="Print tile sizes and loop order of each product.")
+        bool,
+        typer.Option("--mapping", help="Print how each product is mapped: tiles and loop order, or waves and rows."),
     ] = False,
     timeline_file: Annotated[
         str | None,
@@ -42,8 +43,9 @@ def simulate(
     from simulators import load_arch
     from simulators import simulate as run_simulation
     from simulators.run.published import published_report
+    from simulators.run.simulation import simulator
     from simulators.views.precision_notes import unlisted_precisions
-    from simulators.views.report_tables import mappings_of, print_mappings, print_report
+    from simulators.views.report_tables import print_mappings, print_report
     from simulators.workloads.workload import load_workload
 
     check_all({"--plot": plot_file, "--timeline": timeline_file, "--json": json_file, "--csv": csv_file}, trace)
@@ -58,7 +60,7 @@ def simulate(
         report = run_simulation(workload, spec, engine=engine)
     else:
         raise InputError(f"--model {model}: it must be simulated or published")
-    tilings = mappings_of(workload, spec) if mapping else []
+    mappings = [] if model == "published" else simulator(spec).mappings(workload.layers)
     note(unlisted_precisions(workload, [spec], model == "published"))
     if plot_file is not None:
         from simulators.views.report_plot import plot
@@ -70,13 +72,17 @@ def simulate(
         write(timeline_file, json.dumps(timeline(workload, spec)) + "\n", trace)
     if json_file is not None:
         data = report.to_dict() | ({"left_out": left_out} if model == "published" else {})
+        rows = dict(mappings)
+        for layer in data["layers"]:
+            if layer["name"] in rows:
+                layer["mapping"] = rows[layer["name"]]
         write(json_file, json.dumps(data, indent=1) + "\n", trace)
     if csv_file is not None:
         write(csv_file, report.to_csv(), trace)
     if "-" not in (json_file, csv_file, timeline_file):
         print_report(report, out)
         if mapping:
-            print_mappings(tilings, out)
+            print_mappings(mappings, out)
         if left_out:
             names = ", ".join(left_out)
             out.print(f"Left out, for the published model knows no elementwise work: {names}", highlight=False)

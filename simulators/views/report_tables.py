@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from simulators.hardware.arch import Arch, split_changes
-from simulators.inputs.errors import InputError
-from simulators.lowering.platform import HasMappings, platform_named
+from simulators.hardware.arch import split_changes
+from simulators.lowering.platform import MappingRow
 from simulators.run.report import LayerReport, Report
 from simulators.views.comparison import Comparison
 from simulators.views.roofline import roofline
 from simulators.views.short_names import short_names
-from simulators.workloads.trace import Trace
 
 NAME_WIDTH = 20
 """Columns of a terminal that a layer's name has at least, if it needs them."""
@@ -155,16 +153,10 @@ def _folded(variant: str) -> str:
     return ",\n".join(split_changes(variant))
 
 
-def mappings_of(trace: Trace, arch: Arch) -> list[tuple[str, Mapping[str, str | int]]]:
-    """The mapping of every product by its layer's name. Raises InputError for a platform whose mapping is fixed."""
-    platform = platform_named(arch.platform)
-    if not isinstance(platform, HasMappings):
-        raise InputError(f"{arch.name}: --mapping: platform {arch.platform} has one mapping, which its file describes")
-    return platform.mappings(trace.layers, arch.spec)
-
-
-def print_mappings(mappings: Sequence[tuple[str, Mapping[str, str | int]]], out: Console) -> None:
-    """Tile sizes and loop order of every product, as `mapping:` in a spec can fix them."""
-    columns = list(dict.fromkeys(column for _, mapping in mappings for column in mapping))
+def print_mappings(mappings: Sequence[tuple[str, MappingRow]], out: Console) -> None:
+    """What a platform says of the mapping of every product, but for its loops."""
+    columns = [*dict.fromkeys(column for _, row in mappings for column in row if column != "loops")]
+    if not mappings:
+        return
     rows = [[name, *(str(mapping.get(column, "")) for column in columns)] for name, mapping in mappings]
-    _print_by_layer("mapping: elements of a tile", ["layer", *columns], rows, out)
+    _print_by_layer("mapping", ["layer", *columns], rows, out)

@@ -207,7 +207,17 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
             ("simulate", "lenet-5", "--arch", "silago", "--bits", "8", "--model", "published"),
             "there is one of bitfusion",
         ),
-        (("simulate", "lenet-5", "--arch", "silago", "--bits", "8", "--mapping", "--json", "r.json"), "one mapping"),
+        (
+            (
+                "simulate",
+                "lenet-5",
+                "--arch",
+                "bitfusion",
+                "--set",
+                "mapping=[{layers: Q*, outer: outputs, out_tile: 8, in_tile: 9, vector_tile: 1}]",
+            ),
+            "bitfusion: mapping[0].layers: 'Q*': the trace has no such layer",
+        ),
         (("simulate", "lenet-5", "--arch", "bitfusion", "--steps", "0"), "steps: 0"),
         (("simulate", "net.csv", "--arch", "bitfusion"), "give --bits"),
         (("compare", "mohaq-sru-2bit", "--arch", "bitfusion", "--arch", "silago"), "silago: layer L0: 2x2 bits"),

@@ -125,7 +125,8 @@ class TilingHardware:
     def of(cls, spec: BitFusionSpec) -> TilingHardware:
         array = spec.array
         pipeline = max(1, array.rows + array.columns - 2) if spec.corrections.fill_drain else 1
-        return cls(spec.name, array, spec.buffers, spec.dram.bits_per_cycle, pipeline, spec.mapping)
+        mapping = spec.mapping if isinstance(spec.mapping, FixedMapping) else None
+        return cls(spec.name, array, spec.buffers, spec.dram.bits_per_cycle, pipeline, mapping)
 
     def capacity_bits(self, kib: float) -> int:
         """What one tile may fill: half of a buffer when double-buffered."""

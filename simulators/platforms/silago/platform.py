@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from math import ceil
 
 from simulators.inputs.code_digest import Code
-from simulators.lowering.platform import Platform
+from simulators.lowering.platform import MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.silago import lowering
 from simulators.platforms.silago.spec import SilagoSpec
@@ -28,6 +29,25 @@ class Silago(Platform):
         """The tasks of one layer, its parameters in DiMArch (1) or not (0)."""
         (layer,) = layers
         return lowering.tasks(layer, bool(choice), spec)
+
+    def mapping(self, layers: Sequence[Layer], place: int, spec: SilagoSpec) -> MappingRow:
+        """Waves of one output a cell, rows of weights that stream into a cell for each, and where weights lie."""
+        gemm = layers[0].as_gemm()
+        assert gemm is not None
+        waves = ceil(gemm.m / lowering.cells(spec))
+        words = ceil(gemm.k * layers[0].operand_bits[0] / spec.cell.word_bits)
+        row_words = min(words, spec.dimarch.row_bits // spec.cell.word_bits)
+        rows = ceil(words / row_words)
+        loops = [f"{waves} waves of {lowering.cells(spec)} outputs", f"{gemm.n} vectors"]
+        if layers[0].waits_for_itself:
+            loops = [f"{gemm.n} vectors, one after the other", loops[0]]
+        nest = (
+            *([f"{gemm.products} products"] if gemm.products > 1 else []),
+            *loops,
+            f"{rows} rows of {row_words} words",
+        )
+        where = "dimarch" if place else "dram"
+        return {"waves": waves, "rows": rows, "words": words, "weights in": where, "loops": loops_shown(nest)}
 
     def energy_pj(self, layer: Layer, work: LayerWork, spec: SilagoSpec) -> dict[str, float]:
         """Energy in pJ of cells, memory, network and DRAM."""

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
 from simulators.run.published import published_report
+from simulators.run.simulation import simulator
 from simulators.views.comparison import compare, to_csv
 from simulators.views.report_plot import plot
 from simulators.views.report_tables import (
-    mappings_of,
     print_comparison,
     print_layers,
     print_mappings,
@@ -168,7 +168,7 @@ def printed(trace: Trace, changes: tuple[str, ...] = (), variants: int = 0) -> l
     else:
         spec = load_arch("bitfusion", changes)
         print_report(simulate(trace, spec), out)
-        print_mappings(mappings_of(trace, spec), out)
+        print_mappings(simulator(spec).mappings(trace.layers), out)
     return out.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
 
 
