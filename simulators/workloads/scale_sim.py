@@ -88,11 +88,11 @@ def _first(error: ValidationError) -> str:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Lines and cells of the rows that hold anything, up to a comment. A file without a comma in its first line, but
-    with a tab, is separated by tabs."""
+    """Lines and cells of the rows that hold anything, up to a comment. A file without a comma in its first written
+    line, but with a tab, is separated by tabs."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
             reader = csv.reader(file, delimiter="\t" if "\t" in first and "," not in first else ",")
             for row in reader:

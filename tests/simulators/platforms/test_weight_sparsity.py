@@ -36,7 +36,7 @@ def test_bit_fusion_stores_what_is_kept(recurrent: bool) -> None:
 
 
 def test_bit_fusion_multiplies_what_is_kept() -> None:
-    """Of 64 lanes in a column 32 are left idle, unless they hold two of 64 weights' passes."""
+    """4 rows of 4 products are 16 lanes: 64 weights of an output take 4 turns, the 32 that are kept 2."""
     few = ["array.rows=4"]
     dense, skipped = run("bitfusion", product(None), few), run("bitfusion", product(), [*few, *SKIPS])
     assert dense.busy_cycles == 2 * skipped.busy_cycles

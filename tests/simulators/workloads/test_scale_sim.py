@@ -32,6 +32,7 @@ def layers_of(folder: Path, text: str) -> tuple[AnyLayer, ...]:
         "\ufeff" + HEADER + ROW,
         (HEADER + ROW).replace("\n", "\r\n"),
         (HEADER + ROW).replace(",", "\t"),
+        "\n" + (HEADER + ROW).replace(", ", "\t").replace(",", ""),
         (HEADER + ROW).replace(", ", ",\t "),
         HEADER + ROW.rstrip("\n"),
         HEADER + ROW.replace("1,\n", "1\n"),
