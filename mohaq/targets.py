@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from simulators.inputs.errors import InputError
@@ -15,6 +16,20 @@ def check(target: str | None, trace: str | None = None) -> None:
     check_target(target)
     if trace is not None and os.path.exists(target) and Path(target).resolve() == Path(trace).resolve():
         raise InputError(f"{target}: the report would overwrite the trace")
+
+
+def check_all(targets: Mapping[str, str | None], trace: str | None = None) -> None:
+    """`check` what each option of a command names; no two may write to one place."""
+    places: dict[str, str] = {}
+    for option, target in targets.items():
+        check(target, trace)
+        if target is None:
+            continue
+        place = target if target == "-" else os.path.realpath(target)
+        if place in places:
+            where = "standard output" if target == "-" else target
+            raise InputError(f"{places[place]} and {option}: both would write to {where}")
+        places[place] = option
 
 
 def write(target: str, text: str, trace: str | None = None) -> None:

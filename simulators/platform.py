@@ -11,7 +11,7 @@ from simulators.hardware.sram import Sram, buffer
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.platform import HasMappings, Platform, RoundsWidths, register_platform
+from simulators.lowering.platform import MappingRow, Platform, RoundsWidths, loops_shown, register_platform
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Moved, Repetition, Segment, Step
 from simulators.run.published import HasPublishedModel
 from simulators.run.report import LayerReport, PartialReport, Report
@@ -40,7 +40,6 @@ __all__ = [
     "Elementwise",
     "Figure",
     "Gemm",
-    "HasMappings",
     "HasPublishedModel",
     "InputError",
     "Kib",
@@ -50,6 +49,7 @@ __all__ = [
     "LayerWork",
     "LoweringError",
     "Machine",
+    "MappingRow",
     "Matmul",
     "Moved",
     "Operand",
@@ -71,5 +71,6 @@ __all__ = [
     "Units",
     "VectorLayer",
     "buffer",
+    "loops_shown",
     "register_platform",
 ]

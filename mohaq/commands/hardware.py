@@ -9,7 +9,7 @@ from rich.table import Table
 
 from mohaq.app import arch_app, command, err, note, out
 from mohaq.options import AllBits, Arch, Csv, Json, Set, Steps, Workload
-from mohaq.targets import check, write
+from mohaq.targets import check_all, write
 from simulators.inputs.errors import InputError
 
 
@@ -26,7 +26,8 @@ def simulate(
     ] = "simulated",
     engine: Annotated[str, typer.Option(help="`numba` (fast) or `simpy` (the reference); equal cycles.")] = "numba",
     mapping: Annotated[
-        bool, typer.Option("--mapping", help="Print tile sizes and loop order of each product.")
+        bool,
+        typer.Option("--mapping", help="Print how each product is mapped: tiles and loop order, or waves and rows."),
     ] = False,
     timeline_file: Annotated[
         str | None,
@@ -42,12 +43,12 @@ def simulate(
     from simulators import load_arch
     from simulators import simulate as run_simulation
     from simulators.run.published import published_report
+    from simulators.run.simulation import simulator
     from simulators.views.precision_notes import unlisted_precisions
-    from simulators.views.report_tables import mappings_of, print_mappings, print_report
+    from simulators.views.report_tables import print_mappings, print_report
     from simulators.workloads.workload import load_workload
 
-    for target in (plot_file, timeline_file, json_file, csv_file):
-        check(target, trace)
+    check_all({"--plot": plot_file, "--timeline": timeline_file, "--json": json_file, "--csv": csv_file}, trace)
     workload, spec = load_workload(trace, bits, steps), load_arch(arch, overrides or [])
     left_out: tuple[str, ...] = ()
     if model == "published":
@@ -59,7 +60,7 @@ def simulate(
         report = run_simulation(workload, spec, engine=engine)
     else:
         raise InputError(f"--model {model}: it must be simulated or published")
-    tilings = mappings_of(workload, spec) if mapping else []
+    mappings = [] if model == "published" else simulator(spec).mappings(workload.layers)
     note(unlisted_precisions(workload, [spec], model == "published"))
     if plot_file is not None:
         from simulators.views.report_plot import plot
@@ -71,13 +72,17 @@ def simulate(
         write(timeline_file, json.dumps(timeline(workload, spec)) + "\n", trace)
     if json_file is not None:
         data = report.to_dict() | ({"left_out": left_out} if model == "published" else {})
+        rows = dict(mappings)
+        for layer in data["layers"]:
+            if layer["name"] in rows:
+                layer["mapping"] = rows[layer["name"]]
         write(json_file, json.dumps(data, indent=1) + "\n", trace)
     if csv_file is not None:
         write(csv_file, report.to_csv(), trace)
     if "-" not in (json_file, csv_file, timeline_file):
         print_report(report, out)
         if mapping:
-            print_mappings(tilings, out)
+            print_mappings(mappings, out)
         if left_out:
             names = ", ".join(left_out)
             out.print(f"Left out, for the published model knows no elementwise work: {names}", highlight=False)
@@ -104,18 +109,17 @@ def compare(
 ) -> None:
     """Put architectures side by side on one trace, with ratios to the first."""
     from simulators import load_arch
-    from simulators.hardware.arch import Change
+    from simulators.hardware.arch import Change, split_changes
     from simulators.views import comparison
     from simulators.views.precision_notes import unlisted_precisions
     from simulators.views.report_tables import print_comparison, print_layers
     from simulators.workloads.workload import load_workload
 
-    for target in (json_file, csv_file):
-        check(target, trace)
+    check_all({"--json": json_file, "--csv": csv_file}, trace)
     workload = load_workload(trace, bits, steps)
     variants = []
     for text in archs:
-        name, *words = text.split(",")
+        name, *words = split_changes(text)
         changes = [Change.parse(word, (f"--arch {name},{word}", 0, 0)) for word in words]
         variants.append((text, load_arch(name, [*(overrides or []), *changes])))
     compared = comparison.compare(workload, variants)

@@ -26,6 +26,23 @@ from simulators.inputs.source_locations import Document, KeyPath, Place, dotted,
 MAX_EXTENDS = 16
 
 
+def split_changes(text: str) -> list[str]:
+    """`bitfusion,array.rows=64,precisions=[[8,8]]` at its commas, but for those inside brackets, braces and quotes."""
+    parts, depth, quote = [""], 0, ""
+    for i, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"" and text[i - 1 : i] in ("=", "[", "{", ":", ",", " "):  # within a word it is an apostrophe
+            quote = letter
+        else:
+            depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth <= 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
 @dataclass(frozen=True)
 class Change:
     """A value put in place of a spec's, and who asks for it: what is wrong with it is said of that place."""

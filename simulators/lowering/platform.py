@@ -18,6 +18,14 @@ from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.segments import LayerWork, Segment, link
 from simulators.workloads.operations import Layer
 
+MappingRow = Mapping[str, str | int | tuple[str, ...]]
+"""What is said of a product's mapping, by a column's title; `loops` is for JSON, where it is a list of lines."""
+
+
+def loops_shown(nest: Sequence[str]) -> tuple[str, ...]:
+    """Loops, the outermost first, as lines: `for 4 tiles of 32 outputs`, each further in than the one above it."""
+    return tuple(f"{'  ' * depth}for {loop}" for depth, loop in enumerate(nest))
+
 
 class Platform(ABC):
     """One kind of hardware. An instance holds nothing that changes: all variants of the hardware share it.
@@ -32,6 +40,8 @@ class Platform(ABC):
     """Servers, queues and kinds of tasks."""
     operations: ClassVar[tuple[type[Layer], ...]]
     """The operations of a trace that it takes; others are refused by name."""
+    stores_pruned_weights: ClassVar[bool] = False
+    """Whether its lowering counts pruned weights (an N:M sparsity) as they are stored; they are refused where not."""
     runs_unlisted_precisions: ClassVar[bool] = False
     """Whether products may have widths that the spec's `precisions` does not list; they are refused where not."""
 
@@ -54,6 +64,20 @@ class Platform(ABC):
     def lower(self, layers: Sequence[Layer], choice: Any, spec: Any) -> Segment:
         """The tasks of the layers of one segment, with what `choose` chose. They depend on shapes, on the choice and on
         `tasks_key`, and on nothing else; so does whether InputError is raised."""
+
+    def mapping(self, layers: Sequence[Layer], place: int, spec: Any) -> MappingRow:
+        """How a product is mapped, the first of some layers of a segment: a row of a table; `loops` are for JSON. By
+        default its sizes as a matrix product, its place, and what runs behind it."""
+        gemm = layers[0].as_gemm()
+        assert gemm is not None
+        nest = (f"{gemm.products} products", f"{gemm.n} vectors", f"{gemm.m} outputs", f"{gemm.k} inputs")
+        row: dict[str, str | int | tuple[str, ...]] = {"outputs": gemm.m, "inputs": gemm.k, "vectors": gemm.n}
+        return {
+            **row,
+            "place": place,
+            "behind": " ".join(layer.name for layer in layers[1:]),
+            "loops": loops_shown(nest),
+        }
 
     @abstractmethod
     def energy_pj(self, layer: Layer, work: LayerWork, spec: Any) -> dict[str, float]:
@@ -79,15 +103,6 @@ class Platform(ABC):
         and of what these derive from. Data that it reads must be added."""
         own = {*type(self).__mro__, *type(self).spec.__mro__} - {*Platform.__mro__, *PlatformSpec.__mro__}
         return Code(tuple(sorted({kind.__module__ for kind in own})))
-
-
-@runtime_checkable
-class HasMappings(Protocol):
-    """A platform that chooses how products are tiled, and can say how."""
-
-    def mappings(self, layers: Sequence[Layer], spec: Any) -> list[tuple[str, Mapping[str, str | int]]]:
-        """The name of each product, and its mapping as a row of a table."""
-        ...
 
 
 @runtime_checkable

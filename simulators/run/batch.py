@@ -91,10 +91,12 @@ def _with_bits(layer: AnyLayer, first: int, activation: int, output: int) -> Any
 def _places(simulation: Simulator, layers: Sequence[Layer], first_bits: Ints) -> Ints:
     """Where each layer's parameters lie, (N, layers)."""
     names = [layer.name for layer in layers]
-    counts = [layer.parameters for layer in layers]
+    counts = [(layer.stored_parameters, layer.index_bits) for layer in layers]
     rows = []
     for candidate, widths in enumerate(first_bits.tolist()):
-        sizes = [(name, count * width) for name, count, width in zip(names, counts, widths, strict=True)]
+        sizes = [
+            (name, count * width + indices) for name, (count, indices), width in zip(names, counts, widths, strict=True)
+        ]
         places = _named(candidate, simulation.places, sizes)
         if places is None:
             break

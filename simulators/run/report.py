@@ -45,6 +45,12 @@ class LayerReport:
     """Cycles in which the unit works on the layer, overlapped with another layer or not."""
 
     @property
+    def spanned_cycles(self) -> int:
+        """Cycles that utilisation and stalls are shares of: the layer's, or, where they are fewer because it overlaps
+        with another layer, those in which its unit was busy."""
+        return max(self.cycles, self.busy_cycles)
+
+    @property
     def dominant_stall(self) -> str:
         """The stall with the most cycles; empty if there is none."""
         return max(self.stall_cycles, key=lambda cause: self.stall_cycles[cause], default="")

@@ -10,7 +10,7 @@ from simulators.engine import reference
 from simulators.hardware.arch import Arch
 from simulators.hardware.spec import PlatformSpec
 from simulators.inputs.errors import InputError, LoweringError
-from simulators.lowering.platform import Lowered, Platform, platform_named, segment_lengths
+from simulators.lowering.platform import Lowered, MappingRow, Platform, platform_named, segment_lengths
 from simulators.lowering.segments import LayerWork
 from simulators.run.report import Report, charged_cycles, make_report
 from simulators.run.segment_cache import SegmentCache, lowering_of, shared_cache
@@ -48,6 +48,21 @@ class Simulator:
             numbers.append(self.segment(layers[i : i + length], 0 if places is None else places[i]))
             i += length
         return numbers
+
+    def mappings(self, layers: Sequence[Layer]) -> list[tuple[str, MappingRow]]:
+        """The name of each product, and how it is mapped. Raises InputError for what the architecture cannot do."""
+        self.segments(layers)
+        places = self.places([(layer.name, layer.parameter_bits) for layer in layers])
+        rows, i = [], 0
+        for length in self.lengths(layers):
+            place = 0 if places is None else places[i]
+            for first in range(i, i + length):
+                if layers[first].is_product:
+                    segment = layers[first : i + length]
+                    with lowering_of(self.arch.platform, segment):
+                        rows.append((layers[first].name, self.platform.mapping(segment, place, self.arch.spec)))
+            i += length
+        return rows
 
     def lengths(self, layers: Sequence[Layer]) -> list[int]:
         """How many layers make each segment."""
@@ -128,6 +143,8 @@ def check_layers(layers: Sequence[Layer], platform: Platform, spec: PlatformSpec
         if not isinstance(layer, platform.operations):
             takes = ", ".join(str(kind.model_fields["op"].default) for kind in platform.operations)
             raise InputError(f"layer {layer.name}: {layer.op}: {spec.name} runs {takes}")
+        if layer.index_bits and not platform.stores_pruned_weights:
+            raise InputError(f"layer {layer.name}: weight_sparsity: {spec.name} has no way to store pruned weights")
         pair = layer.operand_bits
         if layer.is_product and pair not in spec.precisions and not platform.runs_unlisted_precisions:
             raise InputError(

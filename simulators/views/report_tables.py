@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from simulators.hardware.arch import Arch
-from simulators.inputs.errors import InputError
-from simulators.lowering.platform import HasMappings, platform_named
+from simulators.hardware.arch import split_changes
+from simulators.lowering.platform import MappingRow
 from simulators.run.report import LayerReport, Report
 from simulators.views.comparison import Comparison
 from simulators.views.roofline import roofline
-from simulators.workloads.trace import Trace
+from simulators.views.short_names import short_names
+
+NAME_WIDTH = 20
+"""Columns of a terminal that a layer's name has at least, if it needs them."""
+MARGIN = 3
+"""Columns of a terminal that a table takes besides its cells."""
 
 
 def print_report(report: Report, out: Console) -> None:
-    """A row a layer, totals, and the roofline."""
-    table = Table("layer", title=f"{report.trace} on {report.arch}", title_justify="left")
-    for column in ("cycles", "share", "utilisation", "stalled", "mostly", "energy µJ"):
-        table.add_column(column, justify="right")
+    """A row a layer, totals, and the roofline. Utilisation and stalls are shares of the layer's `spanned_cycles`."""
+    rows = []
     for layer in report.layers:
         stall = sum(layer.stall_cycles.values())
-        table.add_row(
+        rows.append([
             layer.name,
             f"{layer.cycles:,}",
             f"{layer.cycles / report.cycles:.1%}",
             f"{layer.utilisation:.1%}",
-            f"{stall / layer.cycles:.1%}" if stall else "",
+            f"{stall / layer.spanned_cycles:.1%}" if stall else "",
             _mostly(layer, stall),
             f"{sum(layer.energy_uj.values()):,.2f}",
-        )
-    out.print(table)
+        ])  # fmt: skip
+    header = ("layer", "cycles", "share", "utilisation", "stalled", "mostly", "energy µJ")
+    _print_by_layer(f"{report.trace} on {report.arch}", header, rows, out)
 
     def say(text: str) -> None:
         out.print(text, highlight=False, soft_wrap=True)
@@ -56,6 +59,30 @@ def print_report(report: Report, out: Console) -> None:
     )
     say(f"{energy}: {shares}")
     say(_roofline_line(report))
+
+
+def _print_by_layer(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], out: Console) -> None:
+    """A table with a layer's name in the first column, cut where the others leave too little room, and figures behind
+    it, which are not: what does not fit beside them goes on in a table below."""
+    names, *columns = zip(*rows, strict=True)
+    figures = [max(map(len, column)) for column in columns]
+    lines = (title.split("\n") for title in header[1:])
+    widths = [1 + max(figure, *map(len, of_title)) for figure, of_title in zip(figures, lines, strict=True)]
+    left = out.width - MARGIN - min(max(map(len, names)), NAME_WIDTH)
+    first = 0
+    while first < len(columns):
+        last = first + 1
+        while last < len(columns) and sum(widths[first : last + 1]) <= left:
+            last += 1
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column(header[0], no_wrap=True)
+        for name, figure in zip(header[1:][first:last], figures[first:last], strict=True):
+            table.add_column(name, justify="right", overflow="fold", min_width=figure)
+        shown = short_names(names, max(out.width - MARGIN - sum(widths[first:last]), NAME_WIDTH // 2))
+        for name, *cells in zip(shown, *columns[first:last], strict=True):
+            table.add_row(name, *cells)
+        out.print(table)
+        first = last
 
 
 def _steps(report: Report) -> str:
@@ -101,7 +128,7 @@ def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
     for variant in comparisons:
         report = variant.report
         table.add_row(
-            variant.name.replace(",", ",\n"),
+            _folded(variant.name),
             f"{report.latency_ms:,.3f}",
             f"{variant.latency_ratio:.3f}",
             f"{report.energy_uj:,.1f}",
@@ -115,28 +142,21 @@ def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
 
 def print_layers(comparisons: Sequence[Comparison], out: Console) -> None:
     """A row a layer, a column of cycles a variant."""
-    table = Table("layer", title="cycles", title_justify="left")
-    for variant in comparisons:
-        table.add_column(variant.name, justify="right")
-    for layers in zip(*(variant.report.layers for variant in comparisons), strict=True):
-        table.add_row(layers[0].name, *(f"{layer.cycles:,}" for layer in layers))
-    out.print(table)
+    header = ["layer", *(_folded(variant.name) for variant in comparisons)]
+    layers = zip(*(variant.report.layers for variant in comparisons), strict=True)
+    rows = [[of_all[0].name, *(f"{layer.cycles:,}" for layer in of_all)] for of_all in layers]
+    _print_by_layer("cycles", header, rows, out)
 
 
-def mappings_of(trace: Trace, arch: Arch) -> list[tuple[str, Mapping[str, str | int]]]:
-    """The mapping of every product by its layer's name. Raises InputError for a platform whose mapping is fixed."""
-    platform = platform_named(arch.platform)
-    if not isinstance(platform, HasMappings):
-        raise InputError(f"{arch.name}: --mapping: platform {arch.platform} has one mapping, which its file describes")
-    return platform.mappings(trace.layers, arch.spec)
+def _folded(variant: str) -> str:
+    """A variant's name, a change a line."""
+    return ",\n".join(split_changes(variant))
 
 
-def print_mappings(mappings: Sequence[tuple[str, Mapping[str, str | int]]], out: Console) -> None:
-    """Tile sizes and loop order of every product, as `mapping:` in a spec can fix them."""
-    columns = list(dict.fromkeys(column for _, mapping in mappings for column in mapping))
-    table = Table("layer", title="mapping: elements of a tile", title_justify="left")
-    for column in columns:
-        table.add_column(column, justify="left" if column == "outer" else "right")
-    for name, mapping in mappings:
-        table.add_row(name, *(str(mapping.get(column, "")) for column in columns))
-    out.print(table)
+def print_mappings(mappings: Sequence[tuple[str, MappingRow]], out: Console) -> None:
+    """What a platform says of the mapping of every product, but for its loops."""
+    columns = [*dict.fromkeys(column for _, row in mappings for column in row if column != "loops")]
+    if not mappings:
+        return
+    rows = [[name, *(str(mapping.get(column, "")) for column in columns)] for name, mapping in mappings]
+    _print_by_layer("mapping", ["layer", *columns], rows, out)

@@ -33,6 +33,13 @@ Activity = Annotated[
 Extent = Annotated[tuple[Size, Size], Field(strict=False)]
 """Height, width in elements."""
 Margin = Annotated[tuple[Count, Count], Field(strict=False)]
+Ratio = Annotated[tuple[Size, Size], Field(strict=False)]
+"""N, M: N of every M."""
+
+
+def index_width(sparsity: tuple[int, int]) -> int:
+    """Bits that say which of M neighbouring weights one is, of an (N, M) sparsity."""
+    return (sparsity[1] - 1).bit_length()
 
 
 class Gemm(NamedTuple):
@@ -58,7 +65,7 @@ class Operand(NamedTuple):
     """What a layer reads or leaves, over all steps."""
 
     name: str
-    """`weights`, `activations`, `second activations`, `vectors` or `outputs`."""
+    """`weights`, `weight indices`, `activations`, `second activations`, `vectors` or `outputs`."""
     elements: int
     """Number of elements as they lie in memory, each once."""
     width_bits: int
@@ -137,6 +144,10 @@ class Layer(BaseModel):
         gemm = self.as_gemm()
         return 0 if gemm is None else gemm.macs
 
+    def effective_macs(self, skips_inactive_inputs: bool, skips_pruned_weights: bool) -> int:
+        """Multiply-accumulates over all steps that hardware does which skips one or the other, or neither."""
+        return self.macs
+
     @property
     def elementwise_operations(self) -> int:
         """Operations on single elements over all steps."""
@@ -144,19 +155,71 @@ class Layer(BaseModel):
 
     @property
     def parameters(self) -> int:
-        """Number of weights, or of 16-bit words."""
+        """Number of weights, or of 16-bit words, pruned ones included."""
+        return 0
+
+    @property
+    def stored_parameters(self) -> int:
+        """Number of weights, or of 16-bit words, that lie in memory."""
+        return self.parameters
+
+    @property
+    def index_bits(self) -> int:
+        """Memory in bits of what says which weights these are."""
         return 0
 
     @cached_property
     def parameter_bits(self) -> int:
         """Memory of the parameters in bits."""
-        return self.parameters * self.operand_bits[0]
+        return self.stored_parameters * self.operand_bits[0] + self.index_bits
 
 
 class _Weighted(Layer):
     """A layer with a weight matrix."""
 
     weight_bits: BitWidth
+    weight_sparsity: Ratio | None = None
+    """N:M sparsity (Mishra et al., arXiv:2104.08378): of every M neighbouring weights of an output, N are kept. What is
+    kept lies in memory with an index of ceil(log2 M) bits each; None: all are."""
+
+    @model_validator(mode="after")
+    def _keeps_fewer(self) -> Self:
+        if self.weight_sparsity is not None and self.weight_sparsity[0] >= self.weight_sparsity[1]:
+            kept, of = self.weight_sparsity
+            raise ValueError(f"weight_sparsity: {kept}:{of}: fewer than all are kept; left out, all are")
+        return self
+
+    @property
+    def kept_inputs(self) -> int:
+        """Weights of an output that are kept; the last M may be fewer, and keep N at most."""
+        gemm = self.as_gemm()
+        assert gemm is not None
+        if self.weight_sparsity is None:
+            return gemm.k
+        kept, of = self.weight_sparsity
+        return gemm.k // of * kept + min(kept, gemm.k % of)
+
+    @property
+    def stored_parameters(self) -> int:
+        gemm = self.as_gemm()
+        assert gemm is not None
+        return gemm.m * gemm.products * self.kept_inputs
+
+    @property
+    def index_bits(self) -> int:
+        return 0 if self.weight_sparsity is None else self.stored_parameters * index_width(self.weight_sparsity)
+
+    def stored_weights(self) -> tuple[Operand, ...]:
+        """The weights that lie in memory, and the indices of those that were kept."""
+        weights = Operand("weights", self.stored_parameters, self.weight_bits)
+        if self.weight_sparsity is None:
+            return (weights,)
+        return weights, Operand("weight indices", weights.elements, index_width(self.weight_sparsity))
+
+    def effective_macs(self, skips_inactive_inputs: bool, skips_pruned_weights: bool) -> int:
+        gemm = self.as_gemm()
+        assert gemm is not None
+        return self.macs // gemm.k * self.kept_inputs if skips_pruned_weights else self.macs
 
     @property
     def operand_bits(self) -> tuple[int, int]:
@@ -192,7 +255,7 @@ class Matmul(_Weighted):
 
     def operands(self) -> tuple[Operand, ...]:
         activations = Operand("activations", self.in_features * self.steps, self.activation_bits)
-        return Operand("weights", self.parameters, self.weight_bits), activations
+        return *self.stored_weights(), activations
 
     def outputs_total(self) -> Operand:
         return Operand("outputs", self.out_features * self.steps, self.output_bits)
@@ -204,6 +267,13 @@ class Matmul(_Weighted):
     @property
     def waits_for_itself(self) -> bool:
         return self.recurrent
+
+    def effective_macs(self, skips_inactive_inputs: bool, skips_pruned_weights: bool) -> int:
+        kept = super().effective_macs(skips_inactive_inputs, skips_pruned_weights)
+        if not skips_inactive_inputs:
+            return kept
+        inputs = sum(count * inputs for count, inputs in self.transmitted())
+        return kept * inputs // (self.steps * self.in_features)
 
     @property
     def mean_active(self) -> float:
@@ -288,7 +358,7 @@ class Conv2d(_Window, _Weighted):
         if self.expanded:
             pixels = self.output_size[0] * self.output_size[1] * self.kernel[0] * self.kernel[1]
         activations = Operand("activations", self.in_channels * pixels * self.steps, self.activation_bits)
-        return Operand("weights", self.parameters, self.weight_bits), activations
+        return *self.stored_weights(), activations
 
     def outputs_total(self) -> Operand:
         height, width = self.output_size

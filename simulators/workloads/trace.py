@@ -98,13 +98,19 @@ class Trace(BaseModel):
         return Trace.model_validate({**dict(self), "layers": [layer.model_dump() for layer in layers]})
 
     def at_steps(self, steps: int) -> Trace:
-        """This network over so many frames. Raises InputError for a layer whose activity is that of its own
-        steps."""
+        """This network over so many frames or inputs; a layer that runs several times for each, as for a batch, does so
+        still. Raises InputError for one that does not run equally often for each, and for one whose activity is that of
+        its own steps."""
         for layer in self.layers:
             if isinstance(layer, Matmul) and isinstance(layer.active, tuple) and len(layer.active) != steps:
                 raise InputError(f"steps: {steps}: layer {layer.name} has shares of active inputs for {layer.steps}")
+            if layer.steps % self.steps and steps != self.steps:
+                raise InputError(
+                    f"steps: {steps}: layer {layer.name} runs {layer.steps} times for {self.steps}: how often it does "
+                    "for others is not known"
+                )
         data = self.model_dump()
-        layers = [{**layer, "steps": steps} for layer in data["layers"]]
+        layers = [{**layer, "steps": layer["steps"] * steps // self.steps} for layer in data["layers"]]
         return Trace.model_validate({**data, "steps": steps, "layers": layers})
 
     def widths(self, bits: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

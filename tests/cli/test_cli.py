@@ -95,7 +95,7 @@ def test_the_published_model_names_what_it_leaves_out() -> None:
 
 @pytest.mark.slow
 def test_compare_puts_variants_side_by_side(tmp_path: Path) -> None:
-    archs = ("--arch", "bitfusion", "--arch", "bitfusion,dram.bits_per_cycle=64", "--arch", "silago")
+    archs = ("--arch", "bitfusion", "--arch", "bitfusion,precisions=[[8,8]],dram.bits_per_cycle=64", "--arch", "silago")
     shown = mohaq("compare", "mohaq-sru-8bit", *archs, "--layers")
     assert shown.returncode == 0, shown.stderr
     assert "1.000" in shown.stdout
@@ -207,7 +207,17 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
             ("simulate", "lenet-5", "--arch", "silago", "--bits", "8", "--model", "published"),
             "there is one of bitfusion",
         ),
-        (("simulate", "lenet-5", "--arch", "silago", "--bits", "8", "--mapping", "--json", "r.json"), "one mapping"),
+        (
+            (
+                "simulate",
+                "lenet-5",
+                "--arch",
+                "bitfusion",
+                "--set",
+                "mapping=[{layers: Q*, outer: outputs, out_tile: 8, in_tile: 9, vector_tile: 1}]",
+            ),
+            "bitfusion: mapping[0].layers: 'Q*': the trace has no such layer",
+        ),
         (("simulate", "lenet-5", "--arch", "bitfusion", "--steps", "0"), "steps: 0"),
         (("simulate", "net.csv", "--arch", "bitfusion"), "give --bits"),
         (("compare", "mohaq-sru-2bit", "--arch", "bitfusion", "--arch", "silago"), "silago: layer L0: 2x2 bits"),
@@ -241,6 +251,14 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("simulate", "lenet-5", "--arch", "silago", "--bits", "3"), "3x3 bits: silago multiplies"),
         (("compare", "lenet-5", "--arch", "bitfusion,"), "--arch bitfusion,: expected key.path=value"),
         (("compare", "lenet-5", "--arch", "bitfusion", "--arch", "bitfusion"), "the same variant twice"),
+        (("compare", "lenet-5", "--arch", "bitfusion,precisions=[[8,8"), "--arch bitfusion,precisions=[[8,8:"),
+        (
+            ("compare", "lenet-5", "--arch", "bitfusion", "--json", "-", "--csv"),
+            "--json and --csv: both would write to",
+        ),
+        (("simulate", "lenet-5", "--arch", "bitfusion", "--csv", "--json"), "both would write to standard output"),
+        (("simulate", "lenet-5", "--arch", "bitfusion", "--csv", "x", "--json", "./x"), "both would write to x"),
+        (("simulate", "lenet-5", "--arch", "bitfusion", "--csv", "--timeline", "-"), "--timeline and --csv: both"),
         (("arch", "show", "/"), "/: it is a folder, and the file of an architecture spec is wanted"),
         (("arch", "check", "nowhere"), "nowhere: no such architecture spec"),
         (("evaluate",), "--bits: missing"),

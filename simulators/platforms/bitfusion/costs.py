@@ -76,7 +76,7 @@ class TiledProduct:
         # Weights that stay are loaded in parts, so that the first step starts with the first.
         loads = min(parts_m * parts_k, RESIDENT_LOADS) if stays else 0
         if stays:
-            bits = p.outputs * p.inputs * p.weight_bits
+            bits = p.stored_bits(p.outputs * p.inputs)
             part, last_part = (
                 self._resident_load(bits // loads),
                 self._resident_load(bits - bits // loads * (loads - 1)),
@@ -94,7 +94,7 @@ class TiledProduct:
                 bits, cycles = self._dram(fused.vector_words * VECTOR_BITS)
                 return TaskCost(cycles, ((1, "dram_read", bits),))
             case "weights":
-                bits, cycles = self._dram(m * k * p.weight_bits)
+                bits, cycles = self._dram(p.stored_bits(m * k))
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "weight_buffer_write", bits)))
             case "inputs" | "all inputs":
                 n, k = (p.vectors, p.inputs) if what == "all inputs" else (n, k)
@@ -131,12 +131,14 @@ class TiledProduct:
         spec, p = self.spec, self.product
         shape = (m, k, n) if spec.corrections.true_edge_tiles else (self.tiling.m, self.tiling.k, self.tiling.n)
         k, multiplied = self._active_of(k), self._active_of(shape[1])
+        if spec.skips_pruned_weights:
+            multiplied = p.kept(multiplied)
         cycles = tile_cycles(self.hardware, p, shape[0], multiplied, shape[2])
         sums = n * m * spec.buffers.partial_sum_bits
         readers = ceil(m / spec.array.columns) if spec.corrections.share_inputs_in_row else m
         moved: Moved = (
             (0, "input_buffer_read", n * k * p.activation_bits * readers),
-            (0, "weight_buffer_read", n * m * k * p.weight_bits),
+            (0, "weight_buffer_read", n * p.stored_bits(m * k)),
             (0, "output_buffer_write", sums),
         )
         if accumulates or self._style.preloads:

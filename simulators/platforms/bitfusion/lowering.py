@@ -8,6 +8,7 @@ one whose weights are results of earlier layers. Pooling is elementwise work.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
@@ -30,7 +31,15 @@ from simulators.platforms.bitfusion.machine import (
 )
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, Window, check_recurrent, precision
-from simulators.workloads.operations import VECTOR_BITS, ActivationMatmul, Conv2d, Layer, Matmul, VectorLayer
+from simulators.workloads.operations import (
+    VECTOR_BITS,
+    ActivationMatmul,
+    Conv2d,
+    Layer,
+    Matmul,
+    VectorLayer,
+    index_width,
+)
 
 KEYS = 16
 """Specs for which figures of buffers, and what was tried of mappings, are kept."""
@@ -50,7 +59,7 @@ def tasks(layers: Sequence[Layer], tiling: Tiling | None, spec: BitFusionSpec) -
 
 def stays(product: Product, spec: BitFusionSpec) -> bool:
     """Whether the whole weight buffer holds a product's weights."""
-    return product.outputs * product.inputs * product.weight_bits <= spec.buffers.weight_kib * 8192
+    return product.stored_bits(product.outputs * product.inputs) <= spec.buffers.weight_kib * 8192
 
 
 def tiled(
@@ -89,7 +98,10 @@ def as_product(layer: Layer) -> Product:
     window = None
     if isinstance(layer, Conv2d) and not layer.expanded:
         window = Window(layer.kernel, layer.kernel_extent, layer.stride, layer.output_size)
-    return Product(gemm.m, gemm.k, gemm.n, *layer.operand_bits, window)
+    product = Product(gemm.m, gemm.k, gemm.n, *layer.operand_bits, window)
+    if isinstance(layer, Matmul | Conv2d) and layer.weight_sparsity is not None:
+        product = replace(product, kept_inputs=layer.kept_inputs, index_bits=index_width(layer.weight_sparsity))
+    return product
 
 
 def _elementwise(layer: VectorLayer, works: Sequence[LayerWork], spec: BitFusionSpec) -> Segment:
@@ -141,7 +153,7 @@ def work_of(layer: Layer, spec: BitFusionSpec) -> LayerWork:
         return LayerWork(layer.elementwise_operations, post.lanes, PROCESSING)
     fused = precision(*layer.operand_bits, spec.array.unit_operand_bits)
     peak = spec.array.rows * spec.array.columns * fused.products / fused.passes
-    return LayerWork(layer.macs, peak, COMPUTE)
+    return LayerWork(layer.effective_macs(spec.skips_inactive_inputs, spec.skips_pruned_weights), peak, COMPUTE)
 
 
 @lru_cache(maxsize=KEYS)

@@ -38,6 +38,7 @@ def tasks_key(spec: BitFusionSpec) -> Hashable:
     return (
         spec.array, spec.buffers.double_buffered, spec.buffers.partial_sum_bits, spec.dram.bits_per_cycle, post.lanes,
         frozenset(post.cycles_per_op.items()), frozenset(post.pj_per_op), spec.corrections, spec.skips_inactive_inputs,
+        spec.skips_pruned_weights,
     )  # fmt: skip
 
 
@@ -150,7 +151,8 @@ def _to_try(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> _Tr
         resides = stays(product, spec)
         return _Tried(resident(hardware, product) if resides else promising(hardware, product, TRIED), None)
     tilings = promising(hardware, product, TRIED)
-    bounded = isinstance(layer, Matmul) and not spec.skips_inactive_inputs and spec.corrections == Corrections()
+    whole = isinstance(layer, Matmul) and layer.weight_sparsity is None and not spec.skips_inactive_inputs
+    bounded = whole and spec.corrections == Corrections()
     if len(tilings) > 1 and bounded:
         return _Tried(tilings, _least(layer, fused, hardware, product, tilings, spec))
     return _Tried(tilings, None)

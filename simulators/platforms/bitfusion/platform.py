@@ -7,16 +7,19 @@ the control processor."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Sequence
+from fnmatch import fnmatchcase
+from math import ceil
 
 from simulators.hardware.spec import Pair
 from simulators.hardware.sram import sram_table_file
 from simulators.inputs.code_digest import Code
-from simulators.lowering.platform import Platform
+from simulators.inputs.errors import InputError
+from simulators.lowering.platform import MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.bitfusion import lowering, mapper
 from simulators.platforms.bitfusion.machine import MACHINE
-from simulators.platforms.bitfusion.spec import BitFusionSpec, Buffers
+from simulators.platforms.bitfusion.spec import BitFusionSpec, Buffers, FixedMapping
 from simulators.platforms.bitfusion.tiling import Tiling, operand_width
 from simulators.run.report import PartialReport
 from simulators.workloads.operations import (
@@ -41,6 +44,7 @@ class BitFusion(Platform):
     machine = MACHINE
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
     runs_unlisted_precisions = True
+    stores_pruned_weights = True
 
     def group(self, layers: Sequence[Layer]) -> list[int]:
         """An elementwise layer runs behind the product before it if it takes that one's results, step by step; what
@@ -59,11 +63,23 @@ class BitFusion(Platform):
             i += lengths[-1]
         return lengths
 
+    def places(self, parameters: Sequence[tuple[str, int]], spec: BitFusionSpec) -> Sequence[int] | None:
+        """Which mapping of the spec's list each layer has, from 1; 0 for none. Raises InputError for a pattern that
+        names no layer."""
+        if spec.mapping is None or isinstance(spec.mapping, FixedMapping):
+            return None
+        patterns = [mapping.layers for mapping in spec.mapping]
+        names = [name for name, _ in parameters]
+        for i, pattern in enumerate(patterns):
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise InputError(f"{spec.name}: mapping[{i}].layers: {pattern!r}: the trace has no such layer")
+        return [next((i for i, of in enumerate(patterns, 1) if fnmatchcase(name, of)), 0) for name in names]
+
     def choose(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> Choice:
         """A product's mapping."""
         if isinstance(layers[0], VectorLayer):
             return None, spec.buffers
-        return _mapping(layers, spec), spec.buffers if layers[0].waits_for_itself else None
+        return _mapping(layers, spec.at(place)), spec.buffers if layers[0].waits_for_itself else None
 
     def lower(self, layers: Sequence[Layer], choice: Choice, spec: BitFusionSpec) -> Segment:
         """The tasks of a layer, or of a product and the elementwise layer behind it."""
@@ -95,14 +111,20 @@ class BitFusion(Platform):
         own = (f"simulators.platforms.bitfusion.{module}" for module in modules)
         return Code((*own, "simulators.hardware.sram"), (sram_table_file(),))
 
-    def mappings(self, layers: Sequence[Layer], spec: BitFusionSpec) -> list[tuple[str, Mapping[str, str | int]]]:
-        """The tiling of each product, as `mapping:` in a spec can fix it."""
-        rows: list[tuple[str, Mapping[str, str | int]]] = []
-        for segment in self._products(layers):
-            t = _mapping(segment, spec)
-            row = {"outer": t.outer, "out_tile": t.m, "in_tile": t.k, "vector_tile": t.n}
-            rows.append((segment[0].name, row))
-        return rows
+    def mapping(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> MappingRow:
+        """The tiling of a product, as `mapping:` in a spec can fix it, and its loops, the outermost first."""
+        product, t = lowering.as_product(layers[0]), _mapping(layers, spec.at(place))
+        outputs = f"{ceil(product.outputs / t.m)} tiles of {t.m} outputs"
+        vectors = f"{ceil(product.vectors / t.n)} tiles of {t.n} vectors"
+        if layers[0].waits_for_itself:
+            loops = [f"{product.vectors} vectors, one after the other", outputs]
+        else:
+            loops = [outputs, vectors] if t.outer == "outputs" else [vectors, outputs]
+        gemm = layers[0].as_gemm()
+        if gemm is not None and gemm.products > 1:
+            loops = [f"{gemm.products} products", *loops]
+        nest = (*loops, f"{ceil(product.inputs / t.k)} parts of {t.k} inputs")
+        return {"outer": t.outer, "out_tile": t.m, "in_tile": t.k, "vector_tile": t.n, "loops": loops_shown(nest)}
 
     def multiplied_as(self, pair: Pair) -> Pair:
         """Operands are multiplied as the next of 2, 4, 8 and 16 bits, and stored as they are."""
@@ -113,14 +135,6 @@ class BitFusion(Platform):
         from simulators.platforms.bitfusion.published_report import published_report
 
         return published_report(trace, arch_name, spec)
-
-    def _products(self, layers: Sequence[Layer]) -> Iterator[Sequence[Layer]]:
-        """The segments that begin with a product."""
-        i = 0
-        for length in self.group(layers):
-            if layers[i].is_product:
-                yield layers[i : i + length]
-            i += length
 
 
 def _mapping(layers: Sequence[Layer], spec: BitFusionSpec) -> Tiling:

@@ -63,6 +63,8 @@ def _bytes(spec: BitFusionSpec, key: str) -> int:
 
 def _published(layer: Layer) -> tuple[PublishedLayer, int]:
     """The closed form's layer, and how often it runs."""
+    if layer.index_bits:
+        raise InputError(f"layer {layer.name}: weight_sparsity: the published model knows dense weights only")
     if isinstance(layer, Matmul):
         batch = 1 if layer.recurrent else layer.steps
         shape = (1, 1, 1, layer.in_features, layer.out_features, batch)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from simulators.hardware.spec import Dram, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
 from simulators.hardware.sram import Sram, buffer
@@ -105,13 +105,27 @@ class Corrections(SpecPart):
 
 
 class FixedMapping(SpecPart):
-    """Tile sizes for every matrix product, instead of the simulator's own choice; clipped to the layer."""
+    """Tile sizes of matrix products, instead of the simulator's own choice; clipped to the layer."""
 
     outer: Literal["outputs", "vectors"]
     """The outer loop: over output tiles (weights stay, vectors stream) or over vector tiles."""
     out_tile: Units
     in_tile: Units
     vector_tile: Units
+
+
+class LayerMapping(FixedMapping):
+    """Tile sizes of the products that a pattern names."""
+
+    layers: str = Field(min_length=1)
+    """A layer's name, or a pattern of names: `L*`, `block?.conv[12]`."""
+
+
+Mappings = Annotated[
+    Annotated[FixedMapping, Tag("one")] | Annotated[tuple[LayerMapping, ...], Field(strict=False), Tag("each")],
+    Discriminator(lambda value: "each" if isinstance(value, list | tuple) else "one"),
+]
+"""One mapping for all products, or a list of which the first that names a product is its."""
 
 
 class BitFusionSpec(PlatformSpec):
@@ -127,7 +141,15 @@ class BitFusionSpec(PlatformSpec):
     corrections: Corrections = Corrections()
     skips_inactive_inputs: bool = False
     """True: inputs that a delta network did not transmit cost neither cycles nor weight reads."""
-    mapping: FixedMapping | None = None
+    skips_pruned_weights: bool = False
+    """True: the array multiplies only the weights that an N:M sparsity keeps. Only these are stored in any case."""
+    mapping: Mappings | None = None
+
+    def at(self, place: int) -> BitFusionSpec:
+        """This spec with the one mapping, or none, that the layers of a place have (see `BitFusion.places`)."""
+        if self.mapping is None or isinstance(self.mapping, FixedMapping):
+            return self
+        return _with_mapping(self, self.mapping[place - 1] if place else None)
 
     def buffer_energy(self, name: str) -> ReadWrite:
         """Energy in pJ of a bit read and written of `input_buffer`, `weight_buffer` or `output_buffer`."""
@@ -164,3 +186,9 @@ class BitFusionSpec(PlatformSpec):
                        e.sram_leakage_mw):  # fmt: skip
             sram_of(self.array, self.buffers)
         return self
+
+
+@lru_cache(maxsize=256)
+def _with_mapping(spec: BitFusionSpec, mapping: FixedMapping | None) -> BitFusionSpec:
+    fields = {field: getattr(spec, field) for field in BitFusionSpec.model_fields}
+    return BitFusionSpec.model_construct(**{**fields, "mapping": mapping})

@@ -8,7 +8,7 @@ modelled once, in `mapping_kernels.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, floor
 from typing import Literal, NamedTuple
@@ -51,6 +51,20 @@ class Product:
     weight_bits: int
     activation_bits: int
     window: Window | None = None
+    kept_inputs: int | None = None
+    """Weights of an output that are kept; None: none is pruned."""
+    index_bits: int = 0
+    """Bits that say which weight a kept one is."""
+
+    def stored_bits(self, weights: int) -> int:
+        """Memory of so many weights in bits, pruned ones included in their number: a share of the whole matrix's."""
+        if self.kept_inputs is None:
+            return weights * self.weight_bits
+        return ceil(weights * self.kept_inputs * (self.weight_bits + self.index_bits) / self.inputs)
+
+    def kept(self, inputs: int) -> int:
+        """Weights that are kept of so many of an output's."""
+        return inputs if self.kept_inputs is None else ceil(inputs * self.kept_inputs / self.inputs)
 
     @property
     def positions(self) -> int:
@@ -66,7 +80,7 @@ class Product:
 
     def step(self) -> Product:
         """The product of one vector, of those that wait for each other."""
-        return Product(self.outputs, self.inputs, 1, self.weight_bits, self.activation_bits)
+        return replace(self, vectors=1, window=None)
 
     def on(self, hardware: TilingHardware) -> kernels.Shape:
         """The product as the kernels take it."""
@@ -111,7 +125,8 @@ class TilingHardware:
     def of(cls, spec: BitFusionSpec) -> TilingHardware:
         array = spec.array
         pipeline = max(1, array.rows + array.columns - 2) if spec.corrections.fill_drain else 1
-        return cls(spec.name, array, spec.buffers, spec.dram.bits_per_cycle, pipeline, spec.mapping)
+        mapping = spec.mapping if isinstance(spec.mapping, FixedMapping) else None
+        return cls(spec.name, array, spec.buffers, spec.dram.bits_per_cycle, pipeline, mapping)
 
     def capacity_bits(self, kib: float) -> int:
         """What one tile may fill: half of a buffer when double-buffered."""
@@ -242,7 +257,7 @@ def _check_fit(hardware: TilingHardware, product: Product, tiling: Tiling, weigh
     """Raise InputError unless a tile fits the buffers; `weights`: also that of weights."""
     needs = {
         "input": (product.input_bits(tiling.n, tiling.k), hardware.buffers.input_kib),
-        "weight": (tiling.m * tiling.k * product.weight_bits, hardware.buffers.weight_kib),
+        "weight": (product.stored_bits(tiling.m * tiling.k), hardware.buffers.weight_kib),
         "output": (tiling.m * tiling.n * hardware.buffers.partial_sum_bits, hardware.buffers.output_kib),
     }
     if not weights:

@@ -18,7 +18,8 @@ A period of the program is one wave, one time step of a recurrent product, or on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import ceil
 
 from simulators.engine.machine import COMPUTE, Machine, Queue
@@ -26,7 +27,7 @@ from simulators.inputs.errors import InputError
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Repetition, Segment, Step
 from simulators.platforms.silago.spec import SilagoSpec
-from simulators.workloads.operations import VECTOR_BITS, Layer, Matmul, VectorLayer
+from simulators.workloads.operations import VECTOR_BITS, Conv2d, Layer, Matmul, VectorLayer
 
 _CELLS, _LINK, _DRAM = range(3)
 LOAD_WEIGHTS, LOAD_INPUTS, STORE, CELLS, FETCH, SPILL = range(6)
@@ -65,10 +66,19 @@ class _Product:
     """Whether the weights come from DRAM."""
     spilled: bool
     """Whether inputs and outputs go through DRAM."""
+    stored_share: Fraction = Fraction(1)
+    """Bits of the weights as they are stored, over those of all of them: less where some are pruned."""
+    multiplied_share: Fraction = Fraction(1)
+    """Words that a cell multiplies, over all of them: less where hardware skips what is pruned."""
 
     @property
     def row_bits_total(self) -> int:
         return self.words * 16
+
+    @property
+    def stored_bits(self) -> int:
+        """Memory of the weights of one output in bits."""
+        return ceil(self.row_bits_total * self.stored_share)
 
 
 def resident(parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> list[int]:
@@ -106,6 +116,10 @@ def tasks(layer: Layer, stays: bool, spec: SilagoSpec) -> Segment:
     vectors = [(count, ceil(inputs * weight_bits / spec.cell.word_bits)) for count, inputs in transmitted]
     words = ceil(gemm.k * weight_bits / spec.cell.word_bits)
     product = _Product(gemm.m, words, vectors, weight_bits, layer.output_bits, not stays, spilled)
+    if isinstance(layer, Matmul | Conv2d) and layer.weight_sparsity is not None:
+        stored = Fraction(layer.parameter_bits, layer.parameters * weight_bits)
+        multiplied = Fraction(layer.kept_inputs if spec.skips_pruned_weights else gemm.k, gemm.k)
+        product = replace(product, stored_share=stored, multiplied_share=multiplied)
     for _ in range(gemm.products):
         (_recurrent if layer.waits_for_itself else _stationary)(builder, spec, product)
     if str(weight_bits) not in spec.energy.mac_pj:
@@ -154,7 +168,7 @@ def _stationary(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
         return
     # Pieces of half of the weight tiles, in whole waves, so that the next piece is fetched while one is in use; where
     # half does not hold one wave, pieces of all of them, fetched when the one before has been used.
-    wave_bits, tile_bits = cells(spec) * p.row_bits_total, _tile_bits(spec.dimarch.weight_tiles, spec)
+    wave_bits, tile_bits = cells(spec) * p.stored_bits, _tile_bits(spec.dimarch.weight_tiles, spec)
     parts = 2 if wave_bits <= tile_bits // 2 else 1
     fitting = tile_bits // parts // wave_bits
     if fitting < 1:
@@ -165,7 +179,7 @@ def _stationary(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
 
     def fetch(first: int) -> None:
         outputs = min(fitting * cells(spec), p.outputs - first * cells(spec))
-        bits, cycles = _off_chip(spec, outputs * p.row_bits_total)
+        bits, cycles = _off_chip(spec, outputs * p.stored_bits)
         moved = ((0, "dram_read", bits),)
         builder.emit(1, [(1, [Step(("piece",), FETCH, cycles, OFF_CHIP, (("piece free", 1),), moved)])])
 
@@ -186,7 +200,7 @@ def _recurrent(builder: SegmentBuilder, spec: SilagoSpec, p: _Product) -> None:
     start: tuple[Label, ...] = (("configured", 1), ("result", 1))
     first: list[Step] = []
     if p.fetched:
-        bits, cycles = _off_chip(spec, p.outputs * p.row_bits_total)
+        bits, cycles = _off_chip(spec, p.outputs * p.stored_bits)
         first.append(Step(("piece",), FETCH, cycles, OFF_CHIP, start, ((0, "dram_read", bits),)))
         start = (*start, ("piece", 1))
     # The first row of a step is requested when the step begins: its latency is exposed.
@@ -209,20 +223,22 @@ def _wave(
     # Outputs go to the columns first: a product of few outputs leaves rows of cells, and their share of the link, idle.
     used_rows = min(spec.fabric.rows, ceil(p.outputs / spec.fabric.columns))
     row_bits, used = spec.dimarch.row_bits, used_rows * spec.fabric.columns
+    weight_bits = ceil(row_bits * p.stored_share)
     overhead = spec.cell.loop_setup_cycles + (spec.cell.reduction_cycles if p.bits < spec.cell.word_bits else 0)
     free: tuple[Label, ...] = (*needs, ("registers free", _buffered_rows(spec)))
     # Without a step of its own, the end of the wave is the end of its last row.
     closing = () if overhead else ending
 
     def row(words: int, roles: tuple[str, ...]) -> list[Step]:
-        busy = _word_cycles(spec, words)
+        multiplied = ceil(words * p.multiplied_share)
+        busy = _word_cycles(spec, multiplied)
         return [
-            Step(("weights",), LOAD_WEIGHTS, used_rows * row_cycles, WEIGHTS, free,
-                 ((0, "sram_read", used * row_bits),)),
+            Step(("weights",), LOAD_WEIGHTS, used_rows * ceil(weight_bits / spec.dimarch.link_bits_per_cycle), WEIGHTS,
+                 free, ((0, "sram_read", used * weight_bits),)),
             Step(("inputs",), LOAD_INPUTS, max(1, ceil(row_cycles / sharing)), INPUTS, free,
                  ((0, "sram_read", ceil(spec.fabric.columns / sharing) * row_bits),)),
             Step(("multiply", "registers free", *roles), CELLS, busy, COMPUTE, (("weights", 1), ("inputs", 1)),
-                 ((0, "register_file_read", 2 * used * words * spec.cell.word_bits),), works_on=0),
+                 ((0, "register_file_read", 2 * used * multiplied * spec.cell.word_bits),), works_on=0),
         ]  # fmt: skip
 
     steps = row(words - (rows - 1) * per_row, closing)
@@ -303,7 +319,8 @@ def _work(layer: Layer, spec: SilagoSpec) -> LayerWork:
         operations_per_cycle = cells(spec) * max(words_per_cycle, spec.cell.special_function_lanes)
         return LayerWork(layer.elementwise_operations, operations_per_cycle, COMPUTE)
     macs_per_word = spec.cell.word_bits / layer.operand_bits[0]
-    return LayerWork(layer.macs, cells(spec) * words_per_cycle * macs_per_word, COMPUTE)
+    macs = layer.effective_macs(spec.skips_inactive_inputs, spec.skips_pruned_weights)
+    return LayerWork(macs, cells(spec) * words_per_cycle * macs_per_word, COMPUTE)
 
 
 def energy_pj(layer: Layer, work: LayerWork, spec: SilagoSpec) -> dict[str, float]:
@@ -313,9 +330,7 @@ def energy_pj(layer: Layer, work: LayerWork, spec: SilagoSpec) -> dict[str, floa
         per_step = sum(count * e.pj_per_op[op] for op, count in layer.operations_per_step.items())
         energy = {"elementwise": per_step * layer.steps}
     else:
-        macs = layer.macs
-        if isinstance(layer, Matmul) and spec.skips_inactive_inputs:
-            macs = layer.out_features * sum(count * inputs for count, inputs in layer.transmitted())
+        macs = layer.effective_macs(spec.skips_inactive_inputs, spec.skips_pruned_weights)
         energy = {"mac": macs * e.mac_pj[str(layer.operand_bits[0])]}  # type: ignore[index]
     on_chip = bits.get("sram_read", 0) + bits.get("sram_write", 0)
     off_chip = bits.get("dram_read", 0) + bits.get("dram_write", 0)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from math import ceil
 
 from simulators.inputs.code_digest import Code
-from simulators.lowering.platform import Platform
+from simulators.lowering.platform import MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.silago import lowering
 from simulators.platforms.silago.spec import SilagoSpec
@@ -18,6 +19,7 @@ class Silago(Platform):
     spec = SilagoSpec
     machine = lowering.MACHINE
     operations = (Matmul, Conv2d, Elementwise, Pool2d)
+    stores_pruned_weights = True
 
     def places(self, parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> Sequence[int]:
         """1 for each layer whose parameters stay in DiMArch, 0 for the others."""
@@ -27,6 +29,25 @@ class Silago(Platform):
         """The tasks of one layer, its parameters in DiMArch (1) or not (0)."""
         (layer,) = layers
         return lowering.tasks(layer, bool(choice), spec)
+
+    def mapping(self, layers: Sequence[Layer], place: int, spec: SilagoSpec) -> MappingRow:
+        """Waves of one output a cell, rows of weights that stream into a cell for each, and where weights lie."""
+        gemm = layers[0].as_gemm()
+        assert gemm is not None
+        waves = ceil(gemm.m / lowering.cells(spec))
+        words = ceil(gemm.k * layers[0].operand_bits[0] / spec.cell.word_bits)
+        row_words = min(words, spec.dimarch.row_bits // spec.cell.word_bits)
+        rows = ceil(words / row_words)
+        loops = [f"{waves} waves of {lowering.cells(spec)} outputs", f"{gemm.n} vectors"]
+        if layers[0].waits_for_itself:
+            loops = [f"{gemm.n} vectors, one after the other", loops[0]]
+        nest = (
+            *([f"{gemm.products} products"] if gemm.products > 1 else []),
+            *loops,
+            f"{rows} rows of {row_words} words",
+        )
+        where = "dimarch" if place else "dram"
+        return {"waves": waves, "rows": rows, "words": words, "weights in": where, "loops": loops_shown(nest)}
 
     def energy_pj(self, layer: Layer, work: LayerWork, spec: SilagoSpec) -> dict[str, float]:
         """Energy in pJ of cells, memory, network and DRAM."""
@@ -45,7 +66,7 @@ class Silago(Platform):
         """All that tasks depend on but energies and the clock."""
         parts = (spec.fabric, spec.cell, spec.dimarch)
         return (
-            *(part.model_dump_json() for part in parts), spec.skips_inactive_inputs,
+            *(part.model_dump_json() for part in parts), spec.skips_inactive_inputs, spec.skips_pruned_weights,
             spec.dram and spec.dram.bits_per_cycle, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
         )  # fmt: skip
 

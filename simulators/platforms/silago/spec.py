@@ -89,6 +89,8 @@ class SilagoSpec(PlatformSpec):
     energy: SilagoEnergy
     area: SilagoArea | None = None
     skips_inactive_inputs: bool = False
+    skips_pruned_weights: bool = False
+    """True: a cell multiplies only the weights that an N:M sparsity keeps. Only these are stored in any case."""
 
     @model_validator(mode="after")
     def _rows_hold_words(self) -> SilagoSpec:

@@ -6,14 +6,23 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
 from simulators.run.published import published_report
+from simulators.run.simulation import simulator
 from simulators.views.comparison import compare, to_csv
 from simulators.views.report_plot import plot
-from simulators.views.report_tables import print_comparison
+from simulators.views.report_tables import (
+    print_comparison,
+    print_layers,
+    print_mappings,
+    print_report,
+)
 from simulators.views.roofline import layer_roofline, roofline
+from simulators.views.short_names import short_names
 from simulators.views.timeline import timeline
 
 RUNS = [
@@ -145,3 +154,79 @@ def test_the_published_model_says_what_it_leaves_out() -> None:
         published_report(load_trace("mohaq-sru-16bit"), load_arch("bitfusion"))
     with pytest.raises(InputError, match="platform silago has no published model; there is one of bitfusion"):
         published_report(load_trace("mohaq-sru-8bit"), load_arch("silago"))
+
+
+LONG = [f"encoder.layers.{i}.self_attention.{part}.output_projection" for i in range(12) for part in ("query", "value")]
+
+
+def printed(trace: Trace, changes: tuple[str, ...] = (), variants: int = 0) -> list[str]:
+    """Lines of a report, or of so many variants' layers, at 80 columns."""
+    out = Console(width=80, file=io.StringIO())
+    if variants:
+        named = [(f"bitfusion,array.rows={8 << i},array.columns=16", load_arch("bitfusion")) for i in range(variants)]
+        print_layers(compare(trace, named), out)
+    else:
+        spec = load_arch("bitfusion", changes)
+        print_report(simulate(trace, spec), out)
+        print_mappings(simulator(spec).mappings(trace.layers), out)
+    return out.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
+
+
+def named(*names: str) -> Trace:
+    layers = [
+        Matmul(name=name, out_features=8, in_features=8, steps=2, weight_bits=8, activation_bits=8, output_bits=8)
+        for name in names
+    ]
+    return Trace(name="named", steps=2, layers=tuple(layers))
+
+
+@pytest.mark.parametrize("variants", [0, 2, 7])
+def test_each_layer_has_a_line_of_its_own_at_80_columns(variants: int) -> None:
+    lines = printed(named(*LONG), variants=variants)
+    rows = [line.split() for line in lines if line.startswith(" enc")]
+    tables = [rows[i : i + len(LONG)] for i in range(0, len(rows), len(LONG))]
+    assert all(len({row[0] for row in table}) == len(LONG) for table in tables)
+    if variants:
+        assert max(map(len, lines)) <= 80
+        cycles = [f"{layer.cycles:,}" for layer in simulate(named(*LONG), load_arch("bitfusion")).layers]
+        assert [cell for row in rows for cell in row[1:]] == [
+            cell for table in tables for cell, row in zip(cycles, table, strict=True) for _ in row[1:]
+        ]
+        assert sum(len(table[0]) - 1 for table in tables) == variants
+
+
+@pytest.mark.parametrize(
+    ("names", "width", "shown"),
+    [
+        (["abc", "abd"], 3, ["abc", "abd"]),
+        (["aaaaaa1", "aaaaaa2"], 5, ["aa…a1", "aa…a2"]),
+        (["a1bbbbbbbbc", "a2bbbbbbbbc"], 5, ["a1…bc", "a2…bc"]),
+        (["aaa1bbbbbbbb", "aaa2bbbbbbbb"], 5, ["aaa1…", "aaa2…"]),
+        (["aaaaaa1bbbbbb", "aaaaaa2bbbbbb", "c"], 5, ["aa…#1", "aa…#2", "c"]),
+        (["aaaaaaaaaaa", "aa…aa"], 5, ["a…aaa", "aa…aa"]),
+    ],
+)
+def test_names_are_cut_where_they_still_differ(names: list[str], width: int, shown: list[str]) -> None:
+    assert short_names(names, width) == shown
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=12), max_size=40, unique=True), st.integers(4, 12))
+def test_short_names_are_distinct(names: list[str], width: int) -> None:
+    shown = short_names(names, width)
+    assert len({*shown}) == len(names)
+    assert all(len(text) <= width for text in shown)
+
+
+def test_utilisation_and_stalls_are_shares_of_the_same_cycles() -> None:
+    """A product behind whose results elementwise work goes on has few cycles of its own, many of them stalled."""
+    product = Matmul(
+        name="M", out_features=64, in_features=64, steps=50, weight_bits=8, activation_bits=8, output_bits=16
+    )
+    behind = Elementwise(name="E", ops={"add": 640}, inputs=64, outputs=64, steps=50)
+    trace = Trace(name="t", steps=50, layers=(product, behind))
+    layer = simulate(trace, load_arch("bitfusion")).layers[0]
+    assert layer.busy_cycles > layer.cycles
+    assert layer.utilisation == layer.work / (layer.spanned_cycles * layer.peak_per_cycle)
+    stalled = sum(layer.stall_cycles.values()) / layer.busy_cycles
+    row = next(line.split() for line in printed(trace) if line.startswith(" M"))
+    assert row[3:5] == [f"{layer.utilisation:.1%}", f"{stalled:.1%}"]
