@@ -77,7 +77,7 @@ class Report:
     """Whether the steps are frames of 10 ms. Where they are not, there is no figure a frame and no real-time factor."""
     frequency_mhz: float
     layers: tuple[LayerReport, ...]
-    bits_per_cycle: dict[str, int]
+    bits_per_cycle: dict[str, float]
     """Bandwidth by level of memory, for the levels whose `bits` are counted and whose bandwidth the spec gives."""
 
     @property

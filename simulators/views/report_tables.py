@@ -12,7 +12,7 @@ from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
 from simulators.lowering.platform import HasMappings, platform_named
 from simulators.run.report import LayerReport, Report
-from simulators.views.comparison import Comparison
+from simulators.views.comparison import Comparison, technologies
 from simulators.views.roofline import roofline
 from simulators.workloads.trace import Trace
 
@@ -111,6 +111,8 @@ def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
             roofline(report).bound,
         )
     out.print(table)
+    if different := technologies(comparisons):
+        out.print(different, highlight=False, soft_wrap=True)
 
 
 def print_layers(comparisons: Sequence[Comparison], out: Console) -> None:

@@ -101,6 +101,6 @@ def cost(hardware: TilingHardware, product: Product, tiling: Tiling, how_often: 
     )  # fmt: skip
     tiles = ceil(product.outputs / tiling.m) * ceil(product.inputs / tiling.k) * ceil(product.vectors / tiling.n)
     first = tiling.m * tiling.k * product.weight_bits + input_bits(product, tiling.n, tiling.k)
-    bandwidth = hardware.dram_bits_per_cycle
+    bandwidth = hardware.channel.rate.numerator
     drains = ceil(product.outputs / tiling.m) * ceil(product.vectors / tiling.n) * hardware.pipeline_cycles
     return (max(array, dram / bandwidth, drains), float(dram), array, first / bandwidth + tiles)

@@ -33,7 +33,7 @@ def op_cycles(layer: VectorLayer, spec: BitFusionSpec) -> int:
 
 def transfer_cycles(bits: int, spec: BitFusionSpec) -> int:
     """Cycles of a transfer on the DRAM channel."""
-    return max(1, -(-bits // spec.dram.bits_per_cycle))
+    return spec.channel.cycles(bits)
 
 
 @dataclass(frozen=True)

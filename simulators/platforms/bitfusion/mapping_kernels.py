@@ -65,7 +65,10 @@ class Limits(NamedTuple):
     """Width of a partial sum."""
     columns: int
     """Columns of the array."""
-    dram_bits_per_cycle: int
+    dram_bits: int
+    """Bits that the DRAM channel moves ..."""
+    dram_cycles: int
+    """... in so many cycles."""
     pipeline_cycles: int
     """Cycles from the array's last input of a tile to its results."""
     buffer_parts: int
@@ -138,10 +141,10 @@ def _cost(limits: Limits, shape: Shape, tiling: Ints, array: int, cost: Floats) 
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
     moved = shape.outputs * shape.inputs * shape.weight_bits * weight_loads + _once_bits(shape, n, k) * input_loads
     drains = parts_m * parts_n * limits.pipeline_cycles
-    cost[0] = max(float(array), moved / limits.dram_bits_per_cycle, float(drains))
+    cost[0] = max(float(array), moved / limits.dram_bits * limits.dram_cycles, float(drains))
     cost[1], cost[2] = moved, array
     begin = m * k * shape.weight_bits + input_bits(shape, n, k)
-    cost[3] = begin / limits.dram_bits_per_cycle + parts_m * parts_k * parts_n
+    cost[3] = begin / limits.dram_bits * limits.dram_cycles + parts_m * parts_k * parts_n
 
 
 @compiled
@@ -286,7 +289,7 @@ def _bound(limits: Limits, shape: Shape, results: Results, tiling: Ints, bound: 
     outer, m, k, n = tiling[0], tiling[1], tiling[2], tiling[3]
     parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
-    along, bandwidth = _reductions(shape, k), limits.dram_bits_per_cycle
+    along, bandwidth = _reductions(shape, k), (limits.dram_bits, limits.dram_cycles)
     weight_cycles = _channel_cycles(shape.outputs, m, shape.inputs, k, shape.weight_bits, bandwidth)
     input_cycles = _channel_cycles(shape.vectors, n, shape.inputs, k, shape.activation_bits, bandwidth)
     dram = weight_loads * weight_cycles + input_loads * input_cycles
@@ -331,7 +334,9 @@ def _bound(limits: Limits, shape: Shape, results: Results, tiling: Ints, bound: 
 
 
 @compiled
-def _channel_cycles(rows: int, row_tile: int, columns: int, column_tile: int, bits: int, bandwidth: int) -> int:
+def _channel_cycles(
+    rows: int, row_tile: int, columns: int, column_tile: int, bits: int, bandwidth: tuple[int, int]
+) -> int:
     """Cycles on the DRAM channel of all tiles of a matrix, each read once."""
     cycles = 0
     for i in range(2):
@@ -344,6 +349,6 @@ def _channel_cycles(rows: int, row_tile: int, columns: int, column_tile: int, bi
 
 
 @compiled
-def _channel(bits: int, bandwidth: int) -> int:
+def _channel(bits: int, bandwidth: tuple[int, int]) -> int:
     """Cycles of one transfer on the DRAM channel."""
-    return max(1, -(-bits // bandwidth))
+    return max(1, -(-bits * bandwidth[1] // bandwidth[0]))

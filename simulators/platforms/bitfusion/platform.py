@@ -77,9 +77,9 @@ class BitFusion(Platform):
         """Leakage in mW of SRAM and core."""
         return spec.leakage_mw
 
-    def bits_per_cycle(self, spec: BitFusionSpec) -> dict[str, int]:
+    def bits_per_cycle(self, spec: BitFusionSpec) -> dict[str, float]:
         """Bandwidth of the memory behind the buffers."""
-        return {"dram": spec.dram.bits_per_cycle}
+        return {"dram": spec.channel.bits_per_cycle}
 
     def tasks_key(self, spec: BitFusionSpec) -> Hashable:
         """All that tasks depend on but energies, the clock and the sizes of buffers."""

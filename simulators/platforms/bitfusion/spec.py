@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from pydantic import model_validator
 
-from simulators.hardware.spec import Dram, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
+from simulators.hardware.spec import Channel, Dram, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
 from simulators.hardware.sram import Sram, buffer
 
 
@@ -128,6 +128,11 @@ class BitFusionSpec(PlatformSpec):
     skips_inactive_inputs: bool = False
     """True: inputs that a delta network did not transmit cost neither cycles nor weight reads."""
     mapping: FixedMapping | None = None
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The DRAM channel as the array's clock sees it."""
+        return self.dram.channel(self.frequency_mhz)
 
     def buffer_energy(self, name: str) -> ReadWrite:
         """Energy in pJ of a bit read and written of `input_buffer`, `weight_buffer` or `output_buffer`."""

@@ -285,8 +285,8 @@ def _buffered_rows(spec: SilagoSpec) -> int:
 
 def _off_chip(spec: SilagoSpec, bits: int) -> tuple[int, int]:
     """Bits, and cycles on the DRAM channel; only asked for where there is one."""
-    assert spec.dram is not None
-    return bits, max(1, -(-bits // spec.dram.bits_per_cycle))
+    assert spec.channel is not None
+    return bits, spec.channel.cycles(bits)
 
 
 def _work(layer: Layer, spec: SilagoSpec) -> LayerWork:

@@ -36,17 +36,17 @@ class Silago(Platform):
         """Leakage in mW of the whole fabric."""
         return spec.energy.leakage_mw
 
-    def bits_per_cycle(self, spec: SilagoSpec) -> dict[str, int]:
+    def bits_per_cycle(self, spec: SilagoSpec) -> dict[str, float]:
         """Bandwidth of the links to DiMArch, all columns together, and of the channel to DRAM."""
-        levels = {"sram": spec.dimarch.link_bits_per_cycle * spec.fabric.columns}
-        return levels if spec.dram is None else {**levels, "dram": spec.dram.bits_per_cycle}
+        levels: dict[str, float] = {"sram": spec.dimarch.link_bits_per_cycle * spec.fabric.columns}
+        return levels if spec.channel is None else {**levels, "dram": spec.channel.bits_per_cycle}
 
     def tasks_key(self, spec: SilagoSpec) -> Hashable:
         """All that tasks depend on but energies and the clock."""
         parts = (spec.fabric, spec.cell, spec.dimarch)
         return (
             *(part.model_dump_json() for part in parts), spec.skips_inactive_inputs,
-            spec.dram and spec.dram.bits_per_cycle, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
+            spec.channel, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
         )  # fmt: skip
 
     @property

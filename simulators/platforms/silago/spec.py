@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from pydantic import model_validator
 
-from simulators.hardware.spec import Cycles, Dram, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
+from simulators.hardware.spec import Channel, Cycles, Dram, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
 
 
 class Fabric(SpecPart):
@@ -97,6 +98,11 @@ class SilagoSpec(PlatformSpec):
                 f"dimarch.row_bits: {self.dimarch.row_bits}: a row holds a word of {self.cell.word_bits} bits"
             )
         return self
+
+    @cached_property
+    def channel(self) -> Channel | None:
+        """The DRAM channel as the cells' clock sees it, if there is one."""
+        return None if self.dram is None else self.dram.channel(self.frequency_mhz)
 
     def area_parts_mm2(self) -> dict[str, float] | None:
         if self.area is None:
