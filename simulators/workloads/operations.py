@@ -3,6 +3,7 @@ and how many operations it has; nobody else needs to know its kind."""
 
 from __future__ import annotations
 
+import difflib
 from functools import cached_property
 from itertools import groupby
 from math import ceil
@@ -17,6 +18,17 @@ VECTOR_BITS: Final = 16
 
 ElementwiseOp = Literal["add", "multiply", "multiply_add", "sigmoid", "tanh", "relu", "max", "exp", "divide"]
 ELEMENTWISE_OPS: tuple[str, ...] = get_args(ElementwiseOp)
+
+
+def known_operations(table: dict[str, Any]) -> dict[str, Any]:
+    """Figures by kind of elementwise operation, as a spec has them. Raises ValueError for a kind that no trace has."""
+    for op in table:
+        if op not in ELEMENTWISE_OPS:
+            near = difflib.get_close_matches(op, ELEMENTWISE_OPS, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(ELEMENTWISE_OPS)}"
+            raise ValueError(f"{op}: unknown operation; {hint}")
+    return table
+
 
 Size = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 24)]
 """A dimension: at least one, at most 16,777,216, so that products of a few stay far from int64's limit."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from simulators.hardware.spec import Channel, Dram, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
 from simulators.hardware.sram import Sram, buffer
+from simulators.workloads.operations import known_operations
 
 
 class Array(SpecPart):
@@ -52,9 +53,9 @@ class PostProcessing(SpecPart):
     """The units under the array's columns that do activation functions, elementwise work, at 16 bits."""
 
     lanes: Units
-    cycles_per_op: dict[str, ServiceCycles]
+    cycles_per_op: Annotated[dict[str, ServiceCycles], AfterValidator(known_operations)]
     """Cycles of one operation on one lane, by kind."""
-    pj_per_op: dict[str, Figure]
+    pj_per_op: Annotated[dict[str, Figure], AfterValidator(known_operations)]
     """Energy of one operation in pJ, by kind."""
 
 

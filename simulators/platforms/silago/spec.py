@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from simulators.hardware.spec import Channel, Cycles, Dram, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
+from simulators.workloads.operations import known_operations
 
 
 class Fabric(SpecPart):
@@ -29,7 +30,7 @@ class Cell(SpecPart):
     mac_lanes: Units
     special_function_lanes: Units
     """Lanes that do sigmoid, tanh, exponential and divide, at 16 bits."""
-    cycles_per_op: dict[str, ServiceCycles]
+    cycles_per_op: Annotated[dict[str, ServiceCycles], AfterValidator(known_operations)]
     reduction_cycles: Cycles
     """Cycles to add up the lanes of a word at the end of a dot product with operands below 16 bits."""
     loop_setup_cycles: Cycles
@@ -65,7 +66,7 @@ class SilagoEnergy(SpecPart):
     sram_pj_per_bit: Figure
     register_file_pj_per_bit: Figure
     noc_pj_per_bit: Figure
-    pj_per_op: dict[str, Figure]
+    pj_per_op: Annotated[dict[str, Figure], AfterValidator(known_operations)]
     """Energy of one elementwise operation in pJ, by kind."""
     leakage_mw: Figure
 
@@ -93,9 +94,9 @@ class SilagoSpec(PlatformSpec):
 
     @model_validator(mode="after")
     def _rows_hold_words(self) -> SilagoSpec:
-        if self.dimarch.row_bits < self.cell.word_bits:
+        if self.dimarch.row_bits % self.cell.word_bits:
             raise ValueError(
-                f"dimarch.row_bits: {self.dimarch.row_bits}: a row holds a word of {self.cell.word_bits} bits"
+                f"dimarch.row_bits: {self.dimarch.row_bits}: a row holds whole words of {self.cell.word_bits} bits"
             )
         return self
 
