@@ -224,6 +224,11 @@ class Matmul(_Weighted):
             return self.active
         return sum(count * inputs for count, inputs in self.transmitted()) / (self.steps * self.in_features)
 
+    @property
+    def effective_macs(self) -> int:
+        """Multiply-accumulates of the input elements that are transmitted."""
+        return self.out_features * sum(count * inputs for count, inputs in self.transmitted())
+
     def _inputs_of(self, share: float) -> int:
         """Input elements of a share; what a product of floats adds to a whole number is no element."""
         return max(1, ceil(self.in_features * share - 1e-9))
@@ -260,6 +265,30 @@ class _Window(Layer):
         return (height - 1) * down + 1, (width - 1) * across + 1
 
     @property
+    def covered_size(self) -> tuple[int, int]:
+        """Height, width of the part of the map that windows touch, from the first element to the last: what they touch
+        of the padding is no part of it."""
+        height, width = (
+            min(size, max(0, (results - 1) * stride + kernel - margin))
+            for size, margin, kernel, stride, results in zip(
+                self.input_size, self.padding, self.kernel_extent, self.stride, self.output_size, strict=True
+            )
+        )
+        return height, width
+
+    @property
+    def taps(self) -> tuple[int, int]:
+        """Rows of the map under the kernel's rows, summed over the rows of the result, and columns likewise: without
+        those in the padding."""
+        height, width = (
+            sum(_on_map(tap * apart - margin, stride, results, size) for tap in range(kernel))
+            for kernel, apart, margin, stride, results, size in zip(
+                self.kernel, self.dilation, self.padding, self.stride, self.output_size, self.input_size, strict=True
+            )
+        )
+        return height, width
+
+    @property
     def output_size(self) -> tuple[int, int]:
         """Height, width of the result."""
         height, width = (
@@ -269,6 +298,12 @@ class _Window(Layer):
             )
         )
         return height, width
+
+
+def _on_map(first: int, stride: int, count: int, size: int) -> int:
+    """How many of `count` positions, `stride` apart from the first, lie on a map of that size."""
+    begin = max(0, -(first // stride))
+    return max(0, min(count, -((first - size) // stride)) - begin)
 
 
 class Conv2d(_Window, _Weighted):

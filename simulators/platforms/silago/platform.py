@@ -8,15 +8,19 @@ from simulators.inputs.code_digest import Code
 from simulators.lowering.platform import Platform
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.silago import lowering
+from simulators.platforms.silago.machine import MACHINE
 from simulators.platforms.silago.spec import SilagoSpec
 from simulators.workloads.operations import Conv2d, Elementwise, Layer, Matmul, Pool2d
+
+MODULES = ("fabric", "input_reads", "lowering", "machine", "platform", "spec", "waves")
+"""Those that decide a figure."""
 
 
 class Silago(Platform):
     """SiLago: DRRA cells under a DiMArch of memory tiles. The fabric is configured anew for each layer."""
 
     spec = SilagoSpec
-    machine = lowering.MACHINE
+    machine = MACHINE
     operations = (Matmul, Conv2d, Elementwise, Pool2d)
 
     def places(self, parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> Sequence[int]:
@@ -52,7 +56,7 @@ class Silago(Platform):
     @property
     def code(self) -> Code:
         """The fabric's own code."""
-        return Code(tuple(f"simulators.platforms.silago.{module}" for module in ("lowering", "platform", "spec")))
+        return Code(tuple(f"simulators.platforms.silago.{module}" for module in MODULES))
 
 
 PLATFORM = Silago()

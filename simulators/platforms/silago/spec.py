@@ -10,6 +10,9 @@ from pydantic import AfterValidator, model_validator
 from simulators.hardware.spec import Channel, Cycles, Dram, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
 from simulators.workloads.operations import known_operations
 
+MAC_WIDTHS = (4, 8, 16)
+"""Widths in bits that a cell's multiply-accumulates take."""
+
 
 class Fabric(SpecPart):
     """SiLago's DRRA."""
@@ -98,6 +101,17 @@ class SilagoSpec(PlatformSpec):
             raise ValueError(
                 f"dimarch.row_bits: {self.dimarch.row_bits}: a row holds whole words of {self.cell.word_bits} bits"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _precisions_of_cells(self) -> SilagoSpec:
+        """SiLagoNN: a word holds operands of one width, and both operands of a multiply-accumulate share it."""
+        for pair in self.precisions:
+            if pair[0] != pair[1]:
+                raise ValueError(f"precisions: {list(pair)}: both operands of SiLago's MACs share the precision")
+            if pair[0] not in MAC_WIDTHS:
+                widths = ", ".join(map(str, MAC_WIDTHS))
+                raise ValueError(f"precisions: {list(pair)}: SiLago's MACs take operands of {widths} bits")
         return self
 
     @cached_property

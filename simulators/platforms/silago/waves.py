@@ -1,0 +1,219 @@
+"""A matrix product on SiLago, wave by wave: each wave gives each cell that takes part one output.
+
+Only cells that have an output are fed and read: the last wave of a product, one of few outputs, or a depthwise
+convolution moves what its outputs need and no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import NamedTuple
+
+from simulators.engine.fast import PrefetchState, run_segment
+from simulators.engine.machine import COMPUTE
+from simulators.inputs.errors import InputError
+from simulators.lowering.builder import SegmentBuilder
+from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Repetition, Step
+from simulators.platforms.silago.fabric import buffered_rows, cells, off_chip, tile_bits, word_cycles
+from simulators.platforms.silago.machine import (
+    CELLS,
+    FETCH,
+    INPUTS,
+    LOAD_INPUTS,
+    LOAD_WEIGHTS,
+    MACHINE,
+    OFF_CHIP,
+    OUTPUTS,
+    RECURRENCE,
+    REDUCTION,
+    SPILL,
+    STORE,
+    WEIGHTS,
+)  # fmt: skip
+from simulators.platforms.silago.spec import SilagoSpec
+
+
+@dataclass(frozen=True)
+class WaveProduct:
+    """A product as the cells see it."""
+
+    outputs: int
+    """Number of results of a vector (M)."""
+    words: int
+    """Words of one whole dot product."""
+    vectors: list[tuple[int, int]]
+    """(vectors in a row, words that each multiplies): fewer where hardware skips what a delta network holds."""
+    bits: int
+    """Width of an operand."""
+    output_bits: int
+    """Width of a result."""
+    fetched: bool
+    """Whether the weights come from DRAM."""
+    spilled_bits: int | None
+    """Bits of inputs that come from DRAM, over all vectors; None: inputs and outputs stay in DiMArch."""
+
+
+class _Wave(NamedTuple):
+    """One output a cell."""
+
+    words: int
+    """Words of each dot product."""
+    outputs: int
+    """Cells that take part."""
+    read_bits: int
+    """Bits of inputs that come from DRAM meanwhile."""
+
+
+class _Pieces(NamedTuple):
+    """How weights that come from DRAM are cut."""
+
+    outputs: int
+    """Outputs of a piece, those of one wave."""
+    held: int
+    """Pieces that the tiles hold: two, of which one is fetched while the other is used, or one."""
+
+
+def independent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct) -> None:
+    """Vectors that do not wait for each other: one period a wave, vector after vector of the same outputs. Raises
+    InputError for tiles that do not hold the weights of one output."""
+    if not p.fetched:
+        _emit_waves(builder, spec, p, None)
+        return
+    choices = _cuts(spec, p)
+    pieces = choices[0] if len(choices) == 1 else min(choices, key=lambda pieces: _cycles(spec, p, pieces))
+    _emit_waves(builder, spec, p, pieces)
+
+
+def dependent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct) -> None:
+    """Vectors that wait for each other: one period a time step, its waves one after the other. Weights that do not stay
+    come from DRAM at every step, the columns of the inputs that it multiplies."""
+    waves = ceil(p.outputs / cells(spec))
+    steps = sum(count for count, _ in p.vectors)
+    share, rest = divmod((p.spilled_bits or 0) // steps, waves)
+    for time_steps, words in p.vectors:
+        start: tuple[Label, ...] = (("configured", 1), ("result", 1))
+        first: list[Step] = []
+        if p.fetched:
+            bits, cycles = off_chip(spec, p.outputs * words * spec.cell.word_bits)
+            first.append(Step(("piece",), FETCH, cycles, OFF_CHIP, start, ((0, "dram_read", bits),)))
+            start = (*start, ("piece", 1))
+        # The first row of a step is requested when the step begins: its latency is exposed.
+        first.append(Step(("begin",), CELLS, spec.dimarch.first_row_cycles, RECURRENCE, start))
+        needs: tuple[Label, ...] = (("begin", 1),)
+        whole = _Wave(words, min(cells(spec), p.outputs), share)
+        edge = _Wave(words, p.outputs - (waves - 1) * cells(spec), share + rest)
+        runs = (_wave_steps(spec, p, whole, needs), _wave_steps(spec, p, edge, needs, ("result",)))
+        wave, last = ([step for count, steps in run for step in steps * count] for run in runs)
+        builder.emit(time_steps, [(1, first), (waves - 1, wave), (1, last)])
+
+
+def _cuts(spec: SilagoSpec, p: WaveProduct) -> list[_Pieces]:
+    """The ways to cut weights that come from DRAM. Whole waves where the tiles hold two: larger pieces would only make
+    the first wave wait. Where they do not, two pieces of fewer outputs than there are cells, or one at a time."""
+    row_bits, holds = p.words * spec.cell.word_bits, tile_bits(spec.dimarch.weight_tiles, spec)
+    wave = min(cells(spec), p.outputs)
+    half, all_of_it = min(holds // 2 // row_bits, wave), min(holds // row_bits, wave)
+    if all_of_it < 1:
+        raise InputError(
+            f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: they must hold the weights of "
+            f"one output, {row_bits} bits: {row_bits - holds} too few"
+        )
+    if half == wave:
+        return [_Pieces(wave, 2)]
+    return [_Pieces(half, 2), _Pieces(all_of_it, 1)] if half else [_Pieces(all_of_it, 1)]
+
+
+def _cycles(spec: SilagoSpec, p: WaveProduct, pieces: _Pieces) -> int:
+    """Cycles of the product by itself."""
+    builder = SegmentBuilder(MACHINE, [LayerWork(0, 1.0, COMPUTE)])
+    builder.emit(1, [(1, [Step(("configured",), CELLS, 1, COMPUTE, (EVERYTHING_BEFORE,))])])
+    _emit_waves(builder, spec, p, pieces)
+    tasks = builder.segment().program
+    return run_segment(MACHINE, tasks, len(tasks.repeat), PrefetchState()).cycles
+
+
+def _emit_waves(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct, pieces: _Pieces | None) -> None:
+    """All waves, behind the pieces of weights that come from DRAM, each of which serves all vectors."""
+    wave = cells(spec) if pieces is None else pieces.outputs
+    full, edge = divmod(p.outputs, wave)
+    waves = full + bool(edge)
+    share, rest = divmod(p.spilled_bits or 0, waves * sum(count for count, _ in p.vectors))
+    configured: Label = ("configured", 1)
+
+    def emit(count: int, what: _Wave, needs: tuple[Label, ...], last: bool) -> None:
+        """Equal waves; the last one of a product has what is left over of its inputs."""
+        ending = ("piece free",) if pieces else ()
+        final = _wave_steps(spec, p, what._replace(read_bits=share + rest), needs, ending) if last and rest else None
+        builder.emit(count, _wave_steps(spec, p, what, needs, ending), final)
+
+    if pieces is None:
+        for group, (count, words) in enumerate(p.vectors):
+            ends = group == len(p.vectors) - 1
+            if full:
+                emit(full * count, _Wave(words, wave, share), (configured,), ends and not edge)
+            if edge:
+                emit(count, _Wave(words, edge, share), (configured,), ends)
+        return
+    sizes = [wave] * full + [edge] * bool(edge)
+    if pieces.held == 2:
+        _fetch(builder, spec, p, sizes[0])
+    for i, outputs in enumerate(sizes):
+        more = pieces.held == 2 and i + 1 < waves
+        if pieces.held == 1 or more:
+            _fetch(builder, spec, p, sizes[i + 1] if more else outputs)
+        needs: tuple[Label, ...] = (configured, ("piece", 2 if more else 1))
+        for group, (count, words) in enumerate(p.vectors):
+            emit(count, _Wave(words, outputs, share), needs, i == waves - 1 and group == len(p.vectors) - 1)
+
+
+def _fetch(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct, outputs: int) -> None:
+    """A piece of weights from DRAM, into tiles that the piece before the last has left."""
+    bits, cycles = off_chip(spec, outputs * p.words * spec.cell.word_bits)
+    fetch = Step(("piece",), FETCH, cycles, OFF_CHIP, (("piece free", 1),), ((0, "dram_read", bits),))
+    builder.emit(1, [(1, [fetch])])
+
+
+def _wave_steps(
+    spec: SilagoSpec, p: WaveProduct, wave: _Wave, needs: tuple[Label, ...], ending: tuple[str, ...] = ()
+) -> list[Repetition]:
+    """Rows of weights and inputs stream in, words are multiplied, lanes reduced, the results stored."""
+    per_row = spec.dimarch.row_bits // spec.cell.word_bits
+    rows = ceil(wave.words / per_row)
+    # Outputs go to the columns first: a product of few outputs leaves rows of cells, and their share of the link, idle.
+    used, used_rows = wave.outputs, ceil(wave.outputs / spec.fabric.columns)
+    overhead = spec.cell.loop_setup_cycles + (spec.cell.reduction_cycles if p.bits < spec.cell.word_bits else 0)
+    free: tuple[Label, ...] = (*needs, ("registers free", buffered_rows(spec)))
+
+    def row(words: int, roles: tuple[str, ...]) -> list[Step]:
+        return _row(spec, used, words, ("multiply", "registers free", *roles), free)
+
+    # Without a step of its own, the end of the wave is the end of its last row.
+    steps = row(wave.words - (rows - 1) * per_row, () if overhead else ending)
+    if overhead:
+        steps.append(Step(("reduce", *ending), CELLS, overhead, REDUCTION, (("multiply", 1),)))
+    written = used * p.output_bits
+    out = max(1, ceil(used_rows * p.output_bits / spec.dimarch.link_bits_per_cycle))
+    behind: Label = ("reduce", 1) if overhead else ("multiply", 1)
+    steps.append(Step(("store",), STORE, out, OUTPUTS, (behind,), ((0, "sram_write", written),)))
+    if p.spilled_bits is not None:
+        _, cycles = off_chip(spec, written + wave.read_bits)
+        moved = ((0, "dram_write", written), (0, "dram_read", wave.read_bits))
+        steps.append(Step(("spill",), SPILL, cycles, OFF_CHIP, (("store", 1),), moved))
+    return [(rows - 1, row(per_row, ())), (1, steps)]
+
+
+def _row(spec: SilagoSpec, used: int, words: int, roles: tuple[str, ...], free: tuple[Label, ...]) -> list[Step]:
+    """A row of weights for each of the cells that take part, one of inputs for each window of their columns, and so
+    many words of both multiplied."""
+    used_columns, row_bits = min(used, spec.fabric.columns), spec.dimarch.row_bits
+    row_cycles = ceil(row_bits / spec.dimarch.link_bits_per_cycle)
+    sharing = min(2 * spec.fabric.window_columns + 1, spec.fabric.columns)
+    return [
+        Step(("weights",), LOAD_WEIGHTS, ceil(used / spec.fabric.columns) * row_cycles, WEIGHTS, free,
+             ((0, "sram_read", used * row_bits),)),
+        Step(("inputs",), LOAD_INPUTS, max(1, ceil(row_cycles / sharing)), INPUTS, free,
+             ((0, "sram_read", ceil(used_columns / sharing) * row_bits),)),
+        Step(roles, CELLS, word_cycles(spec, words), COMPUTE, (("weights", 1), ("inputs", 1)),
+             ((0, "register_file_read", 2 * used * words * spec.cell.word_bits),), works_on=0),
+    ]  # fmt: skip
