@@ -42,3 +42,16 @@ def off_chip(spec: SilagoSpec, bits: int) -> tuple[int, int]:
     """Bits, and cycles on the DRAM channel; only asked for where there is one."""
     assert spec.channel is not None
     return bits, spec.channel.cycles(bits)
+
+
+def row_link_cycles(spec: SilagoSpec, rows_of_cells: int) -> tuple[int, int]:
+    """Cycles on a column's link of a row of weights for each of so many cells, and of its share of a row of inputs."""
+    row_cycles = ceil(spec.dimarch.row_bits / spec.dimarch.link_bits_per_cycle)
+    sharing = min(2 * spec.fabric.window_columns + 1, spec.fabric.columns)
+    return rows_of_cells * row_cycles, max(1, ceil(row_cycles / sharing))
+
+
+def overhead_cycles(spec: SilagoSpec, operand_bits: int) -> int:
+    """Cycles of a cell behind a dot product: of its loop, and of adding up the lanes of words that hold several
+    operands."""
+    return spec.cell.loop_setup_cycles + (spec.cell.reduction_cycles if operand_bits < spec.cell.word_bits else 0)

@@ -37,8 +37,9 @@ from simulators.platforms.silago.machine import (
     SPILL,
     STORE,
 )
+from simulators.platforms.silago.product import WaveProduct
 from simulators.platforms.silago.spec import SilagoSpec
-from simulators.platforms.silago.waves import WaveProduct, dependent_vectors, independent_vectors
+from simulators.platforms.silago.waves import dependent_vectors, independent_vectors
 from simulators.workloads.operations import VECTOR_BITS, Layer, Matmul, VectorLayer
 
 SPECIAL = frozenset({"sigmoid", "tanh", "exp", "divide"})

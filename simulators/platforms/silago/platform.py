@@ -12,7 +12,7 @@ from simulators.platforms.silago.machine import MACHINE
 from simulators.platforms.silago.spec import SilagoSpec
 from simulators.workloads.operations import Conv2d, Elementwise, Layer, Matmul, Pool2d
 
-MODULES = ("fabric", "input_reads", "lowering", "machine", "platform", "spec", "waves")
+MODULES = ("fabric", "input_reads", "lowering", "machine", "pieces", "platform", "product", "spec", "waves")
 """Those that decide a figure."""
 
 

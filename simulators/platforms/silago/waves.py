@@ -6,23 +6,26 @@ convolution moves what its outputs need and no more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
-from simulators.engine.fast import PrefetchState, run_segment
 from simulators.engine.machine import COMPUTE
-from simulators.inputs.errors import InputError
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Repetition, Step
-from simulators.platforms.silago.fabric import buffered_rows, cells, off_chip, tile_bits, word_cycles
+from simulators.lowering.segments import Label, Repetition, Step
+from simulators.platforms.silago.fabric import (
+    buffered_rows,
+    cells,
+    off_chip,
+    overhead_cycles,
+    row_link_cycles,
+    word_cycles,
+)
 from simulators.platforms.silago.machine import (
     CELLS,
     FETCH,
     INPUTS,
     LOAD_INPUTS,
     LOAD_WEIGHTS,
-    MACHINE,
     OFF_CHIP,
     OUTPUTS,
     RECURRENCE,
@@ -30,28 +33,10 @@ from simulators.platforms.silago.machine import (
     SPILL,
     STORE,
     WEIGHTS,
-)  # fmt: skip
+)
+from simulators.platforms.silago.pieces import pieces
+from simulators.platforms.silago.product import WaveProduct
 from simulators.platforms.silago.spec import SilagoSpec
-
-
-@dataclass(frozen=True)
-class WaveProduct:
-    """A product as the cells see it."""
-
-    outputs: int
-    """Number of results of a vector (M)."""
-    words: int
-    """Words of one whole dot product."""
-    vectors: list[tuple[int, int]]
-    """(vectors in a row, words that each multiplies): fewer where hardware skips what a delta network holds."""
-    bits: int
-    """Width of an operand."""
-    output_bits: int
-    """Width of a result."""
-    fetched: bool
-    """Whether the weights come from DRAM."""
-    spilled_bits: int | None
-    """Bits of inputs that come from DRAM, over all vectors; None: inputs and outputs stay in DiMArch."""
 
 
 class _Wave(NamedTuple):
@@ -65,24 +50,39 @@ class _Wave(NamedTuple):
     """Bits of inputs that come from DRAM meanwhile."""
 
 
-class _Pieces(NamedTuple):
-    """How weights that come from DRAM are cut."""
-
-    outputs: int
-    """Outputs of a piece, those of one wave."""
-    held: int
-    """Pieces that the tiles hold: two, of which one is fetched while the other is used, or one."""
-
-
 def independent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct) -> None:
     """Vectors that do not wait for each other: one period a wave, vector after vector of the same outputs. Raises
     InputError for tiles that do not hold the weights of one output."""
+    cut = pieces(spec, p)
+    full, edge = divmod(p.outputs, cut.outputs)
+    waves = full + bool(edge)
+    share, rest = divmod(p.spilled_bits or 0, waves * sum(count for count, _ in p.vectors))
+    configured: Label = ("configured", 1)
+
+    def emit(count: int, what: _Wave, needs: tuple[Label, ...], last: bool) -> None:
+        """Equal waves; the last one of a product has what is left over of its inputs."""
+        ending = ("piece free",) if p.fetched else ()
+        final = _wave_steps(spec, p, what._replace(read_bits=share + rest), needs, ending) if last and rest else None
+        builder.emit(count, _wave_steps(spec, p, what, needs, ending), final)
+
     if not p.fetched:
-        _emit_waves(builder, spec, p, None)
+        for group, (count, words) in enumerate(p.vectors):
+            ends = group == len(p.vectors) - 1
+            if full:
+                emit(full * count, _Wave(words, cut.outputs, share), (configured,), ends and not edge)
+            if edge:
+                emit(count, _Wave(words, edge, share), (configured,), ends)
         return
-    choices = _cuts(spec, p)
-    pieces = choices[0] if len(choices) == 1 else min(choices, key=lambda pieces: _cycles(spec, p, pieces))
-    _emit_waves(builder, spec, p, pieces)
+    sizes = [cut.outputs] * full + [edge] * bool(edge)
+    if cut.held == 2:
+        _fetch(builder, spec, p, sizes[0])
+    for i, outputs in enumerate(sizes):
+        more = cut.held == 2 and i + 1 < waves
+        if cut.held == 1 or more:
+            _fetch(builder, spec, p, sizes[i + 1] if more else outputs)
+        needs: tuple[Label, ...] = (configured, ("piece", 2 if more else 1))
+        for group, (count, words) in enumerate(p.vectors):
+            emit(count, _Wave(words, outputs, share), needs, i == waves - 1 and group == len(p.vectors) - 1)
 
 
 def dependent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct) -> None:
@@ -108,65 +108,6 @@ def dependent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct)
         builder.emit(time_steps, [(1, first), (waves - 1, wave), (1, last)])
 
 
-def _cuts(spec: SilagoSpec, p: WaveProduct) -> list[_Pieces]:
-    """The ways to cut weights that come from DRAM. Whole waves where the tiles hold two: larger pieces would only make
-    the first wave wait. Where they do not, two pieces of fewer outputs than there are cells, or one at a time."""
-    row_bits, holds = p.words * spec.cell.word_bits, tile_bits(spec.dimarch.weight_tiles, spec)
-    wave = min(cells(spec), p.outputs)
-    half, all_of_it = min(holds // 2 // row_bits, wave), min(holds // row_bits, wave)
-    if all_of_it < 1:
-        raise InputError(
-            f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: they must hold the weights of "
-            f"one output, {row_bits} bits: {row_bits - holds} too few"
-        )
-    if half == wave:
-        return [_Pieces(wave, 2)]
-    return [_Pieces(half, 2), _Pieces(all_of_it, 1)] if half else [_Pieces(all_of_it, 1)]
-
-
-def _cycles(spec: SilagoSpec, p: WaveProduct, pieces: _Pieces) -> int:
-    """Cycles of the product by itself."""
-    builder = SegmentBuilder(MACHINE, [LayerWork(0, 1.0, COMPUTE)])
-    builder.emit(1, [(1, [Step(("configured",), CELLS, 1, COMPUTE, (EVERYTHING_BEFORE,))])])
-    _emit_waves(builder, spec, p, pieces)
-    tasks = builder.segment().program
-    return run_segment(MACHINE, tasks, len(tasks.repeat), PrefetchState()).cycles
-
-
-def _emit_waves(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct, pieces: _Pieces | None) -> None:
-    """All waves, behind the pieces of weights that come from DRAM, each of which serves all vectors."""
-    wave = cells(spec) if pieces is None else pieces.outputs
-    full, edge = divmod(p.outputs, wave)
-    waves = full + bool(edge)
-    share, rest = divmod(p.spilled_bits or 0, waves * sum(count for count, _ in p.vectors))
-    configured: Label = ("configured", 1)
-
-    def emit(count: int, what: _Wave, needs: tuple[Label, ...], last: bool) -> None:
-        """Equal waves; the last one of a product has what is left over of its inputs."""
-        ending = ("piece free",) if pieces else ()
-        final = _wave_steps(spec, p, what._replace(read_bits=share + rest), needs, ending) if last and rest else None
-        builder.emit(count, _wave_steps(spec, p, what, needs, ending), final)
-
-    if pieces is None:
-        for group, (count, words) in enumerate(p.vectors):
-            ends = group == len(p.vectors) - 1
-            if full:
-                emit(full * count, _Wave(words, wave, share), (configured,), ends and not edge)
-            if edge:
-                emit(count, _Wave(words, edge, share), (configured,), ends)
-        return
-    sizes = [wave] * full + [edge] * bool(edge)
-    if pieces.held == 2:
-        _fetch(builder, spec, p, sizes[0])
-    for i, outputs in enumerate(sizes):
-        more = pieces.held == 2 and i + 1 < waves
-        if pieces.held == 1 or more:
-            _fetch(builder, spec, p, sizes[i + 1] if more else outputs)
-        needs: tuple[Label, ...] = (configured, ("piece", 2 if more else 1))
-        for group, (count, words) in enumerate(p.vectors):
-            emit(count, _Wave(words, outputs, share), needs, i == waves - 1 and group == len(p.vectors) - 1)
-
-
 def _fetch(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct, outputs: int) -> None:
     """A piece of weights from DRAM, into tiles that the piece before the last has left."""
     bits, cycles = off_chip(spec, outputs * p.words * spec.cell.word_bits)
@@ -182,7 +123,7 @@ def _wave_steps(
     rows = ceil(wave.words / per_row)
     # Outputs go to the columns first: a product of few outputs leaves rows of cells, and their share of the link, idle.
     used, used_rows = wave.outputs, ceil(wave.outputs / spec.fabric.columns)
-    overhead = spec.cell.loop_setup_cycles + (spec.cell.reduction_cycles if p.bits < spec.cell.word_bits else 0)
+    overhead = overhead_cycles(spec, p.bits)
     free: tuple[Label, ...] = (*needs, ("registers free", buffered_rows(spec)))
 
     def row(words: int, roles: tuple[str, ...]) -> list[Step]:
@@ -207,12 +148,12 @@ def _row(spec: SilagoSpec, used: int, words: int, roles: tuple[str, ...], free: 
     """A row of weights for each of the cells that take part, one of inputs for each window of their columns, and so
     many words of both multiplied."""
     used_columns, row_bits = min(used, spec.fabric.columns), spec.dimarch.row_bits
-    row_cycles = ceil(row_bits / spec.dimarch.link_bits_per_cycle)
     sharing = min(2 * spec.fabric.window_columns + 1, spec.fabric.columns)
+    weight_cycles, input_cycles = row_link_cycles(spec, ceil(used / spec.fabric.columns))
     return [
-        Step(("weights",), LOAD_WEIGHTS, ceil(used / spec.fabric.columns) * row_cycles, WEIGHTS, free,
+        Step(("weights",), LOAD_WEIGHTS, weight_cycles, WEIGHTS, free,
              ((0, "sram_read", used * row_bits),)),
-        Step(("inputs",), LOAD_INPUTS, max(1, ceil(row_cycles / sharing)), INPUTS, free,
+        Step(("inputs",), LOAD_INPUTS, input_cycles, INPUTS, free,
              ((0, "sram_read", ceil(used_columns / sharing) * row_bits),)),
         Step(roles, CELLS, word_cycles(spec, words), COMPUTE, (("weights", 1), ("inputs", 1)),
              ((0, "register_file_read", 2 * used * words * spec.cell.word_bits),), works_on=0),

@@ -97,8 +97,9 @@ def test_more_tiles_or_cells_are_never_slower(
     except InputError as error:
         assert "too few" in str(error)
         return
-    assert cycles(tiles + more, columns) <= before
-    assert cycles(tiles, columns + more) <= before
+    wave = -(-inputs * 8 // 256) * 20  # a task in flight is not preempted: at most a wave of it
+    assert cycles(tiles + more, columns) <= before + wave
+    assert cycles(tiles, columns + more) <= before + wave
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""How many outputs at a time a product of independent vectors on SiLago has: those of a wave, and of a piece of its
+weights where these come from DRAM.
+
+All cells at once are the fewest waves. Fewer can be better: weights of the first wave arrive sooner, tiles hold two
+pieces of which one is fetched while the other is used, and a link that feeds many rows of cells is not waited for by
+all of them. What more cells or tiles allow contains what fewer allow, and the best by the estimate below is taken, so
+more of either does not slow a product down.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.inputs.errors import InputError
+from simulators.platforms.silago.fabric import (
+    buffered_rows,
+    cells,
+    off_chip,
+    overhead_cycles,
+    row_link_cycles,
+    tile_bits,
+    word_cycles,
+)
+from simulators.platforms.silago.product import WaveProduct
+from simulators.platforms.silago.spec import SilagoSpec
+
+Cycles = NDArray[np.int64]
+
+
+class Pieces(NamedTuple):
+    """How a product is cut."""
+
+    outputs: int
+    """Outputs of a wave, and of a piece of weights."""
+    held: int
+    """Pieces of weights that the tiles hold: two, one of which is fetched while the other is used, or one."""
+
+
+def pieces(spec: SilagoSpec, p: WaveProduct) -> Pieces:
+    """The cut of fewest estimated cycles, of equals the one into fewest pieces. Raises InputError for tiles that do not
+    hold the weights of one output."""
+    most = min(cells(spec), p.outputs)
+    if not p.fetched:
+        sizes = np.arange(1, most + 1)
+        return Pieces(most - int(np.argmin(_estimate(spec, p, sizes, 2)[::-1])), 2)
+    row_bits, holds = p.words * spec.cell.word_bits, tile_bits(spec.dimarch.weight_tiles, spec)
+    if holds < row_bits:
+        raise InputError(
+            f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: they must hold the weights of "
+            f"one output, {row_bits} bits: {row_bits - holds} too few"
+        )
+    best: tuple[int, Pieces] | None = None
+    for held in (2, 1):
+        sizes = np.arange(1, min(most, holds // held // row_bits) + 1)
+        if len(sizes):
+            cycles = _estimate(spec, p, sizes, held)
+            at = len(sizes) - 1 - int(np.argmin(cycles[::-1]))
+            if best is None or cycles[at] < best[0]:
+                best = int(cycles[at]), Pieces(at + 1, held)
+    assert best is not None
+    return best[1]
+
+
+def _estimate(spec: SilagoSpec, p: WaveProduct, sizes: Cycles, held: int) -> Cycles:
+    """Cycles of all pieces of some sizes, (S,) from 1, as two stages that follow each other: each piece is fetched, and
+    is used by all vectors, as many cycles as the busier of cells and link takes."""
+    waves = -(-p.outputs // sizes)
+    edge = p.outputs - (waves - 1) * sizes
+    used = np.array([_used_cycles(spec, p, rows) for rows in range(spec.fabric.rows + 1)])
+    computed, last_computed = used[-(-sizes // spec.fabric.columns)], used[-(-edge // spec.fabric.columns)]
+    fetched = last_fetched = np.zeros_like(sizes)
+    if p.fetched:
+        of = np.array([0, *(off_chip(spec, n * p.words * spec.cell.word_bits)[1] for n in range(1, len(sizes) + 1))])
+        fetched, last_fetched = of[sizes], of[edge]
+    if held == 1:
+        serial: Cycles = (waves - 1) * (fetched + computed) + last_fetched + last_computed
+        return serial
+    between = np.maximum(waves - 2, 0) * np.maximum(fetched, computed) + np.maximum(last_fetched, computed)
+    overlapped: Cycles = np.where(waves == 1, last_fetched, fetched + between) + last_computed
+    return overlapped
+
+
+def _used_cycles(spec: SilagoSpec, p: WaveProduct, rows_of_cells: int) -> int:
+    """Cycles in which all vectors use a piece, on so many rows of cells."""
+    cycles = 0
+    stored = ceil(rows_of_cells * p.output_bits / spec.dimarch.link_bits_per_cycle)
+    for count, words in p.vectors:
+        rows = ceil(words / (spec.dimarch.row_bits // spec.cell.word_bits))
+        moved = rows * sum(row_link_cycles(spec, rows_of_cells))
+        busy = word_cycles(spec, words) + overhead_cycles(spec, p.bits)
+        both = moved + busy if buffered_rows(spec) == 1 else max(moved + stored, busy)
+        cycles += count * both
+    return cycles
