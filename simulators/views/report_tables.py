@@ -56,6 +56,8 @@ def print_report(report: Report, out: Console) -> None:
     )
     say(f"{energy}: {shares}")
     say(_roofline_line(report))
+    if report.macs < report.dense_equivalent_macs:
+        say(_skipped_line(report))
 
 
 def _steps(report: Report) -> str:
@@ -86,6 +88,15 @@ def _roofline_line(report: Report) -> str:
     return (
         f"Roofline: {intensity}: bound by {roof.bound}; {achieved:.4g} of {attainable:.4g} attainable GMAC/s "
         f"({roof.attained:.1%})"
+    )
+
+
+def _skipped_line(report: Report) -> str:
+    """What was skipped, and what dense hardware would have to reach."""
+    dense = report.dense_equivalent_macs
+    return (
+        f"Skipped inputs: {report.macs:,} effective of {dense:,} dense-equivalent MAC ({report.macs / dense:.1%}); "
+        f"{dense / report.cycles * report.frequency_mhz / 1e3:.4g} dense-equivalent GMAC/s"
     )
 
 

@@ -133,7 +133,8 @@ def work_of(layer: Layer, spec: BitFusionSpec) -> LayerWork:
         return LayerWork(layer.elementwise_operations, post.lanes, PROCESSING)
     fused = precision(*layer.operand_bits, spec.array.unit_operand_bits)
     peak = spec.array.rows * spec.array.columns * fused.products / fused.passes
-    return LayerWork(layer.macs, peak, COMPUTE)
+    macs = layer.effective_macs if spec.skips_inactive_inputs and isinstance(layer, Matmul) else layer.macs
+    return LayerWork(macs, peak, COMPUTE)
 
 
 @lru_cache(maxsize=KEYS)

@@ -126,6 +126,7 @@ def _report(layer: Layer, result: PublishedResult, times: int, spec: BitFusionSp
         bits={name: n * times for name, n in bits.items()},
         unit="compute",
         macs=layer.macs,
+        dense_equivalent_macs=layer.macs,
         work=layer.macs,
         peak_per_cycle=peak,
         busy_cycles=result.compute_cycles * times,
