@@ -46,6 +46,8 @@ class TiledProduct:
     tiling: Tiling
     output_bits: int
     fused: VectorLayer | None
+    results: int
+    """Results of one step: what the elementwise layer takes of it is shared out among them."""
     active: float = 1.0
     """Share of the inputs that a vector multiplies, where it does not wait for another. Weights are loaded whole, for
     every vector leaves out others."""
@@ -97,21 +99,21 @@ class TiledProduct:
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "weight_buffer_write", bits)))
             case "inputs" | "all inputs":
                 n, k = (p.vectors, p.inputs) if what == "all inputs" else (n, k)
-                bits, cycles = self._dram(self.active * p.input_bits(n, k))
+                bits, cycles = self._dram(self.active * p.tile_bits(n, k, n < self.tiling.n))
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "input_buffer_write", bits)))
             case "multiply" | "accumulate":
                 return self._on_array(m, k, n, what == "accumulate")
             case "drain":
                 return TaskCost(self.hardware.pipeline_cycles)
         sums = n * m * self.spec.buffers.partial_sum_bits
-        share = n * m / p.outputs
+        share = n * m / self.results
         match what:
             case "preload":
                 bits, cycles = self._dram(sums)
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "output_buffer_write", bits)))
             case "extra":
                 assert fused is not None
-                bits, cycles = self._dram((fused.inputs_per_step - p.outputs) * share * fused.activation_bits)
+                bits, cycles = self._dram((fused.inputs_per_step - self.results) * share * fused.activation_bits)
                 return TaskCost(cycles, self._buffered("dram_read", bits))
             case "process":
                 busy = max(1, ceil(self._op_cycles * share / self.spec.post_processing.lanes))
@@ -159,7 +161,7 @@ class TiledProduct:
             depth=2 if self.spec.buffers.double_buffered else 1,
             preloads=not self.spec.corrections.skip_first_preload,
             fused=fused is not None,
-            extra=fused is not None and fused.inputs_per_step > self.product.outputs,
+            extra=fused is not None and fused.inputs_per_step > self.results,
             vectors=fused is not None and fused.vector_words > 0,
             computed_weights=self.computed_weights,
         )

@@ -50,10 +50,10 @@ class BitFusion(Platform):
         while i < len(layers):
             layer, following = layers[i], layers[i + 1] if i + 1 < len(layers) else None
             fused = (
-                isinstance(layer, Matmul)
+                isinstance(layer, Matmul | Conv2d)
                 and isinstance(following, Elementwise)
                 and layer.steps == following.steps
-                and following.inputs >= layer.out_features
+                and following.inputs >= layer.outputs_total().elements // layer.steps
             )
             lengths.append(2 if fused else 1)
             i += lengths[-1]
@@ -89,8 +89,8 @@ class BitFusion(Platform):
     def code(self) -> Code:
         """Not the published model, nor what holds one against the other."""
         modules = (
-            "costs", "lower_bounds", "lowering", "machine", "mapper", "mapping_kernels", "platform", "spec", "tiles",
-            "tiling",
+            "chunks", "costs", "lower_bounds", "lowering", "machine", "mapper", "mapping_kernels", "platform", "spec",
+            "tiles", "tiling",
         )  # fmt: skip
         own = (f"simulators.platforms.bitfusion.{module}" for module in modules)
         return Code((*own, "simulators.hardware.sram"), (sram_table_file(),))

@@ -42,6 +42,10 @@ class Window(NamedTuple):
     """Height, width in elements between two neighbouring windows."""
     output: tuple[int, int]
     """Height, width of the result."""
+    padding: tuple[int, int]
+    """Rows above and below the map, elements before and behind a row, that are not in memory."""
+    input: tuple[int, int]
+    """Height, width of the map in elements, without padding."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,16 @@ class Product:
         return self.window.kernel[0] * self.window.kernel[1] if self.window else 1
 
     def input_bits(self, vectors: int, inputs: int) -> int:
-        """Bits that so many vectors of a part of the reduction take in memory."""
+        """Bits that so many vectors of a part of the reduction take in memory, at most."""
         if self.window is None:
             return vectors * inputs * self.activation_bits
         return int(kernels.input_bits(self._shape(1, 1), vectors, inputs))
+
+    def tile_bits(self, vectors: int, inputs: int, last: bool) -> int:
+        """Bits that a tile of them reads: `last` is the one with the last result, others have their mean."""
+        if self.window is None:
+            return vectors * inputs * self.activation_bits
+        return int(kernels.tile_bits(self._shape(1, 1), vectors, inputs, last))
 
     def step(self) -> Product:
         """The product of one vector, of those that wait for each other."""
@@ -86,7 +96,8 @@ class Product:
         )  # fmt: skip
         if self.window is None:
             return kernels.Shape(*sizes)
-        return kernels.Shape(*sizes, *self.window.output, *self.window.extent, *self.window.stride)
+        w = self.window
+        return kernels.Shape(*sizes, *w.output, *w.extent, *w.stride, *w.padding, *w.input)
 
 
 class Tiling(NamedTuple):
