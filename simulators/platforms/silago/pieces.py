@@ -35,34 +35,63 @@ class Pieces(NamedTuple):
     """How a product is cut."""
 
     outputs: int
-    """Outputs of a wave, and of a piece of weights."""
+    """Outputs of a wave."""
+    waves: tuple[int, ...]
+    """Waves of each piece of weights that comes from DRAM, in order; of others there is one piece."""
     held: int
-    """Pieces of weights that the tiles hold: two, one of which is fetched while the other is used, or one."""
+    """Pieces that the tiles hold: two, one of which is fetched while the other is used, or one."""
 
 
 def pieces(spec: SilagoSpec, p: WaveProduct) -> Pieces:
-    """The cut of fewest estimated cycles, of equals the one into fewest pieces. Raises InputError for tiles that do not
+    """The cut of fewest estimated cycles, of equals the one into fewest waves. Raises InputError for tiles that do not
     hold the weights of one output."""
     most = min(cells(spec), p.outputs)
     if not p.fetched:
-        sizes = np.arange(1, most + 1)
-        return Pieces(most - int(np.argmin(_estimate(spec, p, sizes, 2)[::-1])), 2)
+        outputs = most if _links_keep_up(spec, p, most) else _best(spec, p, most, 2)[1]
+        return Pieces(outputs, (ceil(p.outputs / outputs),), 1)
     row_bits, holds = p.words * spec.cell.word_bits, tile_bits(spec.dimarch.weight_tiles, spec)
     if holds < row_bits:
         raise InputError(
             f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: they must hold the weights of "
             f"one output, {row_bits} bits: {row_bits - holds} too few"
         )
-    best: tuple[int, Pieces] | None = None
-    for held in (2, 1):
-        sizes = np.arange(1, min(most, holds // held // row_bits) + 1)
-        if len(sizes):
-            cycles = _estimate(spec, p, sizes, held)
-            at = len(sizes) - 1 - int(np.argmin(cycles[::-1]))
-            if best is None or cycles[at] < best[0]:
-                best = int(cycles[at]), Pieces(at + 1, held)
-    assert best is not None
-    return best[1]
+    of_half, of_all = min(holds // 2 // row_bits, most), min(holds // row_bits, most)
+    alone, outputs = _best(spec, p, of_all, 1)
+    if of_half:
+        overlapped, smaller = _best(spec, p, of_half, 2)
+        if overlapped <= alone:
+            return Pieces(smaller, _waves_of_pieces(spec, p, smaller, holds // 2 // (smaller * row_bits)), 2)
+    return Pieces(outputs, (1,) * ceil(p.outputs / outputs), 1)
+
+
+def _links_keep_up(spec: SilagoSpec, p: WaveProduct, outputs: int) -> bool:
+    """Whether cells are busier than their links with so many outputs a wave: then no fewer can be faster."""
+    rows_of_cells, row_words = -(-outputs // spec.fabric.columns), spec.dimarch.row_bits // spec.cell.word_bits
+    row = sum(row_link_cycles(spec, rows_of_cells))
+    stored = -(-rows_of_cells * p.output_bits // spec.dimarch.link_bits_per_cycle)
+    return all(-(-words // row_words) * row + stored <= word_cycles(spec, words) for _, words in p.vectors)
+
+
+def _best(spec: SilagoSpec, p: WaveProduct, most: int, held: int) -> tuple[int, int]:
+    """The fewest estimated cycles, and the outputs of a wave that take them: the most of equals."""
+    cycles = _estimate(spec, p, np.arange(1, most + 1), held)
+    outputs = most - int(np.argmin(cycles[::-1]))
+    return int(cycles[outputs - 1]), outputs
+
+
+def _waves_of_pieces(spec: SilagoSpec, p: WaveProduct, outputs: int, most: int) -> tuple[int, ...]:
+    """Waves of each piece, as few pieces as wait for nothing that single waves would not wait for. Where cells are the
+    slower, the first piece is one wave, and each is fetched in the time in which the one before is used; where DRAM is
+    the slower, the last two are, for the very last may be small, and each is used in the time in which the next one is
+    fetched."""
+    fetched = off_chip(spec, outputs * p.words * spec.cell.word_bits)[1]
+    used = _used_cycles(spec, p, ceil(outputs / spec.fabric.columns))
+    slower, faster = max(fetched, used), min(fetched, used)
+    left, first = ceil(p.outputs / outputs), 1 if used >= fetched else 2
+    sizes = [1] * min(left, first)
+    while left > sum(sizes):
+        sizes.append(min(sizes[-1] * slower // faster, most, left - sum(sizes)))
+    return tuple(sizes if used >= fetched else sizes[::-1])
 
 
 def _estimate(spec: SilagoSpec, p: WaveProduct, sizes: Cycles, held: int) -> Cycles:

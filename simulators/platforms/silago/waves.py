@@ -34,9 +34,12 @@ from simulators.platforms.silago.machine import (
     STORE,
     WEIGHTS,
 )
-from simulators.platforms.silago.pieces import pieces
+from simulators.platforms.silago.pieces import Pieces, pieces
 from simulators.platforms.silago.product import WaveProduct
 from simulators.platforms.silago.spec import SilagoSpec
+
+BOTH_OPERANDS: tuple[Label, ...] = (("weights", 1), ("inputs", 1))
+"""What a row waits for before it is multiplied."""
 
 
 class _Wave(NamedTuple):
@@ -54,35 +57,31 @@ def independent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduc
     """Vectors that do not wait for each other: one period a wave, vector after vector of the same outputs. Raises
     InputError for tiles that do not hold the weights of one output."""
     cut = pieces(spec, p)
-    full, edge = divmod(p.outputs, cut.outputs)
-    waves = full + bool(edge)
+    waves = sum(cut.waves)
+    edge = p.outputs - (waves - 1) * cut.outputs
     share, rest = divmod(p.spilled_bits or 0, waves * sum(count for count, _ in p.vectors))
-    configured: Label = ("configured", 1)
+    ending = ("piece free",) if p.fetched else ()
 
     def emit(count: int, what: _Wave, needs: tuple[Label, ...], last: bool) -> None:
         """Equal waves; the last one of a product has what is left over of its inputs."""
-        ending = ("piece free",) if p.fetched else ()
         final = _wave_steps(spec, p, what._replace(read_bits=share + rest), needs, ending) if last and rest else None
-        builder.emit(count, _wave_steps(spec, p, what, needs, ending), final)
+        if count:
+            builder.emit(count, _wave_steps(spec, p, what, needs, ending), final)
 
-    if not p.fetched:
+    if p.fetched and cut.held == 2:
+        _fetch(builder, spec, p, cut, 0)
+    for piece, length in enumerate(cut.waves):
+        ends = piece == len(cut.waves) - 1
+        needs: tuple[Label, ...] = (("configured", 1),)
+        if p.fetched:
+            ahead = cut.held == 2 and not ends
+            if ahead or cut.held == 1:
+                _fetch(builder, spec, p, cut, piece + ahead)
+            needs = (*needs, ("piece", 2 if ahead else 1))
         for group, (count, words) in enumerate(p.vectors):
-            ends = group == len(p.vectors) - 1
-            if full:
-                emit(full * count, _Wave(words, cut.outputs, share), (configured,), ends and not edge)
-            if edge:
-                emit(count, _Wave(words, edge, share), (configured,), ends)
-        return
-    sizes = [cut.outputs] * full + [edge] * bool(edge)
-    if cut.held == 2:
-        _fetch(builder, spec, p, sizes[0])
-    for i, outputs in enumerate(sizes):
-        more = cut.held == 2 and i + 1 < waves
-        if cut.held == 1 or more:
-            _fetch(builder, spec, p, sizes[i + 1] if more else outputs)
-        needs: tuple[Label, ...] = (configured, ("piece", 2 if more else 1))
-        for group, (count, words) in enumerate(p.vectors):
-            emit(count, _Wave(words, outputs, share), needs, i == waves - 1 and group == len(p.vectors) - 1)
+            emit((length - ends) * count, _Wave(words, cut.outputs, share), needs, False)
+            if ends:
+                emit(count, _Wave(words, edge, share), needs, group == len(p.vectors) - 1)
 
 
 def dependent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct) -> None:
@@ -108,8 +107,9 @@ def dependent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct)
         builder.emit(time_steps, [(1, first), (waves - 1, wave), (1, last)])
 
 
-def _fetch(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct, outputs: int) -> None:
+def _fetch(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct, cut: Pieces, piece: int) -> None:
     """A piece of weights from DRAM, into tiles that the piece before the last has left."""
+    outputs = min(cut.waves[piece] * cut.outputs, p.outputs - sum(cut.waves[:piece]) * cut.outputs)
     bits, cycles = off_chip(spec, outputs * p.words * spec.cell.word_bits)
     fetch = Step(("piece",), FETCH, cycles, OFF_CHIP, (("piece free", 1),), ((0, "dram_read", bits),))
     builder.emit(1, [(1, [fetch])])
@@ -126,11 +126,10 @@ def _wave_steps(
     overhead = overhead_cycles(spec, p.bits)
     free: tuple[Label, ...] = (*needs, ("registers free", buffered_rows(spec)))
 
-    def row(words: int, roles: tuple[str, ...]) -> list[Step]:
-        return _row(spec, used, words, ("multiply", "registers free", *roles), free)
-
+    whole = _row(spec, used, per_row, (), free) if rows > 1 else []
     # Without a step of its own, the end of the wave is the end of its last row.
-    steps = row(wave.words - (rows - 1) * per_row, () if overhead else ending)
+    roles, words = () if overhead else ending, wave.words - (rows - 1) * per_row
+    steps = whole.copy() if whole and words == per_row and not roles else _row(spec, used, words, roles, free)
     if overhead:
         steps.append(Step(("reduce", *ending), CELLS, overhead, REDUCTION, (("multiply", 1),)))
     written = used * p.output_bits
@@ -141,7 +140,7 @@ def _wave_steps(
         _, cycles = off_chip(spec, written + wave.read_bits)
         moved = ((0, "dram_write", written), (0, "dram_read", wave.read_bits))
         steps.append(Step(("spill",), SPILL, cycles, OFF_CHIP, (("store", 1),), moved))
-    return [(rows - 1, row(per_row, ())), (1, steps)]
+    return [(rows - 1, whole), (1, steps)]
 
 
 def _row(spec: SilagoSpec, used: int, words: int, roles: tuple[str, ...], free: tuple[Label, ...]) -> list[Step]:
@@ -155,6 +154,6 @@ def _row(spec: SilagoSpec, used: int, words: int, roles: tuple[str, ...], free: 
              ((0, "sram_read", used * row_bits),)),
         Step(("inputs",), LOAD_INPUTS, input_cycles, INPUTS, free,
              ((0, "sram_read", ceil(used_columns / sharing) * row_bits),)),
-        Step(roles, CELLS, word_cycles(spec, words), COMPUTE, (("weights", 1), ("inputs", 1)),
+        Step(("multiply", "registers free", *roles), CELLS, word_cycles(spec, words), COMPUTE, BOTH_OPERANDS,
              ((0, "register_file_read", 2 * used * words * spec.cell.word_bits),), works_on=0),
     ]  # fmt: skip
