@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from simulators.engine import fast_kernels as kernels
-from simulators.engine.machine import MAX_CYCLES, Deadlock, Machine
+from simulators.engine.machine import MAX_CYCLES, Deadlock, Machine, Uncountable
 from simulators.engine.program import Ints, Program, Timing
-from simulators.inputs.errors import InputError
 
 FIRST_SPACE = 16
 """Periods of a block that a first attempt has room for; most blocks recur after three."""
@@ -43,7 +42,7 @@ class SegmentTiming(NamedTuple):
 
 def run(machine: Machine, compact: Program) -> Timing:
     """Makespan and charged cycles of a program of one segment, periods that recur left out. Raises Deadlock, or
-    InputError for what int64 cannot count.
+    Uncountable for what int64 cannot count.
     """
     if compact.segment.max(initial=0) > 0:
         raise ValueError("a program of several segments is run segment by segment")
@@ -54,7 +53,7 @@ def run(machine: Machine, compact: Program) -> Timing:
 def run_segment(machine: Machine, compact: Program, own: int, prefetch: PrefetchState) -> SegmentTiming:
     """Run a segment's `own` blocks; those behind them are what may be started of the segments after it.
 
-    Raises Deadlock, or InputError for what int64 cannot count.
+    Raises Deadlock, or Uncountable for what int64 cannot count.
     """
     if not len(compact.repeat):
         return SegmentTiming(0, (0,) * len(machine.kinds), PrefetchState())
@@ -74,7 +73,7 @@ def run_segment(machine: Machine, compact: Program, own: int, prefetch: Prefetch
 def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
     """Start and end cycle of every task by unrolled index, every period run, whatever segments there are.
 
-    Raises Deadlock, or InputError for more than can be counted or held.
+    Raises Deadlock, or Uncountable for more than can be counted or held.
     """
     if not compact.tasks:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -88,15 +87,16 @@ def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
     return written[kernels.START], written[kernels.END]
 
 
-def _error(status: int, machine: Machine, compact: Program, outcome: Ints) -> InputError | Deadlock:
+def _error(status: int, machine: Machine, compact: Program, outcome: Ints) -> Uncountable | Deadlock:
     """Why a run did not finish."""
     if status == kernels.TOO_LONG:
-        return InputError(
+        return Uncountable(
             f"the tasks' service times add up to {compact.cycles:.3g} cycles: at most 2^60 can be counted exactly"
         )
     if status == kernels.TOO_LARGE:
-        return InputError(
-            f"{outcome[0]} tasks at a time: at most {MAX_TASKS} fit; a block does not settle into a repeating pattern"
+        return Uncountable(
+            f"{outcome[0]} tasks at a time: at most {MAX_TASKS} fit, and they do not settle into a repeating pattern: "
+            "simulate fewer steps (--steps), or larger tiles (larger buffers, or mapping: in the spec)"
         )
     heads = zip(machine.queues, outcome[kernels.HEADS :].tolist(), strict=True)
     stuck = ", ".join(f"{queue.name} at task {index}" for queue, index in heads if index >= 0)

@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 
 from simulators.engine.fast_kernels import MachineArrays
-from simulators.inputs.errors import LoweringError
+from simulators.inputs.errors import InputError, LoweringError
 
 COMPUTE = 0
 """The kind of tasks that are a layer's own work; every other kind names a stall."""
@@ -31,6 +31,10 @@ MAX_CYCLES = 1 << 60
 
 class Deadlock(LoweringError):
     """Queue heads that wait for each other: no task can start, and not all have run."""
+
+
+class Uncountable(InputError):
+    """Tasks that take more cycles, or more memory, than can be counted or held."""
 
 
 @dataclass(frozen=True)

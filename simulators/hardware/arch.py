@@ -17,7 +17,7 @@ from typing import Any, Self
 import yaml
 
 from simulators.hardware.platform_registry import PLATFORMS
-from simulators.hardware.spec import PlatformSpec
+from simulators.hardware.spec import SAID_ONCE, PlatformSpec
 from simulators.inputs.documents import parse_scalar, read_document, validate
 from simulators.inputs.errors import InputError
 from simulators.inputs.shipped import SUFFIXES, find, names
@@ -132,10 +132,15 @@ def read_arch(name: str | Path) -> Document:
 def arch_of(read: Document, overrides: Sequence[str | Change] = ()) -> Arch:
     """`load_arch` of what was read, which stays as it is."""
     document = Document(read.source, deepcopy(read.data), dict(read.places))
+    put: set[str] = set()
     for change in overrides:
-        _put(document, Change.parse(change) if isinstance(change, str) else change)
+        parsed = Change.parse(change) if isinstance(change, str) else change
+        _put(document, parsed, put)
+        put.add(parsed.key)
     if not isinstance(document.data, dict):
         raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
+    if "platform" in put:
+        _check_platform(document, read.data)
     if "platform" not in document.data:
         raise document.error(("platform",), f"missing; it is one of {', '.join(PLATFORMS.names())}")
     platform = document.data["platform"]
@@ -170,9 +175,22 @@ def _resolve(path: Path, above: tuple[Path, ...]) -> Document:
     lower = _resolve(base, chain)
     if not isinstance(lower.data, dict):
         raise lower.error((), f"{shown(lower.data)}: expected a mapping of keys to values")
+    _check_platform(document, lower.data)
     places = dict(lower.places)
     data = _merge(lower.data, document.data, document, places, ())
     return Document(document.source, data, places)
+
+
+def _check_platform(document: Document, below: dict[str, Any]) -> None:
+    """Raise InputError for a platform that does not have the keys that stand beneath it: it is the platform that is
+    wrong, not these keys."""
+    name, other = document.data.get("platform"), below.get("platform")
+    if name is None or name == other or not isinstance(name, str) or name not in PLATFORMS:
+        return  # of a name that there is not the whole spec says so
+    strange = [key for key in below if key not in PLATFORMS.get(name).spec.model_fields]
+    if strange:
+        rule = f"what it changes is of platform {other}, whose {', '.join(strange)} platform {name} does not have"
+        raise document.error(("platform",), f"{shown(name)}: {rule}")
 
 
 def _merge(
@@ -186,14 +204,24 @@ def _merge(
             merged[key] = _merge(merged[key], value, document, places, here)
             continue
         merged[key] = value
+        for other in _said_otherwise(here, value):
+            if other[-1] not in upper:
+                merged.pop(other[-1], None)
+                places.pop(other, None)
         for known in [p for p in places if p[: len(here)] == here]:
             del places[known]
         places.update({p: place for p, place in document.places.items() if p[: len(here)] == here})
     return merged
 
 
-def _put(document: Document, change: Change) -> None:
-    """Put a change into the document. Unknown keys are found when the whole is validated."""
+def _said_otherwise(path: KeyPath, value: Any) -> list[tuple[str, str]]:
+    """Other keys that say what a value says."""
+    return [key for key in SAID_ONCE if key != path] if path in SAID_ONCE and value is not None else []
+
+
+def _put(document: Document, change: Change, put: set[str]) -> None:
+    """Put a change into the document that others were `put` into before. Unknown keys are found when the whole is
+    validated."""
     if not isinstance(document.data, dict):
         raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
     path = tuple(change.key.split("."))
@@ -205,6 +233,10 @@ def _put(document: Document, change: Change) -> None:
         data[part] = dict(inner) if inner else {}  # a copy: an alias may share the mapping with another key
         data = data[part]
     data[path[-1]] = change.value
+    for other in _said_otherwise(path, change.value):
+        if dotted(other) not in put:
+            data.pop(other[-1], None)
+            document.places.pop(other, None)
     for inside in [p for p in document.places if p[: len(path)] == path]:
         del document.places[inside]
     for end in range(1, len(path) + 1):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -53,6 +54,8 @@ class PlatformSpec(SpecPart):
     platform: str
     """The name under which its lowering is known."""
     description: str = ""
+    technology_nm: Annotated[float, Field(gt=0, le=1e5)] | None = None
+    """Node of the process that energies and areas are of; None: not said."""
     frequency_mhz: Annotated[float, Field(gt=0, le=1e5)]
     precisions: Annotated[tuple[Pair, ...], BeforeValidator(_pairs), Field(min_length=1, max_length=256)]
     """Legal (weight bits, activation bits): what a search may choose from."""
@@ -79,9 +82,62 @@ class PlatformSpec(SpecPart):
         return hash(self.canonical)
 
 
-class Dram(SpecPart):
-    """The off-chip channel."""
+class Channel(NamedTuple):
+    """What a channel to memory moves, as exact ratios: whole cycles follow without rounding on the way."""
 
-    bits_per_cycle: Units
+    bits: int
+    """So many bits ..."""
+    clocks: int
+    """... in so many cycles of the channel's own clock."""
+    array_cycles: int = 1
+    """So many cycles of the array take as long ..."""
+    channel_cycles: int = 1
+    """... as so many of the channel."""
+
+    def cycles(self, bits: int) -> int:
+        """Cycles of the array that a transfer takes: whole cycles of the channel, and of the array, at least one."""
+        clocks = -(-bits * self.clocks // self.bits)
+        return max(1, -(-clocks * self.array_cycles // self.channel_cycles))
+
+    @property
+    def rate(self) -> Fraction:
+        """Bits in a cycle of the array."""
+        return Fraction(self.bits * self.channel_cycles, self.clocks * self.array_cycles)
+
+    @property
+    def bits_per_cycle(self) -> float:
+        """Bits in a cycle of the array, an int where they are whole."""
+        return self.rate.numerator if self.rate.denominator == 1 else float(self.rate)
+
+
+class Dram(SpecPart):
+    """The off-chip channel. Its rate is said in one of two ways."""
+
+    gb_per_s: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    """Rate in 10^9 bytes a second, whatever the clock of the array."""
+    bits_per_cycle: Units | None = None
+    """Rate in bits in a cycle of `frequency_mhz`."""
+    frequency_mhz: Annotated[float, Field(gt=0, le=1e5)] | None = None
+    """The channel's own clock, of which a transfer takes whole cycles; without it that is the array's."""
     pj_per_bit: Figure
     """Energy of a bit read or written, in pJ."""
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Dram:
+        if self.gb_per_s is None and self.bits_per_cycle is None:
+            raise ValueError("bits_per_cycle: expected a rate, here or in gb_per_s")
+        if self.gb_per_s is not None and self.bits_per_cycle is not None:
+            raise ValueError(f"gb_per_s: {self.gb_per_s}: bits_per_cycle says the rate too: leave one of them out")
+        return self
+
+    def channel(self, frequency_mhz: float) -> Channel:
+        """The channel as an array at that clock sees it."""
+        array = Fraction(repr(frequency_mhz))
+        own = array if self.frequency_mhz is None else Fraction(repr(self.frequency_mhz))
+        bits = self.bits_per_cycle
+        rate = Fraction(repr(self.gb_per_s)) * 8000 / own if bits is None else Fraction(bits)
+        return Channel(*rate.as_integer_ratio(), *(array / own).as_integer_ratio())
+
+
+SAID_ONCE: Final = (("dram", "gb_per_s"), ("dram", "bits_per_cycle"))
+"""Keys that say one thing in different ways: one that a file or an option gives replaces the others beneath it."""

@@ -8,9 +8,9 @@ from operator import index
 
 import numpy as np
 
-from simulators.engine.machine import MAX_CYCLES, Machine
+from simulators.engine.machine import MAX_CYCLES, Machine, Uncountable
 from simulators.engine.program import Ints
-from simulators.inputs.errors import InputError, LoweringError
+from simulators.inputs.errors import LoweringError
 from simulators.lowering.segments import LayerWork, Repetition, Segment, Step, count_step
 from simulators.lowering.templates import Periods, Template, names_of, template_of
 
@@ -105,7 +105,7 @@ class SegmentBuilder:
                     raise
 
     def _check(self, step: Step) -> None:
-        """Raise LoweringError for a step that the machine or the segment has no place for, InputError for one that
+        """Raise LoweringError for a step that the machine or the segment has no place for, Uncountable for one that
         takes longer than can be counted."""
         try:
             problem = self._problem(step)
@@ -114,7 +114,7 @@ class SegmentBuilder:
         if problem:
             raise LoweringError(f"step {step.roles}: {problem}")
         if step.cycles > MAX_CYCLES:
-            raise InputError(f"a task of {step.cycles:.3g} cycles: at most 2^60 can be counted exactly")
+            raise Uncountable(f"a task of {step.cycles:.3g} cycles: at most 2^60 can be counted exactly")
 
     def _problem(self, step: Step) -> str:
         """What is wrong with a step, or nothing."""

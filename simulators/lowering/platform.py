@@ -84,7 +84,7 @@ class Platform(ABC):
         """Energy in pJ of what a layer computed and moved, by component, without what depends on time."""
 
     @abstractmethod
-    def bits_per_cycle(self, spec: Any) -> dict[str, int]:
+    def bits_per_cycle(self, spec: Any) -> Mapping[str, float]:
         """Bandwidth in bits a cycle by level of memory, named as in a layer's traffic."""
 
     def leakage_mw(self, spec: Any) -> float:
@@ -145,7 +145,7 @@ class Lowered:
     """Energy in pJ by segment, layer of it and component, without what depends on time."""
     leakage_mw: float
     frequency_mhz: float
-    bits_per_cycle: dict[str, int]
+    bits_per_cycle: Mapping[str, float]
     """Bandwidth in bits a cycle by level of memory."""
 
     @cached_property

@@ -59,7 +59,7 @@ class LayerWork:
     """What a layer does, apart from timing."""
 
     work: int
-    """Multiply-accumulates of a product, operations of an elementwise layer."""
+    """Multiply-accumulates of a product that are done, operations of an elementwise layer."""
     peak_per_cycle: float
     """Most of that work that the hardware can do in a cycle, at this precision."""
     own_kind: int

@@ -123,6 +123,7 @@ class _TemplateMaker:
         self._sources: list[Ints] = []
         self._periods: dict[tuple[object, ...], _Dependencies] = {}
         self._history: list[_Past] = []
+        self._history_of: dict[str, list[_Past]] = {}  # of those that have steps of a role
         self._prefetch_roles: set[str] = set()  # of the queue that runs ahead, which is in order with itself anyway
 
     def emit(self, part: Periods, begin: int) -> None:
@@ -150,7 +151,10 @@ class _TemplateMaker:
             self._sources.append(needs.period.index + begin + (len(needs.period.steps) if last else 0))
             done += repeat
         ends = [end * len(needs.period.index) for end in accumulate(repeats)]
-        self._history.append(_Past(needs, periods, first_block, ends))
+        past = _Past(needs, periods, first_block, ends)
+        self._history.append(past)
+        for role in needs.of_role:
+            self._history_of.setdefault(role, []).append(past)
 
     def template(self, earlier_roles: frozenset[str]) -> Template:
         """What was emitted. Raises LoweringError for a defect of the lowering."""
@@ -181,10 +185,8 @@ class _TemplateMaker:
 
     def _last(self, role: str) -> Iterator[tuple[int, int]]:
         """Places of the last steps of a role, the last first."""
-        for past in reversed(self._history):
-            positions = past.needs.of_role.get(role)
-            if positions is None:
-                continue
+        for past in reversed(self._history_of.get(role, ())):
+            positions = past.needs.of_role[role]
             for period in range(past.periods - 1, -1, -1):
                 for position in reversed(positions):
                     yield past.place(period * len(past.needs.period.index) + int(position))
@@ -196,10 +198,13 @@ class _TemplateMaker:
         offset = np.where(there, needs.offset, 0)
         keep = there | needs.barrier
         external: dict[int, list[Label]] = {}
+        places: dict[Label, tuple[int, int] | int] = {}  # many steps wait for one
         for d in np.flatnonzero(~keep).tolist():
             role = needs.period.roles[needs.role[d]] if needs.role[d] >= 0 else needs.absent[d]
             back = -int(needs.occurrence[d] + first_period * needs.per_period[d])
-            place = self._place(role, back)
+            place = places.get((role, back))
+            if place is None:
+                place = places[role, back] = self._place(role, back)
             if isinstance(place, tuple):
                 block[d], offset[d] = place
                 keep[d] = True
@@ -212,10 +217,8 @@ class _TemplateMaker:
         """(block, offset before its end) of the step of a role, `back` before the end of what was emitted; or how many
         of it there are, where they are fewer."""
         count = 0
-        for past in reversed(self._history):
-            positions = past.needs.of_role.get(role)
-            if positions is None:
-                continue
+        for past in reversed(self._history_of.get(role, ())):
+            positions = past.needs.of_role[role]
             there = past.periods * len(positions)
             if back <= count + there:
                 period, which = divmod(there - (back - count), len(positions))

@@ -36,7 +36,10 @@ class LayerReport:
     unit: str
     """What does the layer's work: the machine's name for the kind of its tasks."""
     macs: int
-    """Multiply-accumulates; 0 of an elementwise layer."""
+    """Effective multiply-accumulates, those that are done; 0 of an elementwise layer."""
+    dense_equivalent_macs: int
+    """Multiply-accumulates of the layer if nothing were skipped: more than `macs` where hardware skips what a delta
+    network holds."""
     work: int
     """What the unit does: multiply-accumulates, or elementwise operations."""
     peak_per_cycle: float
@@ -66,6 +69,7 @@ class LayerReport:
             "bits": self.bits,
             "unit": self.unit,
             "macs": self.macs,
+            "dense_equivalent_macs": self.dense_equivalent_macs,
             "work": self.work,
             "peak_per_cycle": self.peak_per_cycle,
             "busy_cycles": self.busy_cycles,
@@ -83,7 +87,7 @@ class Report:
     """Whether the steps are frames of 10 ms. Where they are not, there is no figure a frame and no real-time factor."""
     frequency_mhz: float
     layers: tuple[LayerReport, ...]
-    bits_per_cycle: dict[str, int]
+    bits_per_cycle: dict[str, float]
     """Bandwidth by level of memory, for the levels whose `bits` are counted and whose bandwidth the spec gives."""
 
     @property
@@ -126,8 +130,18 @@ class Report:
         return dict(sorted(totals.items(), key=lambda item: -item[1]))
 
     @property
+    def macs(self) -> int:
+        """Effective multiply-accumulates over all layers."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def dense_equivalent_macs(self) -> int:
+        """Multiply-accumulates over all layers if nothing were skipped."""
+        return sum(layer.dense_equivalent_macs for layer in self.layers)
+
+    @property
     def utilisation(self) -> float:
-        """Multiply-accumulates over the most that the products' unit could have done in all cycles, 0 to 1."""
+        """Effective multiply-accumulates over what the products' unit could have done at most in all cycles, 0 to 1."""
         return sum(layer.macs / layer.peak_per_cycle for layer in self.layers) / self.cycles
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,6 +158,8 @@ class Report:
             "energy_uj_per_frame": self.energy_uj_per_frame,
             "energy_delay_uj_ms": self.energy_delay_uj_ms,
             "utilisation": self.utilisation,
+            "macs": self.macs,
+            "dense_equivalent_macs": self.dense_equivalent_macs,
             "bits_per_cycle": self.bits_per_cycle,
             "layers": [layer.to_dict() for layer in self.layers],
         }
@@ -155,6 +171,7 @@ class Report:
             row: dict[str, Any] = {"name": layer.name, "cycles": layer.cycles, "compute_cycles": layer.compute_cycles}
             row |= {f"stall_{cause}_cycles": n for cause, n in layer.stall_cycles.items()}
             row |= {"utilisation": layer.utilisation}
+            row |= {"macs": layer.macs, "dense_equivalent_macs": layer.dense_equivalent_macs}
             row |= {f"energy_{component}_uj": x for component, x in layer.energy_uj.items()}
             row |= {f"{level}_bits": n for level, n in layer.bits.items()}
             rows.append(row)
@@ -240,7 +257,8 @@ def _add_segment(
                 energy_uj=energy,
                 bits=dict(work.bits),
                 unit=kinds[work.own_kind],
-                macs=layer.macs,
+                macs=work.work if layer.is_product else 0,
+                dense_equivalent_macs=layer.macs,
                 work=work.work,
                 peak_per_cycle=work.peak_per_cycle,
                 busy_cycles=work.busy_cycles,

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
 from simulators.engine.fast import PrefetchState, run_segment
+from simulators.engine.machine import Uncountable
 from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.platform import platform_named
 from simulators.lowering.segments import PrefetchTask, Segment, lookahead, program_with_lookahead
@@ -152,7 +153,8 @@ def shared_cache(platform: str, key: Hashable) -> SegmentCache:
 
 
 class lowering_of:
-    """A defect that is found inside is that platform's, and of these layers: whatever is raised but InputError."""
+    """A defect that is found inside is that platform's, and of these layers: whatever is raised but InputError. More
+    than can be counted is named with the layers."""
 
     def __init__(self, platform: str, layers: Sequence[Layer]):
         self.platform = platform
@@ -162,9 +164,11 @@ class lowering_of:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        names = ", ".join(layer.name for layer in self.layers)
+        if isinstance(error, Uncountable) and names:
+            raise InputError(f"layer {names}: {error}") from None
         if not isinstance(error, Exception) or isinstance(error, InputError):
             return
-        names = ", ".join(layer.name for layer in self.layers)
         text = str(error) if isinstance(error, LoweringError) else f"{type(error).__name__}: {error}"
         kind = type(error) if isinstance(error, LoweringError) else LoweringError
         raise kind(": ".join(part for part in (f"platform {self.platform}", names, text) if part)) from error

@@ -30,6 +30,8 @@ class Comparison:
     energy_delay_ratio: float
     area_mm2: float | None
     """None: the spec has no figures."""
+    technology_nm: float | None
+    """Node of the process that the spec's energies and areas are of; None: it does not say."""
 
     def to_dict(self) -> dict[str, Any]:
         report = self.report
@@ -43,6 +45,7 @@ class Comparison:
             "energy_delay_uj_ms": report.energy_delay_uj_ms,
             "energy_delay_ratio": self.energy_delay_ratio,
             "area_mm2": self.area_mm2,
+            "technology_nm": self.technology_nm,
             "utilisation": report.utilisation,
             "dominant_stall": next(iter(report.stall_cycles), ""),
             "bound": roofline(report).bound,
@@ -68,9 +71,23 @@ def compare(trace: Trace, variants: Sequence[tuple[str, Arch]]) -> list[Comparis
             report.energy_uj / first.energy_uj,
             report.energy_delay_uj_ms / first.energy_delay_uj_ms,
             None if arch.spec.area_parts_mm2() is None else sum(area_mm2(arch).values()),
+            arch.spec.technology_nm,
         )
         for (name, report), (_, arch) in zip(reports, variants, strict=True)
     ]
+
+
+def technologies(comparisons: Sequence[Comparison]) -> str:
+    """The nodes of the variants in words; nothing where they are the same."""
+    of_node: dict[float | None, list[str]] = {}
+    for variant in comparisons:
+        of_node.setdefault(variant.technology_nm, []).append(variant.name)
+    if len(of_node) == 1:
+        return ""
+    nodes = "; ".join(
+        f"{f'{node:g} nm' if node else 'not said'} ({', '.join(names)})" for node, names in of_node.items()
+    )
+    return f"Energy and area are of different technologies: {nodes}"
 
 
 def to_csv(comparisons: Sequence[Comparison]) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from simulators.hardware.arch import split_changes
 from simulators.lowering.platform import MappingRow
 from simulators.run.report import LayerReport, Report
-from simulators.views.comparison import Comparison
+from simulators.views.comparison import Comparison, technologies
 from simulators.views.roofline import roofline
 from simulators.views.short_names import short_names
 
@@ -59,6 +59,8 @@ def print_report(report: Report, out: Console) -> None:
     )
     say(f"{energy}: {shares}")
     say(_roofline_line(report))
+    if report.macs < report.dense_equivalent_macs:
+        say(_skipped_line(report))
 
 
 def _print_by_layer(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], out: Console) -> None:
@@ -116,6 +118,15 @@ def _roofline_line(report: Report) -> str:
     )
 
 
+def _skipped_line(report: Report) -> str:
+    """What was skipped, and what dense hardware would have to reach."""
+    dense = report.dense_equivalent_macs
+    return (
+        f"Skipped inputs: {report.macs:,} effective of {dense:,} dense-equivalent MAC ({report.macs / dense:.1%}); "
+        f"{dense / report.cycles * report.frequency_mhz / 1e3:.4g} dense-equivalent GMAC/s"
+    )
+
+
 def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
     """A row a variant; EDP is energy times delay."""
     report = comparisons[0].report
@@ -138,6 +149,8 @@ def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
             roofline(report).bound,
         )
     out.print(table)
+    if different := technologies(comparisons):
+        out.print(different, highlight=False, soft_wrap=True)
 
 
 def print_layers(comparisons: Sequence[Comparison], out: Console) -> None:

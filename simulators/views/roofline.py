@@ -18,7 +18,7 @@ class Roofline:
     """A point of the roofline: a layer, or a whole network."""
 
     work: int
-    """Multiply-accumulates of the products."""
+    """Effective multiply-accumulates of the products: what hardware skips is no work."""
     cycles: int
     compute_cycles: float
     """Cycles that the busiest compute unit takes at its peak."""

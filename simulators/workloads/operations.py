@@ -3,6 +3,7 @@ and how many operations it has; nobody else needs to know its kind."""
 
 from __future__ import annotations
 
+import difflib
 from functools import cached_property
 from itertools import groupby
 from math import ceil
@@ -17,6 +18,17 @@ VECTOR_BITS: Final = 16
 
 ElementwiseOp = Literal["add", "multiply", "multiply_add", "sigmoid", "tanh", "relu", "max", "exp", "divide"]
 ELEMENTWISE_OPS: tuple[str, ...] = get_args(ElementwiseOp)
+
+
+def known_operations(table: dict[str, Any]) -> dict[str, Any]:
+    """Figures by kind of elementwise operation, as a spec has them. Raises ValueError for a kind that no trace has."""
+    for op in table:
+        if op not in ELEMENTWISE_OPS:
+            near = difflib.get_close_matches(op, ELEMENTWISE_OPS, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(ELEMENTWISE_OPS)}"
+            raise ValueError(f"{op}: unknown operation; {hint}")
+    return table
+
 
 Size = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 24)]
 """A dimension: at least one, at most 16,777,216, so that products of a few stay far from int64's limit."""
@@ -318,6 +330,30 @@ class _Window(Layer):
         return (height - 1) * down + 1, (width - 1) * across + 1
 
     @property
+    def covered_size(self) -> tuple[int, int]:
+        """Height, width of the part of the map that windows touch, from the first element to the last: what they touch
+        of the padding is no part of it."""
+        height, width = (
+            min(size, max(0, (results - 1) * stride + kernel - margin))
+            for size, margin, kernel, stride, results in zip(
+                self.input_size, self.padding, self.kernel_extent, self.stride, self.output_size, strict=True
+            )
+        )
+        return height, width
+
+    @property
+    def taps(self) -> tuple[int, int]:
+        """Rows of the map under the kernel's rows, summed over the rows of the result, and columns likewise: without
+        those in the padding."""
+        height, width = (
+            sum(_on_map(tap * apart - margin, stride, results, size) for tap in range(kernel))
+            for kernel, apart, margin, stride, results, size in zip(
+                self.kernel, self.dilation, self.padding, self.stride, self.output_size, self.input_size, strict=True
+            )
+        )
+        return height, width
+
+    @property
     def output_size(self) -> tuple[int, int]:
         """Height, width of the result."""
         height, width = (
@@ -327,6 +363,12 @@ class _Window(Layer):
             )
         )
         return height, width
+
+
+def _on_map(first: int, stride: int, count: int, size: int) -> int:
+    """How many of `count` positions, `stride` apart from the first, lie on a map of that size."""
+    begin = max(0, -(first // stride))
+    return max(0, min(count, -((first - size) // stride)) - begin)
 
 
 class Conv2d(_Window, _Weighted):

@@ -1,13 +1,14 @@
 """The tilings of a product on Bit Fusion and their bounds, written out tile by tile: a second way to what is compiled."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from math import ceil
 
 from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, tile_cycles
 
 
 def pixels(product: Product, vectors: int) -> int:
-    """Inputs of one channel under so many consecutive results of a convolution, each counted where it lies."""
+    """Inputs of one channel under so many consecutive results of a convolution, at most."""
     window = product.window
     assert window is not None
     (height, width), whole = window.output, 0
@@ -18,9 +19,36 @@ def pixels(product: Product, vectors: int) -> int:
         covered_rows = {r * window.stride[0] + d for r in range(rows) for d in range(window.extent[0])}
         covered_columns = {c * window.stride[1] + d for c in range(columns) for d in range(window.extent[1])}
         high, wide = max(covered_rows) + 1, max(covered_columns) + 1
-        whole += high * wide
+        whole += min(high, window.input[0]) * min(wide, window.input[1])
         vectors -= taken
     return whole
+
+
+def under(product: Product, axis: int, first: int, count: int) -> int:
+    """Rows (axis 0) or columns of the map, from the first to the last, under so many rows or columns of results."""
+    window = product.window
+    assert window is not None
+    begin = first * window.stride[axis] - window.padding[axis]
+    end = begin + (count - 1) * window.stride[axis] + window.extent[axis]
+    return len([at for at in range(begin, end) if 0 <= at < window.input[axis]])
+
+
+def tile_bits(product: Product, vectors: int, inputs: int, last: bool) -> int:
+    """What a tile reads: the mean of full ones, laid on the map one after the other, or the last one."""
+    window = product.window
+    if window is None or not vectors * inputs:
+        return vectors * inputs * product.activation_bits
+    height, width = window.output
+    images, rest = divmod(vectors, height * width)
+    whole = images * under(product, 0, 0, height) * under(product, 1, 0, width)
+    tiles = [0]
+    if rest:
+        rows, columns = ceil(rest / width), min(rest, width)
+        corners = [(r, c) for r in range(0, height - rows + 1, rows) for c in range(0, width - columns + 1, columns)]
+        corners = [(height - rows, width - columns)] if last else corners
+        tiles = [under(product, 0, r, rows) * under(product, 1, c, columns) for r, c in corners]
+    elements = Fraction(inputs // product.positions * (whole * len(tiles) + sum(tiles)), len(tiles))
+    return ceil(min(elements, vectors * inputs) * product.activation_bits)
 
 
 def input_bits(product: Product, vectors: int, inputs: int) -> int:
@@ -93,14 +121,16 @@ def cost(hardware: TilingHardware, product: Product, tiling: Tiling, how_often: 
         parts(product.inputs, tiling.k),
         parts(product.vectors, tiling.n),
     )
-    once = sum(count_k * count_n * input_bits(product, n, k) for k, count_k in k_parts for n, count_n in n_parts)
+    once = sum(
+        count_k * count_n * tile_bits(product, n, k, n < tiling.n) for k, count_k in k_parts for n, count_n in n_parts
+    )
     dram = product.outputs * product.inputs * product.weight_bits * how_often[0] + once * how_often[1]
     array = sum(
         count_m * count_k * count_n * tile_cycles(hardware, product, m, k, n)
         for m, count_m in m_parts for k, count_k in k_parts for n, count_n in n_parts
     )  # fmt: skip
     tiles = ceil(product.outputs / tiling.m) * ceil(product.inputs / tiling.k) * ceil(product.vectors / tiling.n)
-    first = tiling.m * tiling.k * product.weight_bits + input_bits(product, tiling.n, tiling.k)
-    bandwidth = hardware.dram_bits_per_cycle
+    first = tiling.m * tiling.k * product.weight_bits + tile_bits(product, tiling.n, tiling.k, False)
+    bandwidth = hardware.channel.rate.numerator
     drains = ceil(product.outputs / tiling.m) * ceil(product.vectors / tiling.n) * hardware.pipeline_cycles
     return (max(array, dram / bandwidth, drains), float(dram), array, first / bandwidth + tiles)

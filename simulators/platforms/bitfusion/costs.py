@@ -34,7 +34,7 @@ def op_cycles(layer: VectorLayer, spec: BitFusionSpec) -> int:
 
 def transfer_cycles(bits: int, spec: BitFusionSpec) -> int:
     """Cycles of a transfer on the DRAM channel."""
-    return max(1, -(-bits // spec.dram.bits_per_cycle))
+    return spec.channel.cycles(bits)
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class TiledProduct:
     tiling: Tiling
     output_bits: int
     fused: VectorLayer | None
+    results: int
+    """Results of one step: what the elementwise layer takes of it is shared out among them."""
     active: Fraction = Fraction(1)
     """Share of the inputs that a vector multiplies, where it does not wait for another. Weights are loaded whole, for
     every vector leaves out others."""
@@ -98,7 +100,7 @@ class TiledProduct:
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "weight_buffer_write", bits)))
             case "inputs" | "all inputs":
                 n, k = (p.vectors, p.inputs) if what == "all inputs" else (n, k)
-                bits, cycles = self._dram(self._active_of(p.input_bits(n, k)))
+                bits, cycles = self._dram(self._active_of(p.tile_bits(n, k, n < self.tiling.n)))
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "input_buffer_write", bits)))
             case "multiply" | "accumulate":
                 return self._on_array(m, k, n, what == "accumulate")
@@ -111,7 +113,7 @@ class TiledProduct:
                 return TaskCost(cycles, ((0, "dram_read", bits), (0, "output_buffer_write", bits)))
             case "extra":
                 assert fused is not None
-                rest = fused.inputs_per_step - p.outputs
+                rest = fused.inputs_per_step - self.results
                 bits, cycles = self._dram(self._share(rest * fused.activation_bits, m, n))
                 return TaskCost(cycles, self._buffered("dram_read", bits))
             case "process":
@@ -151,9 +153,9 @@ class TiledProduct:
         return ((1, direction, bits), (1, "output_buffer_write", bits), (1, "output_buffer_read", bits))
 
     def _share(self, total: int, m: int, n: int) -> int:
-        """What m outputs of n vectors have of a total over the outputs of one vector, rounded up; in whole numbers, for
+        """What m outputs of n vectors have of a total over the results of one step, rounded up; in whole numbers, for
         floats would add a bit here and there."""
-        return -(-total * m * n // self.product.outputs)
+        return -(-total * m * n // self.results)
 
     def _active_of(self, total: int) -> int:
         """The active share of a total, rounded up."""
@@ -170,7 +172,7 @@ class TiledProduct:
             depth=2 if self.spec.buffers.double_buffered else 1,
             preloads=not self.spec.corrections.skip_first_preload,
             fused=fused is not None,
-            extra=fused is not None and fused.inputs_per_step > self.product.outputs,
+            extra=fused is not None and fused.inputs_per_step > self.results,
             vectors=fused is not None and fused.vector_words > 0,
             computed_weights=self.computed_weights,
         )

@@ -11,28 +11,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
-from math import ceil
 
 from simulators.engine.machine import COMPUTE
 from simulators.inputs.errors import InputError
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Repetition, Segment, Step
-from simulators.platforms.bitfusion.costs import TiledProduct, op_cycles, transfer_cycles
+from simulators.lowering.segments import LayerWork, Segment
+from simulators.platforms.bitfusion.chunks import elementwise
+from simulators.platforms.bitfusion.costs import TiledProduct
 from simulators.platforms.bitfusion.machine import (
-    INPUTS,
-    LOAD_INPUTS,
-    LOAD_WEIGHTS,
     MACHINE,
-    OUTPUTS,
-    PROCESS,
     PROCESSING,
-    STORE,
-    WEIGHTS,
 )
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, Window, check_recurrent, precision
 from simulators.workloads.operations import (
-    VECTOR_BITS,
     ActivationMatmul,
     Conv2d,
     Layer,
@@ -51,7 +43,7 @@ def tasks(layers: Sequence[Layer], tiling: Tiling | None, spec: BitFusionSpec) -
     works = [work_of(layer, spec) for layer in layers]
     first, fused = layers[0], layers[1] if len(layers) > 1 else None
     if isinstance(first, VectorLayer):
-        return _elementwise(first, works, spec)
+        return elementwise(first, works, spec)
     assert tiling is not None
     assert fused is None or isinstance(fused, VectorLayer)
     return tiled(first, fused, works, tiling, spec)
@@ -69,17 +61,18 @@ def tiled(
     counted."""
     product, hardware, gemm = as_product(layer), TilingHardware.of(spec), layer.as_gemm()
     assert gemm is not None
+    results = layer.outputs_total().elements // layer.steps
     sparse = layer if spec.skips_inactive_inputs and isinstance(layer, Matmul) else None
     if not layer.waits_for_itself:
         active = _mean_active(sparse) if sparse else Fraction(1)
         computed = isinstance(layer, ActivationMatmul)
-        whole = TiledProduct(spec, hardware, product, tiling, layer.output_bits, fused, active, computed)
+        whole = TiledProduct(spec, hardware, product, tiling, layer.output_bits, fused, results, active, computed)
         return whole.segment(tuple(works), gemm.products)
     step = product.step()
     check_recurrent(hardware, step)
     builder = SegmentBuilder(MACHINE, works)
     transmitted = sparse.transmitted() if sparse else [(product.vectors, product.inputs)]
-    stepwise = TiledProduct(spec, hardware, step, tiling, layer.output_bits, fused)
+    stepwise = TiledProduct(spec, hardware, step, tiling, layer.output_bits, fused, results)
     stepwise.emit_recurrent(builder, transmitted, stays(step, spec))
     return builder.segment()
 
@@ -97,46 +90,13 @@ def as_product(layer: Layer) -> Product:
     assert gemm is not None
     window = None
     if isinstance(layer, Conv2d) and not layer.expanded:
-        window = Window(layer.kernel, layer.kernel_extent, layer.stride, layer.output_size)
+        window = Window(
+            layer.kernel, layer.kernel_extent, layer.stride, layer.output_size, layer.padding, layer.input_size
+        )
     product = Product(gemm.m, gemm.k, gemm.n, *layer.operand_bits, window)
     if isinstance(layer, Matmul | Conv2d) and layer.weight_sparsity is not None:
         product = replace(product, kept_inputs=layer.kept_inputs, index_bits=index_width(layer.weight_sparsity))
     return product
-
-
-def _elementwise(layer: VectorLayer, works: Sequence[LayerWork], spec: BitFusionSpec) -> Segment:
-    """Elementwise work whose inputs lie in DRAM: in chunks that fill half of the output buffer."""
-    builder = SegmentBuilder(MACHINE, works)
-    if layer.vector_words:  # biases and recurrent vectors, once
-        bits = layer.vector_words * VECTOR_BITS
-        moved = ((0, "dram_read", bits),)
-        vectors = Step(("vectors",), LOAD_WEIGHTS, transfer_cycles(bits, spec), WEIGHTS, (EVERYTHING_BEFORE,), moved)
-        builder.emit(1, [(1, [vectors])])
-    capacity = TilingHardware.of(spec).capacity_bits(spec.buffers.output_kib)
-    (*_, activations), results = layer.operands(), layer.outputs_total()
-    chunks = max(1, ceil(max(activations.bits, results.bits) / capacity))
-    depth = 2 if spec.buffers.double_buffered else 1
-
-    def chunk(last: bool) -> list[Repetition]:
-        """One chunk: equal shares, and what is left over in the last."""
-
-        def part(total: int) -> int:
-            return total // chunks + (total % chunks if last else 0)
-
-        read, written = part(activations.bits), part(results.bits)
-        busy = max(1, ceil(part(op_cycles(layer, spec) * layer.steps) / spec.post_processing.lanes))
-        free: tuple[Label, ...] = (("outputs free", depth), EVERYTHING_BEFORE)
-        needs: tuple[Label, ...] = (("inputs", 1), *((("vectors", 1),) if layer.vector_words else ()))
-        loaded = ((0, "dram_read", read), (0, "output_buffer_write", read), (0, "output_buffer_read", read))
-        stored = ((0, "dram_write", written), (0, "output_buffer_write", written), (0, "output_buffer_read", written))
-        return [(1, [
-            Step(("inputs",), LOAD_INPUTS, transfer_cycles(read, spec), INPUTS, free, loaded),
-            Step(("process",), PROCESS, busy, PROCESSING, needs, works_on=0),
-            Step(("store", "outputs free"), STORE, transfer_cycles(written, spec), OUTPUTS, (("process", 1),), stored),
-        ])]  # fmt: skip
-
-    builder.emit(chunks, chunk(False), chunk(True) if chunks > 1 else None)
-    return builder.segment()
 
 
 def work_of(layer: Layer, spec: BitFusionSpec) -> LayerWork:

@@ -36,7 +36,7 @@ def tasks_key(spec: BitFusionSpec) -> Hashable:
     """What tasks depend on: not on energies, the clock or the sizes of buffers, which decide on tilings."""
     post = spec.post_processing
     return (
-        spec.array, spec.buffers.double_buffered, spec.buffers.partial_sum_bits, spec.dram.bits_per_cycle, post.lanes,
+        spec.array, spec.buffers.double_buffered, spec.buffers.partial_sum_bits, spec.channel, post.lanes,
         frozenset(post.cycles_per_op.items()), frozenset(post.pj_per_op), spec.corrections, spec.skips_inactive_inputs,
         spec.skips_pruned_weights,
     )  # fmt: skip

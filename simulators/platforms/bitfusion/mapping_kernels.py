@@ -52,6 +52,14 @@ class Shape(NamedTuple):
     """Elements of the map between the windows of two neighbouring results."""
     stride_width: int = 0
     """Elements of a row between them."""
+    padding_height: int = 0
+    """Rows above and below the map that are not in memory."""
+    padding_width: int = 0
+    """Elements before and behind each row."""
+    input_height: int = 0
+    """Rows of the map that the windows lie on, without padding."""
+    input_width: int = 0
+    """Elements of a row of that map."""
 
 
 class Limits(NamedTuple):
@@ -65,7 +73,10 @@ class Limits(NamedTuple):
     """Width of a partial sum."""
     columns: int
     """Columns of the array."""
-    dram_bits_per_cycle: int
+    dram_bits: int
+    """Bits that the DRAM channel moves ..."""
+    dram_cycles: int
+    """... in so many cycles."""
     pipeline_cycles: int
     """Cycles from the array's last input of a tile to its results."""
     buffer_parts: int
@@ -138,10 +149,10 @@ def _cost(limits: Limits, shape: Shape, tiling: Ints, array: int, cost: Floats) 
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
     moved = shape.outputs * shape.inputs * shape.weight_bits * weight_loads + _once_bits(shape, n, k) * input_loads
     drains = parts_m * parts_n * limits.pipeline_cycles
-    cost[0] = max(float(array), moved / limits.dram_bits_per_cycle, float(drains))
+    cost[0] = max(float(array), moved / limits.dram_bits * limits.dram_cycles, float(drains))
     cost[1], cost[2] = moved, array
-    begin = m * k * shape.weight_bits + input_bits(shape, n, k)
-    cost[3] = begin / limits.dram_bits_per_cycle + parts_m * parts_k * parts_n
+    begin = m * k * shape.weight_bits + tile_bits(shape, n, k, False)
+    cost[3] = begin / limits.dram_bits * limits.dram_cycles + parts_m * parts_k * parts_n
 
 
 @compiled
@@ -154,7 +165,7 @@ def _once_bits(shape: Shape, n: int, k: int) -> int:
         for j in range(2):
             size_k, size_n = (k, shape.inputs % k)[i], (n, shape.vectors % n)[j]
             times = (shape.inputs // k, 1)[i] * (shape.vectors // n, 1)[j]
-            bits += times * input_bits(shape, size_n, size_k)
+            bits += times * tile_bits(shape, size_n, size_k, j == 1)
     return bits
 
 
@@ -185,8 +196,8 @@ def _reductions(shape: Shape, k: int) -> int:
 
 @compiled
 def input_bits(shape: Shape, vectors: int, inputs: int) -> int:
-    """Bits that so many vectors of a part of the reduction take in memory: neighbouring vectors of a convolution share
-    inputs."""
+    """Bits that so many vectors of a part of the reduction take in memory, wherever they lie: neighbouring vectors of a
+    convolution share inputs."""
     elements = vectors * inputs
     if shape.map_width > 0 and elements > 0:
         elements = min(elements, inputs // shape.positions * _pixels(shape, vectors))
@@ -206,9 +217,55 @@ def _pixels(shape: Shape, vectors: int) -> int:
 
 @compiled
 def _area(shape: Shape, rows: int, columns: int) -> int:
-    """Inputs of one channel under a rectangle of results."""
-    height = (rows - 1) * shape.stride_height + shape.kernel_height
-    return height * ((columns - 1) * shape.stride_width + shape.kernel_width)
+    """Inputs of one channel under a rectangle of results, at most: no more than the map has."""
+    height = min((rows - 1) * shape.stride_height + shape.kernel_height, shape.input_height)
+    return height * min((columns - 1) * shape.stride_width + shape.kernel_width, shape.input_width)
+
+
+@compiled
+def tile_bits(shape: Shape, vectors: int, inputs: int, last: bool) -> int:
+    """Bits that a tile of so many vectors and a part of the reduction reads: of a convolution without the padding under
+    its windows, the mean over all full tiles, rounded up, or those of the last one, which ends with the last result."""
+    if shape.map_width == 0 or vectors * inputs == 0:
+        return vectors * inputs * shape.activation_bits
+    image = shape.map_height * shape.map_width
+    rows_under = _under(0, 1, 1, shape.map_height, shape.stride_height, shape.kernel_height, shape.padding_height,
+                        shape.input_height)  # fmt: skip
+    columns_under = _under(0, 1, 1, shape.map_width, shape.stride_width, shape.kernel_width, shape.padding_width,
+                           shape.input_width)  # fmt: skip
+    pixels, tiles, rest = vectors // image * rows_under * columns_under, 1, vectors % image
+    if rest:
+        rows, columns = -(-rest // shape.map_width), min(rest, shape.map_width)
+        row_tiles, column_tiles = shape.map_height // rows, shape.map_width // columns
+        first_row, first_column = 0, 0
+        if last:
+            first_row, first_column = shape.map_height - rows, shape.map_width - columns
+            row_tiles, column_tiles = 1, 1
+        tiles = row_tiles * column_tiles
+        rows_under = _under(first_row, rows, row_tiles, rows, shape.stride_height, shape.kernel_height,
+                            shape.padding_height, shape.input_height)  # fmt: skip
+        columns_under = _under(first_column, columns, column_tiles, columns, shape.stride_width, shape.kernel_width,
+                               shape.padding_width, shape.input_width)  # fmt: skip
+        pixels = pixels * tiles + rows_under * columns_under
+    bits = inputs // shape.positions * pixels * shape.activation_bits
+    return min(-(-bits // tiles), vectors * inputs * shape.activation_bits)
+
+
+@compiled
+def _under(first: int, apart: int, count: int, results: int, stride: int, extent: int, padding: int, size: int) -> int:
+    """Rows of a map of some size under `count` groups of consecutive rows of results, `apart` from each other, summed
+    over the groups; so of columns."""
+    begin, covers = first * stride - padding, (results - 1) * stride + extent
+    return _clipped_sum(begin + covers, apart * stride, count, size) - _clipped_sum(begin, apart * stride, count, size)
+
+
+@compiled
+def _clipped_sum(first: int, apart: int, count: int, most: int) -> int:
+    """Sum of `count` numbers, `apart` from each other, each brought between 0 and `most`."""
+    above = min(count, max(0, -(first // apart)))  # the first that is not below 0
+    beyond = max(above, min(count, max(0, -((first - most) // apart))))  # the first that is not below `most`
+    inner = beyond - above
+    return inner * first + apart * (above + beyond - 1) * inner // 2 + (count - beyond) * most
 
 
 @compiled
@@ -286,7 +343,7 @@ def _bound(limits: Limits, shape: Shape, results: Results, tiling: Ints, bound: 
     outer, m, k, n = tiling[0], tiling[1], tiling[2], tiling[3]
     parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
-    along, bandwidth = _reductions(shape, k), limits.dram_bits_per_cycle
+    along, bandwidth = _reductions(shape, k), (limits.dram_bits, limits.dram_cycles)
     weight_cycles = _channel_cycles(shape.outputs, m, shape.inputs, k, shape.weight_bits, bandwidth)
     input_cycles = _channel_cycles(shape.vectors, n, shape.inputs, k, shape.activation_bits, bandwidth)
     dram = weight_loads * weight_cycles + input_loads * input_cycles
@@ -339,7 +396,9 @@ def _share(total: int, part: int, whole: int) -> int:
 
 
 @compiled
-def _channel_cycles(rows: int, row_tile: int, columns: int, column_tile: int, bits: int, bandwidth: int) -> int:
+def _channel_cycles(
+    rows: int, row_tile: int, columns: int, column_tile: int, bits: int, bandwidth: tuple[int, int]
+) -> int:
     """Cycles on the DRAM channel of all tiles of a matrix, each read once."""
     cycles = 0
     for i in range(2):
@@ -352,6 +411,6 @@ def _channel_cycles(rows: int, row_tile: int, columns: int, column_tile: int, bi
 
 
 @compiled
-def _channel(bits: int, bandwidth: int) -> int:
+def _channel(bits: int, bandwidth: tuple[int, int]) -> int:
     """Cycles of one transfer on the DRAM channel."""
-    return max(1, -(-bits // bandwidth))
+    return max(1, -(-bits * bandwidth[1] // bandwidth[0]))

@@ -54,10 +54,10 @@ class BitFusion(Platform):
         while i < len(layers):
             layer, following = layers[i], layers[i + 1] if i + 1 < len(layers) else None
             fused = (
-                isinstance(layer, Matmul)
+                isinstance(layer, Matmul | Conv2d)
                 and isinstance(following, Elementwise)
                 and layer.steps == following.steps
-                and following.inputs >= layer.out_features
+                and following.inputs >= layer.outputs_total().elements // layer.steps
             )
             lengths.append(2 if fused else 1)
             i += lengths[-1]
@@ -93,9 +93,9 @@ class BitFusion(Platform):
         """Leakage in mW of SRAM and core."""
         return spec.leakage_mw
 
-    def bits_per_cycle(self, spec: BitFusionSpec) -> dict[str, int]:
+    def bits_per_cycle(self, spec: BitFusionSpec) -> dict[str, float]:
         """Bandwidth of the memory behind the buffers."""
-        return {"dram": spec.dram.bits_per_cycle}
+        return {"dram": spec.channel.bits_per_cycle}
 
     def tasks_key(self, spec: BitFusionSpec) -> Hashable:
         """All that tasks depend on but energies, the clock and the sizes of buffers."""
@@ -105,8 +105,8 @@ class BitFusion(Platform):
     def code(self) -> Code:
         """Not the published model, nor what holds one against the other."""
         modules = (
-            "costs", "lower_bounds", "lowering", "machine", "mapper", "mapping_kernels", "platform", "spec", "tiles",
-            "tiling",
+            "chunks", "costs", "lower_bounds", "lowering", "machine", "mapper", "mapping_kernels", "platform", "spec",
+            "tiles", "tiling",
         )  # fmt: skip
         own = (f"simulators.platforms.bitfusion.{module}" for module in modules)
         return Code((*own, "simulators.hardware.sram"), (sram_table_file(),))

@@ -22,7 +22,7 @@ def published_report(trace: Trace, arch_name: str, spec: BitFusionSpec) -> Parti
         rows=spec.array.rows,
         columns=spec.array.columns,
         widest_operand_bits=spec.array.unit_operand_bits,
-        dram_bits_per_cycle=spec.dram.bits_per_cycle,
+        dram_bits_per_cycle=_whole_bits_per_cycle(spec),
         input_bytes=_bytes(spec, "input_kib"),
         weight_bytes=_bytes(spec, "weight_kib"),
         output_bytes=_bytes(spec, "output_kib"),
@@ -48,10 +48,21 @@ def published_report(trace: Trace, arch_name: str, spec: BitFusionSpec) -> Parti
             has_frames=trace.has_frames,
             frequency_mhz=spec.frequency_mhz,
             layers=tuple(layers),
-            bits_per_cycle={"dram": spec.dram.bits_per_cycle},
+            bits_per_cycle={"dram": hardware.dram_bits_per_cycle},
         ),
         left_out,
     )
+
+
+def _whole_bits_per_cycle(spec: BitFusionSpec) -> int:
+    rate = spec.channel.rate
+    if rate.denominator != 1:
+        key = "gb_per_s" if spec.dram.gb_per_s is not None else "bits_per_cycle"
+        raise InputError(
+            f"{spec.name}: dram.{key}: {getattr(spec.dram, key):g}: {float(rate):g} bits in a cycle of the array: the "
+            "published model needs whole bits"
+        )
+    return rate.numerator
 
 
 def _bytes(spec: BitFusionSpec, key: str) -> int:
@@ -117,6 +128,7 @@ def _report(layer: Layer, result: PublishedResult, times: int, spec: BitFusionSp
         bits={name: n * times for name, n in bits.items()},
         unit="compute",
         macs=layer.macs,
+        dense_equivalent_macs=layer.macs,
         work=layer.macs,
         peak_per_cycle=peak,
         busy_cycles=result.compute_cycles * times,

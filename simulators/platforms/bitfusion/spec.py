@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from simulators.hardware.spec import Dram, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
+from simulators.hardware.spec import Channel, Dram, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
 from simulators.hardware.sram import Sram, buffer
+from simulators.workloads.operations import known_operations
 
 
 class Array(SpecPart):
@@ -52,9 +53,9 @@ class PostProcessing(SpecPart):
     """The units under the array's columns that do activation functions, elementwise work, at 16 bits."""
 
     lanes: Units
-    cycles_per_op: dict[str, ServiceCycles]
+    cycles_per_op: Annotated[dict[str, ServiceCycles], AfterValidator(known_operations)]
     """Cycles of one operation on one lane, by kind."""
-    pj_per_op: dict[str, Figure]
+    pj_per_op: Annotated[dict[str, Figure], AfterValidator(known_operations)]
     """Energy of one operation in pJ, by kind."""
 
 
@@ -150,6 +151,11 @@ class BitFusionSpec(PlatformSpec):
         if self.mapping is None or isinstance(self.mapping, FixedMapping):
             return self
         return _with_mapping(self, self.mapping[place - 1] if place else None)
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The DRAM channel as the array's clock sees it."""
+        return self.dram.channel(self.frequency_mhz)
 
     def buffer_energy(self, name: str) -> ReadWrite:
         """Energy in pJ of a bit read and written of `input_buffer`, `weight_buffer` or `output_buffer`."""

@@ -9,12 +9,14 @@ modelled once, in `mapping_kernels.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from simulators.hardware.spec import Channel
 from simulators.inputs.errors import InputError
 from simulators.platforms.bitfusion import mapping_kernels as kernels
 from simulators.platforms.bitfusion.spec import Array, BitFusionSpec, Buffers, FixedMapping
@@ -23,6 +25,10 @@ Outer = Literal["outputs", "vectors"]
 
 MOST_CUTS = 64
 """Parts that a reduction is cut into, at most, besides one for each position of a convolution's kernel."""
+
+
+FINEST_RATE = 1 << 20
+"""Cycles in which DRAM moves whole bits, at most, as bounds count them."""
 
 
 class Window(NamedTuple):
@@ -36,6 +42,10 @@ class Window(NamedTuple):
     """Height, width in elements between two neighbouring windows."""
     output: tuple[int, int]
     """Height, width of the result."""
+    padding: tuple[int, int]
+    """Rows above and below the map, elements before and behind a row, that are not in memory."""
+    input: tuple[int, int]
+    """Height, width of the map in elements, without padding."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +83,16 @@ class Product:
         return self.window.kernel[0] * self.window.kernel[1] if self.window else 1
 
     def input_bits(self, vectors: int, inputs: int) -> int:
-        """Bits that so many vectors of a part of the reduction take in memory."""
+        """Bits that so many vectors of a part of the reduction take in memory, at most."""
         if self.window is None:
             return vectors * inputs * self.activation_bits
         return int(kernels.input_bits(self._shape(1, 1), vectors, inputs))
+
+    def tile_bits(self, vectors: int, inputs: int, last: bool) -> int:
+        """Bits that a tile of them reads: `last` is the one with the last result, others have their mean."""
+        if self.window is None:
+            return vectors * inputs * self.activation_bits
+        return int(kernels.tile_bits(self._shape(1, 1), vectors, inputs, last))
 
     def step(self) -> Product:
         """The product of one vector, of those that wait for each other."""
@@ -94,7 +110,8 @@ class Product:
         )  # fmt: skip
         if self.window is None:
             return kernels.Shape(*sizes)
-        return kernels.Shape(*sizes, *self.window.output, *self.window.extent, *self.window.stride)
+        w = self.window
+        return kernels.Shape(*sizes, *w.output, *w.extent, *w.stride, *w.padding, *w.input)
 
 
 class Tiling(NamedTuple):
@@ -116,7 +133,8 @@ class TilingHardware:
     name: str
     array: Array
     buffers: Buffers
-    dram_bits_per_cycle: int
+    channel: Channel
+    """The DRAM channel."""
     pipeline_cycles: int
     """Cycles from the array's last input of a tile to its results: systolic fill and drain."""
     mapping: FixedMapping | None
@@ -126,7 +144,7 @@ class TilingHardware:
         array = spec.array
         pipeline = max(1, array.rows + array.columns - 2) if spec.corrections.fill_drain else 1
         mapping = spec.mapping if isinstance(spec.mapping, FixedMapping) else None
-        return cls(spec.name, array, spec.buffers, spec.dram.bits_per_cycle, pipeline, mapping)
+        return cls(spec.name, array, spec.buffers, spec.channel, pipeline, mapping)
 
     def capacity_bits(self, kib: float) -> int:
         """What one tile may fill: half of a buffer when double-buffered."""
@@ -138,12 +156,20 @@ class TilingHardware:
         return 2 if self.buffers.double_buffered else 1
 
     @property
+    def dram_rate(self) -> tuple[int, int]:
+        """Bits that DRAM moves at most, and in how many cycles: numbers whose products int64 holds."""
+        rate = self.channel.rate
+        if rate.denominator > FINEST_RATE:
+            rate = Fraction(ceil(rate * FINEST_RATE), FINEST_RATE)
+        return rate.numerator, rate.denominator
+
+    @property
     def limits(self) -> kernels.Limits:
         """The hardware as the kernels take it."""
         b = self.buffers
         weights, inputs, outputs = (self.capacity_bits(kib) for kib in (b.weight_kib, b.input_kib, b.output_kib))
         return kernels.Limits(
-            weights, inputs, outputs, b.partial_sum_bits, self.array.columns, self.dram_bits_per_cycle,
+            weights, inputs, outputs, b.partial_sum_bits, self.array.columns, *self.dram_rate,
             self.pipeline_cycles, self.buffer_parts,
         )  # fmt: skip
 

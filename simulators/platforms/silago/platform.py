@@ -9,15 +9,20 @@ from simulators.inputs.code_digest import Code
 from simulators.lowering.platform import MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.silago import lowering
+from simulators.platforms.silago.fabric import cells
+from simulators.platforms.silago.machine import MACHINE
 from simulators.platforms.silago.spec import SilagoSpec
 from simulators.workloads.operations import Conv2d, Elementwise, Layer, Matmul, Pool2d
+
+MODULES = ("fabric", "input_reads", "lowering", "machine", "pieces", "platform", "product", "spec", "waves")
+"""Those that decide a figure."""
 
 
 class Silago(Platform):
     """SiLago: DRRA cells under a DiMArch of memory tiles. The fabric is configured anew for each layer."""
 
     spec = SilagoSpec
-    machine = lowering.MACHINE
+    machine = MACHINE
     operations = (Matmul, Conv2d, Elementwise, Pool2d)
     stores_pruned_weights = True
 
@@ -34,11 +39,11 @@ class Silago(Platform):
         """Waves of one output a cell, rows of weights that stream into a cell for each, and where weights lie."""
         gemm = layers[0].as_gemm()
         assert gemm is not None
-        waves = ceil(gemm.m / lowering.cells(spec))
+        waves = ceil(gemm.m / cells(spec))
         words = ceil(gemm.k * layers[0].operand_bits[0] / spec.cell.word_bits)
         row_words = min(words, spec.dimarch.row_bits // spec.cell.word_bits)
         rows = ceil(words / row_words)
-        loops = [f"{waves} waves of {lowering.cells(spec)} outputs", f"{gemm.n} vectors"]
+        loops = [f"{waves} waves of {cells(spec)} outputs", f"{gemm.n} vectors"]
         if layers[0].waits_for_itself:
             loops = [f"{gemm.n} vectors, one after the other", loops[0]]
         nest = (
@@ -57,23 +62,23 @@ class Silago(Platform):
         """Leakage in mW of the whole fabric."""
         return spec.energy.leakage_mw
 
-    def bits_per_cycle(self, spec: SilagoSpec) -> dict[str, int]:
+    def bits_per_cycle(self, spec: SilagoSpec) -> dict[str, float]:
         """Bandwidth of the links to DiMArch, all columns together, and of the channel to DRAM."""
-        levels = {"sram": spec.dimarch.link_bits_per_cycle * spec.fabric.columns}
-        return levels if spec.dram is None else {**levels, "dram": spec.dram.bits_per_cycle}
+        levels: dict[str, float] = {"sram": spec.dimarch.link_bits_per_cycle * spec.fabric.columns}
+        return levels if spec.channel is None else {**levels, "dram": spec.channel.bits_per_cycle}
 
     def tasks_key(self, spec: SilagoSpec) -> Hashable:
         """All that tasks depend on but energies and the clock."""
         parts = (spec.fabric, spec.cell, spec.dimarch)
         return (
             *(part.model_dump_json() for part in parts), spec.skips_inactive_inputs, spec.skips_pruned_weights,
-            spec.dram and spec.dram.bits_per_cycle, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
+            spec.channel, frozenset(spec.energy.mac_pj), frozenset(spec.energy.pj_per_op),
         )  # fmt: skip
 
     @property
     def code(self) -> Code:
         """The fabric's own code."""
-        return Code(tuple(f"simulators.platforms.silago.{module}" for module in ("lowering", "platform", "spec")))
+        return Code(tuple(f"simulators.platforms.silago.{module}" for module in MODULES))
 
 
 PLATFORM = Silago()

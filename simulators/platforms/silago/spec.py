@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cached_property
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
-from simulators.hardware.spec import Cycles, Dram, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
+from simulators.hardware.spec import Channel, Cycles, Dram, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
+from simulators.workloads.operations import known_operations
+
+MAC_WIDTHS = (4, 8, 16)
+"""Widths in bits that a cell's multiply-accumulates take."""
 
 
 class Fabric(SpecPart):
@@ -28,7 +33,7 @@ class Cell(SpecPart):
     mac_lanes: Units
     special_function_lanes: Units
     """Lanes that do sigmoid, tanh, exponential and divide, at 16 bits."""
-    cycles_per_op: dict[str, ServiceCycles]
+    cycles_per_op: Annotated[dict[str, ServiceCycles], AfterValidator(known_operations)]
     reduction_cycles: Cycles
     """Cycles to add up the lanes of a word at the end of a dot product with operands below 16 bits."""
     loop_setup_cycles: Cycles
@@ -64,7 +69,7 @@ class SilagoEnergy(SpecPart):
     sram_pj_per_bit: Figure
     register_file_pj_per_bit: Figure
     noc_pj_per_bit: Figure
-    pj_per_op: dict[str, Figure]
+    pj_per_op: Annotated[dict[str, Figure], AfterValidator(known_operations)]
     """Energy of one elementwise operation in pJ, by kind."""
     leakage_mw: Figure
 
@@ -94,11 +99,27 @@ class SilagoSpec(PlatformSpec):
 
     @model_validator(mode="after")
     def _rows_hold_words(self) -> SilagoSpec:
-        if self.dimarch.row_bits < self.cell.word_bits:
+        if self.dimarch.row_bits % self.cell.word_bits:
             raise ValueError(
-                f"dimarch.row_bits: {self.dimarch.row_bits}: a row holds a word of {self.cell.word_bits} bits"
+                f"dimarch.row_bits: {self.dimarch.row_bits}: a row holds whole words of {self.cell.word_bits} bits"
             )
         return self
+
+    @model_validator(mode="after")
+    def _precisions_of_cells(self) -> SilagoSpec:
+        """SiLagoNN: a word holds operands of one width, and both operands of a multiply-accumulate share it."""
+        for pair in self.precisions:
+            if pair[0] != pair[1]:
+                raise ValueError(f"precisions: {list(pair)}: both operands of SiLago's MACs share the precision")
+            if pair[0] not in MAC_WIDTHS:
+                widths = ", ".join(map(str, MAC_WIDTHS))
+                raise ValueError(f"precisions: {list(pair)}: SiLago's MACs take operands of {widths} bits")
+        return self
+
+    @cached_property
+    def channel(self) -> Channel | None:
+        """The DRAM channel as the cells' clock sees it, if there is one."""
+        return None if self.dram is None else self.dram.channel(self.frequency_mhz)
 
     def area_parts_mm2(self) -> dict[str, float] | None:
         if self.area is None:

@@ -122,6 +122,11 @@ def test_what_is_wrong_in_a_spec_is_named_with_its_place(tmp_path: Path, text: s
         ("array.rows=[", r"^--set array.rows=\["),
         ("name.x=1", "^--set name.x=1: name is 'bitfusion', which has no keys$"),
         ("a.b.c=1", "^--set a.b.c=1: unknown key; the keys here are area, array, "),
+        (
+            "post_processing.cycles_per_op.sigmoyd=100",
+            r"^--set post_processing.cycles_per_op.sigmoyd=100: 100: unknown operation; did you mean sigmoid\?$",
+        ),
+        ("post_processing.pj_per_op.root=1", "pj_per_op.root=1: 1: unknown operation; they are add, multiply, "),
     ],
 )
 def test_bad_overrides(override: str, message: str) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from paths import ROOT
 
 from simulators import Conv2d, Elementwise, InputError, Matmul, Report, Trace, load_arch, load_trace, simulate
+from simulators.engine import fast
 
 ARCHS = ("bitfusion", "bitfusion-2mib", "silago", "silago-64kib")
 PAIRS = [(2, 2), (2, 8), (4, 4), (8, 4), (8, 8), (16, 16)]
@@ -227,6 +228,22 @@ def test_an_operation_without_a_figure_is_an_error() -> None:
     layer = Elementwise(name="E", ops={"sigmoid": 4}, inputs=4, outputs=4, steps=2)
     with pytest.raises(InputError, match=r"layer E: ops\.sigmoid"):
         simulate(Trace(name="x", steps=2, layers=(layer,)), spec)
+
+
+def test_what_does_not_settle_names_the_layer_and_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "MOST", (float(fast.MAX_CYCLES), 8))
+    arch = load_arch("silago", ["name=unsettled", "cell.reduction_cycles=3"])  # that no cache has met
+    with pytest.raises(
+        InputError, match=r"^layer U: \d+ tasks at a time: .* simulate fewer steps \(--steps\), or larger"
+    ):
+        simulate(one_product(8), arch)
+
+
+def test_more_cycles_than_can_be_counted_name_the_layer() -> None:
+    layer = Elementwise(name="E", ops={"add": 1 << 31}, inputs=4, outputs=4, steps=1 << 20)
+    slow = load_arch("bitfusion", ["post_processing.cycles_per_op.add=1048576", "post_processing.lanes=1"])
+    with pytest.raises(InputError, match=r"^layer E: .* at most 2\^60 can be counted"):
+        simulate(Trace(name="long", steps=1 << 20, layers=(layer,)), slow)
 
 
 def test_unknown_engine() -> None:

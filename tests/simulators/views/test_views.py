@@ -13,7 +13,7 @@ from rich.console import Console
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
 from simulators.run.published import published_report
 from simulators.run.simulation import simulator
-from simulators.views.comparison import compare, to_csv
+from simulators.views.comparison import compare, technologies, to_csv
 from simulators.views.report_plot import plot
 from simulators.views.report_tables import (
     print_comparison,
@@ -124,6 +124,16 @@ def test_variants_are_compared_to_the_first() -> None:
         compare(load_trace("mohaq-sru-2bit"), [("bitfusion", load_arch("bitfusion")), ("silago", load_arch("silago"))])
     with pytest.raises(InputError, match="twice"):
         compare(trace, [("silago", load_arch("silago"))] * 2)
+
+
+def test_technologies_are_named_where_they_differ() -> None:
+    trace = load_trace("lstm-128-8bit")
+    compared = compare(trace, [(name, load_arch(name)) for name in ("bitfusion", "bitfusion-hbm2", "silago")])
+    assert technologies(compared) == (
+        "Energy and area are of different technologies: 45 nm (bitfusion, bitfusion-hbm2); 28 nm (silago)"
+    )
+    assert technologies(compared[:2]) == ""
+    assert [row.to_dict()["technology_nm"] for row in compared] == [45, 45, 28]
 
 
 def test_a_comparison_is_whole_at_80_columns() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators import InputError, Matmul, Trace, load_arch, load_trace, simulate
+from simulators.views.roofline import roofline
 
 STEPS = 12
 SKIPPING = ["skips_inactive_inputs=true"]
@@ -68,6 +69,25 @@ def test_weights_that_stay_are_loaded_whole() -> None:
     assert few["weight_buffer_read"] == whole["weight_buffer_read"] // 8
     streamed = [cost(trace(a, cells=400), "bitfusion")[2]["dram_read"] for a in (1.0, 0.125)]
     assert streamed[1] < 0.14 * streamed[0]
+
+
+@pytest.mark.parametrize(
+    ("arch", "bound", "utilisation"), [("silago", "compute", 0.9500), ("bitfusion-2mib", "dram", 0.3270)]
+)
+def test_what_is_skipped_is_no_work(arch: str, bound: str, utilisation: float) -> None:
+    """Of 512 inputs of 50 vectors 128 are multiplied; on SiLago that is 32 multiply-accumulates a cycle at most."""
+    layer = Matmul(
+        name="U", out_features=512, in_features=512, steps=50, recurrent=True, weight_bits=8, activation_bits=8,
+        output_bits=8, active=0.25,
+    )  # fmt: skip
+    report = simulate(Trace(name="delta", steps=50, layers=(layer,)), load_arch(arch, SKIPPING))
+    assert (report.macs, report.dense_equivalent_macs) == (50 * 512 * 128, 50 * 512 * 512)
+    assert report.utilisation == pytest.approx(utilisation, abs=1e-4) == report.layers[0].utilisation
+    roof = roofline(report)
+    assert (roof.bound, roof.work) == (bound, report.macs)
+    assert roof.attained <= 1
+    dense = simulate(Trace(name="delta", steps=50, layers=(layer,)), load_arch(arch))
+    assert dense.macs == dense.dense_equivalent_macs == report.to_dict()["dense_equivalent_macs"]
 
 
 def test_shares_lie_beside_the_trace(tmp_path: Path) -> None:

@@ -49,6 +49,19 @@ def visited(layer: Conv2d | Pool2d) -> tuple[tuple[int, int], int]:
     return (len(rows), len(columns)), count
 
 
+def positions_on_the_map(layer: Conv2d) -> list[tuple[int, int]]:
+    """(row, column) of every element of the map under every window, as often as it is."""
+    (height, width), places = layer.input_size, []
+    for result, tap in every(every(*map(range, layer.output_size)), every(*map(range, layer.kernel))):
+        row, column = (
+            result[axis] * layer.stride[axis] + tap[axis] * layer.dilation[axis] - layer.padding[axis]
+            for axis in (0, 1)
+        )
+        if 0 <= row < height and 0 <= column < width:
+            places.append((row, column))
+    return places
+
+
 @given(data=st.data())
 def test_windows_are_those_that_one_lays_by_hand(data: st.DataObject) -> None:
     pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -76,12 +89,63 @@ def test_windows_are_those_that_one_lays_by_hand(data: st.DataObject) -> None:
     assert weights.width_bits == 4
     assert activations.elements == steps * channels * conv.input_size[0] * conv.input_size[1]
     assert conv.outputs_total().elements == steps * filters * size[0] * size[1] == gemm.m * gemm.n * gemm.products
+    inside = positions_on_the_map(conv)
+    assert conv.taps[0] * conv.taps[1] == len(inside)
+    for axis in (0, 1):
+        reached = [position[axis] for position in inside]
+        beyond = (size[axis] - 1) * conv.stride[axis] + conv.kernel_extent[axis] - conv.padding[axis]
+        assert conv.covered_size[axis] == min(beyond, conv.input_size[axis]) or not inside
+        assert max(reached, default=-1) < max(conv.covered_size[axis], 1)
     pool = Pool2d(name="p", kind="average", channels=channels, **shape, **BITS)
     results = steps * channels * size[0] * size[1]
     # Of a window of E elements, a sum takes E - 1 additions, and the mean one multiplication.
     assert pool.elementwise_operations == steps * channels * covered - results + results
     assert pool.operands()[1].elements == activations.elements
     assert pool.outputs_total().elements == results
+
+
+@pytest.mark.parametrize(
+    ("vectors", "pixels"),
+    [
+        (49, 49),  # the map, once
+        (14, 28 + 42 + 35 + 21),  # rows 0-3, 0-5, 2-6 and 4-6 of 7
+        (7, (3 + 4 + 5 + 5 + 5 + 4 + 3) * 7),
+        (1, (3 + 4 + 5 + 5 + 5 + 4 + 3) ** 2),
+    ],
+)
+def test_padding_is_not_read(vectors: int, pixels: int) -> None:
+    """A 5 x 5 kernel on a 7 x 7 map with a margin of 2 covers 11 x 11, of which 49 are in memory."""
+    conv = Conv2d(
+        name="c", in_channels=16, out_channels=32, kernel=(5, 5), padding=(2, 2), input_size=(7, 7), steps=1,
+        weight_bits=8, **BITS,
+    )  # fmt: skip
+    mapping = f"mapping={{outer: outputs, out_tile: 32, in_tile: 400, vector_tile: {vectors}}}"
+    read = report(conv, changes=[mapping]).layers[0].bits["dram_read"]
+    exact = 32 * 400 * 8 + pixels * 16 * 8
+    assert exact <= read <= exact + 49 // vectors - 1  # tiles move whole bits
+    assert vectors < 49 or read == exact
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_what_follows_a_convolution_step_by_step_runs_behind_it(groups: int) -> None:
+    conv = Conv2d(
+        name="c", in_channels=16, out_channels=32, kernel=(3, 3), padding=(1, 1), input_size=(14, 14), steps=2,
+        groups=groups, weight_bits=8, activation_bits=8, output_bits=16,
+    )  # fmt: skip
+    results = 32 * 14 * 14
+    relu = Elementwise(name="r", ops={"relu": results}, inputs=results, outputs=results, steps=2, output_bits=8)
+    added = relu.model_copy(update={"name": "a", "inputs": 2 * results, "ops": {"add": results}})
+    alone = report(conv).layers[0].bits
+    for behind, extra in ((relu, 0), (added, results * 2 * 16)):
+        trace = Trace(name="two", steps=2, layers=(conv, behind))
+        both = simulate(trace, load_arch("bitfusion"))
+        assert both == simulate(trace, load_arch("bitfusion"), engine="simpy")
+        first, second = (layer.bits for layer in both.layers)
+        assert "dram_write" not in first
+        assert second["dram_write"] == results * 2 * 8
+        assert second.get("dram_read", 0) == extra
+        assert both.layers[1].busy_cycles >= results * 2 / 32
+    assert alone["dram_write"] == results * 2 * 16
 
 
 @pytest.mark.slow

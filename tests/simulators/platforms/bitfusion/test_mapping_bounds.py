@@ -57,10 +57,16 @@ def products(draw: Any) -> Product:
         return Product(*draw(st.tuples(*[st.integers(1, 900)] * 3)), *bits)
     kernel, dilation, stride, output = (draw(st.tuples(st.integers(1, 4), st.integers(1, 4))) for _ in range(4))
     extent = tuple((size - 1) * apart + 1 for size, apart in zip(kernel, dilation, strict=True))
+    padding = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
+    # The map on which as many windows as there are results fit, and some rows or elements that none reaches.
+    size = tuple(
+        max(1, (results - 1) * apart + covered - 2 * margin + draw(st.integers(0, apart - 1)))
+        for results, apart, covered, margin in zip(output, stride, extent, padding, strict=True)
+    )
     channels, images = draw(st.integers(1, 60)), draw(st.integers(1, 3))
     return Product(
         draw(st.integers(1, 90)), channels * kernel[0] * kernel[1], images * output[0] * output[1], *bits,
-        Window(kernel, extent, stride, output),  # type: ignore[arg-type]
+        Window(kernel, extent, stride, output, padding, size),  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -84,6 +90,10 @@ def test_the_compiled_ranking_is_the_written_one(arch: Arch, product: Product) -
 def test_compiled_bits_of_inputs_are_the_written_ones(product: Product, vectors: int) -> None:
     for inputs in (product.positions, product.inputs):
         assert product.input_bits(vectors, inputs) == written_tilings.input_bits(product, vectors, inputs)
+        for last in (False, True):
+            read = product.tile_bits(vectors, inputs, last)
+            assert read == written_tilings.tile_bits(product, vectors, inputs, last)
+            assert read <= product.input_bits(vectors, inputs)
 
 
 def energy_of(layers: list, t: tiling.Tiling, cycles: float, arch: Arch) -> float:
