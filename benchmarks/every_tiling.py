@@ -84,7 +84,7 @@ def tilings(product: Product, spec: BitFusionSpec) -> Iterator[tuple[float, Tili
                     moved = p.outputs * p.inputs * p.weight_bits * loads_w
                     if p.window is None:
                         moved += p.vectors * p.inputs * p.activation_bits * loads_i
-                    bound = max(fused.passes * p.vectors * columns * along, moved / spec.dram.bits_per_cycle)
+                    bound = max(fused.passes * p.vectors * columns * along, moved / spec.channel.bits_per_cycle)
                     yield bound, Tiling(outer, m, k, n)  # type: ignore[arg-type]
 
 

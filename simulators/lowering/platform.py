@@ -27,6 +27,23 @@ def loops_shown(nest: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{'  ' * depth}for {loop}" for depth, loop in enumerate(nest))
 
 
+FIRST, INNER, LAST, ALONE = range(4)
+"""Where a segment stands in a network: first of several, between others, last, alone."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a segment's tasks may be made with; a network takes what serves it best."""
+
+    choices: tuple[Hashable, ...]
+    """As `lower` takes them."""
+    best: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Which of them to begin with, by where the segment stands."""
+    cycles: tuple[tuple[float, float, float, float], ...] | None = None
+    """Cycles that each takes undisturbed, by where the segment stands: where it takes more, its neighbours' and its own
+    others are tried. None: it has no others."""
+
+
 class Platform(ABC):
     """One kind of hardware. An instance holds nothing that changes: all variants of the hardware share it.
 
@@ -60,21 +77,25 @@ class Platform(ABC):
         layer's place; a mapping, where one is chosen. Raises InputError for what cannot be done."""
         return place
 
+    def choices(self, layers: Sequence[Layer], place: int, spec: Any) -> Choices:
+        """Several choices, for a network to take from; by default the one of `choose`."""
+        return Choices((self.choose(layers, place, spec),))
+
     @abstractmethod
     def lower(self, layers: Sequence[Layer], choice: Any, spec: Any) -> Segment:
         """The tasks of the layers of one segment, with what `choose` chose. They depend on shapes, on the choice and on
         `tasks_key`, and on nothing else; so does whether InputError is raised."""
 
-    def mapping(self, layers: Sequence[Layer], place: int, spec: Any) -> MappingRow:
-        """How a product is mapped, the first of some layers of a segment: a row of a table; `loops` are for JSON. By
-        default its sizes as a matrix product, its place, and what runs behind it."""
+    def mapping(self, layers: Sequence[Layer], choice: Any, spec: Any) -> MappingRow:
+        """How a product is mapped, the first of some layers of a segment, with what was chosen for it: a row of a
+        table; `loops` are for JSON. By default its sizes as a matrix product, the choice, and what runs behind it."""
         gemm = layers[0].as_gemm()
         assert gemm is not None
         nest = (f"{gemm.products} products", f"{gemm.n} vectors", f"{gemm.m} outputs", f"{gemm.k} inputs")
         row: dict[str, str | int | tuple[str, ...]] = {"outputs": gemm.m, "inputs": gemm.k, "vectors": gemm.n}
         return {
             **row,
-            "place": place,
+            "choice": str(choice),
             "behind": " ".join(layer.name for layer in layers[1:]),
             "loops": loops_shown(nest),
         }

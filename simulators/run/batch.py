@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
+from simulators.run.in_place import position
 from simulators.run.network_walk import Batch, for_each_distinct, simulate_networks
 from simulators.run.simulation import Simulator, simulator
 from simulators.workloads.operations import AnyLayer, Layer
@@ -70,12 +71,13 @@ def _at_bits(simulation: Simulator, trace: Trace, bits: Ints) -> Ints:
     widths = trace.widths(bits)
     places = _places(simulation, trace.layers, widths[0])
     numbers, i = [], 0
-    for length in simulation.lengths(trace.layers):
-        positions = range(i, i + length)
+    lengths = simulation.lengths(trace.layers)
+    for at, length in enumerate(lengths):
+        positions, where = range(i, i + length), position(at, len(lengths))
 
-        def make(row: int, positions: range = positions) -> int:
+        def make(row: int, positions: range = positions, where: int = where) -> int:
             layers = [_with_bits(trace.layers[j], *(int(of[row, j]) for of in widths)) for j in positions]
-            return _named(row, simulation.segment, layers, int(places[row, positions[0]]))
+            return _named(row, simulation.segment, layers, int(places[row, positions[0]]), where)
 
         columns = [places[:, i], *(of[:, j] for j in positions for of in widths)]
         numbers.append(for_each_distinct(columns, make))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.engine.program import Ints
+from simulators.run.in_place import DISTURBED, position, settled
 from simulators.run.segment_cache import AT_THE_BEGINNING, NOTHING_AHEAD, SegmentCache
 from simulators.run.simulation import Simulator
 
@@ -43,9 +44,9 @@ class _Column:
 
 
 def simulate_networks(simulator: Simulator, numbers: Ints) -> Batch:
-    """Cycles and energy of networks, given by the numbers of their segments (N, segments)."""
+    """Cycles and energy of networks, given by the numbers of their segments (N, segments), once they are settled."""
     cycles, energy_uj = np.zeros(len(numbers), np.int64), np.zeros(len(numbers))
-    for column in _walk(simulator.cache, numbers):
+    for column in _settled_walk(simulator, numbers):
         cycles += column.cycles[column.which]
         # Layer by layer and component by component, in the order of a report, so that the figures are a report's to
         # the last bit.
@@ -67,6 +68,22 @@ def _energies_uj(simulator: Simulator, column: _Column) -> Floats:
     if simulator.leakage_mw:
         total += simulator.leakage_mw * column.layer_cycles / simulator.arch.frequency_mhz * 1e-3
     return total
+
+
+def _settled_walk(simulator: Simulator, numbers: Ints) -> list[_Column]:
+    """Take all candidates through their networks, and again with other choices those whose segments are disturbed."""
+    columns = _walk(simulator.cache, numbers)
+    rows = np.zeros(len(numbers), bool)
+    for at, column in enumerate(columns):
+        where = position(at, len(columns))
+        undisturbed = np.array([simulator.undisturbed_cycles(number, where) for number in column.number.tolist()])
+        rows |= (column.cycles > DISTURBED * undisturbed)[column.which]
+    if not rows.any():
+        return columns
+    numbers = numbers.copy()
+    for row in np.flatnonzero(rows).tolist():
+        numbers[row] = settled(simulator, numbers[row].tolist())
+    return _walk(simulator.cache, numbers)
 
 
 def _walk(cache: SegmentCache, numbers: Ints) -> list[_Column]:

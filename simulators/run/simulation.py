@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from simulators.engine import reference
 from simulators.hardware.arch import Arch
 from simulators.hardware.spec import PlatformSpec
 from simulators.inputs.errors import InputError, LoweringError
-from simulators.lowering.platform import Lowered, MappingRow, Platform, platform_named, segment_lengths
+from simulators.lowering.platform import Choices, Lowered, MappingRow, Platform, platform_named, segment_lengths
 from simulators.lowering.segments import LayerWork
+from simulators.run.in_place import position, settled
 from simulators.run.report import Report, charged_cycles, make_report
 from simulators.run.segment_cache import SegmentCache, lowering_of, shared_cache
 from simulators.workloads.operations import Layer
@@ -21,6 +23,20 @@ ENGINES = ("numba", "simpy")
 
 SIMULATORS = 16
 """Architectures whose simulators are kept: without them one that is asked again takes 2.5 times as long."""
+
+
+class _Made(NamedTuple):
+    """How a segment was made."""
+
+    layers: tuple[Layer, ...]
+    choices: Choices
+    which: int
+    """Which of the choices it was."""
+
+    @property
+    def choice(self) -> Any:
+        """What it was lowered with."""
+        return self.choices.choices[self.which]
 
 
 class Simulator:
@@ -34,6 +50,9 @@ class Simulator:
         else:
             self.cache = shared_cache(arch.platform, self.platform.tasks_key(arch.spec))
         self._numbers: dict[tuple[object, ...], int] = {}
+        self._made: dict[int, _Made] = {}
+        self.settled: dict[tuple[int, ...], tuple[int, ...]] = {}
+        """Networks by the numbers of their segments, and what became of them (`in_place.settled`)."""
         self._energies_pj: dict[int, tuple[dict[str, float], ...]] = {}
 
     def segments(self, layers: Sequence[Layer]) -> list[int]:
@@ -44,23 +63,23 @@ class Simulator:
         """`segments` of so many layers each, as `lengths` gives them."""
         places = self.places([(layer.name, layer.parameter_bits) for layer in layers])
         numbers, i = [], 0
-        for length in lengths:
-            numbers.append(self.segment(layers[i : i + length], 0 if places is None else places[i]))
+        for at, length in enumerate(lengths):
+            place = 0 if places is None else places[i]
+            numbers.append(self.segment(layers[i : i + length], place, position(at, len(lengths))))
             i += length
-        return numbers
+        return list(settled(self, numbers))
 
     def mappings(self, layers: Sequence[Layer]) -> list[tuple[str, MappingRow]]:
         """The name of each product, and how it is mapped. Raises InputError for what the architecture cannot do."""
-        self.segments(layers)
-        places = self.places([(layer.name, layer.parameter_bits) for layer in layers])
         rows, i = [], 0
-        for length in self.lengths(layers):
-            place = 0 if places is None else places[i]
+        lengths = self.lengths(layers)
+        for number, length in zip(self.grouped(layers, lengths), lengths, strict=True):
+            choice = self._made[number].choice
             for first in range(i, i + length):
                 if layers[first].is_product:
                     segment = layers[first : i + length]
                     with lowering_of(self.arch.platform, segment):
-                        rows.append((layers[first].name, self.platform.mapping(segment, place, self.arch.spec)))
+                        rows.append((layers[first].name, self.platform.mapping(segment, choice, self.arch.spec)))
             i += length
         return rows
 
@@ -77,18 +96,37 @@ class Simulator:
                 raise LoweringError(f"places: {len(places)} for {len(parameters)} layers")
             return places
 
-    def segment(self, layers: Sequence[Layer], place: int) -> int:
-        """The number of one segment, which is made if it is new. Raises InputError."""
+    def segment(self, layers: Sequence[Layer], place: int, position: int) -> int:
+        """The number of one segment, with what is best by where it stands, `FIRST` to `ALONE`; it is made if it is new.
+        Raises InputError."""
         shapes = tuple([layer.shape for layer in layers])
-        key = (place, shapes)
+        key = (place, shapes, position)
         number = self._numbers.get(key)
         if number is None:
-            platform, spec = self.platform, self.arch.spec
-            check_layers(layers, platform, spec)
+            check_layers(layers, self.platform, self.arch.spec)
             with lowering_of(self.arch.platform, layers):
-                choice = platform.choose(layers, place, spec)
-                number = self.cache.number((choice, shapes), layers, lambda: platform.lower(layers, choice, spec))
-            self._numbers[key] = number
+                choices = self.platform.choices(layers, place, self.arch.spec)
+            number = self._numbers[key] = self._number(layers, choices, choices.best[position])
+        return number
+
+    def others(self, number: int) -> list[int]:
+        """The numbers of a segment with each of its choices."""
+        made = self._made[number]
+        if made.choices.cycles is None:
+            return [number]
+        return [self._number(made.layers, made.choices, which) for which in range(len(made.choices.choices))]
+
+    def undisturbed_cycles(self, number: int, position: int) -> float:
+        """Cycles of a segment among others of its kind; endless where there is no other choice."""
+        made = self._made[number]
+        return math.inf if made.choices.cycles is None else made.choices.cycles[made.which][position]
+
+    def _number(self, layers: Sequence[Layer], choices: Choices, which: int) -> int:
+        choice, platform = choices.choices[which], self.platform
+        with lowering_of(self.arch.platform, layers):
+            key = (choice, tuple([layer.shape for layer in layers]))
+            number = self.cache.number(key, layers, lambda: platform.lower(layers, choice, self.arch.spec))
+        self._made.setdefault(number, _Made(tuple(layers), choices, which))
         return number
 
     def energies_pj(self, number: int) -> tuple[dict[str, float], ...]:

@@ -14,6 +14,7 @@ from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
 from simulators.lowering.platform import platform_named, segment_lengths
+from simulators.run.in_place import position
 from simulators.run.network_walk import Floats, combined, simulate_networks
 from simulators.run.simulation import Simulator
 from simulators.workloads.operations import Layer
@@ -75,11 +76,12 @@ class TraceBatch:
         numbers = np.zeros_like(grouped.code)
         for g, first in enumerate(grouped.firsts):
             where, rows = combined([grouped.code[:, g], places[:, first]])
+            stands = position(g, len(grouped.firsts))
             distinct, failed = np.zeros(len(rows), np.int64), np.full(len(rows), -1, np.int64)
             for i, row in enumerate(rows.tolist()):
                 try:
                     layers = grouped.segments[grouped.code[row, g]]
-                    distinct[i] = simulation.segment(layers, int(places[row, first]))
+                    distinct[i] = simulation.segment(layers, int(places[row, first]), stands)
                 except InputError as error:
                     failed[i] = why(error)
             numbers[:, g] = distinct[where]

@@ -1,6 +1,7 @@
-"""The model of a tiled product on Bit Fusion, as Numba kernels: which tilings there are, and what each takes at least.
+"""The model of a tiled product on Bit Fusion, as Numba kernels: which tilings there are, what each takes at least, and
+what it takes behind a product of its own kind.
 
-A product of an M × K weight matrix with N vectors is cut into tiles of m outputs, k inputs and n vectors. They and the
+A product of an M × K weight matrix with N vectors is cut into tiles of m outputs, k inputs and n vectors. These and the
 engine's kernels do not call each other, so neither is stale in a cache when the other is edited.
 """
 
@@ -11,16 +12,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.inputs.jit import compiled
+from simulators.inputs.jit import compiled, inlined, uncounted
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-PREFETCHED = 2
-"""Tiles of weights that may come before their segment begins, at most."""
+BANDS = (0.01, 0.03, 0.08, 0.3)
+"""Tilings are tried of each band of cycles over the fewest, by an estimate, where a product stands between others and
+where it stands alone: the estimate does not tell the near ones apart."""
+OF_BAND, GRANULARITIES = 5, 40
+"""How many: those of least energy of each band; and the fastest for each power of two of a weight tile's bits, which is
+what a product's neighbours in a network feel."""
+TRIED = 2 * len(BANDS) * OF_BAND + GRANULARITIES
 
-COST, BOUND = 4, 8
-"""Figures of a tiling that `rank_tilings` and `bound_tilings` give."""
+NEARLY = 0.01
+"""Tilings within so much of the fewest cycles are chosen from by energy: a few cycles are not worth a fifth of it."""
+FAR = BANDS[-1]
+"""What is estimated to take so much more than the fastest is not tried."""
+
+EVERY_SIZE, EACH_FULL = 16, 256
+"""Dimensions up to which every size of a tile is tried, and the largest one of each number of tiles, not only equal
+tiles."""
+
+ALL_SPLITS = 12
+"""A dimension is cut into up to so many tiles, each number of them, and then in steps of a quarter."""
 
 
 class Shape(NamedTuple):
@@ -32,8 +47,12 @@ class Shape(NamedTuple):
     """Length of the reduction."""
     vectors: int
     """Number of vectors."""
-    weight_bits: int
+    row_bits: int
+    """Memory of the weights of an output in bits."""
+    multiplied: int
+    """Weights of an output that are multiplied: all, or those that were not pruned."""
     activation_bits: int
+    """Bits of an element of a vector."""
     lanes: int
     """Products of a column in a cycle: they add up, so they multiply the reduction."""
     passes: int
@@ -80,79 +99,686 @@ class Limits(NamedTuple):
     pipeline_cycles: int
     """Cycles from the array's last input of a tile to its results."""
     buffer_parts: int
-    """Tiles that the output buffer holds at a time."""
+    """Tiles that a buffer holds at a time."""
+    true_edges: bool = True
+    """Whether edge tiles take cycles at their size, or as full ones."""
+    shared_inputs: bool = True
+    """Whether the columns of a row share one read of the input buffer."""
+    sums_stored: bool = False
+    """Whether results without elementwise work go to DRAM as wide as partial sums."""
 
 
 class Results(NamedTuple):
-    """What becomes of a product's results: totals of one vector."""
+    """What becomes of a product's results: totals of one step."""
 
+    of: int
+    """Number of the product's results."""
     values: int
     """Values that go to DRAM."""
     bits: int
-    """Width of each."""
+    """Bits of each."""
     extra: int = 0
     """Values that come from DRAM for the elementwise work."""
     extra_bits: int = 0
-    """Width of each."""
+    """Bits of each."""
     op_cycles: int = 0
-    """Lane cycles of the elementwise work; 0: there is none, and results go to DRAM as they are."""
+    """Lane cycles of the elementwise work."""
     lanes: int = 1
     """Lanes of the post-processing unit."""
+    vector_bits: int = 0
+    """Bits of biases and recurrent vectors, which come from DRAM once."""
+
+
+class Order(NamedTuple):
+    """Which tasks a tile has, and what they wait for, besides the tiling."""
+
+    preloads: bool
+    """Whether partial sums are loaded before the first part of a reduction too."""
+    fused: bool
+    """Whether elementwise work takes the results."""
+    computed_weights: bool
+    """Whether weights are results of earlier layers."""
+    groups: int = 1
+    """Products that follow each other."""
+    steps: int = 0
+    """Time steps of a recurrent product, each a vector that waits for the one before; 0: vectors do not wait."""
+    resident_loads: int = 0
+    """Parts in which weights that stay on chip are loaded, at most; 0: they do not stay."""
+    active: float = 1.0
+    """Share of the inputs that is multiplied."""
+
+
+class Picojoules(NamedTuple):
+    """Energy of what a tiling decides on."""
+
+    dram: float
+    """pJ of a bit from or to DRAM."""
+    weight_write: float
+    """pJ of a bit into the weight buffer."""
+    input_write: float
+    """pJ of a bit into the input buffer."""
+    input_read: float
+    """pJ of a bit out of it."""
+    sum_write: float
+    """pJ of a bit into the output buffer."""
+    sum_read: float
+    """pJ of a bit out of it."""
+    array: float
+    """pJ of a cycle in which the array computes."""
+    leakage: float
+    """pJ of any cycle."""
 
 
 @compiled
 def rank_tilings(
-    limits: Limits, cuts: Ints, shape: Shape, first: Ints, costs: Floats, of_cut: Ints, costs_of_cut: Floats
-) -> int:
-    """The tilings that fit and have the least lower bounds of their costs, in order, of equals the first first.
-
-    cuts (C,): lengths of a tile's reduction. first (T, 4) takes outer (0 outputs, 1 vectors), m, k, n of as many as
-    there are, costs (T, 4) their bounds; of_cut (C, 4), costs_of_cut (C, 4) those of the least one of each cut, m 0 if
-    there is none. The result is how many there are, all of T or fewer.
-    """
-    sizes_m, sizes_n = np.empty(80, np.int64), np.empty(80, np.int64)
-    tiling, cost = np.empty(4, np.int64), np.empty(COST)
-    count = 0
-    for c in range(len(cuts)):
-        of_cut[c, 1] = 0
-    for c in range(len(cuts)):
-        k = cuts[c]
-        along = _reductions(shape, k)
-        limit_m = min(limits.weight_bits // (k * shape.weight_bits), limits.output_bits // limits.sum_bits)
-        limit_m = min(limit_m, shape.outputs)
-        for i in range(_sizes(limit_m, shape.outputs, limits.columns, sizes_m)):
-            m = sizes_m[i]
-            array = _array_cycles(limits, shape, m, along)
-            limit_n = min(limits.output_bits // (m * limits.sum_bits), shape.vectors)
-            if shape.map_width == 0:
-                limit_n = min(limit_n, limits.input_bits // (k * shape.activation_bits))
-            for j in range(_sizes(limit_n, shape.vectors, 1, sizes_n)):
-                n = sizes_n[j]
-                if shape.map_width > 0 and input_bits(shape, n, k) > limits.input_bits:
+    limits: Limits, shape: Shape, results: Results, order: Order, energy: Picojoules, tilings: Ints, bounds: Floats,
+    room: Ints,
+) -> int:  # fmt: skip
+    """The tilings that are worth a trial, of those that fit, into tilings (`TRIED`, 4): outer (0 outputs, 1 vectors),
+    m, k, n; see `BANDS`. The result is how many there are; bounds (`TRIED`, 2) and room (3, S) are working space."""
+    sizes_k = _splits(shape.inputs // shape.positions, shape.lanes, room[0])
+    sizes_m = _splits(shape.outputs, limits.columns, room[1])
+    sizes_n = _splits(shape.vectors, 1, room[2])
+    if shape.map_width > 0:  # whole rows of the map, and parts of one
+        rows = shape.vectors // shape.map_width
+        count = _splits(rows, 1, room[2, sizes_n:])
+        room[2, sizes_n : sizes_n + count] *= shape.map_width
+        sizes_n += count
+        sizes_n += _splits(shape.map_width, 1, room[2, sizes_n:])
+        room[2, :sizes_n] = -np.sort(-room[2, :sizes_n])
+    least = np.full(2, np.inf)
+    for keeping in range(2):
+        if keeping:
+            bounds[:TRIED] = np.inf
+        for c in range(sizes_k):
+            k = room[0, c] * shape.positions
+            for i in range(sizes_m):
+                m = room[1, i]
+                if _stored(shape, m * k) > limits.weight_bits or m * limits.sum_bits > limits.output_bits:
                     continue
-                for outer in range(2 if n < shape.vectors and m < shape.outputs else 1):
-                    tiling[0], tiling[1], tiling[2], tiling[3] = outer, m, k, n
-                    _cost(limits, shape, tiling, array, cost)
-                    if of_cut[c, 1] == 0 or _less(cost, costs_of_cut[c]):
-                        _put(tiling, cost, of_cut[c], costs_of_cut[c])
-                    count = _insert(tiling, cost, first, costs, count)
+                array = _array_cycles(limits, shape, order, m, k, shape.vectors)
+                if array > least[0] * (1 + FAR):
+                    continue
+                for j in range(sizes_n):
+                    n = room[2, j]
+                    if m * n * limits.sum_bits > limits.output_bits:
+                        continue
+                    if order.steps == 0 and input_bits(shape, n, k) > limits.input_bits:
+                        continue
+                    busy = np.inf
+                    for outer in range(2 if n < shape.vectors and m < shape.outputs else 1):
+                        tiling = (outer, m, k, n)
+                        inner, alone, busiest = _estimate(limits, shape, results, order, array, tiling)
+                        busy = min(busy, busiest)
+                        if not keeping:
+                            least[0], least[1] = min(least[0], inner), min(least[1], alone)
+                        elif inner <= least[0] * (1 + FAR) or alone <= least[1] * (1 + FAR):
+                            pj = _picojoules(limits, shape, order, energy, tiling)
+                            cycles = (inner, alone, pj + energy.leakage * inner)
+                            _keep(shape, least, cycles, tiling, tilings, bounds)
+                    if busy > least[0] * (1 + FAR):
+                        break  # smaller tiles of vectors are loaded, and switched, more often
+    count = 0
+    for t in range(TRIED):
+        again = False
+        for s in range(count):
+            again = again or (tilings[s] == tilings[t]).all()
+        if bounds[t, 0] < np.inf and not again:
+            tilings[count] = tilings[t]
+            count += 1
     return count
 
 
 @compiled
-def _cost(limits: Limits, shape: Shape, tiling: Ints, array: int, cost: Floats) -> None:
-    """Lower bounds of a tiling: the largest of array, DRAM and pipeline cycles; DRAM bits; array cycles; and what
-    nothing overlaps with, the loads of the first tile, where every tile costs something to switch. Results are not
-    counted: they are written once under every tiling."""
-    outer, m, k, n = tiling[0], tiling[1], tiling[2], tiling[3]
+def _splits(whole: int, unit: int, sizes: Ints) -> int:
+    """Tile sizes of a dimension, the largest first, whatever buffers hold: equal parts, equal parts in whole units, and
+    of a small dimension as large ones as make no fewer parts. They do not depend on buffers or channels, so that what
+    is tried on lesser hardware is tried on more. The result is how many they are."""
+    if whole <= EVERY_SIZE:
+        sizes[:whole] = np.arange(whole, 0, -1)
+        return whole
+    count, parts = 0, 1
+    while parts <= whole:
+        size = -(-whole // parts)
+        units = min(-(-size // unit) * unit, whole)
+        largest = (whole - 1) // (parts - 1) if parts > 1 and whole <= EACH_FULL else size
+        for each in (max(largest, units), min(largest, units), size):
+            if count == 0 or each < sizes[count - 1]:
+                sizes[count] = each
+                count += 1
+        parts += 1 if parts < ALL_SPLITS else parts // 4
+    for each in (unit, 1):
+        if each < sizes[count - 1]:
+            sizes[count] = each
+            count += 1
+    return count
+
+
+@compiled
+def _keep(
+    shape: Shape, least: Floats, cycles: tuple[float, float, float], tiling: tuple[int, int, int, int], tilings: Ints,
+    bounds: Floats,
+) -> None:  # fmt: skip
+    """Put a tiling among the thriftiest of its bands, and the fastest of its granularity; cycles are its own between
+    others and alone, and its pJ."""
+    pj, begin = cycles[2], 0
+    for at in range(2):
+        for band in BANDS:
+            if cycles[at] <= least[at] * (1 + band):
+                _insert(pj, cycles[at], tiling, tilings[begin : begin + OF_BAND], bounds[begin : begin + OF_BAND])
+                break
+            begin += OF_BAND
+        begin = len(BANDS) * OF_BAND
+    bits, at = _stored(shape, tiling[1] * tiling[2]), 2 * len(BANDS) * OF_BAND
+    while bits > 1 and at < TRIED - 1:
+        bits //= 2
+        at += 1
+    _insert(cycles[0], pj, tiling, tilings[at : at + 1], bounds[at : at + 1])
+
+
+@compiled
+def _insert(first: float, second: float, tiling: tuple[int, int, int, int], tilings: Ints, costs: Floats) -> None:
+    """Put a tiling in its place in the order of two costs, behind its equals; the last one falls out."""
+    at = len(tilings)
+    while at > 0 and (first < costs[at - 1, 0] or (first == costs[at - 1, 0] and second < costs[at - 1, 1])):
+        at -= 1
+    if at == len(tilings):
+        return
+    for moving in range(len(tilings) - 1, at, -1):
+        tilings[moving], costs[moving] = tilings[moving - 1], costs[moving - 1]
+    costs[at, 0], costs[at, 1] = first, second
+    for i in range(4):
+        tilings[at, i] = tiling[i]
+
+
+@compiled
+def _estimate(
+    limits: Limits, shape: Shape, results: Results, order: Order, array: int, tiling: tuple[int, int, int, int]
+) -> tuple[float, float, float]:
+    """Cycles of a tiling between others and alone, about, in which tiles have their mean size: as much as array,
+    channel, pipeline, post-processing or output buffer is busy, and what nothing overlaps with; and what is busy
+    longest."""
+    outer, m, k, n = tiling
     parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
-    moved = shape.outputs * shape.inputs * shape.weight_bits * weight_loads + _once_bits(shape, n, k) * input_loads
-    drains = parts_m * parts_n * limits.pipeline_cycles
-    cost[0] = max(float(array), moved / limits.dram_bits * limits.dram_cycles, float(drains))
-    cost[1], cost[2] = moved, array
-    begin = m * k * shape.weight_bits + tile_bits(shape, n, k, False)
-    cost[3] = begin / limits.dram_bits * limits.dram_cycles + parts_m * parts_k * parts_n
+    per_cycle, tiles = limits.dram_bits / limits.dram_cycles, parts_m * parts_n
+    mean_weights = _mean(shape.outputs * shape.row_bits / (parts_m * parts_k), per_cycle)
+    dram = mean_weights * parts_m * parts_k * weight_loads
+    first_inputs = 0.0
+    if order.steps == 0:
+        inputs = order.active * _once_bits(shape, n, k) / (parts_n * parts_k)
+        dram += _mean(inputs, per_cycle) * parts_n * parts_k * input_loads
+        first_inputs = _mean(order.active * tile_bits(shape, n, k, False), per_cycle)
+    share = shape.outputs * shape.vectors / results.of / tiles
+    store = _mean(results.values * results.bits * share, per_cycle)
+    process = max(1.0, np.ceil(results.op_cycles * share / results.lanes)) if order.fused else 0.0
+    extra = _mean(results.extra * results.extra_bits * share, per_cycle) if results.extra else 0.0
+    first_weights = _mean(float(_stored(shape, m * k)), per_cycle)
+    if order.resident_loads:
+        dram, first_weights = 0.0, mean_weights
+    dram += (store + extra) * tiles
+    once = array / (tiles * parts_k)
+    behind = limits.pipeline_cycles + process + store
+    held = (array + tiles * behind) / limits.buffer_parts
+    busiest = max(max(float(array), held), max(tiles * limits.pipeline_cycles, tiles * process))
+    rest = max(
+        max(array + behind, held),
+        max(once + tiles * limits.pipeline_cycles + process, once + limits.pipeline_cycles + tiles * process) + store,
+    )
+    if order.steps:
+        rest, dram, busiest = order.steps * rest, order.steps * dram, order.steps * busiest
+    ahead = 0.0 if order.computed_weights else mean_weights * min(limits.buffer_parts, parts_m * parts_k)
+    inner = max(first_inputs + rest, dram - ahead)
+    alone = max(first_weights + first_inputs + rest, dram + once + behind - store)
+    return inner, alone, max(busiest, dram - ahead)
+
+
+@compiled
+def _mean(bits: float, per_cycle: float) -> float:
+    """Cycles of one of several transfers, at least one each."""
+    return max(1.0, bits / per_cycle)
+
+
+@compiled
+def _picojoules(
+    limits: Limits, shape: Shape, order: Order, energy: Picojoules, tiling: tuple[int, int, int, int]
+) -> float:
+    """Energy of a tiling in pJ without leakage and what all tilings share."""
+    outer, m, k, n = tiling
+    parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
+    weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
+    if order.resident_loads:
+        weight_loads = 0
+    weights = float(shape.outputs * shape.row_bits * weight_loads)
+    inputs = 0.0 if order.steps else _once_bits(shape, n, k) * input_loads * order.active
+    readers = _column_groups(limits, shape, m) if limits.shared_inputs else shape.outputs
+    read = shape.vectors * shape.inputs * shape.activation_bits * readers * order.active
+    sums = float(shape.outputs * shape.vectors * limits.sum_bits)
+    # Each part of a reduction reads the sums of the one before, and writes its own.
+    sums_read = sums * (parts_k - (not order.preloads))
+    pj = energy.dram * (weights + inputs + order.preloads * sums)
+    pj += energy.weight_write * weights + energy.input_write * inputs + energy.input_read * read
+    pj += energy.sum_write * sums * (parts_k + order.preloads) + energy.sum_read * sums_read
+    pj += energy.array * _array_cycles(limits, shape, order, m, k, n)
+    return pj * (order.steps if order.steps else 1)
+
+
+FIRST, INNER, LAST, ALONE = range(4)
+"""Where a product stands in a network."""
+
+WEIGHTS, INPUTS, MULTIPLY, PRELOAD, EXTRA, PROCESS, STORE = range(7)
+"""Tasks of a tile, by which service times are kept."""
+
+
+class Nest(NamedTuple):
+    """Loops around a tile, from the outermost."""
+
+    groups: int
+    """Products that follow each other."""
+    outers: int
+    """Tiles of the outer loop, or time steps."""
+    inners: int
+    """Tiles of the inner loop."""
+    parts: int
+    """Parts of the reduction."""
+
+
+@compiled
+def time_tilings(
+    limits: Limits, shape: Shape, results: Results, order: Order, energy: Picojoules, most: int, briefly: bool,
+    tilings: Ints, cycles: Floats, costs: Floats,
+) -> None:  # fmt: skip
+    """What tilings (T, 4) take, by where a product stands in a network of its own kind: cycles (T, 4) takes those of
+    the first one, of one between two, of the last and of one alone; `briefly` only those of one between two, with as many
+    weights loaded ahead as fit, and of one alone. costs (T, 2) takes pJ without leakage and what all share, and cycles
+    of the channel for a tile of weights. Up to `most` tiles are run one by one; of longer loops the first few are, and
+    go on in a straight line."""
+    service = np.empty((STORE + 1, 2, 2, 2), np.int64)
+    for t in range(len(tilings)):
+        outer, m, k, n = tilings[t]
+        _service_cycles(limits, shape, results, order, (m, k, n), service)
+        parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
+        vectors = _channel(limits, results.vector_bits) if results.vector_bits else 0
+        if order.steps:
+            nest = Nest(1, order.steps, parts_m, parts_k)
+        elif outer:
+            nest = Nest(order.groups, parts_n, parts_m, parts_k)
+        else:
+            nest = Nest(order.groups, parts_m, parts_n, parts_k)
+        by_vectors = outer == 1 or order.steps > 0
+        loads = min(order.resident_loads, parts_m * parts_k)
+        if loads:
+            bits = shape.outputs * shape.row_bits
+            service[WEIGHTS, 0] = _channel(limits, bits // loads)
+            service[WEIGHTS, 1] = _channel(limits, bits - bits // loads * (loads - 1))
+        rest = (results.extra > 0, by_vectors, vectors, limits.pipeline_cycles, limits.buffer_parts, loads)
+        cycles[t] = 0
+        if briefly:
+            _cycles(nest, order, rest, service, most, (1, 1, 3), cycles[t])
+            cycles[t, INNER], cycles[t, FIRST] = cycles[t, FIRST], 0
+        else:
+            _cycles(nest, order, rest, service, most, (0, 2, 3), cycles[t])
+        _cycles(nest, order, rest, service, most, (0, 0, 1), cycles[t, ALONE:])
+        costs[t, 0] = _picojoules(limits, shape, order, energy, (outer, m, k, n)) * order.groups
+        costs[t, 1] = service[WEIGHTS, 0, 0, 0]
+
+
+@compiled
+def _service_cycles(
+    limits: Limits, shape: Shape, results: Results, order: Order, tile: tuple[int, int, int], service: Ints
+) -> None:
+    """Service times of a tile's tasks, (7, 2, 2, 2): by m, k, n, whether the tile is the last of its dimension."""
+    m, k, n = tile
+    for a in range(2):
+        for b in range(2):
+            for c in range(2):
+                size_m = _last(shape.outputs, m) if a else min(m, shape.outputs)
+                size_k = _last(shape.inputs, k) if b else min(k, shape.inputs)
+                size_n = _last(shape.vectors, n) if c else min(n, shape.vectors)
+                service[WEIGHTS, a, b, c] = _channel(limits, _stored(shape, size_m * size_k))
+                bits = int(np.ceil(order.active * tile_bits(shape, size_n, size_k, size_n < n)))
+                service[INPUTS, a, b, c] = _channel(limits, bits)
+                full = not limits.true_edges
+                multiplied = m if full else size_m, _active(shape, order, k if full else size_k), n if full else size_n
+                service[MULTIPLY, a, b, c] = _tile_cycles(limits, shape, multiplied)
+                sums = size_m * size_n
+                service[PRELOAD, a, b, c] = _channel(limits, sums * limits.sum_bits)
+                extra = _share(results.extra * results.extra_bits, sums, results.of)
+                service[EXTRA, a, b, c] = _channel(limits, extra)
+                lane_cycles = _share(results.op_cycles, sums, results.of)
+                service[PROCESS, a, b, c] = max(1, -(-lane_cycles // results.lanes))
+                stored = sums * (limits.sum_bits if limits.sums_stored else results.bits)
+                if order.fused:
+                    stored = _share(results.values * results.bits, sums, results.of)
+                service[STORE, a, b, c] = _channel(limits, stored)
+
+
+@compiled
+def _active(shape: Shape, order: Order, inputs: int) -> int:
+    """Inputs that are multiplied of so many of a vector's."""
+    active = int(np.ceil(inputs * order.active))
+    return active if shape.multiplied == shape.inputs else _share(shape.multiplied, active, shape.inputs)
+
+
+@compiled
+def _last(whole: int, tile: int) -> int:
+    """Size of the last tile."""
+    return whole - (-(-whole // tile) - 1) * tile
+
+
+@compiled
+def _tile_cycles(limits: Limits, shape: Shape, tile: tuple[int, int, int]) -> int:
+    """Cycles of one tile on the array: position by position of a convolution's kernel."""
+    m, k, n = tile
+    return shape.passes * n * -(-m // limits.columns) * _reduction(shape, k)
+
+
+MOST = Nest(3, 4, 6, 32)
+"""Rounds of each loop that are run where a nest is long, of the outermost loops first: what a tile waits for is decided
+within."""
+
+
+@compiled
+def _cycles(
+    nest: Nest, order: Order, rest: Rest, service: Ints, most: int, products: tuple[int, int, int], cycles: Floats
+) -> None:
+    """Add the cycles of equal products, one after the other; see `_run`. Long loops go on as they began: in a straight
+    line in each of their lengths."""
+    high, times = [nest.groups, nest.outers, nest.inners, nest.parts], np.empty(3, np.int64)
+    for d in range(4):
+        if high[0] * high[1] * high[2] * high[3] > most:
+            high[d] = min(high[d], MOST[d])
+    few = [0, 0, 0, 0]
+    for corner in range(16):
+        weight = 1.0
+        for d in range(4):
+            low, lower = (high[d] + 1) // 2, corner >> d & 1
+            beyond = (nest[d] - high[d]) / (high[d] - low) if nest[d] > high[d] else 0.0
+            few[d] = low if lower else high[d]
+            weight *= -beyond if lower else 1 + beyond
+        if weight != 0:
+            count = _run(Nest(few[0], few[1], few[2], few[3]), order, rest, service, products, times)
+            for i in range(count):
+                cycles[i] += weight * times[i]
+
+
+WEIGHTS_LOADED, INPUTS_LOADED, WEIGHTS_FREED, INPUTS_FREED, PRELOADED, EXTRA_LOADED, DRAINED, PROCESSED, STORED = range(
+    9
+)
+"""What completes, one after the other of each kind."""
+RING, WITHIN = 64, 63
+"""Completions of each kind that are kept: nobody waits for an older one."""
+UNKNOWN = -1
+"""When something is that waits for what has not begun."""
+
+Rest = tuple[bool, bool, int, int, int, int]
+"""Whether elementwise work takes more than the results; whether the outer loop is over vectors; cycles of its biases
+and recurrent vectors on the channel; pipeline cycles; tiles that a buffer holds at a time; loads of weights that
+stay."""
+
+
+@compiled
+def _run(
+    nest: Nest, order: Order, rest: Rest, service: Ints, products: tuple[int, int, int], times: Ints
+) -> int:  # fmt: skip
+    """Run equal products one after the other, tile by tile, as the engine has them: `products` are the first, the last
+    that is run, and how many there are, whose weights may be loaded ahead. Before the first, if it is not 0, as many
+    have been as fit. times (3,) takes cycles from the end of one to that of the next; the result is how many there are.
+
+    The channel takes whatever is ready, inputs before results before weights. Array, pipeline and post-processing have
+    one queue each, so their times follow as soon as what they wait for is known."""
+    vectors, loads = rest[2], rest[5]
+    first, last, there = products
+    tiles = nest.groups * nest.outers * nest.inners
+    count, done = np.zeros(STORED + 1, np.int64), np.zeros((STORED + 1, RING), np.int64)
+    # Where the walks over the tiles stand: (product, group, outer, inner, part) of the next multiplication and the
+    # next loads, and which of a part's loads is next.
+    array, weights, inputs = np.zeros(6, np.int64), np.zeros(6, np.int64), np.zeros(6, np.int64)
+    edges = np.zeros((3, RING), np.int64)  # by tile: whether m and n are the last, and which product it is of
+    free = np.zeros(3, np.int64)  # when array, pipeline and post-processing are
+    begin, vectors_loaded = np.zeros(4, np.int64), np.zeros(4, np.int64)
+    channel, vector_loads = 0, 0
+    if first:
+        parts = tiles * nest.parts
+        loaded = nest.groups * nest.outers if _weights_stay(nest, order, rest) else (loads or parts)
+        ahead = 0 if order.computed_weights or loads else min(rest[4], loaded)
+        count[DRAINED] = count[PROCESSED] = count[STORED] = count[PRELOADED] = count[EXTRA_LOADED] = tiles
+        count[WEIGHTS_LOADED] = loaded + ahead
+        count[WEIGHTS_FREED] = 2 * nest.outers if loads else loaded
+        count[INPUTS_FREED] = count[INPUTS_LOADED] = parts
+        if _inputs_stay(nest, order, rest):
+            count[INPUTS_LOADED] = nest.groups
+        elif rest[1] and nest.parts == 1:
+            count[INPUTS_LOADED] = count[INPUTS_FREED] = nest.groups * nest.outers
+        array[0] = weights[0] = inputs[0] = first
+        vector_loads = 2
+        for _ in range(ahead):
+            if _weights_stay(nest, order, rest):
+                weights[3] = nest.inners - 1
+            _advance(nest, weights)
+    while count[STORED] < (last + 1) * tiles:
+        while _multiply(nest, order, rest, service, there, array, count, done, edges, free, begin) or (
+            order.fused and _process(rest, service, vector_loads, vectors_loaded, count, done, edges, free)
+        ):
+            pass
+        kind, ready_inputs = _next_input(nest, order, rest, there, inputs, count, done, begin)
+        results = PROCESSED if order.fused else DRAINED
+        ready_results = _when(count, done, results, count[STORED]) if count[STORED] < count[results] else UNKNOWN
+        product = weights[0]
+        if product < there and vectors and vector_loads == product:
+            ready_weights = 0
+        else:
+            ready_weights = _weights_ready(nest, order, rest, there, weights, count, done, begin)
+        start = np.iinfo(np.int64).max
+        for ready in (ready_inputs, ready_results, ready_weights):
+            if ready != UNKNOWN:
+                start = min(start, max(ready, channel))
+        if ready_inputs != UNKNOWN and ready_inputs <= start:
+            m, k, n = _edges(nest, rest, inputs)
+            if kind == INPUTS and _inputs_stay(nest, order, rest):
+                k = n = 0  # all of them at once
+            channel = start + service[kind, m, k, n]
+            row = INPUTS_LOADED if kind == INPUTS else PRELOADED if kind == PRELOAD else EXTRA_LOADED
+            _complete(count, done, row, channel)
+            inputs[5] += 1
+        elif ready_results != UNKNOWN and ready_results <= start:
+            at = count[STORED] & WITHIN
+            channel = start + service[STORE, edges[0, at], 0, edges[1, at]]
+            _complete(count, done, STORED, channel)
+            if count[STORED] % tiles == 0:
+                begin[count[STORED] // tiles] = channel
+        elif vectors and vector_loads == product:
+            channel = start + vectors
+            vectors_loaded[product] = channel
+            vector_loads += 1
+        else:
+            m, k, _ = _edges(nest, rest, weights)
+            if loads:
+                m = int((count[WEIGHTS_LOADED] + 1) % loads == 0)
+            channel = start + service[WEIGHTS, m, k, 0]
+            _complete(count, done, WEIGHTS_LOADED, channel)
+            if loads:
+                weights[0] = count[WEIGHTS_LOADED] // loads
+            else:
+                if _weights_stay(nest, order, rest):  # one load serves the inner loop
+                    weights[3] = nest.inners - 1
+                _advance(nest, weights)
+    for product in range(first, last + 1):
+        times[product - first] = begin[product + 1] - begin[product]
+    return last + 1 - first
+
+
+@inlined
+def _complete(count: Ints, done: Ints, row: int, time: int) -> None:
+    """Write down that the next of a kind completes then."""
+    done[row, count[row] & WITHIN] = time
+    count[row] += 1
+
+
+@inlined
+def _when(count: Ints, done: Ints, row: int, number: int) -> int:
+    """When one of a kind, counted from 0, completes; those before the first completed long ago."""
+    if number >= count[row]:
+        return UNKNOWN
+    return done[row, number & WITHIN] if number >= 0 else 0
+
+
+@inlined
+def _advance(nest: Nest, at: Ints) -> None:
+    """To the next part."""
+    at[5] = 0
+    for level in (4, 3, 2, 1):
+        at[level] += 1
+        if at[level] < nest[level - 1]:
+            return
+        at[level] = 0
+    at[0] += 1
+
+
+@inlined
+def _edges(nest: Nest, rest: Rest, at: Ints) -> tuple[int, int, int]:
+    """Whether a tile is the last of the outputs, of the reduction, of the vectors."""
+    outer, inner = int(at[2] == nest.outers - 1), int(at[3] == nest.inners - 1)
+    part = int(at[4] == nest.parts - 1)
+    return (inner, part, outer) if rest[1] else (outer, part, inner)
+
+
+@inlined
+def _weights_stay(nest: Nest, order: Order, rest: Rest) -> bool:
+    """Whether a tile of weights serves all of the inner loop."""
+    return nest.parts == 1 and not rest[1] and order.steps == 0
+
+
+@inlined
+def _inputs_stay(nest: Nest, order: Order, rest: Rest) -> bool:
+    """Whether all inputs are loaded at once."""
+    return _weights_stay(nest, order, rest) and nest.inners == 1
+
+
+@uncounted
+def _multiply(
+    nest: Nest, order: Order, rest: Rest, service: Ints, there: int, at: Ints, count: Ints, done: Ints, edges: Ints,
+    free: Ints, begin: Ints,
+) -> bool:  # fmt: skip
+    """The next tile on the array, and behind its last part the pipeline, if what they wait for is known."""
+    depth, (_, group, outer, inner, part, _) = rest[4], at
+    product = at[0]
+    if product == there:
+        return False
+    tile = ((product * nest.groups + group) * nest.outers + outer) * nest.inners + inner
+    outermost = (product * nest.groups + group) * nest.outers + outer
+    load = tile * nest.parts + part
+    stay, once = _weights_stay(nest, order, rest), rest[1] and nest.parts == 1
+    if rest[5]:
+        share = -(-(inner * nest.parts + part + 1) * rest[5] // (nest.inners * nest.parts))
+        weights = _when(count, done, WEIGHTS_LOADED, product * rest[5] + share - 1)
+    else:
+        weights = _when(count, done, WEIGHTS_LOADED, outermost if stay else load)
+    if order.steps:
+        inputs = UNKNOWN
+        if product * nest.outers * nest.inners <= count[STORED]:
+            inputs = begin[product]
+            if outer > 0:
+                result = _when(count, done, PROCESSED if order.fused else DRAINED, tile - inner - 1)
+                inputs = max(inputs, result) if result != UNKNOWN else UNKNOWN
+    elif _inputs_stay(nest, order, rest):
+        inputs = _when(count, done, INPUTS_LOADED, product * nest.groups + group)
+    else:
+        inputs = _when(count, done, INPUTS_LOADED, outermost if once else load)
+    room = sums = 0
+    if part == 0:
+        room = _when(count, done, STORED, tile - depth)
+        sums = _when(count, done, PRELOADED, tile) if order.preloads else 0
+    if min(weights, inputs, room, sums) == UNKNOWN:
+        return False
+    m, k, n = _edges(nest, rest, at)
+    free[0] = max(free[0], weights, inputs, room, sums) + service[MULTIPLY, m, k, n]
+    last_inner, last_part = inner == nest.inners - 1, part == nest.parts - 1
+    if (last_inner and last_part) if rest[5] else (last_inner or not stay):
+        _complete(count, done, WEIGHTS_FREED, free[0])
+    if order.steps == 0 and (last_inner or not once):
+        _complete(count, done, INPUTS_FREED, free[0])
+    if last_part:
+        free[1] = max(free[1], free[0]) + rest[3]
+        if rest[5] and last_inner:  # weights that stay are given back as two parts
+            _complete(count, done, WEIGHTS_FREED, free[1])
+        edges[0, tile & WITHIN], edges[1, tile & WITHIN], edges[2, tile & WITHIN] = m, n, product
+        _complete(count, done, DRAINED, free[1])
+    _advance(nest, at)
+    return True
+
+
+@uncounted
+def _process(
+    rest: Rest, service: Ints, vector_loads: int, vectors_loaded: Ints, count: Ints, done: Ints, edges: Ints,
+    free: Ints,
+) -> bool:  # fmt: skip
+    """The elementwise work of the next tile, if what it waits for is known."""
+    tile = count[PROCESSED]
+    at = tile & WITHIN
+    results = _when(count, done, DRAINED, tile)
+    others = _when(count, done, EXTRA_LOADED, tile) if rest[0] else 0
+    if min(results, others) == UNKNOWN:
+        return False
+    vectors = 0
+    if rest[2]:
+        if vector_loads <= edges[2, at]:
+            return False
+        vectors = vectors_loaded[edges[2, at]]
+    free[2] = max(free[2], results, others, vectors) + service[PROCESS, edges[0, at], 0, edges[1, at]]
+    _complete(count, done, PROCESSED, free[2])
+    return True
+
+
+@uncounted
+def _next_input(
+    nest: Nest, order: Order, rest: Rest, there: int, at: Ints, count: Ints, done: Ints, begin: Ints
+) -> tuple[int, int]:
+    """What the queue of inputs holds next, and when that may begin."""
+    tiles = nest.groups * nest.outers * nest.inners
+    while at[0] < there:
+        first, last = at[4] == 0, at[4] == nest.parts - 1
+        stay = _inputs_stay(nest, order, rest)
+        loaded = order.steps == 0 and (
+            (at[2] == 0 and at[3] == 0) if stay else (at[3] == 0 or not (rest[1] and nest.parts == 1))
+        )
+        if at[5] == 0 and not loaded:
+            at[5] = 1
+        if at[5] == 1 and not (first and order.preloads):
+            at[5] = 2
+        if at[5] == 2 and not (last and rest[0]):
+            _advance(nest, at)
+            continue
+        if at[5] == 3:
+            _advance(nest, at)
+            continue
+        break
+    if at[0] == there or at[0] * tiles > count[STORED]:
+        return UNKNOWN, UNKNOWN
+    if at[5] == 0:
+        number = count[INPUTS_LOADED] * nest.outers if stay else count[INPUTS_LOADED]
+        room = _when(count, done, INPUTS_FREED, number - rest[4])
+        kind = INPUTS
+    else:
+        kind = PRELOAD if at[5] == 1 else EXTRA
+        loads = count[PRELOADED] if at[5] == 1 else count[EXTRA_LOADED]
+        room = _when(count, done, STORED, loads - rest[4])
+    return kind, max(room, begin[at[0]]) if room != UNKNOWN else UNKNOWN
+
+
+@uncounted
+def _weights_ready(
+    nest: Nest, order: Order, rest: Rest, there: int, at: Ints, count: Ints, done: Ints, begin: Ints
+) -> int:
+    """When the next tile of weights may be loaded."""
+    tiles = nest.groups * nest.outers * nest.inners
+    if at[0] == there or (order.computed_weights and at[0] * tiles > count[STORED]):
+        return UNKNOWN
+    if rest[5]:  # into the buffer that the product before has left
+        room = _when(count, done, WEIGHTS_FREED, 2 * at[0] * nest.outers - 1)
+    else:
+        room = _when(count, done, WEIGHTS_FREED, count[WEIGHTS_LOADED] - rest[4])
+    return max(room, begin[at[0]]) if room != UNKNOWN and order.computed_weights else room
 
 
 @compiled
@@ -180,18 +806,27 @@ def _loads(outer: int, parts_m: int, parts_k: int, parts_n: int) -> tuple[int, i
 
 
 @compiled
-def _array_cycles(limits: Limits, shape: Shape, m: int, along: int) -> int:
-    """Cycles in which the array works on a whole product in tiles of m outputs, full ones and the edge; `along` are the
-    passes over a vector's inputs, see `_reductions`."""
-    groups = shape.outputs // m * -(-m // limits.columns) + -(-(shape.outputs % m) // limits.columns)
-    return shape.passes * shape.vectors * groups * along
+def _array_cycles(limits: Limits, shape: Shape, order: Order, m: int, k: int, n: int) -> int:
+    """Cycles in which the array works on a whole product in tiles of m outputs, k inputs and n vectors."""
+    inputs = _active(shape, order, k)
+    if not limits.true_edges:
+        tiles = -(-shape.outputs // m) * -(-shape.inputs // k) * -(-shape.vectors // n)
+        return tiles * _tile_cycles(limits, shape, (m, inputs, n))
+    along = shape.inputs // k * _reduction(shape, inputs)
+    along += _reduction(shape, _active(shape, order, shape.inputs % k))
+    return shape.passes * shape.vectors * _column_groups(limits, shape, m) * along
 
 
 @compiled
-def _reductions(shape: Shape, k: int) -> int:
-    """Passes of the lanes over one vector's inputs, in tiles of k: position by position of a convolution's kernel."""
-    full, edge = k // shape.positions, shape.inputs % k // shape.positions
-    return shape.positions * (shape.inputs // k * -(-full // shape.lanes) + -(-edge // shape.lanes))
+def _reduction(shape: Shape, k: int) -> int:
+    """Passes of the lanes over k inputs of a vector: position by position of a convolution's kernel."""
+    return shape.positions * int(np.ceil(k / shape.positions / shape.lanes))
+
+
+@compiled
+def _column_groups(limits: Limits, shape: Shape, m: int) -> int:
+    """Columns' turns with tiles of m outputs: those of full ones, and of the edge."""
+    return shape.outputs // m * -(-m // limits.columns) + -(-(shape.outputs % m) // limits.columns)
 
 
 @compiled
@@ -269,148 +904,18 @@ def _clipped_sum(first: int, apart: int, count: int, most: int) -> int:
 
 
 @compiled
-def _insert(tiling: Ints, cost: Floats, first: Ints, costs: Floats, count: int) -> int:
-    """Put a tiling among the first ones, in the order of costs, behind its equals; how many there are then."""
-    at = count
-    while at > 0 and _less(cost, costs[at - 1]):
-        at -= 1
-    if at == len(first):
-        return count
-    count = min(count + 1, len(first))
-    for moving in range(count - 1, at, -1):
-        _put(first[moving - 1], costs[moving - 1], first[moving], costs[moving])
-    _put(tiling, cost, first[at], costs[at])
-    return count
-
-
-@compiled
-def _put(tiling: Ints, cost: Floats, into: Ints, cost_into: Floats) -> None:
-    """Copy a tiling and its cost."""
-    for i in range(4):
-        into[i], cost_into[i] = tiling[i], cost[i]
-
-
-@compiled
-def _less(one: Floats, other: Floats) -> bool:
-    """Whether one comes before the other in lexicographic order."""
-    for i in range(len(one)):
-        if one[i] != other[i]:
-            return bool(one[i] < other[i])
-    return False
-
-
-@compiled
-def _sizes(limit: int, whole: int, unit: int, sizes: Ints) -> int:
-    """Tile sizes up to `limit`, at most the whole, the largest first: the whole, multiples of the unit up to the limit,
-    and unit · 2^i; below a unit the limit. The result is how many they are."""
-    if limit < 1:
-        return 0
-    if limit < unit:
-        sizes[0] = limit
-        return 1
-    count = 0
-    if limit >= whole:
-        sizes[0] = whole
-        count = 1
-    size = limit // unit * unit
-    if count == 0 or size < sizes[0]:
-        sizes[count] = size
-        count += 1
-    power = unit
-    while power * 2 < size:
-        power *= 2
-    while power >= unit:
-        if power < size:
-            sizes[count] = power
-            count += 1
-        power //= 2
-    return count
-
-
-@compiled
-def bound_tilings(limits: Limits, shape: Shape, results: Results, tilings: Ints, bounds: Ints) -> None:
-    """What tilings of a product of independent vectors that is no convolution take at least, one by one: tilings (T, 4)
-    are outer, m, k, n; bounds (8, T) takes the figures of `lower_bounds.TilingBounds`."""
-    for t in range(len(tilings)):
-        _bound(limits, shape, results, tilings[t], bounds[:, t])
-
-
-@compiled
-def _bound(limits: Limits, shape: Shape, results: Results, tiling: Ints, bound: Ints) -> None:
-    """A segment takes no less than any of its servers is busy, than its tiles hold parts of the output buffer, and what
-    nothing can overlap with: the first inputs, and the first tile on the array; the last tile on its way to DRAM. A
-    tile needs a part of the output buffer from its first product to DRAM."""
-    outer, m, k, n = tiling[0], tiling[1], tiling[2], tiling[3]
-    parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
-    weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
-    along, bandwidth = _reductions(shape, k), (limits.dram_bits, limits.dram_cycles)
-    weight_cycles = _channel_cycles(shape.outputs, m, shape.inputs, k, shape.weight_bits, bandwidth)
-    input_cycles = _channel_cycles(shape.vectors, n, shape.inputs, k, shape.activation_bits, bandwidth)
-    dram = weight_loads * weight_cycles + input_loads * input_cycles
-    held, processed, stored_bits, extra_loaded = 0, 0, 0, 0
-    last, end = 0, 0
-    for i in range(2):
-        for j in range(2):
-            size_m, size_n = (m, shape.outputs % m)[i], (n, shape.vectors % n)[j]
-            tiles = (shape.outputs // m, 1)[i] * (shape.vectors // n, 1)[j]
-            if tiles * size_m * size_n == 0:
-                continue
-            results_of_tile = size_m * size_n
-            stored = results_of_tile * results.bits
-            if results.op_cycles:
-                stored = _share(results.values * results.bits, results_of_tile, shape.outputs)
-            extra = _share(results.extra * results.extra_bits, results_of_tile, shape.outputs)
-            processing = 0
-            if results.op_cycles:
-                processing = max(1, -(-_share(results.op_cycles, results_of_tile, shape.outputs) // results.lanes))
-            store_cycles = _channel(stored, bandwidth)
-            dram += tiles * (store_cycles + (_channel(extra, bandwidth) if results.extra else 0))
-            multiplied = shape.passes * -(-size_m // limits.columns) * size_n * along
-            held += tiles * (multiplied + limits.pipeline_cycles + processing + store_cycles)
-            processed += tiles * processing
-            stored_bits += tiles * stored
-            extra_loaded += tiles * extra
-            last, end = processing + store_cycles, store_cycles  # of the edges, which come last
-    array = _array_cycles(limits, shape, m, along)
-    first = _channel(min(n, shape.vectors) * min(k, shape.inputs) * shape.activation_bits, bandwidth)
-    begin = first + shape.passes * -(-min(m, shape.outputs) // limits.columns) * min(n, shape.vectors) * along
-    bound[0] = max(
-        first + array + limits.pipeline_cycles + last,
-        begin + parts_m * parts_n * limits.pipeline_cycles + last,
-        begin + limits.pipeline_cycles + processed + end,
-        first + -(-held // limits.buffer_parts),
-        dram - PREFETCHED * _channel(m * k * shape.weight_bits, bandwidth),
-    )
-    bound[1] = array
-    bound[2] = shape.outputs * shape.inputs * shape.weight_bits * weight_loads
-    bound[3] = shape.vectors * shape.inputs * shape.activation_bits * input_loads
-    bound[4], bound[5] = extra_loaded, stored_bits
-    bound[6] = shape.outputs // m * -(-m // limits.columns) + -(-(shape.outputs % m) // limits.columns)
-    bound[7] = parts_k
-
-
-@compiled
 def _share(total: int, part: int, whole: int) -> int:
     """total · part / whole, rounded up, where total · part may exceed what int64 holds."""
     return total * (part // whole) - (-total * (part % whole) // whole)
 
 
 @compiled
-def _channel_cycles(
-    rows: int, row_tile: int, columns: int, column_tile: int, bits: int, bandwidth: tuple[int, int]
-) -> int:
-    """Cycles on the DRAM channel of all tiles of a matrix, each read once."""
-    cycles = 0
-    for i in range(2):
-        for j in range(2):
-            times = (rows // row_tile, 1)[i] * (columns // column_tile, 1)[j]
-            size = (row_tile, rows % row_tile)[i] * (column_tile, columns % column_tile)[j]
-            if times * size:
-                cycles += times * _channel(size * bits, bandwidth)
-    return cycles
+def _channel(limits: Limits, bits: int) -> int:
+    """Cycles of one transfer on the DRAM channel."""
+    return max(1, -(-bits * limits.dram_cycles // limits.dram_bits))
 
 
 @compiled
-def _channel(bits: int, bandwidth: tuple[int, int]) -> int:
-    """Cycles of one transfer on the DRAM channel."""
-    return max(1, -(-bits * bandwidth[1] // bandwidth[0]))
+def _stored(shape: Shape, weights: int) -> int:
+    """Memory of so many weights in bits, pruned ones included in their number: a share of the whole matrix's."""
+    return _share(shape.row_bits, weights, shape.inputs)

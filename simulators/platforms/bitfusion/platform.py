@@ -15,7 +15,7 @@ from simulators.hardware.spec import Pair
 from simulators.hardware.sram import sram_table_file
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import MappingRow, Platform, loops_shown
+from simulators.lowering.platform import ALONE, Choices, MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.bitfusion import lowering, mapper
 from simulators.platforms.bitfusion.machine import MACHINE
@@ -76,10 +76,19 @@ class BitFusion(Platform):
         return [next((i for i, of in enumerate(patterns, 1) if fnmatchcase(name, of)), 0) for name in names]
 
     def choose(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> Choice:
-        """A product's mapping."""
+        """A product's mapping by itself."""
+        of_all = self.choices(layers, place, spec)
+        choice: Choice = of_all.choices[of_all.best[ALONE]]  # type: ignore[assignment]
+        return choice
+
+    def choices(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> Choices:
+        """The mappings that a product may get."""
         if isinstance(layers[0], VectorLayer):
-            return None, spec.buffers
-        return _mapping(layers, spec.at(place)), spec.buffers if layers[0].waits_for_itself else None
+            return Choices(((None, spec.buffers),))
+        of_product = _tilings(layers, spec.at(place))
+        buffers = spec.buffers if layers[0].waits_for_itself else None
+        cycles = of_product.cycles if len(of_product.tilings) > 1 else None
+        return Choices(tuple((tiling, buffers) for tiling in of_product.tilings), of_product.best, cycles)
 
     def lower(self, layers: Sequence[Layer], choice: Choice, spec: BitFusionSpec) -> Segment:
         """The tasks of a layer, or of a product and the elementwise layer behind it."""
@@ -105,15 +114,16 @@ class BitFusion(Platform):
     def code(self) -> Code:
         """Not the published model, nor what holds one against the other."""
         modules = (
-            "chunks", "costs", "lower_bounds", "lowering", "machine", "mapper", "mapping_kernels", "platform", "spec",
+            "chunks", "costs", "lowering", "machine", "mapper", "mapping_kernels", "platform", "spec",
             "tiles", "tiling",
         )  # fmt: skip
         own = (f"simulators.platforms.bitfusion.{module}" for module in modules)
         return Code((*own, "simulators.hardware.sram"), (sram_table_file(),))
 
-    def mapping(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> MappingRow:
+    def mapping(self, layers: Sequence[Layer], choice: Choice, spec: BitFusionSpec) -> MappingRow:
         """The tiling of a product, as `mapping:` in a spec can fix it, and its loops, the outermost first."""
-        product, t = lowering.as_product(layers[0]), _mapping(layers, spec.at(place))
+        product, t = lowering.as_product(layers[0]), choice[0]
+        assert t is not None
         outputs = f"{ceil(product.outputs / t.m)} tiles of {t.m} outputs"
         vectors = f"{ceil(product.vectors / t.n)} tiles of {t.n} vectors"
         if layers[0].waits_for_itself:
@@ -137,11 +147,11 @@ class BitFusion(Platform):
         return published_report(trace, arch_name, spec)
 
 
-def _mapping(layers: Sequence[Layer], spec: BitFusionSpec) -> Tiling:
-    """The tiling of a segment's product."""
+def _tilings(layers: Sequence[Layer], spec: BitFusionSpec) -> mapper.Tilings:
+    """The tilings of a segment's product."""
     fused = layers[1] if len(layers) > 1 else None
     assert fused is None or isinstance(fused, VectorLayer)
-    return mapper.mapping(layers[0], fused, spec)
+    return mapper.tilings(layers[0], fused, spec)
 
 
 PLATFORM = BitFusion()

@@ -23,8 +23,8 @@ from simulators.platforms.bitfusion.spec import Array, BitFusionSpec, Buffers, F
 
 Outer = Literal["outputs", "vectors"]
 
-MOST_CUTS = 64
-"""Parts that a reduction is cut into, at most, besides one for each position of a convolution's kernel."""
+ROOM = 512
+"""Sizes of a tile that a dimension of 2^24 may have, at most."""
 
 
 FINEST_RATE = 1 << 20
@@ -86,27 +86,28 @@ class Product:
         """Bits that so many vectors of a part of the reduction take in memory, at most."""
         if self.window is None:
             return vectors * inputs * self.activation_bits
-        return int(kernels.input_bits(self._shape(1, 1), vectors, inputs))
+        return int(kernels.input_bits(self._shape(self.inputs, 1, 1), vectors, inputs))
 
     def tile_bits(self, vectors: int, inputs: int, last: bool) -> int:
         """Bits that a tile of them reads: `last` is the one with the last result, others have their mean."""
         if self.window is None:
             return vectors * inputs * self.activation_bits
-        return int(kernels.tile_bits(self._shape(1, 1), vectors, inputs, last))
+        return int(kernels.tile_bits(self._shape(self.inputs, 1, 1), vectors, inputs, last))
 
     def step(self) -> Product:
         """The product of one vector, of those that wait for each other."""
         return replace(self, vectors=1, window=None)
 
-    def on(self, hardware: TilingHardware) -> kernels.Shape:
+    def on(self, hardware: TilingHardware, skips_pruned_weights: bool) -> kernels.Shape:
         """The product as the kernels take it."""
         fused = precision(self.weight_bits, self.activation_bits, hardware.array.unit_operand_bits)
-        return self._shape(hardware.array.rows * fused.products, fused.passes)
+        multiplied = self.kept(self.inputs) if skips_pruned_weights else self.inputs
+        return self._shape(multiplied, hardware.array.rows * fused.products, fused.passes)
 
-    def _shape(self, lanes: int, passes: int) -> kernels.Shape:
+    def _shape(self, multiplied: int, lanes: int, passes: int) -> kernels.Shape:
         sizes = (
-            self.outputs, self.inputs, self.vectors, self.weight_bits, self.activation_bits, lanes, passes,
-            self.positions,
+            self.outputs, self.inputs, self.vectors, self.stored_bits(self.inputs), multiplied, self.activation_bits,
+            lanes, passes, self.positions,
         )  # fmt: skip
         if self.window is None:
             return kernels.Shape(*sizes)
@@ -138,13 +139,22 @@ class TilingHardware:
     pipeline_cycles: int
     """Cycles from the array's last input of a tile to its results: systolic fill and drain."""
     mapping: FixedMapping | None
+    true_edges: bool
+    """Whether edge tiles take cycles at their size."""
+    shared_inputs: bool
+    """Whether the columns of a row share one read of the input buffer."""
+    sums_stored: bool
+    """Whether results go to DRAM as wide as partial sums."""
 
     @classmethod
     def of(cls, spec: BitFusionSpec) -> TilingHardware:
-        array = spec.array
-        pipeline = max(1, array.rows + array.columns - 2) if spec.corrections.fill_drain else 1
+        array, corrections = spec.array, spec.corrections
+        pipeline = max(1, array.rows + array.columns - 2) if corrections.fill_drain else 1
         mapping = spec.mapping if isinstance(spec.mapping, FixedMapping) else None
-        return cls(spec.name, array, spec.buffers, spec.channel, pipeline, mapping)
+        return cls(
+            spec.name, array, spec.buffers, spec.channel, pipeline, mapping, corrections.true_edge_tiles,
+            corrections.share_inputs_in_row, not corrections.true_output_bits,
+        )  # fmt: skip
 
     def capacity_bits(self, kib: float) -> int:
         """What one tile may fill: half of a buffer when double-buffered."""
@@ -170,7 +180,7 @@ class TilingHardware:
         weights, inputs, outputs = (self.capacity_bits(kib) for kib in (b.weight_kib, b.input_kib, b.output_kib))
         return kernels.Limits(
             weights, inputs, outputs, b.partial_sum_bits, self.array.columns, *self.dram_rate,
-            self.pipeline_cycles, self.buffer_parts,
+            self.pipeline_cycles, self.buffer_parts, self.true_edges, self.shared_inputs, self.sums_stored,
         )  # fmt: skip
 
 
@@ -209,36 +219,21 @@ def tile_cycles(hardware: TilingHardware, product: Product, m: int, k: int, n: i
     return fused.passes * n * ceil(m / hardware.array.columns) * reduction
 
 
-def promising(hardware: TilingHardware, product: Product, count: int) -> list[Tiling]:
-    """The first `count` tilings that fit, and the first ones of as many different cuts of the reduction, ranked by
-    lower bounds of their costs (`mapping_kernels.py`).
+def promising(
+    hardware: TilingHardware, product: Product, shape: kernels.Shape, results: kernels.Results, order: kernels.Order,
+    energy: kernels.Picojoules,
+) -> kernels.Ints:  # fmt: skip
+    """The tilings that fit and are worth a trial, (T, 4) of outer (1: vectors), m, k, n; see `mapping_kernels.py`.
 
-    Tiles are outputs in multiples of the columns, the reduction in equal parts, vectors in powers of two. Raises
-    InputError that says which buffer is too small and by how much if not even the smallest tile fits.
+    Raises InputError that says which buffer is too small and by how much if not even the smallest tile fits.
     """
-    cuts = np.array(_cuts(product), np.int64)
-    first, of_cut = np.empty((count, 4), np.int64), np.empty((len(cuts), 4), np.int64)
-    costs, costs_of_cut = np.empty((count, kernels.COST)), np.empty((len(cuts), kernels.COST))
-    shape = product.on(hardware)
-    there = kernels.rank_tilings(hardware.limits, cuts, shape, first, costs, of_cut, costs_of_cut)
-    if not there:
+    tilings, bounds = np.empty((kernels.TRIED, 4), np.int64), np.empty((kernels.TRIED, 2))
+    room = np.empty((3, ROOM), np.int64)
+    count = kernels.rank_tilings(hardware.limits, shape, results, order, energy, tilings, bounds, room)
+    if not count:
         _check_fit(hardware, product, Tiling("outputs", 1, product.positions, 1))
         raise AssertionError("the smallest tile fits and was not tried")
-    fitting = of_cut[:, 1] > 0
-    others = of_cut[fitting][np.lexsort(costs_of_cut[fitting].T[::-1])][:count]  # stable
-    return list(dict.fromkeys(_tiling(row) for row in [*first[:there].tolist(), *others.tolist()]))
-
-
-def _tiling(row: list[int]) -> Tiling:
-    outer, m, k, n = row
-    return Tiling("vectors" if outer else "outputs", m, k, n)
-
-
-def _cuts(product: Product) -> list[int]:
-    """Lengths of a tile's reduction, the longest first."""
-    channels = product.inputs // product.positions
-    cuts = {ceil(channels / parts) * product.positions for parts in range(1, min(channels, MOST_CUTS) + 1)}
-    return sorted(cuts | {product.positions}, reverse=True)
+    return tilings[:count]
 
 
 def fixed(hardware: TilingHardware, product: Product) -> Tiling:
@@ -254,19 +249,25 @@ def fixed(hardware: TilingHardware, product: Product) -> Tiling:
     return tiling
 
 
-def resident(hardware: TilingHardware, product: Product) -> list[Tiling]:
-    """For a recurrent product whose weights stay on chip: one vector, the whole reduction, and outputs in one to eight
-    tiles or as few as fit, so that what comes behind the array can start before the last output."""
+def resident(hardware: TilingHardware, product: Product) -> kernels.Ints:
+    """For a recurrent product whose weights stay on chip, tilings (T, 4) as `promising` gives them: one vector, outputs
+    in one to eight tiles or as few as fit, so that what comes behind the array can start before the last output, and
+    the reduction in one to eight parts, of which the first step can begin with the first that is loaded."""
     limit = max(1, hardware.capacity_bits(hardware.buffers.output_kib) // hardware.buffers.partial_sum_bits)
-    columns = hardware.array.columns
-    tilings = [
-        Tiling("outputs", min(ceil(ceil(product.outputs / parts) / columns) * columns, limit, product.outputs),
-               product.inputs, 1)
-        for parts in range(1, 9)
-    ]  # fmt: skip
-    for tiling in tilings:
-        _check_fit(hardware, product, tiling, weights=False)
-    return list(dict.fromkeys(tilings))
+    fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
+    lanes = hardware.array.rows * fused.products
+    outputs = _parts(product.outputs, hardware.array.columns, min(limit, product.outputs))
+    _check_fit(hardware, product, Tiling("outputs", outputs[0], product.inputs, 1), weights=False)
+    reductions = _parts(product.inputs, lanes, product.inputs)
+    return np.array([(0, m, k, 1) for m in outputs for k in reductions], np.int64)
+
+
+def _parts(whole: int, unit: int, limit: int) -> list[int]:
+    """Sizes of one to eight tiles, in whole units and as equal as they can be, up to a limit."""
+    sizes = {
+        min(size, limit) for parts in range(1, 9) for size in (ceil(whole / parts), ceil(whole / parts / unit) * unit)
+    }
+    return sorted(sizes, reverse=True)
 
 
 def check_recurrent(hardware: TilingHardware, step: Product) -> None:

@@ -35,7 +35,7 @@ class Silago(Platform):
         (layer,) = layers
         return lowering.tasks(layer, bool(choice), spec)
 
-    def mapping(self, layers: Sequence[Layer], place: int, spec: SilagoSpec) -> MappingRow:
+    def mapping(self, layers: Sequence[Layer], choice: int, spec: SilagoSpec) -> MappingRow:
         """Waves of one output a cell, rows of weights that stream into a cell for each, and where weights lie."""
         gemm = layers[0].as_gemm()
         assert gemm is not None
@@ -51,7 +51,7 @@ class Silago(Platform):
             *loops,
             f"{rows} rows of {row_words} words",
         )
-        where = "dimarch" if place else "dram"
+        where = "dimarch" if choice else "dram"
         return {"waves": waves, "rows": rows, "words": words, "weights in": where, "loops": loops_shown(nest)}
 
     def energy_pj(self, layer: Layer, work: LayerWork, spec: SilagoSpec) -> dict[str, float]:

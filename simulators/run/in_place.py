@@ -1,0 +1,109 @@
+"""What a network takes its segments for: where neighbours disturb one, other choices of theirs are tried in place.
+
+A choice is made among others of its kind. In a network the next product's weights, once they are on the channel, may
+hold up a segment's last results; then a tiling with smaller loads, of either, can be better. Segments that take no more
+than undisturbed cost nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulators.lowering.platform import ALONE, FIRST, INNER, LAST
+from simulators.run.segment_cache import AT_THE_BEGINNING, NOTHING_AHEAD
+
+if TYPE_CHECKING:
+    from simulators.run.simulation import Simulator
+
+DISTURBED = 1.01
+"""A segment is disturbed that takes more than this times its cycles undisturbed."""
+
+BEAM = 24
+"""Partial networks that are followed at a time: they differ in the last segment, or in what was loaded ahead."""
+
+
+@dataclass(frozen=True)
+class _Partial:
+    """A network up to a segment, which is chosen and has not run."""
+
+    cycles: int
+    energy_pj: float
+    state: int
+    """Number of the prefetch state in which the segment begins."""
+    numbers: tuple[int, ...]
+    """The segments so far, the one that has not run among them."""
+
+    @property
+    def cost(self) -> tuple[int, float]:
+        return self.cycles, self.energy_pj
+
+
+def position(at: int, count: int) -> int:
+    """Where one of so many segments stands in their network."""
+    if count == 1:
+        return ALONE
+    return FIRST if at == 0 else LAST if at == count - 1 else INNER
+
+
+def settled(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, ...]:
+    """The segments of a network, by number, with the choices under which it takes the fewest cycles, of those that are
+    tried: all around each disturbed segment, by dynamic programming over segments and what was loaded ahead. Of equals
+    the one of least energy wins. What is found is kept, and is settled itself."""
+    start = tuple(numbers)
+    if start not in simulator.settled:
+        result, near = start, set[int]()
+        while True:
+            cycles = [timing.cycles for timing in simulator.cache.run(result)]
+            new = {at + by for at in disturbed(simulator, result, cycles) for by in (-1, 0, 1)} - near
+            if not new.intersection(range(len(start))):
+                break
+            near |= new  # what is better for one may disturb the next
+            options = [simulator.others(n) if at in near else [n] for at, n in enumerate(start)]
+            result = min(start, _best(simulator, start, options), key=lambda of: _cost(simulator, of))
+        simulator.settled[start] = simulator.settled[result] = result
+    return simulator.settled[start]
+
+
+def _best(simulator: Simulator, start: tuple[int, ...], options: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """The network of fewest cycles that dynamic programming finds. What is loaded ahead of a segment depends on the
+    next one, which is chosen, and seldom on those behind it, which are taken as they are at the start."""
+    cache = simulator.cache
+    behind = [*cache.lookaheads(start), NOTHING_AHEAD]
+    partial = [_Partial(0, 0.0, AT_THE_BEGINNING, (number,)) for number in options[0]]
+    for at in range(1, len(start) + 1):
+        best: dict[tuple[int, int], _Partial] = {}
+        for one in partial:
+            energy_pj = one.energy_pj + _energy_pj(simulator, one.numbers[-1])
+            for following in options[at] if at < len(start) else [None]:
+                ahead = NOTHING_AHEAD if following is None else cache.lookahead(following, behind[at])
+                timing = cache.timing(one.numbers[-1], ahead, one.state)
+                numbers = one.numbers if following is None else (*one.numbers, following)
+                grown = _Partial(one.cycles + timing.cycles, energy_pj, timing.state, numbers)
+                key = (numbers[-1], timing.state)
+                if key not in best or grown.cost < best[key].cost:
+                    best[key] = grown
+        partial = sorted(best.values(), key=lambda one: one.cost)[:BEAM]
+    return partial[0].numbers
+
+
+def disturbed(simulator: Simulator, numbers: Sequence[int], cycles: Sequence[int]) -> list[int]:
+    """Which segments of a network take more than undisturbed."""
+    count = len(numbers)
+    return [
+        at
+        for at, (number, of_segment) in enumerate(zip(numbers, cycles, strict=True))
+        if of_segment > DISTURBED * simulator.undisturbed_cycles(number, position(at, count))
+    ]
+
+
+def _cost(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, float]:
+    """Cycles, and pJ without leakage, which follows cycles."""
+    cycles = sum(timing.cycles for timing in simulator.cache.run(numbers))
+    return cycles, sum(_energy_pj(simulator, number) for number in numbers)
+
+
+def _energy_pj(simulator: Simulator, number: int) -> float:
+    """Energy of a segment without leakage."""
+    return sum(sum(energy.values()) for energy in simulator.energies_pj(number))
