@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DISTURBED = 1.01
 """A segment is disturbed that takes more than this times its cycles undisturbed."""
 
+ROUNDS = 4
+"""How often more segments around the disturbed ones are chosen anew."""
+
 BEAM = 24
 """Partial networks that are followed at a time: they differ in the last segment, or in what was loaded ahead."""
 
@@ -53,15 +56,19 @@ def settled(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, ...]:
     the one of least energy wins. What is found is kept, and is settled itself."""
     start = tuple(numbers)
     if start not in simulator.settled:
-        result, near = start, set[int]()
-        while True:
-            cycles = [timing.cycles for timing in simulator.cache.run(result)]
-            new = {at + by for at in disturbed(simulator, result, cycles) for by in (-1, 0, 1)} - near
-            if not new.intersection(range(len(start))):
+        result, tried, near = start, start, set[int]()
+        for _ in range(ROUNDS):
+            cycles = [timing.cycles for timing in simulator.cache.run(tried)]
+            around = disturbed(simulator, tried, cycles)
+            if not around:
                 break
-            near |= new  # what is better for one may disturb the next
+            # What is better for one may disturb the next, or need others at it.
+            near |= {at + by for at in {*around, *near} for by in (-1, 0, 1)}
             options = [simulator.others(n) if at in near else [n] for at, n in enumerate(start)]
-            result = min(start, _best(simulator, start, options), key=lambda of: _cost(simulator, of))
+            tried = _best(simulator, start, options)
+            result = min(result, tried, key=lambda of: _cost(simulator, of))
+            if near.issuperset(range(len(start))):
+                break
         simulator.settled[start] = simulator.settled[result] = result
     return simulator.settled[start]
 

@@ -389,10 +389,10 @@ def time_tilings(
     tilings: Ints, cycles: Floats, costs: Floats,
 ) -> None:  # fmt: skip
     """What tilings (T, 4) take, by where a product stands in a network of its own kind: cycles (T, 4) takes those of
-    the first one, of one between two, of the last and of one alone; `briefly` only those of one between two, with as many
-    weights loaded ahead as fit, and of one alone. costs (T, 2) takes pJ without leakage and what all share, and cycles
-    of the channel for a tile of weights. Up to `most` tiles are run one by one; of longer loops the first few are, and
-    go on in a straight line."""
+    the first one, of one between two, of the last and of one alone; `briefly` only those of one between two, with as
+    many weights loaded ahead as fit, and of one alone. costs (T, 2) takes pJ without leakage and what all share, and
+    cycles of the channel for a tile of weights. Up to `most` tiles are run one by one; of longer loops the first few
+    are, and go on in a straight line."""
     service = np.empty((STORE + 1, 2, 2, 2), np.int64)
     for t in range(len(tilings)):
         outer, m, k, n = tilings[t]
