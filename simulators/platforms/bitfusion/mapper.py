@@ -30,12 +30,12 @@ from simulators.workloads.operations import VECTOR_BITS, ActivationMatmul, Layer
 CHOICES = 65_536
 """Products whose tilings are kept, by layer and spec."""
 
-BRIEFLY, THOROUGHLY = 48, 256
+BRIEFLY, THOROUGHLY = 48, 160
 """Tiles that a trial runs one by one: of all tilings, and of the fastest by that."""
-FINALISTS = 5
+FINALISTS = 3
 """How many of the fastest are timed thoroughly, between others and alone each."""
 
-ALTERNATIVES = 6
+ALTERNATIVES = 5
 """Tilings of a product that a network may choose from, at most, besides the best of each position."""
 SLOWER = 0.3
 """They take at most so much more than the fastest."""

@@ -390,7 +390,7 @@ def time_tilings(
 ) -> None:  # fmt: skip
     """What tilings (T, 4) take, by where a product stands in a network of its own kind: cycles (T, 4) takes those of
     the first one, of one between two, of the last and of one alone; `briefly` only those of one between two, with as
-    many weights loaded ahead as fit, and of one alone. costs (T, 2) takes pJ without leakage and what all share, and
+    many weights loaded ahead as fit, and of one alone about. costs (T, 2) takes pJ without leakage and what all share, and
     cycles of the channel for a tile of weights. Up to `most` tiles are run one by one; of longer loops the first few
     are, and go on in a straight line."""
     service = np.empty((STORE + 1, 2, 2, 2), np.int64)
@@ -416,9 +416,13 @@ def time_tilings(
         if briefly:
             _cycles(nest, order, rest, service, most, (1, 1, 3), cycles[t])
             cycles[t, INNER], cycles[t, FIRST] = cycles[t, FIRST], 0
+            ahead = 0 if order.computed_weights else 1
+            cycles[t, ALONE] = cycles[t, INNER] + ahead * service[WEIGHTS, 0, 0, 0]
         else:
             _cycles(nest, order, rest, service, most, (0, 2, 3), cycles[t])
-        _cycles(nest, order, rest, service, most, (0, 0, 1), cycles[t, ALONE:])
+            _cycles(nest, order, rest, service, most, (0, 0, 1), cycles[t, ALONE:])
+        array = order.groups * max(order.steps, 1) * _array_cycles(limits, shape, order, m, k, n)
+        cycles[t] = np.maximum(cycles[t], array)  # a straight line may go anywhere
         costs[t, 0] = _picojoules(limits, shape, order, energy, (outer, m, k, n)) * order.groups
         costs[t, 1] = service[WEIGHTS, 0, 0, 0]
 
@@ -473,9 +477,9 @@ def _tile_cycles(limits: Limits, shape: Shape, tile: tuple[int, int, int]) -> in
     return shape.passes * n * -(-m // limits.columns) * _reduction(shape, k)
 
 
-MOST = Nest(3, 4, 6, 32)
+FEW, MORE = Nest(2, 3, 4, 8), Nest(2, 3, 5, 24)
 """Rounds of each loop that are run where a nest is long, of the outermost loops first: what a tile waits for is decided
-within."""
+within; briefly and thoroughly."""
 
 
 @compiled
@@ -485,9 +489,10 @@ def _cycles(
     """Add the cycles of equal products, one after the other; see `_run`. Long loops go on as they began: in a straight
     line in each of their lengths."""
     high, times = [nest.groups, nest.outers, nest.inners, nest.parts], np.empty(3, np.int64)
+    rounds = FEW if products[0] else MORE
     for d in range(4):
         if high[0] * high[1] * high[2] * high[3] > most:
-            high[d] = min(high[d], MOST[d])
+            high[d] = min(high[d], rounds[d])
     few = [0, 0, 0, 0]
     for corner in range(16):
         weight = 1.0
