@@ -7,22 +7,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import mohaq
 
 from quant.speech.embedded import embedded_corpus
 
 
-def mohaq(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mohaq", *arguments], capture_output=True, text=True, cwd=cwd, check=False
-    )
-
-
 @pytest.mark.slow
-def test_simulate_prints_a_table_from_any_folder(tmp_path: Path) -> None:
-    result = mohaq("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", cwd=tmp_path)
+def test_a_process_prints_a_table_from_any_folder_and_one_line_of_bad_input(tmp_path: Path) -> None:
+    simulate = [sys.executable, "-m", "mohaq", "simulate", "mohaq-sru-4bit", "--arch"]
+    result = subprocess.run([*simulate, "bitfusion"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 0, result.stderr
     assert "P3" in result.stdout
     assert "real-time factor" in result.stdout
+    result = subprocess.run([*simulate, "bitfusio"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert list(tmp_path.iterdir()) == []
 
 
