@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -179,9 +180,11 @@ def test_a_sweep_in_processes_leaves_the_files_of_one_without(small_model: Path,
 
 @pytest.mark.slow
 def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Path) -> None:
-    again = mohaq("train", "--out", str(small_model.parent), "--small", "--resume")
+    shutil.copytree(small_model.parent, tmp_path / "copy")
+    train = ("train", "--out", str(tmp_path / "copy"), "--small")
+    again = mohaq(*train, "--resume")
     assert again.returncode == 0, again.stderr
-    refused = mohaq("train", "--out", str(small_model.parent), "--small")
+    refused = mohaq(*train)
     assert refused.returncode == 2
     assert "--resume continues it" in refused.stderr
 
