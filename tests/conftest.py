@@ -1,7 +1,9 @@
 """Property tests without time limits, and the small recogniser, trained in seconds on real (synthesised) speech, once a
-test session."""
+test run."""
 
+import fcntl
 import importlib.util
+import os
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint made by `mohaq train --small`."""
+    """A checkpoint made by `mohaq train --small`, by the first of the processes that tests run in."""
     if importlib.util.find_spec("espeakng_loader") is None:
         pytest.skip("espeakng-loader is not installed: the embedded corpus cannot be made")
     from quant.runs.training_run import run_training
 
-    return run_training(tmp_path_factory.mktemp("small"), small=True)
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small"
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (trained := folder / "model.safetensors").is_file():
+            return trained
+        return run_training(folder, small=True)

@@ -51,32 +51,42 @@ def test_the_wheel_says_that_it_is_typed(installed: Path) -> None:
         assert (installed / package / "py.typed").is_file()
 
 
-COMMANDS = (
-    "from simulators import *; print(simulate(load_trace('lstm-128-8bit'), load_arch('bitfusion')).cycles)",
-    "import sys; sys.argv[1:] = ['simulate', 'lstm-128-8bit', '--arch', 'bitfusion']; import mohaq; mohaq.main()",
-    "import sys; sys.argv[1:] = ['simulate', 'lenet-5', '--arch', 'bitfusion', '--model', 'published']; import mohaq; mohaq.main()",
-    "from quant.speech import scoring; from quant.arithmetic import kernels; from search.objectives.dominance import non_dominated",
-)
+PROGRAM = """
+import sys
+import mohaq
+from quant.arithmetic import kernels
+from quant.speech import scoring
+from search.objectives.dominance import non_dominated
+from simulators import load_arch, load_trace, simulate
+print(simulate(load_trace("lstm-128-8bit"), load_arch("bitfusion")).cycles)
+for trace, *options in (["lstm-128-8bit"], ["lenet-5", "--model", "published"]):
+    sys.argv[1:] = ["simulate", trace, "--arch", "bitfusion", *options]
+    try:
+        mohaq.main()
+    except SystemExit as end:
+        assert not end.code
+print("done")
+"""
+"""Uses kernels of every kind, which want a place for what is compiled."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", COMMANDS)
-def test_an_installation_with_nowhere_to_write_still_works(program: str, installed: Path, tmp_path: Path) -> None:
+def test_an_installation_with_nowhere_to_write_still_works(installed: Path, tmp_path: Path) -> None:
     nowhere = tmp_path / "file"
     nowhere.write_text("")  # a path under a file cannot be created, not even by root
     result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path,
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, cwd=tmp_path,
         env=without_a_home(installed, nowhere / "home") | {"NUMBA_CACHE_DIR": str(nowhere / "cache")}, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("done\n")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", COMMANDS)
-def test_a_read_only_mount_without_a_home_still_works(program: str, installed: Path, tmp_path: Path) -> None:
+def test_a_read_only_mount_without_a_home_still_works(installed: Path, tmp_path: Path) -> None:
     """All that this process and its like may write to is a file system that cannot be written."""
     (tmp_path / "home").mkdir()
-    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(PROGRAM)}"
     script = "set -e; " + "; ".join(
         f"mount --bind {path} {path}; mount -o remount,bind,ro {path}"
         for path in (shlex.quote(str(installed)), shlex.quote(str(tmp_path / "home")))
@@ -90,6 +100,7 @@ def test_a_read_only_mount_without_a_home_still_works(program: str, installed: P
         env=without_a_home(installed, tmp_path / "home"), check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("done\n")
 
 
 def without_a_home(installed: Path, home: Path) -> dict[str, str]:

@@ -22,6 +22,9 @@ EXACT_IN_FLOAT32 = 2.0**24
 """Integers below it, and so sums that cannot reach it, are exact in float32."""
 ROWS = 1024
 """Rows at a time of a product that is added from several, whose sums then stay in the caches."""
+HOPELESS = 8.0
+"""An int8 product that takes so many times as long as the float32 one of a small shape has no code of its own on this
+machine, and is not measured at others, where it would take seconds."""
 _LARGEST_BYTE = 128
 _LARGEST_SPLIT = 2**15 - 129  # 256 · 127 + 127: beyond it the upper signed byte overflows
 
@@ -149,7 +152,8 @@ def _in_float64(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 def int8_pays(rows: int, inputs: int, outputs: int, beyond_float32: bool) -> bool:
     """Whether the int8 product is exact here and faster than the other, by one measurement for each shape."""
-    return _exact_int8() and _faster(min(4096, 1 << rows.bit_length()), inputs, outputs, beyond_float32)
+    rows = min(4096, 1 << rows.bit_length())
+    return _exact_int8() and _worthwhile_int8() and _faster(rows, inputs, outputs, beyond_float32)
 
 
 @cache
@@ -164,11 +168,23 @@ def _exact_int8() -> bool:
 
 
 @cache
+def _worthwhile_int8() -> bool:
+    """Whether the machine multiplies int8 operands at all faster than one by one."""
+    int8, float32 = _seconds_of(128, 256, 256, _in_float32)
+    return int8 < HOPELESS * float32
+
+
+@cache
 def _faster(rows: int, inputs: int, outputs: int, beyond_float32: bool) -> bool:
+    int8, other = _seconds_of(rows, inputs, outputs, _in_float64 if beyond_float32 else _in_float32)
+    return int8 < other
+
+
+def _seconds_of(rows: int, inputs: int, outputs: int, other: Callable[..., torch.Tensor]) -> tuple[float, float]:
+    """Seconds of the int8 product of a shape (rows, inputs) · (inputs, outputs), and of another product of it."""
     x, weight = torch.ones(rows, inputs, dtype=torch.int8), torch.ones(outputs, inputs, dtype=torch.int8)
     turned, as_float = weight.t().contiguous(), weight.float()
-    other = _in_float64 if beyond_float32 else _in_float32
-    return _seconds(lambda: torch._int_mm(x, turned)) < _seconds(lambda: other(x, as_float))
+    return _seconds(lambda: torch._int_mm(x, turned)), _seconds(lambda: other(x, as_float))
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -11,6 +11,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from quant.speech.cache_folder import cache_dir
@@ -65,6 +66,7 @@ def espeak_available() -> bool:
     return importlib.util.find_spec("espeakng_loader") is not None
 
 
+@cache
 def recipe() -> str:
     """SHA-256 of the generator's source files, comments, docstrings and layout left out."""
     digest = hashlib.sha256()

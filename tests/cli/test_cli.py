@@ -2,27 +2,26 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import mohaq
 
 from quant.speech.embedded import embedded_corpus
 
 
-def mohaq(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mohaq", *arguments], capture_output=True, text=True, cwd=cwd, check=False
-    )
-
-
 @pytest.mark.slow
-def test_simulate_prints_a_table_from_any_folder(tmp_path: Path) -> None:
-    result = mohaq("simulate", "mohaq-sru-4bit", "--arch", "bitfusion", cwd=tmp_path)
+def test_a_process_prints_a_table_from_any_folder_and_one_line_of_bad_input(tmp_path: Path) -> None:
+    simulate = [sys.executable, "-m", "mohaq", "simulate", "mohaq-sru-4bit", "--arch"]
+    result = subprocess.run([*simulate, "bitfusion"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 0, result.stderr
     assert "P3" in result.stdout
     assert "real-time factor" in result.stdout
+    result = subprocess.run([*simulate, "bitfusio"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -181,9 +180,11 @@ def test_a_sweep_in_processes_leaves_the_files_of_one_without(small_model: Path,
 
 @pytest.mark.slow
 def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Path) -> None:
-    again = mohaq("train", "--out", str(small_model.parent), "--small", "--resume")
+    shutil.copytree(small_model.parent, tmp_path / "copy")
+    train = ("train", "--out", str(tmp_path / "copy"), "--small")
+    again = mohaq(*train, "--resume")
     assert again.returncode == 0, again.stderr
-    refused = mohaq("train", "--out", str(small_model.parent), "--small")
+    refused = mohaq(*train)
     assert refused.returncode == 2
     assert "--resume continues it" in refused.stderr
 

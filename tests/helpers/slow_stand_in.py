@@ -95,7 +95,9 @@ class Deadly:
 
 
 def experiment(beacons: bool = True, **changes: Any) -> Experiment:
-    values: dict[str, Any] = {"name": "s", "population": 8, "offspring": 6, "generations": 8, "seed": 2, "steps": 5}
+    values: dict[str, Any] = {
+        "name": "s", "method": "nsga2", "population": 8, "offspring": 6, "generations": 8, "seed": 2, "steps": 5,
+    }  # fmt: skip
     if beacons:
         values["beacons"] = {"threshold": 2.0, "above": 1.0, "below": 14.0, "most": 3}
     return Experiment.model_validate({**values, "constraints": {}, **changes})

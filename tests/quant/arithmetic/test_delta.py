@@ -95,8 +95,8 @@ def test_groups_of_sites() -> None:
 @pytest.mark.slow
 def test_the_shipped_gru_as_a_delta_network() -> None:
     """At 4 bits and threshold 0, 42 % of the operations fall away without any error, as Rezk et al. 2020 report of a GRU
-    on TIMIT; the trace of an utterance shows it to the simulators."""
-    model = load_model("gru")
+    on TIMIT; the trace of an utterance shows it to the simulators. One utterance in eight says so as well as all do."""
+    model = load_model("gru", every=8)
     bits = homogeneous(model.sites, 4)
     zero = thresholds_of(model.sites, 0, 0, 0)
     found = model.evaluate_delta(bits, zero)

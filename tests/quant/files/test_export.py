@@ -22,10 +22,10 @@ from simulators import InputError
     ],
 )
 def test_it_loads_back_to_the_same_error(name: str, text: str, scheme: Scheme, tmp_path: Path) -> None:
-    model = load_model(name, scheme=scheme)
+    model = load_model(name, scheme=scheme, every=16)
     bits = parse_bits(text, model.sites)
     export(model.checkpoint, model.weights, bits, tmp_path / "out")
-    again, candidate = load_exported_model(tmp_path / "out")
+    again, candidate = load_exported_model(tmp_path / "out", every=16)
     assert candidate == bits
     assert again.evaluate(candidate) == model.evaluate(bits)
     site = model.sites[1].name

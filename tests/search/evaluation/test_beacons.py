@@ -60,7 +60,9 @@ class Retrainable(StandInModel):
 
 def experiment(**changes: Any) -> Experiment:
     settings = {"threshold": 2.0, "above": 1.0, "below": 14.0, "most": 3, **changes.pop("beacons", {})}
-    values = {"name": "b", "population": 8, "offspring": 6, "generations": 8, "seed": 2, "constraints": {}, **changes}
+    values = {
+        "name": "b", "method": "nsga2", "population": 8, "offspring": 6, "generations": 8, "seed": 2, "constraints": {},
+    } | changes  # fmt: skip
     return Experiment.model_validate({**values, "beacons": settings})
 
 
