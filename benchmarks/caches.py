@@ -44,11 +44,10 @@ def forget() -> None:
     """Empty what a process keeps of candidates and architectures."""
     _simulator.cache_clear()
     segment_cache.shared_cache.cache_clear()
-    _mapping.cache_clear()
-    _shared.cache_clear()
+    _tilings.cache_clear()
 
 
-_simulator, _mapping, _shared = simulation.simulator, mapper._mapping, mapper._shared
+_simulator, _tilings = simulation.simulator, mapper._tilings
 
 
 def bitfusion() -> None:
@@ -133,12 +132,6 @@ def no_segments() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def no_shared_trials() -> Iterator[None]:
-    with patch.object(mapper, "_shared", lambda key: mapper._Shared()):
-        yield
-
-
 CACHES: dict[str, Callable[[], Any]] = {
     "templates": no_templates,
     "programs with a lookahead": no_lookahead,
@@ -146,8 +139,7 @@ CACHES: dict[str, Callable[[], Any]] = {
     "timings": no_timings,
     "segments": no_segments,
     "simulators": lambda: without(simulation, "simulator"),
-    "mappings": lambda: without(mapper, "_mapping"),
-    "trials that variants share": no_shared_trials,
+    "mappings": lambda: without(mapper, "_tilings"),
     "keys of mappings": lambda: without(mapper, "_alone"),
     "precision": lambda: without(tiling, "precision"),
     "figures of buffers": lambda: without(lowering, "_buffer_energy"),

@@ -27,6 +27,9 @@ def loops_shown(nest: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{'  ' * depth}for {loop}" for depth, loop in enumerate(nest))
 
 
+NEARLY, WORTH_OF_ENERGY = 0.01, 1.5
+"""Choices within so much of the fewest cycles are weighed: a per cent of energy is worth so many of cycles."""
+
 FIRST, INNER, LAST, ALONE = range(4)
 """Where a segment stands in a network: first of several, between others, last, alone."""
 

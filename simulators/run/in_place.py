@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulators.lowering.platform import ALONE, FIRST, INNER, LAST
+from simulators.lowering.platform import ALONE, FIRST, INNER, LAST, NEARLY, WORTH_OF_ENERGY
 from simulators.run.segment_cache import AT_THE_BEGINNING, NOTHING_AHEAD
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def position(at: int, count: int) -> int:
 
 def settled(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, ...]:
     """The segments of a network, by number, with the choices under which it takes the fewest cycles, of those that are
-    tried: all around each disturbed segment, by dynamic programming over segments and what was loaded ahead. Of equals
-    the one of least energy wins. What is found is kept, and is settled itself."""
+    tried, or nearly those and less energy: all around each disturbed segment, by dynamic programming over segments and
+    what was loaded ahead. What is found is kept, and is settled itself."""
     start = tuple(numbers)
     if start not in simulator.settled:
-        result, tried, near = start, start, set[int]()
+        tried, options, candidates, near = start, [[number] for number in start], [start], set[int]()
         for _ in range(ROUNDS):
             cycles = [timing.cycles for timing in simulator.cache.run(tried)]
             around = disturbed(simulator, tried, cycles)
@@ -65,17 +65,34 @@ def settled(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, ...]:
             # What is better for one may disturb the next, or need others at it.
             near |= {at + by for at in {*around, *near} for by in (-1, 0, 1)}
             options = [simulator.others(n) if at in near else [n] for at, n in enumerate(start)]
-            tried = _best(simulator, start, options)
-            result = min(result, tried, key=lambda of: _cost(simulator, of))
+            tried = _best(simulator, start, options, (1.0, 0.0))
+            candidates.append(tried)
             if near.issuperset(range(len(start))):
                 break
+        result = start
+        if near:
+            costs = [_cost(simulator, numbers) for numbers in candidates]
+            weights = 1 / min(costs)[0], WORTH_OF_ENERGY / min(energy for _, energy in costs)
+            candidates.append(_best(simulator, start, options, weights))
+            costs.append(_cost(simulator, candidates[-1]))
+            limit = min(costs)[0] * (1 + NEARLY)
+            within = [at for at, cost in enumerate(costs) if cost[0] <= limit]
+            result = candidates[min(within, key=lambda at: weighed(costs[at], weights))]
         simulator.settled[start] = simulator.settled[result] = result
     return simulator.settled[start]
 
 
-def _best(simulator: Simulator, start: tuple[int, ...], options: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """The network of fewest cycles that dynamic programming finds. What is loaded ahead of a segment depends on the
-    next one, which is chosen, and seldom on those behind it, which are taken as they are at the start."""
+def weighed(cost: tuple[float, float], weights: tuple[float, float]) -> tuple[float, float]:
+    """Cycles and energy as one, of equals the fewer cycles."""
+    return cost[0] * weights[0] + cost[1] * weights[1], cost[0]
+
+
+def _best(
+    simulator: Simulator, start: tuple[int, ...], options: Sequence[Sequence[int]], weights: tuple[float, float]
+) -> tuple[int, ...]:
+    """The network of least cycles and energy, as they weigh, that dynamic programming finds. What is loaded ahead of a
+    segment depends on the next one, which is chosen, and seldom on those behind it, which are taken as they are at the
+    start."""
     cache = simulator.cache
     behind = [*cache.lookaheads(start), NOTHING_AHEAD]
     partial = [_Partial(0, 0.0, AT_THE_BEGINNING, (number,)) for number in options[0]]
@@ -89,9 +106,9 @@ def _best(simulator: Simulator, start: tuple[int, ...], options: Sequence[Sequen
                 numbers = one.numbers if following is None else (*one.numbers, following)
                 grown = _Partial(one.cycles + timing.cycles, energy_pj, timing.state, numbers)
                 key = (numbers[-1], timing.state)
-                if key not in best or grown.cost < best[key].cost:
+                if key not in best or weighed(grown.cost, weights) < weighed(best[key].cost, weights):
                     best[key] = grown
-        partial = sorted(best.values(), key=lambda one: one.cost)[:BEAM]
+        partial = sorted(best.values(), key=lambda one: weighed(one.cost, weights))[:BEAM]
     return partial[0].numbers
 
 

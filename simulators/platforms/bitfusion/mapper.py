@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from simulators.lowering.platform import NEARLY, WORTH_OF_ENERGY
 from simulators.platforms.bitfusion import mapping_kernels as kernels
 from simulators.platforms.bitfusion.costs import RESIDENT_LOADS, op_cycles
 from simulators.platforms.bitfusion.lowering import as_product, stays, work_of
 from simulators.platforms.bitfusion.mapping_kernels import (
     ALONE,
     INNER,
-    NEARLY,
     Floats,
     Ints,
     Order,
@@ -30,13 +30,17 @@ from simulators.workloads.operations import VECTOR_BITS, ActivationMatmul, Layer
 CHOICES = 65_536
 """Products whose tilings are kept, by layer and spec."""
 
-BRIEFLY, THOROUGHLY = 48, 160
-"""Tiles that a trial runs one by one: of all tilings, and of the fastest by that."""
+BRIEFLY, THOROUGHLY, EXACTLY = 48, 160, 8192
+"""Tiles that a trial runs one by one: of all tilings, of the fastest by that, and of the best of these."""
 FINALISTS = 3
 """How many of the fastest are timed thoroughly, between others and alone each."""
+CONTENDERS = 2
+"""How many of the best are timed exactly, between others and alone each."""
 
 ALTERNATIVES = 5
 """Tilings of a product that a network may choose from, at most, besides the best of each position."""
+DISTINCT = (0.98, 0.7)
+"""They move at most so much, or load at most so much at a time, of what any faster one does."""
 SLOWER = 0.3
 """They take at most so much more than the fastest."""
 
@@ -47,8 +51,7 @@ class Tilings:
 
     tilings: tuple[Tiling, ...]
     best: tuple[int, int, int, int]
-    """Which of them has the least energy among the nearly fewest cycles: as the first of a network, between others, as
-    the last, and alone."""
+    """Which of them is best: as the first of a network, between others, as the last, and alone."""
     cycles: tuple[tuple[float, float, float, float], ...]
     """Cycles of each of them in these positions, among products of its own kind."""
 
@@ -64,8 +67,8 @@ def tasks_key(spec: BitFusionSpec) -> Hashable:
 
 
 def tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Tilings:
-    """Tile sizes and loop orders that a product may get: the spec's; or those of least energy among the nearly fewest
-    cycles where a network begins, within, and where it ends, and others that may win among other neighbours."""
+    """Tile sizes and loop orders that a product may get: the spec's; or those that are best where a network begins,
+    within, and where it ends, and others that may win among other neighbours."""
     if fused is not None:
         work_of(fused, spec)  # names an operation that the hardware lacks, before its cost is asked for
     return _tilings(_alone(layer), fused and _alone(fused), spec)
@@ -103,7 +106,13 @@ def _tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Ti
     cycles, costs = timed(tried, BRIEFLY)
     fastest = [np.argsort(cycles[:, at], kind="stable")[:FINALISTS] for at in (INNER, ALONE)]
     finalists = list(dict.fromkeys(np.concatenate([*fastest, _front(cycles[:, INNER], costs)]).tolist()))
-    return _worthwhile(tried[finalists], *timed(tried[finalists], THOROUGHLY), energy.leakage)
+    tried = tried[finalists]
+    cycles, costs = timed(tried, THOROUGHLY)
+    pj = costs[:, :1] + energy.leakage * cycles
+    first = [np.argsort((cycles * pj**WORTH_OF_ENERGY)[:, at], kind="stable")[:CONTENDERS] for at in (INNER, ALONE)]
+    contenders = np.unique(np.concatenate(first))
+    cycles[contenders] = timed(tried[contenders], EXACTLY)[0]
+    return _worthwhile(tried, cycles, costs, energy.leakage)
 
 
 def _worthwhile(tried: Ints, cycles: Floats, costs: Floats, leakage: float) -> Tilings:
@@ -111,8 +120,9 @@ def _worthwhile(tried: Ints, cycles: Floats, costs: Floats, leakage: float) -> T
     (T, 2) are those of `kernels.time_tilings`, leakage in pJ a cycle."""
     best: list[int] = []
     for at in range(4):
-        near = np.flatnonzero(cycles[:, at] <= cycles[:, at].min() * (1 + NEARLY))
-        best.append(min(near.tolist(), key=lambda t: (costs[t, 0] + leakage * cycles[t, at], cycles[t, at])))
+        energy, fewest = costs[:, 0] + leakage * cycles[:, at], cycles[:, at].min()
+        near = np.flatnonzero(cycles[:, at] <= fewest * (1 + NEARLY))
+        best.append(int(near[np.argmin((cycles[:, at] * energy**WORTH_OF_ENERGY)[near])]))
     kept = list(dict.fromkeys([*best, *_front(cycles[:, INNER], costs)]))
     chosen = tuple(Tiling("vectors" if outer else "outputs", m, k, n) for outer, m, k, n in tried[kept].tolist())
     first, inner, last, alone = map(kept.index, best)
@@ -127,7 +137,7 @@ def _front(cycles: Floats, costs: Floats) -> list[int]:
     for t in np.lexsort((*costs.T, cycles)).tolist():
         if cycles[t] > cycles.min() * (1 + SLOWER) or len(rows) == ALTERNATIVES:
             break
-        if (costs[t] < least).any():
+        if (costs[t] < least * DISTINCT).any():
             least = np.minimum(least, costs[t])
             rows.append(t)
     return rows
@@ -162,7 +172,7 @@ def _picojoules(spec: BitFusionSpec) -> Picojoules:
     units = spec.array.rows * spec.array.columns
     leakage = spec.leakage_mw / spec.frequency_mhz * 1e3
     return Picojoules(
-        spec.dram.pj_per_bit, weights.write, inputs.write, inputs.read, sums.write, sums.read,
+        spec.dram.pj_per_bit, weights.write, weights.read, inputs.write, inputs.read, sums.write, sums.read,
         spec.energy.unit_pj_per_cycle * units, leakage,
     )  # fmt: skip
 

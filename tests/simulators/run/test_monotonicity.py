@@ -6,7 +6,6 @@ from rising_resources import rising_point
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="mappings are chosen for an undisturbed layer")
 @pytest.mark.parametrize("part", range(5))
 @pytest.mark.parametrize("platform", ["bitfusion", "silago"])
 def test_more_of_a_resource(platform: str, part: int) -> None:

@@ -86,7 +86,7 @@ def test_a_trial_takes_what_the_engine_has(seed: int) -> None:
             differences.append(energy - pj)
             compared += 1
         # What all tilings of a product share is left out; shares of a tile are whole bits in the tasks only.
-        assert max(differences) - min(differences) <= 0.01 * energy
+        assert max(differences) - min(differences) <= 0.02 * energy
 
 
 def trials(layers: list[Layer], arch: Arch, draw: random.Random) -> tuple[list[Tiling], list[list[float]], list[float]]:
