@@ -343,8 +343,8 @@ def _estimate(
 
 @compiled
 def _mean(bits: float, per_cycle: float) -> float:
-    """Cycles of one of several transfers, at least one each."""
-    return max(1.0, bits / per_cycle)
+    """Cycles of one of several transfers, whole ones and at least one each."""
+    return max(1.0, np.ceil(bits / per_cycle))
 
 
 @compiled
@@ -430,8 +430,10 @@ def time_tilings(
         else:
             _cycles(nest, order, rest, service, most, (0, 2, 3), cycles[t])
             _cycles(nest, order, rest, service, most, (0, 0, 1), cycles[t, ALONE:])
-        array = order.groups * max(order.steps, 1) * _array_cycles(limits, shape, order, m, k, n)
-        cycles[t] = np.maximum(cycles[t], array)  # a straight line may go anywhere
+        if nest.groups * nest.outers * nest.inners * nest.parts > most:  # a straight line may go anywhere
+            array = _array_cycles(limits, shape, order, m, k, n)
+            busiest = _estimate(limits, shape, results, order, array, (outer, m, k, n))[2]
+            cycles[t] = np.maximum(cycles[t], order.groups * busiest)
         costs[t, 0] = _picojoules(limits, shape, order, energy, (outer, m, k, n)) * order.groups
         costs[t, 1] = service[WEIGHTS, 0, 0, 0]
 

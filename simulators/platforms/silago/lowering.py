@@ -75,6 +75,18 @@ def tasks(layer: Layer, stays: bool, spec: SilagoSpec) -> Segment:
     if isinstance(layer, VectorLayer):
         _elementwise(builder, spec, layer, spilled)
         return builder.segment()
+    gemm = layer.as_gemm()
+    assert gemm is not None
+    product = wave_product(layer, stays, spec)
+    for _ in range(gemm.products):
+        (dependent_vectors if layer.waits_for_itself else independent_vectors)(builder, spec, product)
+    if str(product.bits) not in spec.energy.mac_pj:
+        raise InputError(f"layer {layer.name}: the architecture's energy.mac_pj has no figure for {product.bits} bits")
+    return builder.segment()
+
+
+def wave_product(layer: Layer, stays: bool, spec: SilagoSpec) -> WaveProduct:
+    """A product, or one group of a convolution, as the cells see it."""
     gemm, (weight_bits, _) = layer.as_gemm(), layer.operand_bits
     assert gemm is not None
     transmitted = [(gemm.n, gemm.k)]
@@ -82,17 +94,13 @@ def tasks(layer: Layer, stays: bool, spec: SilagoSpec) -> Segment:
         transmitted = layer.transmitted()
     vectors = [(count, ceil(inputs * weight_bits / spec.cell.word_bits)) for count, inputs in transmitted]
     words = ceil(gemm.k * weight_bits / spec.cell.word_bits)
-    read_bits = input_read_bits(layer, spec) // gemm.products if spilled else None
+    read_bits = input_read_bits(layer, spec) // gemm.products if _spills(layer, spec) else None
     product = WaveProduct(gemm.m, words, vectors, weight_bits, layer.output_bits, not stays, read_bits)
     if isinstance(layer, Matmul | Conv2d) and layer.weight_sparsity is not None:
         stored = Fraction(layer.parameter_bits, layer.parameters * weight_bits)
         multiplied = Fraction(layer.kept_inputs if spec.skips_pruned_weights else gemm.k, gemm.k)
         product = replace(product, stored_share=stored, multiplied_share=multiplied)
-    for _ in range(gemm.products):
-        (dependent_vectors if layer.waits_for_itself else independent_vectors)(builder, spec, product)
-    if str(weight_bits) not in spec.energy.mac_pj:
-        raise InputError(f"layer {layer.name}: the architecture's energy.mac_pj has no figure for {weight_bits} bits")
-    return builder.segment()
+    return product
 
 
 def _spills(layer: Layer, spec: SilagoSpec) -> bool:

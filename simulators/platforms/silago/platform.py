@@ -11,6 +11,7 @@ from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.silago import lowering
 from simulators.platforms.silago.fabric import cells
 from simulators.platforms.silago.machine import MACHINE
+from simulators.platforms.silago.pieces import pieces
 from simulators.platforms.silago.spec import SilagoSpec
 from simulators.workloads.operations import Conv2d, Elementwise, Layer, Matmul, Pool2d
 
@@ -39,11 +40,14 @@ class Silago(Platform):
         """Waves of one output a cell, rows of weights that stream into a cell for each, and where weights lie."""
         gemm = layers[0].as_gemm()
         assert gemm is not None
-        waves = ceil(gemm.m / cells(spec))
+        outputs = min(cells(spec), gemm.m)
+        if not layers[0].waits_for_itself:
+            outputs = pieces(spec, lowering.wave_product(layers[0], bool(choice), spec)).outputs
+        waves = ceil(gemm.m / outputs)
         words = ceil(gemm.k * layers[0].operand_bits[0] / spec.cell.word_bits)
         row_words = min(words, spec.dimarch.row_bits // spec.cell.word_bits)
         rows = ceil(words / row_words)
-        loops = [f"{waves} waves of {cells(spec)} outputs", f"{gemm.n} vectors"]
+        loops = [f"{waves} waves of {outputs} outputs", f"{gemm.n} vectors"]
         if layers[0].waits_for_itself:
             loops = [f"{gemm.n} vectors, one after the other", loops[0]]
         nest = (
