@@ -1,18 +1,21 @@
 """One full evaluation of MOHAQ's SRU, from trace to report: everything new, mappings known, layers known; and 300 time
-steps against 3.
+steps against 3. With --new: products of random sizes, each new, from layer to mapping.
 
-    python benchmarks/candidate.py
+    python benchmarks/candidate.py [--new]
 
 Ends with one line of JSON. On the same matrix products nn_dataflow's solver takes 0.1 s, ZigZag 0.7 s and SCALE-Sim
 497 s.
 """
 
 import json
+import random
+import sys
+import time
 
 from timing import seconds
 
-from simulators import Arch, Trace, load_arch, load_trace
-from simulators.platforms.bitfusion.mapper import forget_mappings
+from simulators import Arch, Matmul, Trace, load_arch, load_trace
+from simulators.platforms.bitfusion.mapper import forget_mappings, tilings
 from simulators.run.report import make_report
 from simulators.run.simulation import Simulator
 
@@ -23,7 +26,30 @@ def evaluate(known: Simulator, trace: Trace, arch: Arch) -> int:
     return make_report(trace, arch, known.lowered(numbers), charged).cycles
 
 
+def new_products() -> None:
+    """Milliseconds of processor to choose the tilings of a product that was never met."""
+    draw, spec = random.Random(5), load_arch("bitfusion").spec
+    layers = [
+        Matmul(
+            name="m", in_features=draw.randint(16, 1500), out_features=draw.randint(16, 1500),
+            steps=draw.randint(1, 400), weight_bits=draw.choice((4, 8)), activation_bits=8, output_bits=16,
+        )
+        for _ in range(220)
+    ]  # fmt: skip
+    for layer in layers[:20]:
+        tilings(layer, None, spec)
+    begin = time.process_time()
+    for layer in layers[20:]:
+        tilings(layer, None, spec)
+    new_ms = (time.process_time() - begin) / 200 * 1e3
+    print(f"a new product: {new_ms:.2f} ms")
+    print(json.dumps({"new_product_ms": new_ms}))
+
+
 def main() -> None:
+    if "--new" in sys.argv[1:]:
+        new_products()
+        return
     figures: dict[str, float] = {}
     for name in ("bitfusion", "silago"):
         arch = load_arch(name)

@@ -344,7 +344,7 @@ def _estimate(
 @compiled
 def _mean(bits: float, per_cycle: float) -> float:
     """Cycles of one of several transfers, whole ones and at least one each."""
-    return max(1.0, np.ceil(bits / per_cycle))
+    return max(1.0, float(np.ceil(bits / per_cycle)))
 
 
 @compiled

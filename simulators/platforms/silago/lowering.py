@@ -98,7 +98,7 @@ def wave_product(layer: Layer, stays: bool, spec: SilagoSpec) -> WaveProduct:
     product = WaveProduct(gemm.m, words, vectors, weight_bits, layer.output_bits, not stays, read_bits)
     if isinstance(layer, Matmul | Conv2d) and layer.weight_sparsity is not None:
         stored = Fraction(layer.parameter_bits, layer.parameters * weight_bits)
-        multiplied = Fraction(layer.kept_inputs if spec.skips_pruned_weights else gemm.k, gemm.k)
+        multiplied = Fraction(layer.kept_inputs, gemm.k) if spec.skips_pruned_weights else None
         product = replace(product, stored_share=stored, multiplied_share=multiplied)
     return product
 

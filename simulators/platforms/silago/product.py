@@ -25,15 +25,16 @@ class WaveProduct:
     """Whether the weights come from DRAM."""
     spilled_bits: int | None
     """Bits of inputs that come from DRAM, over all vectors; None: inputs and outputs stay in DiMArch."""
-    stored_share: Fraction = Fraction(1)
-    """Bits of the weights as they are stored, over those of all of them: less where some are pruned."""
-    multiplied_share: Fraction = Fraction(1)
-    """Words that a cell multiplies, over all of them: less where hardware skips what is pruned."""
+    stored_share: Fraction | None = None
+    """Bits of the weights as they are stored, over those of all of them; None: all, for none is pruned."""
+    multiplied_share: Fraction | None = None
+    """Words that a cell multiplies, over all of them; None: all, for hardware skips none."""
 
     def stored_bits(self, word_bits: int, words: int) -> int:
         """Memory in bits of so many words of weights of one output."""
-        return ceil(words * word_bits * self.stored_share)
+        bits = words * word_bits
+        return bits if self.stored_share is None else ceil(bits * self.stored_share)
 
     def multiplied(self, words: int) -> int:
         """Words that a cell multiplies of so many."""
-        return ceil(words * self.multiplied_share)
+        return words if self.multiplied_share is None else ceil(words * self.multiplied_share)

@@ -150,7 +150,8 @@ def _row(
     many words of both multiplied."""
     used_columns, row_bits = min(used, spec.fabric.columns), spec.dimarch.row_bits
     sharing = min(2 * spec.fabric.window_columns + 1, spec.fabric.columns)
-    multiplied, weight_bits = p.multiplied(words), ceil(row_bits * p.stored_share)
+    multiplied = p.multiplied(words)
+    weight_bits = p.stored_bits(spec.cell.word_bits, row_bits // spec.cell.word_bits)
     weight_cycles, input_cycles = row_link_cycles(spec, ceil(used / spec.fabric.columns), weight_bits)
     return [
         Step(("weights",), LOAD_WEIGHTS, weight_cycles, WEIGHTS, free,
