@@ -39,7 +39,7 @@ class Choices:
     """What a segment's tasks may be made with; a network takes what serves it best."""
 
     choices: tuple[Hashable, ...]
-    """As `lower` takes them."""
+    """What `lower` takes."""
     best: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Which of them to begin with, by where the segment stands."""
     cycles: tuple[tuple[float, float, float, float], ...] | None = None

@@ -13,7 +13,12 @@ import mohaq as command_line
 
 
 def mohaq(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """What `mohaq ARGUMENTS` exits with and prints, in the folder `cwd`."""
+    """What `mohaq ARGUMENTS` exits with and prints, in the folder `cwd`. One with a plugin has a process of its own, for
+    what a plugin registers stays."""
+    if "--plugin" in arguments:
+        return subprocess.run(
+            [sys.executable, "-m", "mohaq", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+        )
     out, err = io.StringIO(), io.StringIO()
     with (
         chdir(cwd or Path.cwd()),

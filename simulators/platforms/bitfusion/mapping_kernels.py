@@ -247,7 +247,7 @@ def _splits(whole: int, unit: int, sizes: Ints) -> int:
         largest = (whole - 1) // (parts - 1) if parts > 1 and whole <= EACH_FULL else size
         for each in (max(largest, units), min(largest, units), size):
             while unit <= power > each:
-                if power < sizes[count - 1]:
+                if count and power < sizes[count - 1]:
                     sizes[count] = power
                     count += 1
                 power //= 2

@@ -144,7 +144,8 @@ def test_a_comparison_is_whole_at_80_columns() -> None:
     print_comparison(compare(load_trace("mohaq-sru-4bit"), variants), out)
     lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[2].split()[-1] == "bound"
-    assert lines[4].split()[-1] == "dram"
+    assert lines[4].split()[-1] == "post-process"
+    assert lines[5].split()[-1] == "ing"
 
 
 def test_the_published_model_on_a_trace_is_its_tables() -> None:

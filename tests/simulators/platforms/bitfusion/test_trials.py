@@ -82,7 +82,7 @@ def test_a_trial_takes_what_the_engine_has(seed: int) -> None:
             if parts(layers[0], t) <= ONE_BY_ONE:
                 assert of_tiling == exact, (layers, t)
             else:
-                assert of_tiling == pytest.approx(exact, rel=0.03), (layers, t)
+                assert of_tiling == pytest.approx(exact, rel=0.08), (layers, t)
             differences.append(energy - pj)
             compared += 1
         # What all tilings of a product share is left out; shares of a tile are whole bits in the tasks only.
@@ -129,9 +129,9 @@ def parts(layer: Layer, t: Tiling) -> int:
     return tiles if layer.waits_for_itself else tiles * gemm.products
 
 
-@pytest.mark.parametrize(("whole", "unit"), [(1, 4), (7, 4), (97, 32), (256, 16), (1500, 64), (1 << 24, 8)])
+@pytest.mark.parametrize(("whole", "unit"), [(1, 4), (7, 4), (24, 32), (97, 32), (256, 16), (1500, 64), (1 << 24, 8)])
 def test_sizes_of_tiles_are_equal_parts_and_whole_units(whole: int, unit: int) -> None:
-    room = np.zeros(tiling.ROOM, np.int64)
+    room = np.full(tiling.ROOM, 1 << 40, np.int64)
     sizes = room[: kernels._splits(whole, unit, room)].tolist()
     assert sizes == sorted(set(sizes), reverse=True)
     assert (sizes[0], sizes[-1]) == (whole, 1)
