@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
 from independent.bitfusion_costs import (
     active_share,
@@ -31,7 +32,7 @@ QUEUES = {
 RESIDENT_PARTS = 32
 """Parts in which weights that stay are loaded, at most."""
 
-Tiling = Mapping[str, str | int]
+Tiling = Mapping[str, Any]
 """`outer`, `out_tile`, `in_tile` and `vector_tile`, as `mapping:` in a spec has them."""
 Cut = list[int]
 """Sizes of the tiles of one dimension, the last the edge."""
