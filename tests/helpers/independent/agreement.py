@@ -5,9 +5,9 @@ from __future__ import annotations
 from independent.bitfusion_network import BitFusionNetwork
 from independent.silago_network import SilagoNetwork
 from simulators import Arch, Trace, simulate
-from simulators.lowering.platform import HasMappings, platform_named
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.platforms.silago.spec import SilagoSpec
+from simulators.run.simulation import Simulator
 
 Figures = dict[str, int]
 """Cycles, and bits by `layer level` where there are any."""
@@ -21,11 +21,9 @@ def simulated(trace: Trace, arch: Arch) -> Figures:
 
 
 def expected(trace: Trace, arch: Arch) -> Figures:
-    """What the independent simulation says, on Bit Fusion with the tilings that the simulator chose."""
+    """What the independent simulation says, with the simulator's choices, on Bit Fusion the network's tilings."""
     if isinstance(arch.spec, BitFusionSpec):
-        platform = platform_named("bitfusion")
-        assert isinstance(platform, HasMappings)
-        tilings = dict(platform.mappings(trace.layers, arch.spec))
+        tilings = dict(Simulator(arch).mappings(trace.layers))
         simulation = BitFusionNetwork(trace.layers, tilings, arch.spec).simulation
     else:
         assert isinstance(arch.spec, SilagoSpec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil
 
+from independent.dram import dram_cycles
 from simulators import ActivationMatmul, Conv2d, Matmul
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.workloads.operations import Layer, VectorLayer
@@ -15,12 +16,7 @@ BRICK_BITS = 2
 
 def transfer(bits: int, spec: BitFusionSpec) -> int:
     """Cycles of so many bits on the DRAM channel."""
-    return max(1, ceil(Fraction(bits, spec.dram.bits_per_cycle)))
-
-
-def half(kib: float, spec: BitFusionSpec) -> int:
-    """Bits that one tile may fill of a buffer."""
-    return int(Fraction(kib) * 8192 / parts(spec))
+    return dram_cycles(bits, spec.dram, spec.frequency_mhz)
 
 
 def parts(spec: BitFusionSpec) -> int:
@@ -66,33 +62,40 @@ def array_cycles(layer: Layer, spec: BitFusionSpec, outputs: int, inputs: int, v
     return passes * vectors * ceil(Fraction(outputs, spec.array.columns)) * reduction
 
 
-def input_elements(layer: Layer, vectors: int, inputs: int) -> int:
-    """Elements that a tile of inputs takes in memory: neighbouring results of a convolution share them."""
+def input_bits(layer: Layer, vectors: int, inputs: int, edge: bool) -> int:
+    """Bits that a tile of inputs takes in memory: neighbouring results of a convolution share them, and padding is not
+    there. A full tile has the mean of full ones, rounded up; the edge what lies under the last results."""
+    most = vectors * inputs * layer.activation_bits
     if not isinstance(layer, Conv2d) or layer.expanded:
-        return vectors * inputs
+        return most
     height, width = layer.output_size
     images, rest = divmod(vectors, height * width)
-    pixels = images * _under(layer, height, width)
+    pixels = Fraction(images * len(_under(layer, 0, range(height))) * len(_under(layer, 1, range(width))))
     if rest:
-        pixels += _under(layer, ceil(Fraction(rest, width)), min(rest, width))
-    return min(vectors * inputs, inputs // positions(layer) * pixels)
+        down, across = _tiles(height, ceil(Fraction(rest, width)), edge), _tiles(width, min(rest, width), edge)
+        covered = [len(_under(layer, 0, rows)) * len(_under(layer, 1, columns)) for rows in down for columns in across]
+        pixels += Fraction(sum(covered), len(covered))
+    return min(most, ceil(Fraction(inputs, positions(layer)) * pixels * layer.activation_bits))
 
 
-def _under(layer: Conv2d, rows: int, columns: int) -> int:
-    """Elements of a channel that so many rows and columns of results see."""
-    (high, wide), (down, across) = layer.kernel_extent, layer.stride
-    return ((rows - 1) * down + high) * ((columns - 1) * across + wide)
+def _tiles(whole: int, tile: int, edge: bool) -> list[range]:
+    """The full tiles of rows or columns of results, from the first one on; as `edge`, the one that ends with the
+    last."""
+    if edge:
+        return [range(whole - tile, whole)]
+    return [range(begin, begin + tile) for begin in range(0, whole - tile + 1, tile)]
+
+
+def _under(layer: Conv2d, axis: int, results: range) -> list[int]:
+    """Rows (axis 0) or columns (1) of the map, from the first to the last under some rows or columns of results."""
+    stride, padding = layer.stride[axis], layer.padding[axis]
+    end = results[-1] * stride + layer.kernel_extent[axis]
+    return [at - padding for at in range(results[0] * stride, end) if 0 <= at - padding < layer.input_size[axis]]
 
 
 def weight_bits(layer: Layer) -> int:
     """Width of what lies in the weight buffer."""
     return layer.second_bits if isinstance(layer, ActivationMatmul) else layer.operand_bits[0]
-
-
-def chunks(layer: VectorLayer, spec: BitFusionSpec) -> int:
-    """Chunks of an elementwise layer whose inputs lie in DRAM."""
-    read, written = elementwise_bits(layer)
-    return max(1, ceil(Fraction(max(read, written), half(spec.buffers.output_kib, spec))))
 
 
 def elementwise_bits(layer: VectorLayer) -> tuple[int, int]:

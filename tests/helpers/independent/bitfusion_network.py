@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import ceil
+from typing import Any
 
 from independent.bitfusion_costs import (
     active_share,
     array_cycles,
-    chunks,
     elementwise_bits,
-    input_elements,
+    input_bits,
     lane_cycles,
     parts,
     pipeline,
@@ -20,7 +20,8 @@ from independent.bitfusion_costs import (
     weight_bits,
 )
 from independent.event_simulation import Buffer, EventSimulation, Task
-from simulators import ActivationMatmul, Elementwise, Matmul
+from simulators import ActivationMatmul, Conv2d, Elementwise, Matmul
+from simulators.platforms.bitfusion.chunks import number_of_chunks
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.workloads.operations import VECTOR_BITS, Layer, VectorLayer
 
@@ -31,7 +32,7 @@ QUEUES = {
 RESIDENT_PARTS = 32
 """Parts in which weights that stay are loaded, at most."""
 
-Tiling = Mapping[str, str | int]
+Tiling = Mapping[str, Any]
 """`outer`, `out_tile`, `in_tile` and `vector_tile`, as `mapping:` in a spec has them."""
 Cut = list[int]
 """Sizes of the tiles of one dimension, the last the edge."""
@@ -60,17 +61,17 @@ class BitFusionNetwork:
             i += 1
 
     def _elementwise(self, layer: VectorLayer) -> None:
-        """Chunks of equal size, the rest in the last."""
+        """Chunks as equal as whole bits and cycles allow, the first of which have one more."""
         spec, moved = self.spec, self.simulation.begin_layer()
         constants: list[Task] = []
         if layer.vector_words:
             bits = layer.vector_words * VECTOR_BITS
             constants.append(self.simulation.add("weights", transfer(bits, spec)))
             moved["dram_read"] += bits
-        count = chunks(layer, spec)
+        count = number_of_chunks(layer, spec)
         totals = (*elementwise_bits(layer), lane_cycles(layer, spec) * layer.steps)
         for number in range(count):
-            read, written, work = (n // count + (n % count if number == count - 1 else 0) for n in totals)
+            read, written, work = (n // count + (1 if number < n % count else 0) for n in totals)
             loaded = self.simulation.add("inputs", transfer(read, spec), self.outputs.free())
             busy = max(1, ceil(Fraction(work, spec.post_processing.lanes)))
             done = self.simulation.add("process", busy, [loaded, *constants])
@@ -81,8 +82,14 @@ class BitFusionNetwork:
 
 def runs_behind(layer: Layer, behind: Layer) -> bool:
     """Whether an elementwise layer takes a product's results under the array's columns."""
-    takes = isinstance(layer, Matmul) and isinstance(behind, Elementwise)
-    return takes and layer.steps == behind.steps and behind.inputs >= layer.out_features  # type: ignore[attr-defined]
+    if not (isinstance(layer, Matmul | Conv2d) and isinstance(behind, Elementwise)):
+        return False
+    return layer.steps == behind.steps and behind.inputs >= results_of_step(layer)
+
+
+def results_of_step(layer: Layer) -> int:
+    """Results that a layer has for one step, of all groups of a convolution."""
+    return layer.out_features if isinstance(layer, Matmul) else layer.outputs_total().elements // layer.steps
 
 
 def cut(whole: int, tile: int) -> Cut:
@@ -101,7 +108,7 @@ class _Product:
         self.constants: list[Task] = []
         gemm = layer.as_gemm()
         assert gemm is not None
-        self.gemm = gemm
+        self.gemm, self.results = gemm, results_of_step(layer)
 
     def add(self) -> None:
         """All tasks of the segment."""
@@ -192,7 +199,8 @@ class _Product:
         return self._load("weights", bits, self.network.weights.free(), not known, "weight_buffer_write")
 
     def _inputs(self, vectors: int, inputs: int, share: Fraction) -> Task:
-        bits = ceil(share * input_elements(self.layer, vectors, inputs) * self.layer.activation_bits)
+        edge = vectors < min(int(self.mapping["vector_tile"]), self.gemm.n)
+        bits = ceil(share * input_bits(self.layer, vectors, inputs, edge))
         return self._load("inputs", bits, self.network.inputs.free(), True, "input_buffer_write")
 
     def _multiply(self, outputs: int, inputs: int, vectors: int, needs: Sequence[Task], adds: bool) -> Task:
@@ -217,7 +225,7 @@ class _Product:
             bits, last = outputs * vectors * self.layer.output_bits, drained
             self.moved["dram_write"] += bits
         else:
-            bits, last = self._process(self.behind, drained, Fraction(outputs * vectors, self.gemm.m))
+            bits, last = self._process(self.behind, drained, Fraction(outputs * vectors, self.results))
         self.network.outputs.used(self.simulation.add("results", transfer(bits, self.spec), [last]))
         return drained, last
 
@@ -225,8 +233,8 @@ class _Product:
         """The elementwise work on a share of a step's results: bits to store, and the work."""
         needs = [drained, *self.constants]
         buffered = 0
-        if behind.inputs_per_step > self.gemm.m:
-            bits = ceil((behind.inputs_per_step - self.gemm.m) * share * behind.activation_bits)
+        if behind.inputs_per_step > self.results:
+            bits = ceil((behind.inputs_per_step - self.results) * share * behind.activation_bits)
             needs.append(self.simulation.add("inputs", transfer(bits, self.spec), self.network.outputs.free()))
             self.moved_behind["dram_read"] += bits
             buffered += bits

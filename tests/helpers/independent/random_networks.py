@@ -50,6 +50,14 @@ def point(platform: str, seed: int) -> tuple[Trace, Arch]:
     raise AssertionError(f"{platform}, seed {seed}: nothing fits")
 
 
+def dram(draw: Draw, most: int) -> dict[str, Any]:
+    """A channel of up to so many bits a cycle, or of as many GB/s at 1 GHz, sometimes with a clock of its own."""
+    clock = {"dram.frequency_mhz": one_of(draw, (200, 333.3, 1600))} if draw.random() < 0.3 else {}
+    if draw.random() < 0.6:
+        return {"dram.bits_per_cycle": between(draw, 4, most), **clock}
+    return {"dram.gb_per_s": between(draw, 4, most) / 8 + one_of(draw, (0, 0.1)), **clock}
+
+
 def bitfusion(draw: Draw) -> Arch:
     """A Bit Fusion with small buffers, sometimes with a mapping of its own."""
     changes = {
@@ -61,7 +69,7 @@ def bitfusion(draw: Draw) -> Arch:
         "buffers.output_kib": between(draw, 1, 64) / 4,
         "buffers.double_buffered": "true" if draw.random() < 0.85 else "false",
         "buffers.partial_sum_bits": one_of(draw, (16, 32, 64)),
-        "dram.bits_per_cycle": between(draw, 4, 1024),
+        **dram(draw, 1024),
         "post_processing.lanes": between(draw, 1, 64),
         "skips_inactive_inputs": one_of(draw, ("true", "false")),
     }
@@ -89,7 +97,7 @@ def silago(draw: Draw) -> Arch:
         "dimarch.row_bits": one_of(draw, (64, 128, 256, 272)),
         "dimarch.link_bits_per_cycle": between(draw, 16, 512),
         "dimarch.extra_hops": int(draw.integers(0, 3)),
-        "dram.bits_per_cycle": between(draw, 4, 256),
+        **dram(draw, 256),
         "skips_inactive_inputs": one_of(draw, ("true", "false")),
     }
     return load_arch("silago", [f"{key}={value}" for key, value in changes.items()])
@@ -155,14 +163,17 @@ def _elementwise(draw: Draw, name: str, steps: int, bits: dict[str, int], inputs
 
 
 def _convolution(draw: Draw, name: str, steps: int, bits: dict[str, int]) -> list[Layer]:
-    """A convolution with groups, strides, padding and dilation."""
+    """A convolution with groups, strides, padding and dilation, in a third of the cases with elementwise work that
+    takes its results."""
     groups = int(one_of(draw, (1, 1, 1, 2, 3)))
-    return [
-        Conv2d(
-            name=name, steps=min(steps, 2), in_channels=groups * between(draw, 1, 6), groups=groups,
-            out_channels=groups * between(draw, 1, 20), expanded=bool(draw.random() < 0.2), **_window(draw), **bits,
-        )
-    ]  # fmt: skip
+    product = Conv2d(
+        name=name, steps=min(steps, 2), in_channels=groups * between(draw, 1, 6), groups=groups,
+        out_channels=groups * between(draw, 1, 20), expanded=bool(draw.random() < 0.2), **_window(draw), **bits,
+    )  # fmt: skip
+    if draw.random() < 0.6:
+        return [product]
+    results = product.outputs_total().elements // product.steps + int(one_of(draw, (0, 0, 7, 100)))
+    return [product, *_elementwise(draw, f"{name}b", product.steps, bits, results)]
 
 
 def _pool(draw: Draw, name: str, steps: int, bits: dict[str, int]) -> list[Layer]:

@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 
+from independent.dram import dram_cycles
 from independent.event_simulation import Buffer, EventSimulation, Task
+from independent.silago_inputs import read_bits
 from simulators import Matmul
+from simulators.platforms.silago.lowering import wave_product
+from simulators.platforms.silago.pieces import pieces
 from simulators.platforms.silago.spec import SilagoSpec
 from simulators.workloads.operations import VECTOR_BITS, Layer, VectorLayer
 
@@ -54,7 +58,7 @@ class SilagoNetwork:
     def off_chip(self, bits: int) -> int:
         """Cycles of so many bits on the DRAM channel."""
         assert self.spec.dram is not None
-        return max(1, ceil(Fraction(bits, self.spec.dram.bits_per_cycle)))
+        return dram_cycles(bits, self.spec.dram, self.spec.frequency_mhz)
 
     def word_cycles(self, words: int) -> int:
         """Cycles of a cell for words of two operands each."""
@@ -96,104 +100,101 @@ class _Product:
         self.add_task, self.moved = network.simulation.add, network.moved
         self.stays, self.configured = stays, configured
         self.bits = layer.operand_bits[0]
-        self.words = self._words(gemm.k)
-        """Words of one whole dot product."""
-        self.waves = ceil(Fraction(gemm.m, network.cells))
-        self.spilled = network.spills(layer)
-        counts = [(gemm.n, gemm.k)]
+        self.vectors = [(gemm.n, self._words(gemm.k))]
+        """(vectors, words that each multiplies), in order."""
         if isinstance(layer, Matmul) and self.spec.skips_inactive_inputs:
-            counts = layer.transmitted()
-        self.vectors = [self._words(inputs) for count, inputs in counts for _ in range(count)]
-        """Words that each vector multiplies."""
-        self.used_rows = min(self.spec.fabric.rows, ceil(Fraction(gemm.m, self.spec.fabric.columns)))
-        """Rows of cells that have outputs."""
+            self.vectors = [(count, self._words(inputs)) for count, inputs in layer.transmitted()]
+        self.spilled = network.spills(layer)
+        self.spilled_bits = 0
+        """Inputs of all vectors that come from DRAM."""
+        if self.spilled:
+            self.spilled_bits = read_bits(layer, self.spec.dimarch.activation_tiles * network.tile_bits)
+            self.spilled_bits //= gemm.products
 
     def add(self) -> None:
         """All tasks of the layer but its configuration."""
         for _ in range(self.gemm.products):
             if self.layer.waits_for_itself:
                 self._recurrent()
-            elif self.stays:
-                self._waves([self.configured], self.waves)
             else:
-                self._in_pieces()
+                self._independent()
 
     def _words(self, inputs: int) -> int:
         return ceil(Fraction(inputs * self.bits, self.spec.cell.word_bits))
 
-    def _fetch(self, outputs: int, after: Sequence[Task], behind_all: bool) -> Task:
-        """Weights of some outputs from DRAM."""
-        bits = outputs * self.words * self.spec.cell.word_bits
+    def _fetch(self, outputs: int, words: int, after: Sequence[Task], behind_all: bool) -> Task:
+        """So many words of weights of each of some outputs, from DRAM."""
+        bits = outputs * words * self.spec.cell.word_bits
         self.moved["dram_read"] += bits
         return self.add_task("fetch", self.network.off_chip(bits), after, behind_all)
 
-    def _waves(self, needs: Sequence[Task], waves: int) -> Task:
-        """Some waves for each vector in turn; the last task of their cells."""
-        return [self._wave(words, needs) for words in self.vectors for _ in range(waves)][-1]
-
-    def _in_pieces(self) -> None:
-        """Weights from DRAM in pieces of whole waves: of half of the tiles, the next of which is fetched while one is
-        used, or of all of them where half holds no wave."""
-        network = self.network
-        wave = network.cells * self.words * self.spec.cell.word_bits
-        tiles = self.spec.dimarch.weight_tiles * network.tile_bits
-        ahead = wave <= tiles // 2
-        fitting = (tiles // 2 if ahead else tiles) // wave
-        pieces = [min(fitting, self.waves - begin) for begin in range(0, self.waves, fitting)]
-
-        def fetch(piece: int) -> Task:
-            outputs = min(fitting * network.cells, self.gemm.m - piece * fitting * network.cells)
-            return self._fetch(outputs, network.pieces.free(), False)
-
-        coming = fetch(0) if ahead else None
-        for piece, waves in enumerate(pieces):
-            here = coming or fetch(piece)
-            if ahead and piece + 1 < len(pieces):
-                coming = fetch(piece + 1)
-            network.pieces.used(self._waves([self.configured, here], waves))
+    def _independent(self) -> None:
+        """Pieces of weights, in as many waves as the simulator chose, each of which serves all vectors. Equal vectors
+        in a row take their turns wave by wave. Of two pieces in the tiles one is fetched while the other is used."""
+        chosen = pieces(self.spec, wave_product(self.layer, self.stays, self.spec))
+        left = self.gemm.m
+        cut: list[list[int]] = []
+        for length in chosen.waves:
+            cut.append([min(chosen.outputs, left - wave * chosen.outputs) for wave in range(length)])
+            left -= sum(cut[-1])
+        assert left == 0, "the pieces have all outputs"
+        number = sum(count for count, _ in self.vectors) * sum(chosen.waves)
+        spilled, over = divmod(self.spilled_bits, number)
+        fetched: list[Task] = []
+        for at, waves in enumerate(cut):
+            coming = range(len(fetched), min(at + chosen.held, len(cut))) if not self.stays else range(0)
+            for piece in coming:
+                fetched.append(
+                    self._fetch(sum(cut[piece]), self._words(self.gemm.k), self.network.pieces.free(), False)
+                )
+            needs = [self.configured, *fetched[at : at + 1]]
+            for count, words in self.vectors:
+                for outputs in (outputs for outputs in waves for _ in range(count)):
+                    number -= 1
+                    last = self._wave(words, outputs, spilled + (over if number == 0 else 0), needs)
+            if not self.stays:
+                self.network.pieces.used(last)
 
     def _recurrent(self) -> None:
-        """Time steps, each of which waits for the results of the one before."""
+        """Time steps, each of which waits for the results of the one before, on all cells."""
+        cells, outputs = self.network.cells, self.gemm.m
+        waves = [min(cells, outputs - begin) for begin in range(0, outputs, cells)]
+        steps = [words for count, words in self.vectors for _ in range(count)]
+        spilled, over = divmod(self.spilled_bits // len(steps), len(waves))
         result: list[Task] = []
-        for words in self.vectors:
+        for words in steps:
             start = [self.configured, *result]
             if not self.stays:
-                start.append(self._fetch(self.gemm.m, start, True))
+                start.append(self._fetch(outputs, words, start, True))
             begun = self.add_task("cells", self.network.first_row, start)
-            for _ in range(self.waves):
-                last = self._wave(words, [begun])
+            for wave, used in enumerate(waves):
+                last = self._wave(words, used, spilled + (over if wave == len(waves) - 1 else 0), [begun])
             result = [last]
 
-    def _wave(self, words: int, needs: Sequence[Task]) -> Task:
-        """One output a cell, row by row; the last task of the cells."""
+    def _wave(self, words: int, used: int, spilled: int, needs: Sequence[Task]) -> Task:
+        """One output for each of the cells that are used, row by row; the last task of the cells. `spilled`: bits of
+        inputs from DRAM."""
         network, spec, add = self.network, self.spec, self.add_task
-        used, row_bits = self.used_rows * spec.fabric.columns, spec.dimarch.row_bits
+        used_rows, row_bits = ceil(Fraction(used, spec.fabric.columns)), spec.dimarch.row_bits
         held = min(2, spec.cell.register_file_words // (2 * network.row_words))
-        rows = ceil(Fraction(words, network.row_words))
-        for row in range(rows):
+        for row in range(ceil(Fraction(words, network.row_words))):
             now = min(network.row_words, words - row * network.row_words)
             free = [*needs, *network.row_free(held)]
-            weights = add("weights", self.used_rows * network.row_cycles, free)
+            weights = add("weights", used_rows * network.row_cycles, free)
             inputs = add("inputs", max(1, ceil(Fraction(network.row_cycles, network.sharing))), free)
             done = add("cells", network.word_cycles(now), [weights, inputs])
             network.row_uses.append(done)
-            shared = ceil(Fraction(spec.fabric.columns, network.sharing))
+            shared = ceil(Fraction(min(used, spec.fabric.columns), network.sharing))
             self.moved.update(sram_read=(used + shared) * row_bits)
             self.moved.update(register_file_read=2 * used * now * spec.cell.word_bits)
         overhead = spec.cell.loop_setup_cycles
         overhead += spec.cell.reduction_cycles if self.bits < spec.cell.word_bits else 0
         if overhead:
             done = add("cells", overhead, [done])
-        self._store(done, used)
-        return done
-
-    def _store(self, done: Task, used: int) -> None:
-        """The results of a wave go to DiMArch, and with the inputs of it through DRAM where the tiles are too small."""
-        spec, written = self.spec, used * self.layer.output_bits
-        link = Fraction(self.used_rows * self.layer.output_bits, spec.dimarch.link_bits_per_cycle)
-        stored = self.add_task("results", max(1, ceil(link)), [done])
+        link = Fraction(used_rows * self.layer.output_bits, spec.dimarch.link_bits_per_cycle)
+        stored, written = add("results", max(1, ceil(link)), [done]), used * self.layer.output_bits
         self.moved["sram_write"] += written
         if self.spilled:
-            read = ceil(Fraction(self.words * spec.cell.word_bits, self.waves))
-            self.add_task("spill", self.network.off_chip(written + read), [stored])
-            self.moved.update(dram_write=written, dram_read=read)
+            add("spill", network.off_chip(written + spilled), [stored])
+            self.moved.update(dram_write=written, dram_read=spilled)
+        return done
