@@ -25,24 +25,28 @@ def test_a_search_of_before_is_refused_with_what_differs(old: Path) -> None:
     experiment = Experiment.load(old / "search" / "run.yaml")
     with pytest.raises(InputError) as error:
         run(experiment, old / "search", resume=True, model=StandInModel())
-    assert "the run to resume differs in code of" in str(error.value)
+    assert "the run to resume differs in " in str(error.value)
+    assert "code of the simulator" in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_sweep_of_before_is_refused_with_what_differs(old: Path) -> None:
     experiment = Experiment.load(old / "sweep" / "run.yaml")
-    with pytest.raises(InputError, match="the run to resume differs in code of") as error:
+    with pytest.raises(InputError, match=r"the run to resume differs in .*code of") as error:
         sweep(experiment, old / "sweep", resume=True, model=StandInModel(), workers=1)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.slow
-def test_what_it_found_is_still_read_and_the_same_is_found_again(old: Path, tmp_path: Path) -> None:
+def test_what_it_found_is_still_read_and_its_experiment_still_runs(old: Path, tmp_path: Path) -> None:
+    """Cycles are no longer those of 0.1.0, and so the front is another."""
     before = load_run(old / "search").results
     assert before is not None
+    assert {"bits", "cycles"} <= before["front"][0].keys()
     found = run(Experiment.load(old / "search" / "run.yaml"), tmp_path / "again", model=StandInModel())
-    assert [solution.name for solution in found.front] == [row["bits"] for row in before["front"]]
-    assert [solution.cost.cycles for solution in found.front] == [row["cycles"] for row in before["front"]]
+    assert found.front
+    fastest = min(solution.cost.cycles for solution in found.front)
+    assert fastest <= 1.02 * min(row["cycles"] for row in before["front"])
 
 
 def test_a_ledger_of_before_is_no_error_and_answers_nothing(old: Path, tmp_path: Path) -> None:
