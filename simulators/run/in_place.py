@@ -65,7 +65,7 @@ def settled(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, ...]:
             # What is better for one may disturb the next, or need others at it.
             near |= {at + by for at in {*around, *near} for by in (-1, 0, 1)}
             options = [simulator.others(n) if at in near else [n] for at, n in enumerate(start)]
-            tried = _best(simulator, start, options, (1.0, 0.0))
+            tried = _best(simulator, options, (1.0, 0.0))
             candidates.append(tried)
             if near.issuperset(range(len(start))):
                 break
@@ -73,7 +73,7 @@ def settled(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, ...]:
         if near:
             costs = [_cost(simulator, numbers) for numbers in candidates]
             weights = 1 / min(costs)[0], WORTH_OF_ENERGY / min(energy for _, energy in costs)
-            candidates.append(_best(simulator, start, options, weights))
+            candidates.append(_best(simulator, options, weights))
             costs.append(_cost(simulator, candidates[-1]))
             limit = min(costs)[0] * (1 + NEARLY)
             within = [at for at, cost in enumerate(costs) if cost[0] <= limit]
@@ -87,21 +87,18 @@ def weighed(cost: tuple[float, float], weights: tuple[float, float]) -> tuple[fl
     return cost[0] * weights[0] + cost[1] * weights[1], cost[0]
 
 
-def _best(
-    simulator: Simulator, start: tuple[int, ...], options: Sequence[Sequence[int]], weights: tuple[float, float]
-) -> tuple[int, ...]:
-    """The network of least cycles and energy, as they weigh, that dynamic programming finds. What is loaded ahead of a
-    segment depends on the next one, which is chosen, and seldom on those behind it, which are taken as they are at the
-    start."""
+def _best(simulator: Simulator, options: Sequence[Sequence[int]], weights: tuple[float, float]) -> tuple[int, ...]:
+    """The network of least cycles and energy, as they weigh, that dynamic programming finds, as if nothing beyond the
+    next segment were ever loaded ahead: what is there when a segment begins is then its own, whatever is chosen behind
+    it. Such a network's true cost is its caller's to ask for."""
     cache = simulator.cache
-    behind = [*cache.lookaheads(start), NOTHING_AHEAD]
     partial = [_Partial(0, 0.0, AT_THE_BEGINNING, (number,)) for number in options[0]]
-    for at in range(1, len(start) + 1):
+    for at in range(1, len(options) + 1):
         best: dict[tuple[int, int], _Partial] = {}
         for one in partial:
             energy_pj = one.energy_pj + _energy_pj(simulator, one.numbers[-1])
-            for following in options[at] if at < len(start) else [None]:
-                ahead = NOTHING_AHEAD if following is None else cache.lookahead(following, behind[at])
+            for following in options[at] if at < len(options) else [None]:
+                ahead = NOTHING_AHEAD if following is None else cache.lookahead(following, NOTHING_AHEAD)
                 timing = cache.timing(one.numbers[-1], ahead, one.state)
                 numbers = one.numbers if following is None else (*one.numbers, following)
                 grown = _Partial(one.cycles + timing.cycles, energy_pj, timing.state, numbers)

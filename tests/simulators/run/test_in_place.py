@@ -1,12 +1,15 @@
 """A network takes those tilings of its products that serve it best."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 
-from simulators import Matmul, Trace, load_arch, simulate, simulate_batch
+from simulators import Elementwise, Matmul, Pool2d, Trace, load_arch, simulate, simulate_batch
+from simulators.lowering.segments import lookahead
 from simulators.run.in_place import position, settled
+from simulators.run.segment_cache import SegmentCache
 from simulators.run.simulation import Simulator
 
 HARDWARE = ["array.rows=8", "array.columns=8", "buffers.input_kib=16", "buffers.weight_kib=1024"]
@@ -48,3 +51,37 @@ def test_many_at_once_have_the_figures_of_each() -> None:
         layers = tuple(x.at_bits(*(int(of[row, i]) for of in widths)) for i, x in enumerate(trace.layers))
         report = simulate(Trace(name="one", steps=5, layers=layers), arch)
         assert (batch.cycles[row], batch.energy_uj[row]) == (report.cycles, report.energy_uj)
+
+
+def test_no_segment_begins_with_more_loaded_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a product of few weights all may be loaded ahead, and then those of the product behind it, if these are what
+    was chosen."""
+    timing, begun = SegmentCache.timing, 0
+
+    def checked(self: SegmentCache, number: int, ahead: int, state: int) -> Any:
+        nonlocal begun
+        assert self._states[state].started <= len(lookahead(self.segment(number), self._lookaheads[ahead]))
+        begun += 1
+        return timing(self, number, ahead, state)
+
+    monkeypatch.setattr(SegmentCache, "timing", checked)
+    elementwise = Elementwise(
+        name="l0", ops={"multiply": 226, "sigmoid": 290}, inputs=2, outputs=299, recurrent=True, steps=2,
+        activation_bits=8, output_bits=5,
+    )  # fmt: skip
+    pool = Pool2d(
+        name="l1", input_size=(4, 6), kernel=(3, 1), stride=(1, 2), padding=(0, 1), dilation=(1, 2), kind="average",
+        channels=8, steps=2, activation_bits=4, output_bits=4,
+    )  # fmt: skip
+    few = Matmul(name="l2", out_features=4, in_features=16, steps=2, weight_bits=1, activation_bits=11, output_bits=8)
+    recurrent = Matmul(
+        name="l3", out_features=66, in_features=3, steps=2, recurrent=True, weight_bits=11, activation_bits=8,
+        output_bits=1,
+    )  # fmt: skip
+    changes = ["array.rows=2", "array.columns=1", "buffers.input_kib=26", "buffers.weight_kib=1",
+               "buffers.output_kib=0.5", "buffers.partial_sum_bits=16", "dram.bits_per_cycle=147",
+               "post_processing.lanes=2", "energy.input_buffer_pj_per_bit={read: 0.06, write: 0.1}",
+               "energy.weight_buffer_pj_per_bit={read: 0.02, write: 0.03}",
+               "energy.output_buffer_pj_per_bit={read: 0.03, write: 0.07}", "energy.sram_leakage_mw=10"]  # fmt: skip
+    Simulator(load_arch("bitfusion", changes), alone=True).segments([elementwise, pool, few, recurrent])
+    assert begun
