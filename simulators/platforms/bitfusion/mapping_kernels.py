@@ -208,19 +208,17 @@ def rank_tilings(
                         continue
                     if order.steps == 0 and input_bits(shape, n, k) > limits.input_bits:
                         continue
-                    busy = np.inf
+                    if _of_smaller(limits, shape, m, k, n) > least[0] * (1 + FAR):
+                        break
                     for outer in range(2 if n < shape.vectors and m < shape.outputs else 1):
                         tiling = (outer, m, k, n)
-                        inner, alone, busiest = _estimate(limits, shape, results, order, array, tiling)
-                        busy = min(busy, busiest)
+                        inner, alone, _ = _estimate(limits, shape, results, order, array, tiling)
                         if not keeping:
                             least[0], least[1] = min(least[0], inner), min(least[1], alone)
                         elif inner <= least[0] * (1 + FAR) or alone <= least[1] * (1 + FAR):
                             pj = _picojoules(limits, shape, order, energy, tiling)
                             cycles = (inner, alone, pj + energy.leakage * inner)
                             _keep(shape, least, cycles, tiling, tilings, bounds)
-                    if busy > least[0] * (1 + FAR):
-                        break  # smaller tiles of vectors are loaded, and switched, more often
     count = 0
     for t in range(TRIED):
         again = False
@@ -347,6 +345,16 @@ def _estimate(
     inner = max(first_inputs + rest, dram - ahead)
     alone = max(first_weights + first_inputs + rest, dram + once + behind - store)
     return inner, alone, max(busiest, dram - ahead)
+
+
+@compiled
+def _of_smaller(limits: Limits, shape: Shape, m: int, k: int, n: int) -> float:
+    """Cycles that smaller tiles of vectors take at least too: they are more in the pipeline, and load weights of which
+    a part is in use as often. Inputs have no say: of a map a smaller tile may read less."""
+    parts_k, parts_n = -(-shape.inputs // k), -(-shape.vectors // n)
+    drains = -(-shape.outputs // m) * parts_n * limits.pipeline_cycles
+    loaded = shape.outputs * shape.row_bits * (parts_n if parts_k > 1 else 1) - 2 * _stored(shape, m * k)
+    return max(float(drains), loaded / limits.dram_bits * limits.dram_cycles)
 
 
 @compiled

@@ -157,3 +157,17 @@ def test_a_long_reduction_is_cut_as_far_as_buffers_need() -> None:
         chosen, named = simulate(trace, load_arch(name, changes)), simulate(trace, load_arch(name, [*changes, mapping]))
         assert chosen.cycles <= named.cycles * 1.01
         assert chosen.energy_uj <= named.energy_uj * 1.01
+
+
+def test_what_fits_is_tried_though_smaller_tiles_may_read_less() -> None:
+    """A map of 2 x 5 under a border: three results read less than five of its eight."""
+    from simulators import Trace, simulate
+
+    changes = ["array.rows=1", "array.columns=6", "array.unit_operand_bits=16", "buffers.input_kib=6.5",
+               "buffers.weight_kib=0.5", "buffers.output_kib=2.75", "dram.bits_per_cycle=9",
+               "dram.frequency_mhz=333.3"]  # fmt: skip
+    layer = Conv2d(
+        name="c", steps=2, in_channels=1, out_channels=1, kernel=(1, 2), stride=(2, 2), padding=(1, 2), dilation=(2, 1),
+        input_size=(2, 5), weight_bits=5, activation_bits=8, output_bits=4,
+    )  # fmt: skip
+    assert simulate(Trace(name="t", steps=2, layers=(layer,)), load_arch("bitfusion", changes)).cycles > 0
