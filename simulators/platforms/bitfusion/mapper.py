@@ -4,25 +4,16 @@ tile as the engine does it (`mapping_kernels.py`), and others that its neighbour
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from simulators.lowering.platform import NEARLY, WORTH_OF_ENERGY
+from simulators.lowering.platform import ALONE, INNER, NEARLY, WORTH_OF_ENERGY, Choices
 from simulators.platforms.bitfusion import mapping_kernels as kernels
 from simulators.platforms.bitfusion.costs import RESIDENT_LOADS, op_cycles
-from simulators.platforms.bitfusion.lowering import as_product, stays, work_of
-from simulators.platforms.bitfusion.mapping_kernels import (
-    ALONE,
-    INNER,
-    Floats,
-    Ints,
-    Order,
-    Picojoules,
-    Results,
-)
+from simulators.platforms.bitfusion.lowering import KEYS, as_product, stays, work_of
+from simulators.platforms.bitfusion.mapping_kernels import Floats, Ints, Order, Picojoules, Results
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, fixed, promising, resident
 from simulators.workloads.operations import VECTOR_BITS, ActivationMatmul, Layer, Matmul, VectorLayer
@@ -45,17 +36,6 @@ SLOWER = 0.3
 """They take at most so much more than the fastest."""
 
 
-@dataclass(frozen=True)
-class Tilings:
-    """What a product may get."""
-
-    tilings: tuple[Tiling, ...]
-    best: tuple[int, int, int, int]
-    """Which of them is best: as the first of a network, between others, as the last, and alone."""
-    cycles: tuple[tuple[float, float, float, float], ...]
-    """Cycles of each of them in these positions, among products of its own kind."""
-
-
 def tasks_key(spec: BitFusionSpec) -> Hashable:
     """What tasks depend on: not on energies, the clock or the sizes of buffers, which decide on tilings."""
     post = spec.post_processing
@@ -66,7 +46,7 @@ def tasks_key(spec: BitFusionSpec) -> Hashable:
     )  # fmt: skip
 
 
-def tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Tilings:
+def tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Choices:
     """Tile sizes and loop orders that a product may get: the spec's; or those that are best where a network begins,
     within, and where it ends, and others that may win among other neighbours."""
     if fused is not None:
@@ -82,10 +62,10 @@ def _alone(layer: Layer) -> Any:
 
 
 @lru_cache(maxsize=CHOICES)
-def _tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Tilings:
+def _tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Choices:
     hardware, product = TilingHardware.of(spec), as_product(layer)
     if spec.mapping is not None:
-        return Tilings((fixed(hardware, product),), (0, 0, 0, 0), ((0.0,) * 4,))
+        return Choices((fixed(hardware, product),))
     order = _order(layer, fused, spec, product)
     if order.steps:
         product = product.step()
@@ -108,25 +88,29 @@ def _tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Ti
     finalists = list(dict.fromkeys(np.concatenate([*fastest, _front(cycles[:, INNER], costs)]).tolist()))
     tried = tried[finalists]
     cycles, costs = timed(tried, THOROUGHLY)
-    pj = costs[:, :1] + energy.leakage * cycles
-    first = [np.argsort((cycles * pj**WORTH_OF_ENERGY)[:, at], kind="stable")[:CONTENDERS] for at in (INNER, ALONE)]
+    worth = _weighed(cycles, costs, energy.leakage)
+    first = [np.argsort(worth[:, at], kind="stable")[:CONTENDERS] for at in (INNER, ALONE)]
     contenders = np.unique(np.concatenate(first))
     cycles[contenders] = timed(tried[contenders], EXACTLY)[0]
     return _worthwhile(tried, cycles, costs, energy.leakage)
 
 
-def _worthwhile(tried: Ints, cycles: Floats, costs: Floats, leakage: float) -> Tilings:
+def _weighed(cycles: Floats, costs: Floats, leakage: float) -> Floats:
+    """Cycles and energy of T tilings as one, in each position, (T, 4)."""
+    weighed: Floats = cycles * (costs[:, :1] + leakage * cycles) ** WORTH_OF_ENERGY
+    return weighed
+
+
+def _worthwhile(tried: Ints, cycles: Floats, costs: Floats, leakage: float) -> Choices:
     """The best of T tilings (T, 4) in each position, and what may win among other neighbours; cycles (T, 4) and costs
     (T, 2) are those of `kernels.time_tilings`, leakage in pJ a cycle."""
-    best: list[int] = []
-    for at in range(4):
-        energy, fewest = costs[:, 0] + leakage * cycles[:, at], cycles[:, at].min()
-        near = np.flatnonzero(cycles[:, at] <= fewest * (1 + NEARLY))
-        best.append(int(near[np.argmin((cycles[:, at] * energy**WORTH_OF_ENERGY)[near])]))
+    near = cycles <= cycles.min(axis=0) * (1 + NEARLY)
+    best: list[int] = np.where(near, _weighed(cycles, costs, leakage), np.inf).argmin(axis=0).tolist()
     kept = list(dict.fromkeys([*best, *_front(cycles[:, INNER], costs)]))
     chosen = tuple(Tiling("vectors" if outer else "outputs", m, k, n) for outer, m, k, n in tried[kept].tolist())
     first, inner, last, alone = map(kept.index, best)
-    return Tilings(chosen, (first, inner, last, alone), tuple((a, b, c, d) for a, b, c, d in cycles[kept].tolist()))
+    undisturbed = None if len(kept) == 1 else tuple((a, b, c, d) for a, b, c, d in cycles[kept].tolist())
+    return Choices(chosen, (first, inner, last, alone), undisturbed)
 
 
 def _front(cycles: Floats, costs: Floats) -> list[int]:
@@ -166,7 +150,7 @@ def _results(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Re
     )  # fmt: skip
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=KEYS)
 def _picojoules(spec: BitFusionSpec) -> Picojoules:
     inputs, weights, sums = (spec.buffer_energy(f"{name}_buffer") for name in ("input", "weight", "output"))
     units = spec.array.rows * spec.array.columns

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.inputs.jit import compiled, inlined, uncounted
+from simulators.lowering.platform import ALONE, FIRST, INNER
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -388,11 +389,25 @@ def _picojoules(
     return pj * (order.steps if order.steps else 1)
 
 
-FIRST, INNER, LAST, ALONE = range(4)
-"""Where a product stands in a network."""
-
 WEIGHTS, INPUTS, MULTIPLY, PRELOAD, EXTRA, PROCESS, STORE = range(7)
 """Tasks of a tile, by which service times are kept."""
+
+
+class Waiting(NamedTuple):
+    """What tiles wait for and for how long, besides their own service times."""
+
+    extra: bool
+    """Whether elementwise work takes more than the results."""
+    by_vectors: bool
+    """Whether the outer loop is over vectors, or time steps."""
+    vectors: int
+    """Cycles of biases and recurrent vectors on the channel; 0: there are none."""
+    pipeline: int
+    """Cycles from a tile's last products to its results."""
+    depth: int
+    """Tiles that a buffer holds at a time."""
+    loads: int
+    """Loads of weights that stay; 0: they do not."""
 
 
 class Nest(NamedTuple):
@@ -436,16 +451,16 @@ def time_tilings(
             bits = shape.outputs * shape.row_bits
             service[WEIGHTS, 0] = _channel(limits, bits // loads)
             service[WEIGHTS, 1] = _channel(limits, bits - bits // loads * (loads - 1))
-        rest = (results.extra > 0, by_vectors, vectors, limits.pipeline_cycles, limits.buffer_parts, loads)
+        waiting = Waiting(results.extra > 0, by_vectors, vectors, limits.pipeline_cycles, limits.buffer_parts, loads)
         cycles[t] = 0
         if briefly:
-            _cycles(nest, order, rest, service, most, (1, 1, 3), cycles[t])
+            _cycles(nest, order, waiting, service, most, (1, 1, 3), cycles[t])
             cycles[t, INNER], cycles[t, FIRST] = cycles[t, FIRST], 0
             ahead = 0 if order.computed_weights else 1
             cycles[t, ALONE] = cycles[t, INNER] + ahead * service[WEIGHTS, 0, 0, 0]
         else:
-            _cycles(nest, order, rest, service, most, (0, 2, 3), cycles[t])
-            _cycles(nest, order, rest, service, most, (0, 0, 1), cycles[t, ALONE:])
+            _cycles(nest, order, waiting, service, most, (0, 2, 3), cycles[t])
+            _cycles(nest, order, waiting, service, most, (0, 0, 1), cycles[t, ALONE:])
         if nest.groups * nest.outers * nest.inners * nest.parts > most:  # a straight line may go anywhere
             array = _array_cycles(limits, shape, order, m, k, n)
             busiest = _estimate(limits, shape, results, order, array, (outer, m, k, n))[2]
@@ -511,7 +526,7 @@ within; briefly and thoroughly."""
 
 @compiled
 def _cycles(
-    nest: Nest, order: Order, rest: Rest, service: Ints, most: int, products: tuple[int, int, int], cycles: Floats
+    nest: Nest, order: Order, waiting: Waiting, service: Ints, most: int, products: tuple[int, int, int], cycles: Floats
 ) -> None:
     """Add the cycles of equal products, one after the other; see `_run`. Long loops go on as they began: in a straight
     line in each of their lengths."""
@@ -529,7 +544,7 @@ def _cycles(
             few[d] = low if lower else high[d]
             weight *= -beyond if lower else 1 + beyond
         if weight != 0:
-            count = _run(Nest(few[0], few[1], few[2], few[3]), order, rest, service, products, times)
+            count = _run(Nest(few[0], few[1], few[2], few[3]), order, waiting, service, products, times)
             for i in range(count):
                 cycles[i] += weight * times[i]
 
@@ -543,15 +558,10 @@ RING, WITHIN = 64, 63
 UNKNOWN = -1
 """When something is that waits for what has not begun."""
 
-Rest = tuple[bool, bool, int, int, int, int]
-"""Whether elementwise work takes more than the results; whether the outer loop is over vectors; cycles of its biases
-and recurrent vectors on the channel; pipeline cycles; tiles that a buffer holds at a time; loads of weights that
-stay."""
-
 
 @compiled
 def _run(
-    nest: Nest, order: Order, rest: Rest, service: Ints, products: tuple[int, int, int], times: Ints
+    nest: Nest, order: Order, waiting: Waiting, service: Ints, products: tuple[int, int, int], times: Ints
 ) -> int:  # fmt: skip
     """Run equal products one after the other, tile by tile, as the engine has them: `products` are the first, the last
     that is run, and how many there are, whose weights may be loaded ahead. Before the first, if it is not 0, as many
@@ -559,7 +569,7 @@ def _run(
 
     The channel takes whatever is ready, inputs before results before weights. Array, pipeline and post-processing have
     one queue each, so their times follow as soon as what they wait for is known."""
-    vectors, loads = rest[2], rest[5]
+    vectors, loads = waiting.vectors, waiting.loads
     first, last, there = products
     tiles = nest.groups * nest.outers * nest.inners
     count, done = np.zeros(STORED + 1, np.int64), np.zeros((STORED + 1, RING), np.int64)
@@ -572,42 +582,42 @@ def _run(
     channel, vector_loads = 0, 0
     if first:
         parts = tiles * nest.parts
-        loaded = nest.groups * nest.outers if _weights_stay(nest, order, rest) else (loads or parts)
-        ahead = 0 if order.computed_weights or loads else min(rest[4], loaded)
+        loaded = nest.groups * nest.outers if _weights_stay(nest, order, waiting) else (loads or parts)
+        ahead = 0 if order.computed_weights or loads else min(waiting.depth, loaded)
         count[DRAINED] = count[PROCESSED] = count[STORED] = count[PRELOADED] = count[EXTRA_LOADED] = tiles
         count[WEIGHTS_LOADED] = loaded + ahead
         count[WEIGHTS_FREED] = 2 * nest.outers if loads else loaded
         count[INPUTS_FREED] = count[INPUTS_LOADED] = parts
-        if _inputs_stay(nest, order, rest):
+        if _inputs_stay(nest, order, waiting):
             count[INPUTS_LOADED] = nest.groups
-        elif rest[1] and nest.parts == 1:
+        elif _inputs_once(nest, waiting):
             count[INPUTS_LOADED] = count[INPUTS_FREED] = nest.groups * nest.outers
         array[0] = weights[0] = inputs[0] = first
         vector_loads = 2
         for _ in range(ahead):
-            if _weights_stay(nest, order, rest):
+            if _weights_stay(nest, order, waiting):
                 weights[3] = nest.inners - 1
             _advance(nest, weights)
     while count[STORED] < (last + 1) * tiles:
-        while _multiply(nest, order, rest, service, there, array, count, done, edges, free, begin) or (
-            order.fused and _process(rest, service, vector_loads, vectors_loaded, count, done, edges, free)
+        while _multiply(nest, order, waiting, service, there, array, count, done, edges, free, begin) or (
+            order.fused and _process(waiting, service, vector_loads, vectors_loaded, count, done, edges, free)
         ):
             pass
-        kind, ready_inputs = _next_input(nest, order, rest, there, inputs, count, done, begin)
+        kind, ready_inputs = _next_input(nest, order, waiting, there, inputs, count, done, begin)
         results = PROCESSED if order.fused else DRAINED
         ready_results = _when(count, done, results, count[STORED]) if count[STORED] < count[results] else UNKNOWN
         product = weights[0]
         if product < there and vectors and vector_loads == product:
             ready_weights = 0
         else:
-            ready_weights = _weights_ready(nest, order, rest, there, weights, count, done, begin)
+            ready_weights = _weights_ready(nest, order, waiting, there, weights, count, done, begin)
         start = np.iinfo(np.int64).max
         for ready in (ready_inputs, ready_results, ready_weights):
             if ready != UNKNOWN:
                 start = min(start, max(ready, channel))
         if ready_inputs != UNKNOWN and ready_inputs <= start:
-            m, k, n = _edges(nest, rest, inputs)
-            if kind == INPUTS and _inputs_stay(nest, order, rest):
+            m, k, n = _edges(nest, waiting, inputs)
+            if kind == INPUTS and _inputs_stay(nest, order, waiting):
                 k = n = 0  # all of them at once
             channel = start + service[kind, m, k, n]
             row = INPUTS_LOADED if kind == INPUTS else PRELOADED if kind == PRELOAD else EXTRA_LOADED
@@ -624,7 +634,7 @@ def _run(
             vectors_loaded[product] = channel
             vector_loads += 1
         else:
-            m, k, _ = _edges(nest, rest, weights)
+            m, k, _ = _edges(nest, waiting, weights)
             if loads:
                 m = int((count[WEIGHTS_LOADED] + 1) % loads == 0)
             channel = start + service[WEIGHTS, m, k, 0]
@@ -632,7 +642,7 @@ def _run(
             if loads:
                 weights[0] = count[WEIGHTS_LOADED] // loads
             else:
-                if _weights_stay(nest, order, rest):  # one load serves the inner loop
+                if _weights_stay(nest, order, waiting):  # one load serves the inner loop
                     weights[3] = nest.inners - 1
                 _advance(nest, weights)
     for product in range(first, last + 1):
@@ -668,42 +678,48 @@ def _advance(nest: Nest, at: Ints) -> None:
 
 
 @inlined
-def _edges(nest: Nest, rest: Rest, at: Ints) -> tuple[int, int, int]:
+def _edges(nest: Nest, waiting: Waiting, at: Ints) -> tuple[int, int, int]:
     """Whether a tile is the last of the outputs, of the reduction, of the vectors."""
     outer, inner = int(at[2] == nest.outers - 1), int(at[3] == nest.inners - 1)
     part = int(at[4] == nest.parts - 1)
-    return (inner, part, outer) if rest[1] else (outer, part, inner)
+    return (inner, part, outer) if waiting.by_vectors else (outer, part, inner)
 
 
 @inlined
-def _weights_stay(nest: Nest, order: Order, rest: Rest) -> bool:
+def _weights_stay(nest: Nest, order: Order, waiting: Waiting) -> bool:
     """Whether a tile of weights serves all of the inner loop."""
-    return nest.parts == 1 and not rest[1] and order.steps == 0
+    return nest.parts == 1 and not waiting.by_vectors and order.steps == 0
 
 
 @inlined
-def _inputs_stay(nest: Nest, order: Order, rest: Rest) -> bool:
+def _inputs_stay(nest: Nest, order: Order, waiting: Waiting) -> bool:
     """Whether all inputs are loaded at once."""
-    return _weights_stay(nest, order, rest) and nest.inners == 1
+    return _weights_stay(nest, order, waiting) and nest.inners == 1
+
+
+@uncounted
+def _inputs_once(nest: Nest, waiting: Waiting) -> bool:
+    """Whether a tile of inputs serves all of the inner loop."""
+    return waiting.by_vectors and nest.parts == 1
 
 
 @uncounted
 def _multiply(
-    nest: Nest, order: Order, rest: Rest, service: Ints, there: int, at: Ints, count: Ints, done: Ints, edges: Ints,
-    free: Ints, begin: Ints,
+    nest: Nest, order: Order, waiting: Waiting, service: Ints, there: int, at: Ints, count: Ints, done: Ints,
+    edges: Ints, free: Ints, begin: Ints,
 ) -> bool:  # fmt: skip
     """The next tile on the array, and behind its last part the pipeline, if what they wait for is known."""
-    depth, (_, group, outer, inner, part, _) = rest[4], at
+    depth, (_, group, outer, inner, part, _) = waiting.depth, at
     product = at[0]
     if product == there:
         return False
     tile = ((product * nest.groups + group) * nest.outers + outer) * nest.inners + inner
     outermost = (product * nest.groups + group) * nest.outers + outer
     load = tile * nest.parts + part
-    stay, once = _weights_stay(nest, order, rest), rest[1] and nest.parts == 1
-    if rest[5]:
-        share = -(-(inner * nest.parts + part + 1) * rest[5] // (nest.inners * nest.parts))
-        weights = _when(count, done, WEIGHTS_LOADED, product * rest[5] + share - 1)
+    stay, once = _weights_stay(nest, order, waiting), _inputs_once(nest, waiting)
+    if waiting.loads:
+        share = -(-(inner * nest.parts + part + 1) * waiting.loads // (nest.inners * nest.parts))
+        weights = _when(count, done, WEIGHTS_LOADED, product * waiting.loads + share - 1)
     else:
         weights = _when(count, done, WEIGHTS_LOADED, outermost if stay else load)
     if order.steps:
@@ -713,7 +729,7 @@ def _multiply(
             if outer > 0:
                 result = _when(count, done, PROCESSED if order.fused else DRAINED, tile - inner - 1)
                 inputs = max(inputs, result) if result != UNKNOWN else UNKNOWN
-    elif _inputs_stay(nest, order, rest):
+    elif _inputs_stay(nest, order, waiting):
         inputs = _when(count, done, INPUTS_LOADED, product * nest.groups + group)
     else:
         inputs = _when(count, done, INPUTS_LOADED, outermost if once else load)
@@ -723,16 +739,16 @@ def _multiply(
         sums = _when(count, done, PRELOADED, tile) if order.preloads else 0
     if min(weights, inputs, room, sums) == UNKNOWN:
         return False
-    m, k, n = _edges(nest, rest, at)
+    m, k, n = _edges(nest, waiting, at)
     free[0] = max(free[0], weights, inputs, room, sums) + service[MULTIPLY, m, k, n]
     last_inner, last_part = inner == nest.inners - 1, part == nest.parts - 1
-    if (last_inner and last_part) if rest[5] else (last_inner or not stay):
+    if (last_inner and last_part) if waiting.loads else (last_inner or not stay):
         _complete(count, done, WEIGHTS_FREED, free[0])
     if order.steps == 0 and (last_inner or not once):
         _complete(count, done, INPUTS_FREED, free[0])
     if last_part:
-        free[1] = max(free[1], free[0]) + rest[3]
-        if rest[5] and last_inner:  # weights that stay are given back as two parts
+        free[1] = max(free[1], free[0]) + waiting.pipeline
+        if waiting.loads and last_inner:  # weights that stay are given back as two parts
             _complete(count, done, WEIGHTS_FREED, free[1])
         edges[0, tile & WITHIN], edges[1, tile & WITHIN], edges[2, tile & WITHIN] = m, n, product
         _complete(count, done, DRAINED, free[1])
@@ -742,18 +758,18 @@ def _multiply(
 
 @uncounted
 def _process(
-    rest: Rest, service: Ints, vector_loads: int, vectors_loaded: Ints, count: Ints, done: Ints, edges: Ints,
+    waiting: Waiting, service: Ints, vector_loads: int, vectors_loaded: Ints, count: Ints, done: Ints, edges: Ints,
     free: Ints,
 ) -> bool:  # fmt: skip
     """The elementwise work of the next tile, if what it waits for is known."""
     tile = count[PROCESSED]
     at = tile & WITHIN
     results = _when(count, done, DRAINED, tile)
-    others = _when(count, done, EXTRA_LOADED, tile) if rest[0] else 0
+    others = _when(count, done, EXTRA_LOADED, tile) if waiting.extra else 0
     if min(results, others) == UNKNOWN:
         return False
     vectors = 0
-    if rest[2]:
+    if waiting.vectors:
         if vector_loads <= edges[2, at]:
             return False
         vectors = vectors_loaded[edges[2, at]]
@@ -764,21 +780,21 @@ def _process(
 
 @uncounted
 def _next_input(
-    nest: Nest, order: Order, rest: Rest, there: int, at: Ints, count: Ints, done: Ints, begin: Ints
+    nest: Nest, order: Order, waiting: Waiting, there: int, at: Ints, count: Ints, done: Ints, begin: Ints
 ) -> tuple[int, int]:
     """What the queue of inputs holds next, and when that may begin."""
     tiles = nest.groups * nest.outers * nest.inners
     while at[0] < there:
         first, last = at[4] == 0, at[4] == nest.parts - 1
-        stay = _inputs_stay(nest, order, rest)
+        stay = _inputs_stay(nest, order, waiting)
         loaded = order.steps == 0 and (
-            (at[2] == 0 and at[3] == 0) if stay else (at[3] == 0 or not (rest[1] and nest.parts == 1))
+            (at[2] == 0 and at[3] == 0) if stay else (at[3] == 0 or not _inputs_once(nest, waiting))
         )
         if at[5] == 0 and not loaded:
             at[5] = 1
         if at[5] == 1 and not (first and order.preloads):
             at[5] = 2
-        if at[5] == 2 and not (last and rest[0]):
+        if at[5] == 2 and not (last and waiting.extra):
             _advance(nest, at)
             continue
         if at[5] == 3:
@@ -789,27 +805,27 @@ def _next_input(
         return UNKNOWN, UNKNOWN
     if at[5] == 0:
         number = count[INPUTS_LOADED] * nest.outers if stay else count[INPUTS_LOADED]
-        room = _when(count, done, INPUTS_FREED, number - rest[4])
+        room = _when(count, done, INPUTS_FREED, number - waiting.depth)
         kind = INPUTS
     else:
         kind = PRELOAD if at[5] == 1 else EXTRA
         loads = count[PRELOADED] if at[5] == 1 else count[EXTRA_LOADED]
-        room = _when(count, done, STORED, loads - rest[4])
+        room = _when(count, done, STORED, loads - waiting.depth)
     return kind, max(room, begin[at[0]]) if room != UNKNOWN else UNKNOWN
 
 
 @uncounted
 def _weights_ready(
-    nest: Nest, order: Order, rest: Rest, there: int, at: Ints, count: Ints, done: Ints, begin: Ints
+    nest: Nest, order: Order, waiting: Waiting, there: int, at: Ints, count: Ints, done: Ints, begin: Ints
 ) -> int:
     """When the next tile of weights may be loaded."""
     tiles = nest.groups * nest.outers * nest.inners
     if at[0] == there or (order.computed_weights and at[0] * tiles > count[STORED]):
         return UNKNOWN
-    if rest[5]:  # into the buffer that the product before has left
+    if waiting.loads:  # into the buffer that the product before has left
         room = _when(count, done, WEIGHTS_FREED, 2 * at[0] * nest.outers - 1)
     else:
-        room = _when(count, done, WEIGHTS_FREED, count[WEIGHTS_LOADED] - rest[4])
+        room = _when(count, done, WEIGHTS_FREED, count[WEIGHTS_LOADED] - waiting.depth)
     return max(room, begin[at[0]]) if room != UNKNOWN and order.computed_weights else room
 
 

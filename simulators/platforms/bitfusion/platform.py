@@ -8,6 +8,7 @@ the control processor."""
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from math import ceil
 
@@ -15,7 +16,7 @@ from simulators.hardware.spec import Pair
 from simulators.hardware.sram import sram_table_file
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import ALONE, Choices, MappingRow, Platform, loops_shown
+from simulators.lowering.platform import Choices, MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.bitfusion import lowering, mapper
 from simulators.platforms.bitfusion.machine import MACHINE
@@ -75,20 +76,16 @@ class BitFusion(Platform):
                 raise InputError(f"{spec.name}: mapping[{i}].layers: {pattern!r}: the trace has no such layer")
         return [next((i for i, of in enumerate(patterns, 1) if fnmatchcase(name, of)), 0) for name in names]
 
-    def choose(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> Choice:
-        """A product's mapping by itself."""
-        of_all = self.choices(layers, place, spec)
-        choice: Choice = of_all.choices[of_all.best[ALONE]]  # type: ignore[assignment]
-        return choice
-
     def choices(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> Choices:
-        """The mappings that a product may get."""
-        if isinstance(layers[0], VectorLayer):
+        """The tilings that a product may get."""
+        first, *behind = layers
+        if isinstance(first, VectorLayer):
             return Choices(((None, spec.buffers),))
-        of_product = _tilings(layers, spec.at(place))
-        buffers = spec.buffers if layers[0].waits_for_itself else None
-        cycles = of_product.cycles if len(of_product.tilings) > 1 else None
-        return Choices(tuple((tiling, buffers) for tiling in of_product.tilings), of_product.best, cycles)
+        fused = behind[0] if behind else None
+        assert fused is None or isinstance(fused, VectorLayer)
+        tilings = mapper.tilings(first, fused, spec.at(place))
+        buffers = spec.buffers if first.waits_for_itself else None
+        return replace(tilings, choices=tuple((tiling, buffers) for tiling in tilings.choices))
 
     def lower(self, layers: Sequence[Layer], choice: Choice, spec: BitFusionSpec) -> Segment:
         """The tasks of a layer, or of a product and the elementwise layer behind it."""
@@ -145,13 +142,6 @@ class BitFusion(Platform):
         from simulators.platforms.bitfusion.published_report import published_report
 
         return published_report(trace, arch_name, spec)
-
-
-def _tilings(layers: Sequence[Layer], spec: BitFusionSpec) -> mapper.Tilings:
-    """The tilings of a segment's product."""
-    fused = layers[1] if len(layers) > 1 else None
-    assert fused is None or isinstance(fused, VectorLayer)
-    return mapper.tilings(layers[0], fused, spec)
 
 
 PLATFORM = BitFusion()

@@ -26,7 +26,6 @@ Outer = Literal["outputs", "vectors"]
 ROOM = 512
 """Sizes of a tile that a dimension of 2^24 may have, at most."""
 
-
 FINEST_RATE = 1 << 20
 """Cycles in which DRAM moves whole bits, at most, as bounds count them."""
 
@@ -254,11 +253,9 @@ def resident(hardware: TilingHardware, product: Product) -> kernels.Ints:
     in one to eight tiles or as few as fit, so that what comes behind the array can start before the last output, and
     the reduction in one to eight parts, of which the first step can begin with the first that is loaded."""
     limit = max(1, hardware.capacity_bits(hardware.buffers.output_kib) // hardware.buffers.partial_sum_bits)
-    fused = precision(product.weight_bits, product.activation_bits, hardware.array.unit_operand_bits)
-    lanes = hardware.array.rows * fused.products
     outputs = _parts(product.outputs, hardware.array.columns, min(limit, product.outputs))
     _check_fit(hardware, product, Tiling("outputs", outputs[0], product.inputs, 1), weights=False)
-    reductions = _parts(product.inputs, lanes, product.inputs)
+    reductions = _parts(product.inputs, product.on(hardware, False).lanes, product.inputs)
     return np.array([(0, m, k, 1) for m in outputs for k in reductions], np.int64)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simulators import Arch, Conv2d, Elementwise, InputError, Matmul, load_arch
+from simulators import Arch, Conv2d, Elementwise, InputError, Matmul, Trace, load_arch, simulate
 from simulators.platforms.bitfusion import lowering, mapper, tiling
 from simulators.platforms.bitfusion import mapping_kernels as kernels
 from simulators.platforms.bitfusion.tiling import Tiling, TilingHardware
@@ -143,8 +143,6 @@ def test_sizes_of_tiles_are_equal_parts_and_whole_units(whole: int, unit: int) -
 
 def test_a_long_reduction_is_cut_as_far_as_buffers_need() -> None:
     """Tilings that the spec can name, K = 14,336 and 28,672: the choice is no worse."""
-    from simulators import Trace, simulate
-
     for name, k, changes, fixed in (
         ("bitfusion", 14_336, ["buffers.input_kib=4", "buffers.weight_kib=8"], (64, 64, 32)),
         ("bitfusion-64kib", 28_672, [], (32, 128, 32)),
@@ -161,8 +159,6 @@ def test_a_long_reduction_is_cut_as_far_as_buffers_need() -> None:
 
 def test_what_fits_is_tried_though_smaller_tiles_may_read_less() -> None:
     """A map of 2 x 5 under a border: three results read less than five of its eight."""
-    from simulators import Trace, simulate
-
     changes = ["array.rows=1", "array.columns=6", "array.unit_operand_bits=16", "buffers.input_kib=6.5",
                "buffers.weight_kib=0.5", "buffers.output_kib=2.75", "dram.bits_per_cycle=9",
                "dram.frequency_mhz=333.3"]  # fmt: skip
