@@ -54,7 +54,8 @@ class _Wave(NamedTuple):
 
 
 def independent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct) -> None:
-    """Vectors that do not wait for each other: one period a wave, vector after vector of the same outputs. Raises
+    """Vectors that do not wait for each other: one period a wave, piece by piece of the weights; in each, vectors in a
+    row that multiply equally many words take all its waves, and then the next such vectors. Raises
     InputError for tiles that do not hold the weights of one output."""
     cut = pieces(spec, p)
     waves = sum(cut.waves)
