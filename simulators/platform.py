@@ -11,7 +11,7 @@ from simulators.hardware.sram import Sram, buffer
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.platform import MappingRow, Platform, RoundsWidths, loops_shown, register_platform
+from simulators.lowering.platform import Choices, MappingRow, Platform, RoundsWidths, loops_shown, register_platform
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Moved, Repetition, Segment, Step
 from simulators.run.published import HasPublishedModel
 from simulators.run.report import LayerReport, PartialReport, Report
@@ -33,6 +33,7 @@ __all__ = [
     "EVERYTHING_BEFORE",
     "VECTOR_BITS",
     "ActivationMatmul",
+    "Choices",
     "Code",
     "Conv2d",
     "Cycles",

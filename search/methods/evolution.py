@@ -99,7 +99,7 @@ class Evolution:
 
     @property
     def generator(self) -> np.random.Generator:
-        """What it draws from, for methods that keep a population in it."""
+        """The random numbers that the population draws from, for methods that keep one in it."""
         generator: np.random.Generator = self._algorithm.random_state
         return generator
 

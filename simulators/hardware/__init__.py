@@ -1,1 +1,1 @@
-"""What it runs on: architecture specs from YAML, SRAM figures, area."""
+"""Hardware that a trace runs on: architecture specs from YAML, SRAM figures, area."""

@@ -46,6 +46,14 @@ class Choices:
     """Cycles that each takes undisturbed, by where the segment stands: where it takes more, its neighbours' and its own
     others are tried. None: it has no others."""
 
+    def __post_init__(self) -> None:
+        """Raises LoweringError for choices that are not there."""
+        count = len(self.choices)
+        if len(self.best) != len((FIRST, INNER, LAST, ALONE)) or not all(0 <= which < count for which in self.best):
+            raise LoweringError(f"choices: best {self.best} of {count}")
+        if self.cycles is not None and len(self.cycles) != count:
+            raise LoweringError(f"choices: cycles of {len(self.cycles)} for {count}")
+
 
 class Platform(ABC):
     """One kind of hardware. An instance holds nothing that changes: all variants of the hardware share it.

@@ -35,7 +35,7 @@ class _Made(NamedTuple):
 
     @property
     def choice(self) -> Any:
-        """What it was lowered with."""
+        """The choice that the segment was lowered with."""
         return self.choices.choices[self.which]
 
 

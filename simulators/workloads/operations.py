@@ -133,11 +133,11 @@ class Layer(BaseModel):
         return None
 
     def operands(self) -> tuple[Operand, ...]:
-        """What it reads over all steps, each element once."""
+        """The operands that the layer reads over all steps, each element once."""
         raise NotImplementedError
 
     def outputs_total(self) -> Operand:
-        """What it leaves over all steps."""
+        """The results that the layer leaves over all steps."""
         raise NotImplementedError
 
     @property

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from simulators import Elementwise, Matmul, Pool2d, Trace, load_arch, simulate, simulate_batch
+from simulators.inputs.errors import LoweringError
+from simulators.lowering.platform import Choices
 from simulators.lowering.segments import lookahead
 from simulators.run.in_place import position, settled
 from simulators.run.segment_cache import SegmentCache
@@ -85,3 +87,12 @@ def test_no_segment_begins_with_more_loaded_than_there_is(monkeypatch: pytest.Mo
                "energy.output_buffer_pj_per_bit={read: 0.03, write: 0.07}", "energy.sram_leakage_mw=10"]  # fmt: skip
     Simulator(load_arch("bitfusion", changes), alone=True).segments([elementwise, pool, few, recurrent])
     assert begun
+
+
+@pytest.mark.parametrize(
+    ("count", "best", "cycles"),
+    [(0, (0, 0, 0, 0), None), (2, (0, 1, 2, 0), None), (2, (0, 1), None), (2, (0, 0, 0, 1), 1)],
+)
+def test_choices_that_are_not_there_are_a_defect(count: int, best: Any, cycles: int | None) -> None:
+    with pytest.raises(LoweringError, match="choices: "):
+        Choices((0,) * count, best, None if cycles is None else ((1.0,) * 4,) * cycles)  # type: ignore[arg-type]
