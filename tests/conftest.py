@@ -4,6 +4,8 @@ test run."""
 import fcntl
 import importlib.util
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "small_model" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _plugins_as_they_were() -> Iterator[None]:
+    """Plugins that a test runs in this process are forgotten again: runs and their digests name all that there are."""
+    before = _plugin_modules()
+    yield
+    for module in _plugin_modules() - before:
+        del sys.modules[module]
+
+
+def _plugin_modules() -> set[str]:
+    return {name for name in sys.modules if name.startswith("mohaq_plugins.")}
 
 
 @pytest.fixture(scope="session")

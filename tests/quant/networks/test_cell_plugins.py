@@ -92,8 +92,6 @@ def own_cells() -> Iterator[None]:
     yield
     CELLS._registered.clear()
     CELLS._registered.update(registered)
-    for module in [name for name in sys.modules if name.startswith("mohaq_plugins.")]:
-        del sys.modules[module]
 
 
 def test_an_edit_of_a_cell_voids_its_errors(tmp_path: Path, own_cells: None, monkeypatch: pytest.MonkeyPatch) -> None:

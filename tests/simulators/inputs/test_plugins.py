@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -17,11 +16,8 @@ from simulators.inputs.registry import Registry, instance_of
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _without_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(plugins.VARIABLE, "")
-    yield
-    for module in [name for name in sys.modules if name.startswith("mohaq_plugins.")]:
-        del sys.modules[module]
 
 
 @pytest.fixture
