@@ -93,20 +93,25 @@ def _best(simulator: Simulator, options: Sequence[Sequence[int]], weights: tuple
     it. Such a network's true cost is its caller's to ask for."""
     cache = simulator.cache
     partial = [_Partial(0, 0.0, AT_THE_BEGINNING, (number,)) for number in options[0]]
-    for at in range(1, len(options) + 1):
-        best: dict[tuple[int, int], _Partial] = {}
+    for following in options[1:]:
+        aheads = [(number, cache.lookahead(number, NOTHING_AHEAD)) for number in following]
+        best: dict[tuple[int, int], tuple[tuple[float, float], _Partial]] = {}
         for one in partial:
-            energy_pj = one.energy_pj + _energy_pj(simulator, one.numbers[-1])
-            for following in options[at] if at < len(options) else [None]:
-                ahead = NOTHING_AHEAD if following is None else cache.lookahead(following, NOTHING_AHEAD)
-                timing = cache.timing(one.numbers[-1], ahead, one.state)
-                numbers = one.numbers if following is None else (*one.numbers, following)
-                grown = _Partial(one.cycles + timing.cycles, energy_pj, timing.state, numbers)
-                key = (numbers[-1], timing.state)
-                if key not in best or weighed(grown.cost, weights) < weighed(best[key].cost, weights):
-                    best[key] = grown
-        partial = sorted(best.values(), key=lambda one: weighed(one.cost, weights))[:BEAM]
-    return partial[0].numbers
+            for number, ahead in aheads:
+                grown = _grown(simulator, one, ahead, (*one.numbers, number))
+                worth, key = weighed(grown.cost, weights), (number, grown.state)
+                if key not in best or worth < best[key][0]:
+                    best[key] = worth, grown
+        partial = [grown for _, grown in sorted(best.values(), key=lambda of: of[0])[:BEAM]]
+    ended = [_grown(simulator, one, NOTHING_AHEAD, one.numbers) for one in partial]
+    return min(ended, key=lambda one: weighed(one.cost, weights)).numbers
+
+
+def _grown(simulator: Simulator, one: _Partial, ahead: int, numbers: tuple[int, ...]) -> _Partial:
+    """A network whose last segment has run, with a lookahead behind it."""
+    last = one.numbers[-1]
+    timing = simulator.cache.timing(last, ahead, one.state)
+    return _Partial(one.cycles + timing.cycles, one.energy_pj + simulator.energy_pj(last), timing.state, numbers)
 
 
 def disturbed(simulator: Simulator, numbers: Sequence[int], cycles: Sequence[int]) -> list[int]:
@@ -122,9 +127,4 @@ def disturbed(simulator: Simulator, numbers: Sequence[int], cycles: Sequence[int
 def _cost(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, float]:
     """Cycles, and pJ without leakage, which follows cycles."""
     cycles = sum(timing.cycles for timing in simulator.cache.run(numbers))
-    return cycles, sum(_energy_pj(simulator, number) for number in numbers)
-
-
-def _energy_pj(simulator: Simulator, number: int) -> float:
-    """Energy of a segment without leakage."""
-    return sum(sum(energy.values()) for energy in simulator.energies_pj(number))
+    return cycles, sum(map(simulator.energy_pj, numbers))

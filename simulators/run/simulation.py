@@ -51,6 +51,8 @@ class Simulator:
             self.cache = shared_cache(arch.platform, self.platform.tasks_key(arch.spec))
         self._numbers: dict[tuple[object, ...], int] = {}
         self._made: dict[int, _Made] = {}
+        self._others: dict[int, list[int]] = {}
+        self._energy_pj: dict[int, float] = {}
         self.settled: dict[tuple[int, ...], tuple[int, ...]] = {}
         """Networks by the numbers of their segments, and what became of them (`in_place.settled`)."""
         self._energies_pj: dict[int, tuple[dict[str, float], ...]] = {}
@@ -111,10 +113,11 @@ class Simulator:
 
     def others(self, number: int) -> list[int]:
         """The numbers of a segment with each of its choices."""
-        made = self._made[number]
-        if made.choices.cycles is None:
-            return [number]
-        return [self._number(made.layers, made.choices, which) for which in range(len(made.choices.choices))]
+        if number not in self._others:
+            made = self._made[number]
+            which = range(len(made.choices.choices)) if made.choices.cycles is not None else (made.which,)
+            self._others[number] = [self._number(made.layers, made.choices, one) for one in which]
+        return self._others[number]
 
     def undisturbed_cycles(self, number: int, position: int) -> float:
         """Cycles of a segment among others of its kind; endless where there is no other choice."""
@@ -135,11 +138,17 @@ class Simulator:
         if energies is None:
             layers = self.cache.layers(number)
             with lowering_of(self.arch.platform, layers):
-                energies = tuple(map(self._energy_pj, layers, self.cache.segment(number).works))
+                energies = tuple(map(self._energies_of, layers, self.cache.segment(number).works))
             self._energies_pj[number] = energies
         return energies
 
-    def _energy_pj(self, layer: Layer, work: LayerWork) -> dict[str, float]:
+    def energy_pj(self, number: int) -> float:
+        """Energy of a segment in pJ without what depends on time."""
+        if number not in self._energy_pj:
+            self._energy_pj[number] = sum(sum(energy.values()) for energy in self.energies_pj(number))
+        return self._energy_pj[number]
+
+    def _energies_of(self, layer: Layer, work: LayerWork) -> dict[str, float]:
         """Energy of a layer. Raises LoweringError for what is no energy."""
         energy_pj = self.platform.energy_pj(layer, work, self.arch.spec)
         for component, value in energy_pj.items():
