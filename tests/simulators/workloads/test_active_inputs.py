@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators import InputError, Matmul, Trace, load_arch, load_trace, simulate
+from simulators.lowering.platform import NEARLY
 from simulators.views.roofline import roofline
 
 STEPS = 12
@@ -51,7 +52,9 @@ def test_shares_of_each_step(shares: list[float], arch: str, recurrent: bool) ->
         cost(trace(max(*shares, 1 / 96), recurrent), arch),
         cost(trace(max(min(shares), 1 / 96), recurrent), arch),
     )
-    assert floor[0] <= cycles <= ceiling[0]
+    # Of tilings that are nearly as fast, the one of least energy is taken.
+    assert floor[0] <= cycles * (1 + NEARLY)
+    assert cycles <= ceiling[0] * (1 + NEARLY)
     assert floor[1] <= energy * (1 + 1e-12)
     assert energy <= ceiling[1] * (1 + 1e-12)
 
