@@ -129,6 +129,12 @@ class Platform(ABC):
         key: Hashable = spec
         return key
 
+    def choices_key(self, spec: Any) -> Hashable:
+        """What of a spec the choices and the energies depend on: architectures with equal keys, of this and of
+        `tasks_key`, share what a network took of its segments' choices. By default nothing is shared."""
+        key: Hashable = spec
+        return key
+
     @property
     def code(self) -> Code:
         """The code that decides its figures besides what all platforms share: the modules of its class, of its spec,

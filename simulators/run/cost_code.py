@@ -9,7 +9,7 @@ SHARED = Code(
     (
         "simulators.engine", "simulators.lowering", "simulators.hardware.spec", "simulators.inputs.jit",
         *(f"simulators.run.{module}" for module in (
-            "batch", "in_place", "network_walk", "report", "segment_cache", "simulation", "trace_batch",
+            "batch", "chosen", "in_place", "network_walk", "report", "segment_cache", "simulation", "trace_batch",
         )),
         "simulators.workloads.operations", "simulators.workloads.trace",
     ),

@@ -8,7 +8,6 @@ than undisturbed cost nothing here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulators.lowering.platform import ALONE, FIRST, INNER, LAST, NEARLY, WORTH_OF_ENERGY
@@ -17,30 +16,26 @@ from simulators.run.segment_cache import AT_THE_BEGINNING, NOTHING_AHEAD
 if TYPE_CHECKING:
     from simulators.run.simulation import Simulator
 
-DISTURBED = 1.01
-"""A segment is disturbed that takes more than this times its cycles undisturbed."""
+DISTURBED = 0.01
+"""A segment is disturbed if more than this share of its cycles is what it takes more than undisturbed."""
 
 ROUNDS = 4
 """How often more segments around the disturbed ones are chosen anew."""
+
+LEAST_WORTH = 0.02
+"""What a share of energy weighs against one of cycles where the fewest cycles are looked for: between tilings that are
+equally fast for all that matters, one may load much more than the other."""
+
+KEPT = 100_000
+"""Networks of which it is remembered what became of them."""
 
 BEAM = 24
 """Partial networks that are followed at a time: they differ in the last segment, or in what was loaded ahead."""
 
 
-@dataclass(frozen=True)
-class _Partial:
-    """A network up to a segment, which is chosen and has not run."""
-
-    cycles: int
-    energy_pj: float
-    state: int
-    """Number of the prefetch state in which the segment begins."""
-    numbers: tuple[int, ...]
-    """The segments so far, the one that has not run among them."""
-
-    @property
-    def cost(self) -> tuple[int, float]:
-        return self.cycles, self.energy_pj
+_Partial = tuple[int, float, int, tuple[int, ...]]
+"""A network up to a segment, which is chosen and has not run: cycles and pJ of those before it, the number of the
+prefetch state in which it begins, and the segments so far, it among them."""
 
 
 def position(at: int, count: int) -> int:
@@ -55,36 +50,46 @@ def settled(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, ...]:
     tried, or nearly those and less energy: all around each disturbed segment, by dynamic programming over segments and
     what was loaded ahead. What is found is kept, and is settled itself."""
     start = tuple(numbers)
-    if start not in simulator.settled:
-        tried, options, candidates, near = start, [[number] for number in start], [start], set[int]()
-        for _ in range(ROUNDS):
-            cycles = [timing.cycles for timing in simulator.cache.run(tried)]
-            around = disturbed(simulator, tried, cycles)
-            if not around:
-                break
-            # What is better for one may disturb the next, or need others at it.
-            near |= {at + by for at in {*around, *near} for by in (-1, 0, 1)}
-            options = [simulator.others(n) if at in near else [n] for at, n in enumerate(start)]
-            tried = _best(simulator, options, (1.0, 0.0))
-            candidates.append(tried)
-            if near.issuperset(range(len(start))):
-                break
-        result = start
-        if near:
-            costs = [_cost(simulator, numbers) for numbers in candidates]
-            weights = 1 / min(costs)[0], WORTH_OF_ENERGY / min(energy for _, energy in costs)
-            candidates.append(_best(simulator, options, weights))
-            costs.append(_cost(simulator, candidates[-1]))
-            limit = min(costs)[0] * (1 + NEARLY)
-            within = [at for at, cost in enumerate(costs) if cost[0] <= limit]
-            result = candidates[min(within, key=lambda at: weighed(costs[at], weights))]
-        simulator.settled[start] = simulator.settled[result] = result
-    return simulator.settled[start]
+    found = simulator.chosen.settled.get(start)
+    if found is None:
+        found = _settled(simulator, start)
+        if len(simulator.chosen.settled) >= KEPT:
+            simulator.chosen.settled.clear()
+        simulator.chosen.settled[start] = simulator.chosen.settled[found] = found
+    return found
 
 
-def weighed(cost: tuple[float, float], weights: tuple[float, float]) -> tuple[float, float]:
+def _settled(simulator: Simulator, start: tuple[int, ...]) -> tuple[int, ...]:
+    tried, near = start, set[int]()
+    options: list[Sequence[int]] = [(number,) for number in start]
+    costs = {start: _cost(simulator, start)}
+    # Both in shares of what the network takes as it is.
+    cycles_weigh, energy_weighs = (1 / max(of, 1) for of in costs[start])
+    for _ in range(ROUNDS):
+        around = disturbed(simulator, tried, [timing.cycles for timing in simulator.cache.run(tried)])
+        if not around:
+            break
+        # What is better for one may disturb the next, or need others at it.
+        near |= {at + by for at in {*around, *near} for by in (-1, 0, 1)}
+        options = [simulator.others(n) if at in near else (n,) for at, n in enumerate(start)]
+        tried = _best(simulator, options, (cycles_weigh, energy_weighs * LEAST_WORTH))
+        costs[tried] = _cost(simulator, tried)
+        if near.issuperset(range(len(start))):
+            break
+    if not near:
+        return start
+    weights = cycles_weigh, energy_weighs * WORTH_OF_ENERGY
+    tried = _best(simulator, options, weights)
+    costs[tried] = _cost(simulator, tried)
+    limit = min(costs.values())[0] * (1 + NEARLY)
+    return min(
+        [numbers for numbers, cost in costs.items() if cost[0] <= limit], key=lambda of: _weighed(*costs[of], weights)
+    )
+
+
+def _weighed(cycles: float, energy_pj: float, weights: tuple[float, float]) -> tuple[float, float]:
     """Cycles and energy as one, of equals the fewer cycles."""
-    return cost[0] * weights[0] + cost[1] * weights[1], cost[0]
+    return cycles * weights[0] + energy_pj * weights[1], cycles
 
 
 def _best(simulator: Simulator, options: Sequence[Sequence[int]], weights: tuple[float, float]) -> tuple[int, ...]:
@@ -92,35 +97,38 @@ def _best(simulator: Simulator, options: Sequence[Sequence[int]], weights: tuple
     next segment were ever loaded ahead: what is there when a segment begins is then its own, whatever is chosen behind
     it. Such a network's true cost is its caller's to ask for."""
     cache = simulator.cache
-    partial = [_Partial(0, 0.0, AT_THE_BEGINNING, (number,)) for number in options[0]]
+
+    def run(one: _Partial, ahead: int) -> tuple[int, float, int]:
+        """Cycles, energy and state when the last segment has run, with a lookahead behind it."""
+        cycles, energy_pj, state, numbers = one
+        timing = cache.timing(numbers[-1], ahead, state)
+        return cycles + timing.cycles, energy_pj + simulator.energy_pj(numbers[-1]), timing.state
+
+    partial: list[_Partial] = [(0, 0.0, AT_THE_BEGINNING, (number,)) for number in options[0]]
     for following in options[1:]:
         aheads = [(number, cache.lookahead(number, NOTHING_AHEAD)) for number in following]
         best: dict[tuple[int, int], tuple[tuple[float, float], _Partial]] = {}
         for one in partial:
             for number, ahead in aheads:
-                grown = _grown(simulator, one, ahead, (*one.numbers, number))
-                worth, key = weighed(grown.cost, weights), (number, grown.state)
+                cycles, energy_pj, state = run(one, ahead)
+                worth, key = _weighed(cycles, energy_pj, weights), (number, state)
                 if key not in best or worth < best[key][0]:
-                    best[key] = worth, grown
+                    best[key] = worth, (cycles, energy_pj, state, (*one[3], number))
         partial = [grown for _, grown in sorted(best.values(), key=lambda of: of[0])[:BEAM]]
-    ended = [_grown(simulator, one, NOTHING_AHEAD, one.numbers) for one in partial]
-    return min(ended, key=lambda one: weighed(one.cost, weights)).numbers
-
-
-def _grown(simulator: Simulator, one: _Partial, ahead: int, numbers: tuple[int, ...]) -> _Partial:
-    """A network whose last segment has run, with a lookahead behind it."""
-    last = one.numbers[-1]
-    timing = simulator.cache.timing(last, ahead, one.state)
-    return _Partial(one.cycles + timing.cycles, one.energy_pj + simulator.energy_pj(last), timing.state, numbers)
+    return min(partial, key=lambda one: _weighed(*run(one, NOTHING_AHEAD)[:2], weights))[3]
 
 
 def disturbed(simulator: Simulator, numbers: Sequence[int], cycles: Sequence[int]) -> list[int]:
-    """Which segments of a network take more than undisturbed."""
+    """Which segments of a network take more than undisturbed, where that is more than is `NEARLY` nothing to all."""
     count = len(numbers)
-    return [
-        at
+    excess = [
+        of_segment - simulator.undisturbed_cycles(number, position(at, count))
         for at, (number, of_segment) in enumerate(zip(numbers, cycles, strict=True))
-        if of_segment > DISTURBED * simulator.undisturbed_cycles(number, position(at, count))
+    ]
+    if sum(over for over in excess if over > 0) <= NEARLY * sum(cycles):
+        return []
+    return [
+        at for at, (over, of_segment) in enumerate(zip(excess, cycles, strict=True)) if over > DISTURBED * of_segment
     ]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.engine.program import Ints
-from simulators.run.in_place import DISTURBED, position, settled
+from simulators.lowering.platform import NEARLY
+from simulators.run.in_place import position, settled
 from simulators.run.segment_cache import AT_THE_BEGINNING, NOTHING_AHEAD, SegmentCache
 from simulators.run.simulation import Simulator
 
@@ -73,11 +74,13 @@ def _energies_uj(simulator: Simulator, column: _Column) -> Floats:
 def _settled_walk(simulator: Simulator, numbers: Ints) -> list[_Column]:
     """Take all candidates through their networks, and again with other choices those whose segments are disturbed."""
     columns = _walk(simulator.cache, numbers)
-    rows = np.zeros(len(numbers), bool)
+    excess, total = np.zeros(len(numbers)), np.zeros(len(numbers), np.int64)
     for at, column in enumerate(columns):
         where = position(at, len(columns))
         undisturbed = np.array([simulator.undisturbed_cycles(number, where) for number in column.number.tolist()])
-        rows |= (column.cycles > DISTURBED * undisturbed)[column.which]
+        excess += np.maximum(0, column.cycles - undisturbed)[column.which]
+        total += column.cycles[column.which]
+    rows = excess > NEARLY * total
     if not rows.any():
         return columns
     numbers = numbers.copy()

@@ -17,6 +17,7 @@ from simulators.engine.machine import Uncountable
 from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.platform import platform_named
 from simulators.lowering.segments import PrefetchTask, Segment, lookahead, program_with_lookahead
+from simulators.run.chosen import Chosen
 from simulators.run.report import ChargedCycles, charged_cycles
 from simulators.workloads.operations import Layer
 
@@ -58,6 +59,7 @@ class SegmentCache:
         self._lookaheads = _Numbered[tuple[PrefetchTask, ...]](self._lock, ())
         self._states = _Numbered[PrefetchState](self._lock, PrefetchState())
         self._timings: dict[tuple[int, int, int], TimedSegment] = {}
+        self._chosen: dict[Hashable, Chosen] = {}
 
     def number(self, key: tuple[object, ...], layers: Sequence[Layer], make: Callable[[], Segment]) -> int:
         """The number of a segment, which is made if it is new."""
@@ -117,6 +119,14 @@ class SegmentCache:
             timings.append(self.timing(number, ahead, state))
             state = timings[-1].state
         return timings
+
+    def chosen(self, choices_key: Hashable) -> Chosen:
+        """What was chosen on architectures with that `choices_key`; that of the last few keys is kept."""
+        chosen = self._chosen.pop(choices_key, None) or Chosen()
+        self._chosen[choices_key] = chosen
+        while len(self._chosen) > CACHES:
+            del self._chosen[next(iter(self._chosen))]
+        return chosen
 
     def forget_timings(self) -> None:
         """Keep the segments only."""

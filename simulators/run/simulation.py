@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
 
 from simulators.engine import reference
 from simulators.hardware.arch import Arch
@@ -13,6 +12,7 @@ from simulators.hardware.spec import PlatformSpec
 from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.platform import Choices, Lowered, MappingRow, Platform, platform_named, segment_lengths
 from simulators.lowering.segments import LayerWork
+from simulators.run.chosen import Made
 from simulators.run.in_place import position, settled
 from simulators.run.report import Report, charged_cycles, make_report
 from simulators.run.segment_cache import SegmentCache, lowering_of, shared_cache
@@ -25,20 +25,6 @@ SIMULATORS = 16
 """Architectures whose simulators are kept: without them one that is asked again takes 2.5 times as long."""
 
 
-class _Made(NamedTuple):
-    """How a segment was made."""
-
-    layers: tuple[Layer, ...]
-    choices: Choices
-    which: int
-    """Which of the choices it was."""
-
-    @property
-    def choice(self) -> Any:
-        """The choice that the segment was lowered with."""
-        return self.choices.choices[self.which]
-
-
 class Simulator:
     """One architecture, with the segments and timings that it and its like have met; `alone`: itself only."""
 
@@ -49,13 +35,7 @@ class Simulator:
             self.cache = SegmentCache(arch.platform)
         else:
             self.cache = shared_cache(arch.platform, self.platform.tasks_key(arch.spec))
-        self._numbers: dict[tuple[object, ...], int] = {}
-        self._made: dict[int, _Made] = {}
-        self._others: dict[int, list[int]] = {}
-        self._energy_pj: dict[int, float] = {}
-        self.settled: dict[tuple[int, ...], tuple[int, ...]] = {}
-        """Networks by the numbers of their segments, and what became of them (`in_place.settled`)."""
-        self._energies_pj: dict[int, tuple[dict[str, float], ...]] = {}
+        self.chosen = self.cache.chosen(self.platform.choices_key(arch.spec))
 
     def segments(self, layers: Sequence[Layer]) -> list[int]:
         """Numbers of the segments of some layers in order. Raises InputError for what the architecture cannot do."""
@@ -76,7 +56,7 @@ class Simulator:
         rows, i = [], 0
         lengths = self.lengths(layers)
         for number, length in zip(self.grouped(layers, lengths), lengths, strict=True):
-            choice = self._made[number].choice
+            choice = self.chosen.made[number].choice
             for first in range(i, i + length):
                 if layers[first].is_product:
                     segment = layers[first : i + length]
@@ -103,25 +83,25 @@ class Simulator:
         Raises InputError."""
         shapes = tuple([layer.shape for layer in layers])
         key = (place, shapes, position)
-        number = self._numbers.get(key)
+        number = self.chosen.numbers.get(key)
         if number is None:
             check_layers(layers, self.platform, self.arch.spec)
             with lowering_of(self.arch.platform, layers):
                 choices = self.platform.choices(layers, place, self.arch.spec)
-            number = self._numbers[key] = self._number(layers, choices, choices.best[position])
+            number = self.chosen.numbers[key] = self._number(layers, choices, choices.best[position])
         return number
 
     def others(self, number: int) -> list[int]:
         """The numbers of a segment with each of its choices."""
-        if number not in self._others:
-            made = self._made[number]
+        if number not in self.chosen.others:
+            made = self.chosen.made[number]
             which = range(len(made.choices.choices)) if made.choices.cycles is not None else (made.which,)
-            self._others[number] = [self._number(made.layers, made.choices, one) for one in which]
-        return self._others[number]
+            self.chosen.others[number] = [self._number(made.layers, made.choices, one) for one in which]
+        return self.chosen.others[number]
 
     def undisturbed_cycles(self, number: int, position: int) -> float:
         """Cycles of a segment among others of its kind; endless where there is no other choice."""
-        made = self._made[number]
+        made = self.chosen.made[number]
         return math.inf if made.choices.cycles is None else made.choices.cycles[made.which][position]
 
     def _number(self, layers: Sequence[Layer], choices: Choices, which: int) -> int:
@@ -129,24 +109,24 @@ class Simulator:
         with lowering_of(self.arch.platform, layers):
             key = (choice, tuple([layer.shape for layer in layers]))
             number = self.cache.number(key, layers, lambda: platform.lower(layers, choice, self.arch.spec))
-        self._made.setdefault(number, _Made(tuple(layers), choices, which))
+        self.chosen.made.setdefault(number, Made(tuple(layers), choices, which))
         return number
 
     def energies_pj(self, number: int) -> tuple[dict[str, float], ...]:
         """Energy of a segment in pJ by layer and component, without what depends on time."""
-        energies = self._energies_pj.get(number)
+        energies = self.chosen.energies_pj.get(number)
         if energies is None:
             layers = self.cache.layers(number)
             with lowering_of(self.arch.platform, layers):
                 energies = tuple(map(self._energies_of, layers, self.cache.segment(number).works))
-            self._energies_pj[number] = energies
+            self.chosen.energies_pj[number] = energies
         return energies
 
     def energy_pj(self, number: int) -> float:
         """Energy of a segment in pJ without what depends on time."""
-        if number not in self._energy_pj:
-            self._energy_pj[number] = sum(sum(energy.values()) for energy in self.energies_pj(number))
-        return self._energy_pj[number]
+        if number not in self.chosen.energy_pj:
+            self.chosen.energy_pj[number] = sum(sum(energy.values()) for energy in self.energies_pj(number))
+        return self.chosen.energy_pj[number]
 
     def _energies_of(self, layer: Layer, work: LayerWork) -> dict[str, float]:
         """Energy of a layer. Raises LoweringError for what is no energy."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,20 +13,25 @@ from simulators.lowering.platform import ALONE, INNER, NEARLY, WORTH_OF_ENERGY, 
 from simulators.platforms.bitfusion import mapping_kernels as kernels
 from simulators.platforms.bitfusion.costs import RESIDENT_LOADS, op_cycles
 from simulators.platforms.bitfusion.lowering import KEYS, as_product, stays, work_of
-from simulators.platforms.bitfusion.mapping_kernels import Floats, Ints, Order, Picojoules, Results
+from simulators.platforms.bitfusion.mapping_kernels import Floats, Ints, Order, Picojoules, Results, Shape
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, fixed, promising, resident
 from simulators.workloads.operations import VECTOR_BITS, ActivationMatmul, Layer, Matmul, VectorLayer
 
 CHOICES = 65_536
-"""Products whose tilings are kept, by layer and spec."""
+"""Products whose tilings are kept."""
+
+RESULT_BITS = 16
+"""Width of results with which tilings are ranked and tried briefly, once for all widths."""
 
 BRIEFLY, THOROUGHLY, EXACTLY = 48, 160, 8192
 """Tiles that a trial runs one by one: of all tilings, of the fastest by that, and of the best of these."""
 FINALISTS = 3
 """How many of the fastest are timed thoroughly, between others and alone each."""
 CONTENDERS = 2
-"""How many of the best are timed exactly, between others and alone each."""
+"""How many of the best are timed exactly, between others and alone each, ..."""
+CLOSE = 0.03
+"""... that are up to so much worse than the best."""
 
 ALTERNATIVES = 5
 """Tilings of a product that a network may choose from, at most, besides the best of each position."""
@@ -44,6 +49,11 @@ def tasks_key(spec: BitFusionSpec) -> Hashable:
         frozenset(post.cycles_per_op.items()), frozenset(post.pj_per_op), spec.corrections, spec.skips_inactive_inputs,
         spec.skips_pruned_weights,
     )  # fmt: skip
+
+
+def choices_key(spec: BitFusionSpec) -> Hashable:
+    """What tilings and energies depend on: not on the clock, but as DRAM's rate follows from it, nor on areas."""
+    return spec.model_dump_json(exclude={"frequency_mhz", "dram", "area"}), spec.dram.pj_per_bit, spec.channel
 
 
 def tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Choices:
@@ -69,43 +79,70 @@ def _tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Ch
     order = _order(layer, fused, spec, product)
     if order.steps:
         product = product.step()
-    results = _results(layer, fused, spec)
-    energy, shape = _picojoules(spec), product.on(hardware, spec.skips_pruned_weights)
+    shape = product.on(hardware, spec.skips_pruned_weights)
+    return _choices(_Searched(hardware, product, shape, _results(layer, fused, spec), order, _picojoules(spec)))
+
+
+class _Searched(NamedTuple):
+    """All that a product's tilings depend on: other clocks, for one, have the same."""
+
+    hardware: TilingHardware
+    product: Product
+    shape: Shape
+    """The product as its kernels take it."""
+    results: Results
+    order: Order
+    energy: Picojoules
+
+    def timed(self, tilings: Ints, most: int) -> tuple[Floats, Floats]:
+        """Cycles (T, 4) and costs (T, 2) of tilings, see `kernels.time_tilings`."""
+        cycles, costs = np.empty((len(tilings), 4)), np.empty((len(tilings), 2))
+        kernels.time_tilings(
+            self.hardware.limits, self.shape, self.results, self.order, self.energy, most, most == BRIEFLY, tilings,
+            cycles, costs,
+        )  # fmt: skip
+        return cycles, costs
+
+
+@lru_cache(maxsize=CHOICES)
+def _choices(searched: _Searched) -> Choices:
+    tried = _finalists(searched._replace(results=searched.results._replace(bits=RESULT_BITS)))
+    cycles, costs = searched.timed(tried, THOROUGHLY)
+    worth = _weighed(cycles, costs)
+    first = [np.argsort(worth[:, at], kind="stable")[:CONTENDERS] for at in (INNER, ALONE)]
+    close = [
+        rows[worth[rows, at] <= worth[rows[0], at] * (1 + CLOSE)]
+        for rows, at in zip(first, (INNER, ALONE), strict=True)
+    ]
+    contenders = np.unique(np.concatenate(close))
+    cycles[contenders] = searched.timed(tried[contenders], EXACTLY)[0]
+    return _worthwhile(tried, cycles, costs)
+
+
+@lru_cache(maxsize=CHOICES)
+def _finalists(searched: _Searched) -> Ints:
+    """Tilings (T, 4) that are worth to be timed thoroughly."""
+    hardware, product, shape, results, order, energy = searched
     if order.resident_loads:
         tried = resident(hardware, product)
     else:
         tried = promising(hardware, product, shape, results, order, energy)
-
-    def timed(rows: Ints, most: int) -> tuple[Floats, Floats]:
-        cycles, costs = np.empty((len(rows), 4)), np.empty((len(rows), 2))
-        kernels.time_tilings(
-            hardware.limits, shape, results, order, energy, most, most == BRIEFLY, rows, cycles, costs
-        )  # fmt: skip
-        return cycles, costs
-
-    cycles, costs = timed(tried, BRIEFLY)
+    cycles, costs = searched.timed(tried, BRIEFLY)
     fastest = [np.argsort(cycles[:, at], kind="stable")[:FINALISTS] for at in (INNER, ALONE)]
-    finalists = list(dict.fromkeys(np.concatenate([*fastest, _front(cycles[:, INNER], costs)]).tolist()))
-    tried = tried[finalists]
-    cycles, costs = timed(tried, THOROUGHLY)
-    worth = _weighed(cycles, costs, energy.leakage)
-    first = [np.argsort(worth[:, at], kind="stable")[:CONTENDERS] for at in (INNER, ALONE)]
-    contenders = np.unique(np.concatenate(first))
-    cycles[contenders] = timed(tried[contenders], EXACTLY)[0]
-    return _worthwhile(tried, cycles, costs, energy.leakage)
+    return tried[list(dict.fromkeys(np.concatenate([*fastest, _front(cycles[:, INNER], costs)]).tolist()))]
 
 
-def _weighed(cycles: Floats, costs: Floats, leakage: float) -> Floats:
+def _weighed(cycles: Floats, costs: Floats) -> Floats:
     """Cycles and energy of T tilings as one, in each position, (T, 4)."""
-    weighed: Floats = cycles * (costs[:, :1] + leakage * cycles) ** WORTH_OF_ENERGY
+    weighed: Floats = cycles * costs[:, :1] ** WORTH_OF_ENERGY
     return weighed
 
 
-def _worthwhile(tried: Ints, cycles: Floats, costs: Floats, leakage: float) -> Choices:
+def _worthwhile(tried: Ints, cycles: Floats, costs: Floats) -> Choices:
     """The best of T tilings (T, 4) in each position, and what may win among other neighbours; cycles (T, 4) and costs
-    (T, 2) are those of `kernels.time_tilings`, leakage in pJ a cycle."""
+    (T, 2) are those of `kernels.time_tilings`."""
     near = cycles <= cycles.min(axis=0) * (1 + NEARLY)
-    best: list[int] = np.where(near, _weighed(cycles, costs, leakage), np.inf).argmin(axis=0).tolist()
+    best: list[int] = np.where(near, _weighed(cycles, costs), np.inf).argmin(axis=0).tolist()
     kept = list(dict.fromkeys([*best, *_front(cycles[:, INNER], costs)]))
     chosen = tuple(Tiling("vectors" if outer else "outputs", m, k, n) for outer, m, k, n in tried[kept].tolist())
     first, inner, last, alone = map(kept.index, best)
@@ -154,13 +191,14 @@ def _results(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Re
 def _picojoules(spec: BitFusionSpec) -> Picojoules:
     inputs, weights, sums = (spec.buffer_energy(f"{name}_buffer") for name in ("input", "weight", "output"))
     units = spec.array.rows * spec.array.columns
-    leakage = spec.leakage_mw / spec.frequency_mhz * 1e3
     return Picojoules(
         spec.dram.pj_per_bit, weights.write, weights.read, inputs.write, inputs.read, sums.write, sums.read,
-        spec.energy.unit_pj_per_cycle * units, leakage,
+        spec.energy.unit_pj_per_cycle * units,
     )  # fmt: skip
 
 
 def forget_mappings() -> None:
     """Choose anew from now on."""
     _tilings.cache_clear()
+    _choices.cache_clear()
+    _finalists.cache_clear()

@@ -151,7 +151,8 @@ class Order(NamedTuple):
 
 
 class Picojoules(NamedTuple):
-    """Energy of what a tiling decides on."""
+    """Energy of what a tiling decides on. Leakage follows cycles, which count by themselves, and the clock, on which a
+    mapping then does not depend."""
 
     dram: float
     """pJ of a bit from or to DRAM."""
@@ -169,8 +170,6 @@ class Picojoules(NamedTuple):
     """pJ of a bit out of it."""
     array: float
     """pJ of a cycle in which the array computes."""
-    leakage: float
-    """pJ of any cycle."""
 
 
 @compiled
@@ -191,35 +190,13 @@ def rank_tilings(
         sizes_n += _splits(shape.map_width, 1, room[2, sizes_n:])
         room[2, :sizes_n] = -np.sort(-room[2, :sizes_n])
     least = np.full(2, np.inf)
-    for keeping in range(2):
-        if keeping:
-            bounds[:TRIED] = np.inf
-        for c in range(sizes_k):
-            k = room[0, c] * shape.positions
-            for i in range(sizes_m):
-                m = room[1, i]
-                if _stored(shape, m * k) > limits.weight_bits or m * limits.sum_bits > limits.output_bits:
-                    continue
-                array = _array_cycles(limits, shape, order, m, k, shape.vectors)
-                if array > least[0] * (1 + FAR):
-                    continue
-                for j in range(sizes_n):
-                    n = room[2, j]
-                    if m * n * limits.sum_bits > limits.output_bits:
-                        continue
-                    if order.steps == 0 and input_bits(shape, n, k) > limits.input_bits:
-                        continue
-                    if _of_smaller(limits, shape, m, k, n) > least[0] * (1 + FAR):
-                        break
-                    for outer in range(2 if n < shape.vectors and m < shape.outputs else 1):
-                        tiling = (outer, m, k, n)
-                        inner, alone, _ = _estimate(limits, shape, results, order, array, tiling)
-                        if not keeping:
-                            least[0], least[1] = min(least[0], inner), min(least[1], alone)
-                        elif inner <= least[0] * (1 + FAR) or alone <= least[1] * (1 + FAR):
-                            pj = _picojoules(limits, shape, order, energy, tiling)
-                            cycles = (inner, alone, pj + energy.leakage * inner)
-                            _keep(shape, least, cycles, tiling, tilings, bounds)
+    near, estimates = _near(limits, shape, results, order, energy, room, (sizes_k, sizes_m, sizes_n), least)
+    bounds[:TRIED] = np.inf
+    for t in range(len(near)):
+        inner, alone = estimates[t, 0], estimates[t, 1]
+        if inner <= least[0] * (1 + FAR) or alone <= least[1] * (1 + FAR):
+            tiling = (near[t, 0], near[t, 1], near[t, 2], near[t, 3])
+            _keep(shape, least, (inner, alone, estimates[t, 2]), tiling, tilings, bounds)
     count = 0
     for t in range(TRIED):
         again = False
@@ -229,6 +206,72 @@ def rank_tilings(
             tilings[count] = tilings[t]
             count += 1
     return count
+
+
+@compiled
+def _near(
+    limits: Limits, shape: Shape, results: Results, order: Order, energy: Picojoules, sizes: Ints,
+    count: tuple[int, int, int], least: Floats,
+) -> tuple[Ints, Floats]:  # fmt: skip
+    """The tilings (T, 4) of so many sizes of k, m and n that fit and may not be far from the fastest, and by the
+    estimate their cycles between others and alone and their pJ (T, 3); least (2,) takes the fewest cycles."""
+    sizes_k, sizes_m, sizes_n = count
+    found, there = 0, 1024
+    near, estimates = np.empty((there, 4), np.int64), np.empty((there, 3))
+    inputs = np.empty((sizes_n, 3))
+    for c in range(sizes_k):
+        k = sizes[0, c] * shape.positions
+        for j in range(sizes_n):
+            inputs[j, 0] = np.inf
+            if order.steps > 0 or input_bits(shape, sizes[2, j], k) <= limits.input_bits:
+                inputs[j, 2] = 0 if order.steps else _once_bits(shape, sizes[2, j], k)
+                inputs[j, 0], inputs[j, 1] = _inputs_moved(limits, shape, order, sizes[2, j], k)
+        for i in range(sizes_m):
+            m = sizes[1, i]
+            if _stored(shape, m * k) > limits.weight_bits or m * limits.sum_bits > limits.output_bits:
+                continue
+            array = _array_cycles(limits, shape, order, m, k, shape.vectors)
+            if array > least[0] * (1 + FAR):
+                continue
+            weights = _weights_moved(limits, shape, m, k)
+            for j in range(sizes_n):
+                n = sizes[2, j]
+                if m * n * limits.sum_bits > limits.output_bits or inputs[j, 0] == np.inf:
+                    continue
+                if _of_smaller(limits, shape, m, k, n) > least[0] * (1 + FAR):
+                    break
+                for outer in range(2 if n < shape.vectors and m < shape.outputs else 1):
+                    tiling, moved = (outer, m, k, n), (weights[0], weights[1], inputs[j, 0], inputs[j, 1])
+                    inner, alone, _ = _estimate(limits, shape, results, order, array, tiling, moved)
+                    least[0], least[1] = min(least[0], inner), min(least[1], alone)
+                    if inner <= least[0] * (1 + FAR) or alone <= least[1] * (1 + FAR):
+                        if found == there:
+                            near, estimates = np.concatenate((near, near)), np.concatenate((estimates, estimates))
+                            there *= 2
+                        near[found, 0], near[found, 1], near[found, 2], near[found, 3] = outer, m, k, n
+                        pj = _picojoules(limits, shape, order, energy, tiling, array, inputs[j, 2])
+                        estimates[found, 0], estimates[found, 1], estimates[found, 2] = inner, alone, pj
+                        found += 1
+    return near[:found], estimates[:found]
+
+
+@compiled
+def _weights_moved(limits: Limits, shape: Shape, m: int, k: int) -> tuple[float, float]:
+    """Cycles of the channel for a tile of weights, of their mean size and for the first."""
+    parts = -(-shape.outputs // m) * -(-shape.inputs // k)
+    per_cycle = limits.dram_bits / limits.dram_cycles
+    return _mean(shape.outputs * shape.row_bits / parts, per_cycle), _mean(float(_stored(shape, m * k)), per_cycle)
+
+
+@compiled
+def _inputs_moved(limits: Limits, shape: Shape, order: Order, n: int, k: int) -> tuple[float, float]:
+    """Cycles of the channel for a tile of inputs, of their mean size and for the first; none are read step by step."""
+    if order.steps:
+        return 0.0, 0.0
+    parts = -(-shape.vectors // n) * -(-shape.inputs // k)
+    per_cycle = limits.dram_bits / limits.dram_cycles
+    mean = order.active * _once_bits(shape, n, k) / parts
+    return _mean(mean, per_cycle), _mean(order.active * tile_bits(shape, n, k, False), per_cycle)
 
 
 @compiled
@@ -264,7 +307,7 @@ def _splits(whole: int, unit: int, sizes: Ints) -> int:
     return count
 
 
-@compiled
+@uncounted
 def _keep(
     shape: Shape, least: Floats, cycles: tuple[float, float, float], tiling: tuple[int, int, int, int], tilings: Ints,
     bounds: Floats,
@@ -278,8 +321,8 @@ def _keep(
         for band in BANDS:
             if cycles[at] <= least[at] * (1 + band):
                 middle, end = begin + OF_BAND // 2, begin + OF_BAND
-                _insert(pj, tiles, tiling, tilings[begin:middle], bounds[begin:middle])
-                _insert(pj, cycles[at], tiling, tilings[middle:end], bounds[middle:end])
+                _insert(pj, tiles, tiling, tilings, bounds, (begin, middle))
+                _insert(pj, cycles[at], tiling, tilings, bounds, (middle, end))
                 break
             begin += OF_BAND
         begin = len(BANDS) * OF_BAND
@@ -288,19 +331,24 @@ def _keep(
         bits //= 2
         at += 1
     near = cycles[0] <= least[0] * (1 + BANDS[0])
-    _insert(pj if near else FARTHER + cycles[0], tiles, tiling, tilings[at : at + 1], bounds[at : at + 1])
+    _insert(pj if near else FARTHER + cycles[0], tiles, tiling, tilings, bounds, (at, at + 1))
 
 
-@compiled
-def _insert(first: float, second: float, tiling: tuple[int, int, int, int], tilings: Ints, costs: Floats) -> None:
-    """Put a tiling in its place in the order of two costs, behind its equals; the last one falls out."""
-    at = len(tilings)
-    while at > 0 and (first < costs[at - 1, 0] or (first == costs[at - 1, 0] and second < costs[at - 1, 1])):
+@uncounted
+def _insert(
+    first: float, second: float, tiling: tuple[int, int, int, int], tilings: Ints, costs: Floats, among: tuple[int, int]
+) -> None:
+    """Put a tiling in its place in the order of two costs among some rows, behind its equals; the last falls out."""
+    begin, end = among
+    at = end
+    while at > begin and (first < costs[at - 1, 0] or (first == costs[at - 1, 0] and second < costs[at - 1, 1])):
         at -= 1
-    if at == len(tilings):
+    if at == end:
         return
-    for moving in range(len(tilings) - 1, at, -1):
-        tilings[moving], costs[moving] = tilings[moving - 1], costs[moving - 1]
+    for moving in range(end - 1, at, -1):
+        costs[moving, 0], costs[moving, 1] = costs[moving - 1, 0], costs[moving - 1, 1]
+        for i in range(4):
+            tilings[moving, i] = tilings[moving - 1, i]
     costs[at, 0], costs[at, 1] = first, second
     for i in range(4):
         tilings[at, i] = tiling[i]
@@ -308,27 +356,22 @@ def _insert(first: float, second: float, tiling: tuple[int, int, int, int], tili
 
 @compiled
 def _estimate(
-    limits: Limits, shape: Shape, results: Results, order: Order, array: int, tiling: tuple[int, int, int, int]
-) -> tuple[float, float, float]:
+    limits: Limits, shape: Shape, results: Results, order: Order, array: int, tiling: tuple[int, int, int, int],
+    moved: tuple[float, float, float, float],
+) -> tuple[float, float, float]:  # fmt: skip
     """Cycles of a tiling between others and alone, about, in which tiles have their mean size: as much as array,
     channel, pipeline, post-processing or output buffer is busy, and what nothing overlaps with; and what is busy
-    longest."""
+    longest. `moved`: cycles of the channel as `_weights_moved` and `_inputs_moved` give them."""
     outer, m, k, n = tiling
+    mean_weights, first_weights, mean_inputs, first_inputs = moved
     parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
     per_cycle, tiles = limits.dram_bits / limits.dram_cycles, parts_m * parts_n
-    mean_weights = _mean(shape.outputs * shape.row_bits / (parts_m * parts_k), per_cycle)
-    dram = mean_weights * parts_m * parts_k * weight_loads
-    first_inputs = 0.0
-    if order.steps == 0:
-        inputs = order.active * _once_bits(shape, n, k) / (parts_n * parts_k)
-        dram += _mean(inputs, per_cycle) * parts_n * parts_k * input_loads
-        first_inputs = _mean(order.active * tile_bits(shape, n, k, False), per_cycle)
+    dram = mean_weights * parts_m * parts_k * weight_loads + mean_inputs * parts_n * parts_k * input_loads
     share = shape.outputs * shape.vectors / results.of / tiles
     store = _mean(results.values * results.bits * share, per_cycle)
     process = max(1.0, np.ceil(results.op_cycles * share / results.lanes)) if order.fused else 0.0
     extra = _mean(results.extra * results.extra_bits * share, per_cycle) if results.extra else 0.0
-    first_weights = _mean(float(_stored(shape, m * k)), per_cycle)
     if order.resident_loads:
         dram, first_weights = 0.0, mean_weights
     dram += (store + extra) * tiles
@@ -366,16 +409,18 @@ def _mean(bits: float, per_cycle: float) -> float:
 
 @compiled
 def _picojoules(
-    limits: Limits, shape: Shape, order: Order, energy: Picojoules, tiling: tuple[int, int, int, int]
-) -> float:
-    """Energy of a tiling in pJ without leakage and what becomes of results."""
+    limits: Limits, shape: Shape, order: Order, energy: Picojoules, tiling: tuple[int, int, int, int], array: int,
+    once_bits: float,
+) -> float:  # fmt: skip
+    """Energy of a tiling in pJ without leakage and what becomes of results; `once_bits`: of all inputs, each read
+    once."""
     outer, m, k, n = tiling
     parts_m, parts_k, parts_n = -(-shape.outputs // m), -(-shape.inputs // k), -(-shape.vectors // n)
     weight_loads, input_loads = _loads(outer, parts_m, parts_k, parts_n)
     if order.resident_loads:
         weight_loads = 0
     weights = float(shape.outputs * shape.row_bits * weight_loads)
-    inputs = 0.0 if order.steps else _once_bits(shape, n, k) * input_loads * order.active
+    inputs = once_bits * input_loads * order.active
     readers = _column_groups(limits, shape, m) if limits.shared_inputs else shape.outputs
     read = shape.vectors * shape.inputs * shape.activation_bits * readers * order.active
     sums = float(shape.outputs * shape.vectors * limits.sum_bits)
@@ -385,7 +430,7 @@ def _picojoules(
     pj += energy.weight_read * shape.vectors * shape.outputs * shape.row_bits
     pj += energy.weight_write * weights + energy.input_write * inputs + energy.input_read * read
     pj += energy.sum_write * sums * (parts_k + order.preloads) + energy.sum_read * sums_read
-    pj += energy.array * _array_cycles(limits, shape, order, m, k, n)
+    pj += energy.array * array
     return pj * (order.steps if order.steps else 1)
 
 
@@ -461,11 +506,14 @@ def time_tilings(
         else:
             _cycles(nest, order, waiting, service, most, (0, 2, 3), cycles[t])
             _cycles(nest, order, waiting, service, most, (0, 0, 1), cycles[t, ALONE:])
+        array = _array_cycles(limits, shape, order, m, k, n)
         if nest.groups * nest.outers * nest.inners * nest.parts > most:  # a straight line may go anywhere
-            array = _array_cycles(limits, shape, order, m, k, n)
-            busiest = _estimate(limits, shape, results, order, array, (outer, m, k, n))[2]
+            weights, inputs = _weights_moved(limits, shape, m, k), _inputs_moved(limits, shape, order, n, k)
+            moved = (weights[0], weights[1], inputs[0], inputs[1])
+            busiest = _estimate(limits, shape, results, order, array, (outer, m, k, n), moved)[2]
             cycles[t] = np.maximum(cycles[t], order.groups * busiest)
-        costs[t, 0] = _picojoules(limits, shape, order, energy, (outer, m, k, n)) * order.groups
+        once_bits = 0.0 if order.steps else float(_once_bits(shape, n, k))
+        costs[t, 0] = _picojoules(limits, shape, order, energy, (outer, m, k, n), array, once_bits) * order.groups
         costs[t, 1] = service[WEIGHTS, 0, 0, 0]
 
 
@@ -519,7 +567,7 @@ def _tile_cycles(limits: Limits, shape: Shape, tile: tuple[int, int, int]) -> in
     return shape.passes * n * -(-m // limits.columns) * _reduction(shape, k)
 
 
-FEW, MORE = Nest(2, 3, 4, 8), Nest(2, 3, 5, 24)
+FEW, MORE = Nest(2, 3, 4, 8), Nest(2, 3, 4, 12)
 """Rounds of each loop that are run where a nest is long, of the outermost loops first: what a tile waits for is decided
 within; briefly and thoroughly."""
 

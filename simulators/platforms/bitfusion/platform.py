@@ -107,6 +107,10 @@ class BitFusion(Platform):
         """All that tasks depend on but energies, the clock and the sizes of buffers."""
         return mapper.tasks_key(spec)
 
+    def choices_key(self, spec: BitFusionSpec) -> Hashable:
+        """All but the clock and areas."""
+        return mapper.choices_key(spec)
+
     @property
     def code(self) -> Code:
         """Not the published model, nor what holds one against the other."""

@@ -25,7 +25,8 @@ def test_what_is_done_with_other_bits_is_said(bits: tuple[int, int], published: 
 
 
 def test_what_is_said_is_what_is_simulated() -> None:
-    three, four = (simulate(load_trace("lstm-128-8bit").at_bits(b, b), load_arch("bitfusion")) for b in (3, 4))
+    arch = load_arch("bitfusion", ["mapping={outer: outputs, out_tile: 64, in_tile: 64, vector_tile: 8}"])
+    three, four = (simulate(load_trace("lstm-128-8bit").at_bits(b, b), arch) for b in (3, 4))
     for narrow, wide in zip(three.layers, four.layers, strict=True):
         assert narrow.busy_cycles == wide.busy_cycles  # multiplied alike
         if narrow.macs:

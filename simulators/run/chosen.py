@@ -1,0 +1,40 @@
+"""What was chosen for segments and networks, kept from architecture to architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from simulators.lowering.platform import Choices
+from simulators.workloads.operations import Layer
+
+
+class Made(NamedTuple):
+    """How a segment was made."""
+
+    layers: tuple[Layer, ...]
+    choices: Choices
+    which: int
+    """Which of the choices it was."""
+
+    @property
+    def choice(self) -> Any:
+        """The choice that the segment was lowered with."""
+        return self.choices.choices[self.which]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Segments, by the numbers that a `SegmentCache` gives them, of architectures whose `choices_key`s are equal."""
+
+    numbers: dict[tuple[object, ...], int] = field(default_factory=dict)
+    """The best choice's by place, shapes and position in the network."""
+    made: dict[int, Made] = field(default_factory=dict)
+    others: dict[int, list[int]] = field(default_factory=dict)
+    """Those of the same layers with each of their choices."""
+    energies_pj: dict[int, tuple[dict[str, float], ...]] = field(default_factory=dict)
+    """Energy in pJ by layer and component, without what depends on time."""
+    energy_pj: dict[int, float] = field(default_factory=dict)
+    """The sum of that."""
+    settled: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
+    """Networks, and what became of them (`in_place.settled`)."""
