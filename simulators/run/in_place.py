@@ -32,7 +32,6 @@ KEPT = 100_000
 BEAM = 24
 """Partial networks that are followed at a time: they differ in the last segment, or in what was loaded ahead."""
 
-
 _Partial = tuple[int, float, int, tuple[int, ...]]
 """A network up to a segment, which is chosen and has not run: cycles and pJ of those before it, the number of the
 prefetch state in which it begins, and the segments so far, it among them."""
@@ -60,31 +59,27 @@ def settled(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, ...]:
 
 
 def _settled(simulator: Simulator, start: tuple[int, ...]) -> tuple[int, ...]:
-    tried, near = start, set[int]()
-    options: list[Sequence[int]] = [(number,) for number in start]
-    costs = {start: _cost(simulator, start)}
+    around = disturbed(simulator, start)
+    if not around:
+        return start
+    near, costs = set[int](), {start: _cost(simulator, start)}
     # Both in shares of what the network takes as it is.
     cycles_weigh, energy_weighs = (1 / max(of, 1) for of in costs[start])
     for _ in range(ROUNDS):
-        around = disturbed(simulator, tried, [timing.cycles for timing in simulator.cache.run(tried)])
-        if not around:
-            break
         # What is better for one may disturb the next, or need others at it.
         near |= {at + by for at in {*around, *near} for by in (-1, 0, 1)}
-        options = [simulator.others(n) if at in near else (n,) for at, n in enumerate(start)]
+        options = [simulator.others(n) if at in near else [n] for at, n in enumerate(start)]
         tried = _best(simulator, options, (cycles_weigh, energy_weighs * LEAST_WORTH))
         costs[tried] = _cost(simulator, tried)
-        if near.issuperset(range(len(start))):
+        around = disturbed(simulator, tried)
+        if not around or near.issuperset(range(len(start))):
             break
-    if not near:
-        return start
     weights = cycles_weigh, energy_weighs * WORTH_OF_ENERGY
     tried = _best(simulator, options, weights)
     costs[tried] = _cost(simulator, tried)
     limit = min(costs.values())[0] * (1 + NEARLY)
-    return min(
-        [numbers for numbers, cost in costs.items() if cost[0] <= limit], key=lambda of: _weighed(*costs[of], weights)
-    )
+    within = [numbers for numbers, cost in costs.items() if cost[0] <= limit]
+    return min(within, key=lambda numbers: _weighed(*costs[numbers], weights))
 
 
 def _weighed(cycles: float, energy_pj: float, weights: tuple[float, float]) -> tuple[float, float]:
@@ -118,18 +113,16 @@ def _best(simulator: Simulator, options: Sequence[Sequence[int]], weights: tuple
     return min(partial, key=lambda one: _weighed(*run(one, NOTHING_AHEAD)[:2], weights))[3]
 
 
-def disturbed(simulator: Simulator, numbers: Sequence[int], cycles: Sequence[int]) -> list[int]:
+def disturbed(simulator: Simulator, numbers: Sequence[int]) -> list[int]:
     """Which segments of a network take more than undisturbed, where that is more than is `NEARLY` nothing to all."""
-    count = len(numbers)
+    cycles = [timing.cycles for timing in simulator.cache.run(numbers)]
     excess = [
-        of_segment - simulator.undisturbed_cycles(number, position(at, count))
+        of_segment - simulator.undisturbed_cycles(number, position(at, len(numbers)))
         for at, (number, of_segment) in enumerate(zip(numbers, cycles, strict=True))
     ]
     if sum(over for over in excess if over > 0) <= NEARLY * sum(cycles):
         return []
-    return [
-        at for at, (over, of_segment) in enumerate(zip(excess, cycles, strict=True)) if over > DISTURBED * of_segment
-    ]
+    return [at for at, over in enumerate(excess) if over > DISTURBED * cycles[at]]
 
 
 def _cost(simulator: Simulator, numbers: Sequence[int]) -> tuple[int, float]:
