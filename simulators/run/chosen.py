@@ -28,13 +28,14 @@ class Chosen:
     """Segments, by the numbers that a `SegmentCache` gives them, of architectures whose `choices_key`s are equal."""
 
     numbers: dict[tuple[object, ...], int] = field(default_factory=dict)
-    """The best choice's by place, shapes and position in the network."""
+    """A segment's number, with the best choice, by place, shapes and position in the network."""
     made: dict[int, Made] = field(default_factory=dict)
+    """How each segment was made, by its number."""
     others: dict[int, list[int]] = field(default_factory=dict)
-    """Those of the same layers with each of their choices."""
+    """For a segment's number, the numbers of its layers' segments with each of their choices."""
     energies_pj: dict[int, tuple[dict[str, float], ...]] = field(default_factory=dict)
     """Energy in pJ by layer and component, without what depends on time."""
     energy_pj: dict[int, float] = field(default_factory=dict)
-    """The sum of that."""
+    """Energy in pJ of a whole segment by its number, without what depends on time."""
     settled: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
     """Networks, and what became of them (`in_place.settled`)."""
