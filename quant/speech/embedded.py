@@ -5,7 +5,6 @@ the generator never serves an old corpus under a new recipe.
 """
 
 import ast
-import fcntl
 import hashlib
 import importlib.util
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from quant.speech.cache_folder import cache_dir
 from quant.speech.utterances import SPLITS
 from simulators.inputs.errors import InputError
+from simulators.inputs.locks import FolderLock
 
 SIZES: dict[str, tuple[str, ...]] = {
     "full": (),
@@ -48,16 +48,15 @@ def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "
         return root
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock_file = open(root / ".lock", "w")  # noqa: SIM115 (closed below)
+        lock = FolderLock(root, wait=True, otherwise="set MOHAQ_CACHE to a folder on another one")
     except OSError as error:
         raise InputError(
             f"{root}: cannot be written ({error.strerror}); set MOHAQ_CACHE to a folder that can"
         ) from None
-    with lock_file as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two searches may start at once
+    with lock:  # two searches may start at once
         missing = [split for split in splits if not (root / f"{split}.json").exists()]
         if missing:
-            _generate(root, missing, seed, size, progress, lock.fileno())
+            _generate(root, missing, seed, size, progress, lock.descriptor)
     return root
 
 
