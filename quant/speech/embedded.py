@@ -7,6 +7,8 @@ the generator never serves an old corpus under a new recipe.
 import ast
 import hashlib
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -89,8 +91,16 @@ def _generate(root: Path, splits: list[str], seed: int, size: str, progress: boo
         )
     command = [sys.executable, "-m", "quant.speech.synthesis", f"--out={root}", f"--seed={seed}", *SIZES[size]]
     command += [f"--splits={','.join(splits)}"] + ([] if progress else ["--quiet"])
-    stderr = None if progress else subprocess.PIPE
-    # The generator inherits the lock: should this process be killed, the next one still waits for it.
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, pass_fds=(lock,))
-    if result.returncode != 0:
-        raise RuntimeError(f"the corpus generator failed ({' '.join(command)}): {result.stderr or result.stdout}")
+    # The generator inherits the lock: should this process be killed, the next one still waits for it. It and its
+    # processes have a group of their own, which ends as a whole.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE, text=True, pass_fds=(lock,),
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            stdout, stderr = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode != 0:
+        raise RuntimeError(f"the corpus generator failed ({' '.join(command)}): {stderr or stdout}")

@@ -29,6 +29,7 @@ from search.evaluation.executors.worker import (
     loaded,
     recognise,
 )
+from simulators.inputs.child_processes import shielded
 from simulators.inputs.errors import InputError
 
 TIMEOUT_S = 20
@@ -155,7 +156,8 @@ class Dask:
     def _connected(self) -> Client:
         if self._client is None:
             try:
-                self._client = Client(self._scheduler or self._started(), timeout=TIMEOUT_S)
+                with shielded():
+                    self._client = Client(self._scheduler or self._started(), timeout=TIMEOUT_S)
             except (OSError, ValueError) as error:
                 raise InputError(f"--scheduler {self._scheduler}: no Dask scheduler answers there: {error}") from None
         return self._client
