@@ -24,7 +24,7 @@ import yaml
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STARTED_S = 0.3
 """Until Python itself has started."""
-PATIENCE_S = 20.0
+PATIENCE_S = 10.0
 """For processes to be gone after a stop."""
 
 
@@ -119,7 +119,7 @@ class Stops:
         assert "Exception ignored" not in errors, errors
         if process.returncode > 0:
             assert errors.count("mohaq: ") == 1, errors
-        self._nothing_is_left(process.pid)
+        nothing_is_left(process.pid)
         self._nothing_is_spoilt()
         assert before.items() <= evaluations(self.folder).items()
 
@@ -134,12 +134,6 @@ class Stops:
         assert ended.returncode == 0, ended.stderr
         self._nothing_is_spoilt()
         assert self.is_complete
-
-    def _nothing_is_left(self, session: int) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while left := processes_of(session):
-            assert time.monotonic() < deadline, f"processes are left: {left}"
-            time.sleep(0.05)
 
     def _nothing_is_spoilt(self) -> None:
         """What has a result's name is the result."""
@@ -156,6 +150,14 @@ def evaluations(folder: Path) -> dict[str, tuple[str, ...]]:
             return {str(row[:4]): row for row in database.execute("SELECT * FROM errors")}
         except sqlite3.OperationalError:  # stopped before there were tables
             return {}
+
+
+def nothing_is_left(session: int) -> None:
+    """Wait for the processes of a session to be gone. Raises AssertionError for those that stay."""
+    deadline = time.monotonic() + PATIENCE_S
+    while left := processes_of(session):
+        assert time.monotonic() < deadline, f"processes are left: {left}"
+        time.sleep(0.05)
 
 
 def processes_of(session: int) -> list[str]:
