@@ -174,6 +174,9 @@ def processes_of(session: int) -> list[str]:
 def run_case(case: Case, work: Path, name: str, moments: int, seed: int, signals: Sequence[signal.Signals]) -> str:
     """Stop a case so often by each signal in turn, beginning anew when it comes to its end; a line on how that went."""
     whole = work / f"whole-{name}"
+    if case.again:
+        for folder in (whole, work / f"{name}-0"):
+            folder.mkdir(exist_ok=True)
     started = time.monotonic()
     subprocess.run(case.command(whole), check=True, capture_output=True)
     length_s = time.monotonic() - started
