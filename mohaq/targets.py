@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from simulators.inputs.files import write_whole
+from simulators.inputs.files import write_output
 
 
 def write(target: str, text: str) -> None:
@@ -11,4 +11,4 @@ def write(target: str, text: str) -> None:
     if target == "-":
         sys.stdout.write(text)
     else:
-        write_whole(Path(target), text.encode())
+        write_output(Path(target), text.encode())

@@ -105,7 +105,7 @@ def _write(folder: Path, tensors: Tensors, description: dict[str, Any]) -> None:
     write_whole(new, data)
     write_whole(folder / DESCRIPTION, (json.dumps(description, indent=1) + "\n").encode())
     new.replace(folder / TENSORS)
-    for former in folder.glob(f"model-{'?' * 16}.safetensors"):
+    for former in folder.glob(f"model-{'[0-9a-f]' * 16}.safetensors"):
         former.unlink()
 
 

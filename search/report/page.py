@@ -22,7 +22,7 @@ from search.report.picture import draw_report
 from search.report.table import csv_of
 from search.runs.run_folder import CODESIGN, SEARCH
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import check_targets, write_whole
+from simulators.inputs.files import check_targets, write_output
 from simulators.inputs.locks import LOCK_FILE
 
 OWN_FILES = (
@@ -61,7 +61,7 @@ def write_report(
     contents += [(png, draw_report(report))] if png else []
     contents += [(table, csv_of(report).encode())] if table else []
     for target, content in contents:
-        write_whole(target, content)
+        write_output(target, content)
     return report
 
 

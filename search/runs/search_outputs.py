@@ -78,14 +78,18 @@ def csv_of(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> str:
 
 
 def _write_traces(run: Run) -> None:
-    """One by one, in place: there is no moment without them. What an earlier front had more of goes."""
+    """One by one, in place: there is no moment without them. What an earlier front had more of goes, and links, which
+    would have other files written."""
     folder, names = run.folder / "solutions", [f"{i:03d}" for i in range(len(run.front))]
+    if folder.is_symlink():
+        folder.unlink()
     make_folder(folder)
+    former = [path for path in folder.iterdir() if path.name.split(".")[0].isdigit()]
+    for path in former:
+        if path.is_symlink() or path.name.split(".")[0] not in names:
+            path.unlink()
     for name, solution in zip(names, run.front, strict=True):
         run.model.trace(solution.bits, run.experiment.steps).save(folder / f"{name}.yaml")
-    for path in folder.iterdir():
-        if path.name.split(".")[0] not in names:
-            path.unlink()
 
 
 def record_of(identity: Identity, command: str) -> str:

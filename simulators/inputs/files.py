@@ -89,41 +89,44 @@ def with_folder(folder: Path) -> Iterator[None]:
 
 
 def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
-    """Write by a temporary neighbour and a rename, so that a kill at any moment leaves the former file or the new one;
-    `durable`: a crash of the machine too. The temporary file is hidden, and nothing reads it.
+    """Write a file of a command's own folder by a temporary neighbour and a rename, so that a kill at any moment leaves
+    the former file or the new one; `durable`: a crash of the machine too. The temporary file is hidden, and nothing
+    reads it.
 
-    A link stays, and what it points to is written. A file keeps its permissions, and a new one has those that the
-    umask leaves. What is no file (a device, a FIFO, one of this process's own descriptors as `/dev/stdout` is) is
-    written to, not replaced. Raises InputError where that cannot be.
+    A file keeps its permissions, and a new one has those that the umask leaves. A link of that name is not followed: it
+    makes room, whoever laid it there. Raises InputError where the file cannot be written.
     """
+    with _reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        former = path.lstat() if os.path.lexists(path) else None
+        part = path.with_name(f".{os.urandom(8).hex()}.part")  # no longer for a long name
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                if former is not None and stat.S_ISREG(former.st_mode):
+                    os.fchmod(handle, former.st_mode & 0o777)
+                file.write(content)
+                if durable:
+                    file.flush()
+                    os.fsync(handle)
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write what a user has named. A link stays, and the file that it points to is written, as `write_whole` does. What
+    is no file (a device, a FIFO, one of this process's own descriptors as `/dev/stdout` is) is written to, not
+    replaced. Raises InputError where that cannot be, and for a file that is write-protected."""
     with _reported(path):
         if not _is_replaced(path):
             with _opened(path) as stream:
                 stream.write(content)
             return
-        place = Path(os.path.realpath(path))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _replace(place, content, durable)
-
-
-def _replace(place: Path, content: bytes, durable: bool) -> None:
-    former = place.stat() if place.exists() else None
-    if former is not None and not os.access(place, os.W_OK):
-        raise PermissionError(errno.EACCES, "it is protected from it")
-    part = place.with_name(f".{os.urandom(8).hex()}.part")  # no longer for a long name
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            if former is not None:
-                os.fchmod(handle, former.st_mode & 0o777)
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(handle)
-        os.replace(part, place)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        if os.path.exists(path) and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, f"no right to write to {path}")
+    write_whole(Path(os.path.realpath(path)), content)
 
 
 def _is_replaced(path: Path) -> bool:

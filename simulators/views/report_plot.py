@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import write_whole
+from simulators.inputs.files import write_output
 from simulators.run.report import LayerReport, Report
 from simulators.views.roofline import layer_roofline, roofline
 
@@ -45,7 +45,7 @@ def plot(report: Report, path: str | Path) -> None:
         figure.savefig(picture, format=path.suffix[1:], dpi=130)
     finally:
         pyplot.close(figure)
-    write_whole(path, picture.getvalue())
+    write_output(path, picture.getvalue())
 
 
 def _draw_roofline(axes: Axes, report: Report) -> None:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulators.inputs.documents import read_document, validate
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import write_whole
+from simulators.inputs.files import write_output, write_whole
 from simulators.inputs.shipped import find
 from simulators.inputs.source_locations import Document
 from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer, Matmul, Pool2d, Size
@@ -172,7 +172,7 @@ class Trace(BaseModel):
                 if layer["name"] in arrays:
                     layer["active"] = sidecar.name
         text = json.dumps(data, indent=1) + "\n" if path.suffix == ".json" else _as_yaml(data)
-        write_whole(path, text.encode())
+        write_output(path, text.encode())
 
     def _plain(self) -> dict[str, Any]:
         """Plain data for a file: of each layer its name, its operation and its sizes, then its steps and its widths."""

@@ -13,7 +13,7 @@ import pytest
 
 from simulators import InputError
 from simulators.inputs import locks
-from simulators.inputs.files import check_target, check_targets, write_whole
+from simulators.inputs.files import check_target, check_targets, write_output, write_whole
 from simulators.inputs.locks import FolderLock
 
 
@@ -28,10 +28,19 @@ def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "link").symlink_to("there/file")
     for content in (b"new", b"again"):
-        write_whole(tmp_path / "link", content)
+        write_output(tmp_path / "link", content)
         assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "there/file").read_bytes() == content
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+def test_a_planted_link_in_a_folder_of_ones_own_makes_room(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "state.json").symlink_to("victim")
+    write_whole(tmp_path / "state.json", b"own")
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert (tmp_path / "state.json").read_bytes() == b"own"
+    assert not (tmp_path / "state.json").is_symlink()
 
 
 def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
@@ -41,10 +50,10 @@ def test_what_is_no_file_is_written_to(tmp_path: Path) -> None:
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.append(fifo.read_bytes()))
     reader.start()
-    write_whole(fifo, b"through")
+    write_output(fifo, b"through")
     reader.join()
     assert read == [b"through"]
-    write_whole(device, b"nowhere")
+    write_output(device, b"nowhere")
     assert stat.S_ISFIFO(fifo.stat().st_mode)
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
@@ -56,9 +65,9 @@ def test_a_descriptor_is_written_where_it_stands(name: str, into_file: bool, tmp
     script = """
 import sys
 from pathlib import Path
-from simulators.inputs.files import write_whole
+from simulators.inputs.files import write_output
 print("before")
-write_whole(Path(sys.argv[1]), b"content\\n")
+write_output(Path(sys.argv[1]), b"content\\n")
 print("behind")
 """
     command = [sys.executable, "-c", script, name]
@@ -71,19 +80,19 @@ print("behind")
 
 @pytest.mark.usefixtures("umask")
 def test_new_files_have_what_the_umask_leaves_and_others_keep_theirs(tmp_path: Path) -> None:
-    write_whole(tmp_path / "new", b"")
+    write_output(tmp_path / "new", b"")
     (tmp_path / "old").touch()
     (tmp_path / "old").chmod(0o664)
-    write_whole(tmp_path / "old", b"")
+    write_output(tmp_path / "old", b"")
     FolderLock(tmp_path, wait=False, otherwise="").close()
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == {"new": 0o600, "old": 0o664, ".lock": 0o600}
 
 
 def test_names_may_be_as_long_as_the_file_system_allows(tmp_path: Path) -> None:
-    write_whole(tmp_path / ("n" * 255), b"content")
+    write_output(tmp_path / ("n" * 255), b"content")
     check_target(tmp_path / ("n" * 255))
-    for act in (check_target, lambda path: write_whole(path, b"")):
+    for act in (check_target, lambda path: write_output(path, b"")):
         with pytest.raises(InputError, match="cannot be written: File name too long"):
             act(tmp_path / ("n" * 256))
 
@@ -92,12 +101,12 @@ def test_an_error_leaves_the_former_file_and_nothing_else(tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    write_whole(tmp_path / "file", b"former")
+    write_output(tmp_path / "file", b"former")
     for call in ("fsync", "replace"):
         with monkeypatch.context() as broken:
             broken.setattr(os, call, full)
             with pytest.raises(InputError, match="file: cannot be written: No space left on device"):
-                write_whole(tmp_path / "file", b"new")
+                write_output(tmp_path / "file", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"former"
 
