@@ -71,7 +71,15 @@ class Dask:
         self.close()
 
     def close(self) -> None:
-        """Leave the cluster as it was found; end it, if it was started here."""
+        """Leave the cluster as it was found; end it, if it was started here. What Dask logs of work that this cuts off
+        is no news."""
+        logging.disable(logging.CRITICAL)
+        try:
+            self._close()
+        finally:
+            logging.disable(logging.NOTSET)
+
+    def _close(self) -> None:
         if self._client is not None:
             if self._cluster is None and self._client.status == "running":
                 for name in self._names:
