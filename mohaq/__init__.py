@@ -1,8 +1,11 @@
 """The command line, `mohaq` and `python -m mohaq`."""
 
+from mohaq.interruption import Interruption
+
 
 def main() -> None:
     """Run the command that the arguments name: see `mohaq.app`."""
-    from mohaq.app import main as run
+    with Interruption() as interruption:  # from the first moment: what is imported here takes a second
+        from mohaq.app import main as run
 
-    run()
+        run(interruption)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from mohaq.interruption import Interruption
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError, LoweringError
 
@@ -73,8 +74,8 @@ EXTRAS = {
 }
 """The extra of mohaq that brings a module that is not installed."""
 
-DEFECT, INTERRUPTED = 70, 130
-"""Exit codes: a platform's lowering is wrong (EX_SOFTWARE of sysexits.h); Ctrl-C."""
+DEFECT = 70
+"""Exit code: a platform's lowering is wrong (EX_SOFTWARE of sysexits.h)."""
 
 
 def note(lines: list[str]) -> None:
@@ -83,14 +84,13 @@ def note(lines: list[str]) -> None:
         err.print(f"mohaq: {line}", highlight=False, soft_wrap=True)
 
 
-def main() -> None:
+def main(interruption: Interruption) -> None:
     """Entry point: whatever a user can mend is one line on standard error and exit code 2."""
     from mohaq.commands import hardware, models, searches  # noqa: F401 (they add their commands, in --help's order)
 
     try:
-        code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
-        if code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
-            raise KeyboardInterrupt
+        with interruption.deciding():
+            code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
     except InputError as error:
         code = _complain(str(error))
     except LoweringError as error:
@@ -104,8 +104,6 @@ def main() -> None:
         if error.name not in EXTRAS:
             raise
         code = _complain(f"this command needs {error.name}: pip install 'mohaq[{EXTRAS[error.name]}]'")
-    except (KeyboardInterrupt, typer.Abort):
-        code = _complain("interrupted; a search or a training continues with --resume", INTERRUPTED)
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises for arguments that it cannot use
             raise

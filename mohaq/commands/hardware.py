@@ -9,8 +9,9 @@ from rich.table import Table
 
 from mohaq.app import arch_app, command, err, note, out
 from mohaq.options import AllBits, Arch, Csv, Json, Set, Steps, Workload
-from mohaq.targets import check_all, write
+from mohaq.targets import write
 from simulators.inputs.errors import InputError
+from simulators.inputs.files import check_targets
 
 
 @command(epilog="Example: `mohaq simulate mohaq-sru-4bit --arch bitfusion --set dram.bits_per_cycle=64`")
@@ -48,7 +49,8 @@ def simulate(
     from simulators.views.report_tables import print_mappings, print_report
     from simulators.workloads.workload import load_workload
 
-    check_all({"--plot": plot_file, "--timeline": timeline_file, "--json": json_file, "--csv": csv_file}, trace)
+    targets = {"--plot": plot_file, "--timeline": timeline_file, "--json": json_file, "--csv": csv_file}
+    check_targets(targets, {"the trace": trace, "the spec": arch})
     workload, spec = load_workload(trace, bits, steps), load_arch(arch, overrides or [])
     left_out: tuple[str, ...] = ()
     if model == "published":
@@ -69,16 +71,16 @@ def simulate(
     if timeline_file is not None:
         from simulators.views.timeline import timeline
 
-        write(timeline_file, json.dumps(timeline(workload, spec)) + "\n", trace)
+        write(timeline_file, json.dumps(timeline(workload, spec)) + "\n")
     if json_file is not None:
         data = report.to_dict() | ({"left_out": left_out} if model == "published" else {})
         rows = dict(mappings)
         for layer in data["layers"]:
             if layer["name"] in rows:
                 layer["mapping"] = rows[layer["name"]]
-        write(json_file, json.dumps(data, indent=1) + "\n", trace)
+        write(json_file, json.dumps(data, indent=1) + "\n")
     if csv_file is not None:
-        write(csv_file, report.to_csv(), trace)
+        write(csv_file, report.to_csv())
     if "-" not in (json_file, csv_file, timeline_file):
         print_report(report, out)
         if mapping:
@@ -115,7 +117,8 @@ def compare(
     from simulators.views.report_tables import print_comparison, print_layers
     from simulators.workloads.workload import load_workload
 
-    check_all({"--json": json_file, "--csv": csv_file}, trace)
+    specs = {f"the spec {text}": split_changes(text)[0] for text in archs}
+    check_targets({"--json": json_file, "--csv": csv_file}, {"the trace": trace, **specs})
     workload = load_workload(trace, bits, steps)
     variants = []
     for text in archs:
@@ -126,9 +129,9 @@ def compare(
     note(unlisted_precisions(workload, [arch for _, arch in variants]))
     if json_file is not None:
         rows = [variant.to_dict() for variant in compared]
-        write(json_file, json.dumps(rows, indent=1) + "\n", trace)
+        write(json_file, json.dumps(rows, indent=1) + "\n")
     if csv_file is not None:
-        write(csv_file, comparison.to_csv(compared), trace)
+        write(csv_file, comparison.to_csv(compared))
     if "-" not in (json_file, csv_file):
         print_comparison(compared, out)
         if layers:

@@ -22,9 +22,9 @@ from mohaq.options import (
     WeightClipping,
     written,
 )
-from mohaq.targets import check, write
+from mohaq.targets import write
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import make_folder
+from simulators.inputs.files import check_targets, make_folder
 
 if TYPE_CHECKING:
     from quant.evaluation.rates import ReferenceCheck
@@ -112,7 +112,7 @@ def delta(
 
     from quant.evaluation.delta_sweep import combinations, sweep, to_csv
 
-    check(csv_file)
+    check_targets({"--csv": csv_file, "--trace": trace_file}, {"the candidate": bits, "the model": model})
     recogniser = load_recogniser(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
     try:
@@ -149,6 +149,7 @@ def trace(
     output: Annotated[Path | None, written("--out", help="A .yaml or .json file; standard output without it.")] = None,
 ) -> None:
     """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads."""
+    check_targets({"--out": output}, {"the candidate": bits, "the model": model})
     recogniser = load_recogniser(model, "embedded", None)
     result = recogniser.trace(recogniser.parse_bits(bits), steps)
     if output is None:

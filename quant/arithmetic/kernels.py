@@ -22,10 +22,16 @@ def _fast(function, **options):
     return compiled(function, **{"fastmath": True, "error_model": "numpy", **options})
 
 
+def _exact(function, **options):
+    """Sums as they are written: equal bits however the compiler comes by its code, with threads or without."""
+    return _fast(function, **{"fastmath": False, **options})
+
+
 def _parallel(function):
     """Compile for all threads that Numba has, with Python's lock held: not every threading layer lets two such kernels
-    run."""
-    return _fast(function, parallel=True, nogil=False)
+    run. `_exact`, for the code of a parallel loop is optimised twice, for the process that compiles it and for the
+    cache: free to fuse operations, the two differed in last bits, and a training in its weights."""
+    return _exact(function, parallel=True, nogil=False)
 
 
 _serial = _fast
@@ -131,7 +137,7 @@ def sru_forward(u, vectors, lengths, h, c):
 
 
 # Several threads may each run one of these, which not every threading layer of Numba allows for parallel kernels.
-sru_forward_alone = _serial(as_python(sru_forward))
+sru_forward_alone = _exact(as_python(sru_forward, "sru_forward_alone"))
 
 
 @_parallel
@@ -241,6 +247,7 @@ def encode16(x, reciprocal, high, low):
             low[i, j] = np.int8((code & 255) - 128)
 
 
+@_exact  # what is not a number does not fit
 def to_words(x, per_step, words):
     """x (N,) float32 in steps, as int16, if all of it is whole numbers of them that fit."""
     per_step, fits = np.float32(per_step), True
@@ -249,9 +256,6 @@ def to_words(x, per_step, words):
         fits &= code == x[i] * per_step
         words[i] = np.int16(np.int32(code))
     return fits
-
-
-to_words = _fast(to_words, fastmath=False)  # what is not a number does not fit
 
 
 @_serial

@@ -99,11 +99,25 @@ def _write(folder: Path, tensors: Tensors, description: dict[str, Any]) -> None:
     data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()})
     description["tensors_sha256"] = hashlib.sha256(data).hexdigest()
     make_folder(folder)
-    try:
-        write_whole(folder / TENSORS, data)
-        write_whole(folder / DESCRIPTION, (json.dumps(description, indent=1) + "\n").encode())
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+    # Which tensors are meant is the description's to say, and that is replaced in one rename: until then the former
+    # model loads, from then on this one, whenever this process is killed.
+    new = _own_tensors(folder, description["tensors_sha256"])
+    write_whole(new, data)
+    write_whole(folder / DESCRIPTION, (json.dumps(description, indent=1) + "\n").encode())
+    new.replace(folder / TENSORS)
+    for former in folder.glob(f"model-{'[0-9a-f]' * 16}.safetensors"):
+        former.unlink()
+
+
+def _own_tensors(folder: Path, digest: str) -> Path:
+    """The place of the tensors with this sha256 while the description of others may still be there."""
+    return folder / f"model-{digest[:16]}.safetensors"
+
+
+def _tensors_file(folder: Path, digest: str) -> Path:
+    """Where the tensors with this sha256 lie, if anywhere."""
+    own = _own_tensors(folder, digest)
+    return own if digest.isalnum() and own.is_file() else folder / TENSORS
 
 
 def load_export(folder: Path) -> tuple[Checkpoint, QuantizedWeights, dict[str, tuple[int, int]]]:
@@ -114,13 +128,13 @@ def load_export(folder: Path) -> tuple[Checkpoint, QuantizedWeights, dict[str, t
     """
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
-        data = (folder / TENSORS).read_bytes()
+        if not isinstance(description, dict) or description.get("format") != FORMAT:
+            raise InputError(f"{folder / DESCRIPTION}: not an exported model of format {FORMAT}")
+        data = _tensors_file(folder, str(description.get("tensors_sha256"))).read_bytes()
     except OSError as error:
         raise InputError(f"{folder}: not an exported model: {error.filename}: {error.strerror}") from None
-    except ValueError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise InputError(f"{folder / DESCRIPTION}: not JSON") from None
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise InputError(f"{folder / DESCRIPTION}: not an exported model of format {FORMAT}")
     if hashlib.sha256(data).hexdigest() != description.get("tensors_sha256"):
         raise InputError(f"{folder / TENSORS}: not the file that {DESCRIPTION} describes: its sha256 differs")
     with as_written(folder / DESCRIPTION):

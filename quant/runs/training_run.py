@@ -88,10 +88,11 @@ def run_training(
     for parameter in network.parameters():  # what is calibrated and measured is what is stored: float16
         parameter.data = parameter.data.half().float()
     calibration = calibrate_on(network, training.normalised(statistics), seed)
-    save_checkpoint(path, network, statistics, decoder, calibration, record)
     console.print("tuning the decoder on dev")
-    untuned = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
-    decoder = tune_decoder(decoder, untuned.log_posteriors(None, "dev"), corpus.splits["dev"].phones)
+    # Not as a file: one without its decoder would lie there as the run's result if this process were killed now.
+    untuned = Checkpoint(name, network, statistics, decoder, calibration, record, "")
+    posteriors = Recogniser(untuned, corpus_root, skip_bad=skip_bad).log_posteriors(None, "dev")
+    decoder = tune_decoder(decoder, posteriors, corpus.splits["dev"].phones)
     save_checkpoint(path, network, statistics, decoder, calibration, record)
     command = training_command(recipe, small, start, corpus_root, skip_bad)
     model = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)

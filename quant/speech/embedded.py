@@ -5,9 +5,10 @@ the generator never serves an old corpus under a new recipe.
 """
 
 import ast
-import fcntl
 import hashlib
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from pathlib import Path
 from quant.speech.cache_folder import cache_dir
 from quant.speech.utterances import SPLITS
 from simulators.inputs.errors import InputError
+from simulators.inputs.locks import FolderLock
 
 SIZES: dict[str, tuple[str, ...]] = {
     "full": (),
@@ -48,16 +50,15 @@ def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "
         return root
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock_file = open(root / ".lock", "w")  # noqa: SIM115 (closed below)
+        lock = FolderLock(root, wait=True, otherwise="set MOHAQ_CACHE to a folder on another one")
     except OSError as error:
         raise InputError(
             f"{root}: cannot be written ({error.strerror}); set MOHAQ_CACHE to a folder that can"
         ) from None
-    with lock_file as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two searches may start at once
+    with lock:  # two searches may start at once
         missing = [split for split in splits if not (root / f"{split}.json").exists()]
         if missing:
-            _generate(root, missing, seed, size, progress, lock.fileno())
+            _generate(root, missing, seed, size, progress, lock.descriptor)
     return root
 
 
@@ -90,8 +91,16 @@ def _generate(root: Path, splits: list[str], seed: int, size: str, progress: boo
         )
     command = [sys.executable, "-m", "quant.speech.synthesis", f"--out={root}", f"--seed={seed}", *SIZES[size]]
     command += [f"--splits={','.join(splits)}"] + ([] if progress else ["--quiet"])
-    stderr = None if progress else subprocess.PIPE
-    # The generator inherits the lock: should this process be killed, the next one still waits for it.
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, text=True, pass_fds=(lock,))
-    if result.returncode != 0:
-        raise RuntimeError(f"the corpus generator failed ({' '.join(command)}): {result.stderr or result.stdout}")
+    # The generator inherits the lock: should this process be killed, the next one still waits for it. It and its
+    # processes have a group of their own, which ends as a whole.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=None if progress else subprocess.PIPE, text=True, pass_fds=(lock,),
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            stdout, stderr = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode != 0:
+        raise RuntimeError(f"the corpus generator failed ({' '.join(command)}): {stderr or stdout}")

@@ -20,6 +20,7 @@ from search.objectives import Floats
 from search.space.hardware_variants import Hardware, Variant
 from simulators.engine.program import Ints
 from simulators.inputs.errors import InputError
+from simulators.inputs.files import make_folder, write_whole
 from simulators.run.parallel_sweep import simulate_on_all
 from simulators.run.trace_batch import Figures as VariantFigures
 from simulators.run.trace_batch import TraceBatch
@@ -36,7 +37,7 @@ def variant_figures(
 ) -> Iterator[VariantFigures]:  # fmt: skip
     """The figures of every variant, in order, from the parts in a folder that are there and those that are made now, in
     so many processes."""
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     missing = [variant for variant in hardware if _read(folder, variant.number) is None]
     if done:
         done(len(hardware) - len(missing))
@@ -120,9 +121,7 @@ def _write(folder: Path, number: int, figures: VariantFigures) -> None:
         content, allow_pickle=False, cycles=figures.cycles, energy_uj=figures.energy_uj, reason=figures.reason,
         reasons=np.array(figures.reasons, dtype=np.str_),
     )  # fmt: skip
-    temporary = folder / f".{number:05d}"
-    temporary.write_bytes(content.getvalue())
-    temporary.rename(_part(folder, number))
+    write_whole(_part(folder, number), content.getvalue(), durable=False)
 
 
 def _read(folder: Path, number: int) -> VariantFigures | None:

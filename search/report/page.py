@@ -22,10 +22,11 @@ from search.report.picture import draw_report
 from search.report.table import csv_of
 from search.runs.run_folder import CODESIGN, SEARCH
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import check_target, write_whole
+from simulators.inputs.files import check_targets, write_output
+from simulators.inputs.locks import LOCK_FILE
 
 OWN_FILES = (
-    SEARCH.state_file, SEARCH.results_file, "pareto.csv", "pareto.png", "run.yaml", LEDGER_FILE,
+    LOCK_FILE, SEARCH.state_file, SEARCH.results_file, "pareto.csv", "pareto.png", "run.yaml", "claims.md", LEDGER_FILE,
     CODESIGN.state_file, CODESIGN.results_file, "sweep.csv", "sweep.png", "fronts.csv", "variants.csv", POINTS_FILE,
 )  # fmt: skip
 """Names in a run's folder that no report may take."""
@@ -50,19 +51,17 @@ def write_report(
 
     Raises InputError also for a file that cannot be written or that is the run's own.
     """
-    for target in (page, png, table):
+    targets = {"the page": page, "the picture": png, "the table": table}
+    check_targets(targets, {})
+    for target in targets.values():
         if target is not None:
             _keep_own_files(target, folders)
-            check_target(target)
     report = make_report(folders, models)
     contents = [(page, page_of(report).encode())]
     contents += [(png, draw_report(report))] if png else []
     contents += [(table, csv_of(report).encode())] if table else []
     for target, content in contents:
-        try:
-            write_whole(target, content)
-        except OSError as error:
-            raise InputError(f"{target}: cannot be written: {error.strerror}") from None
+        write_output(target, content)
     return report
 
 
@@ -84,5 +83,6 @@ def page_of(report: Analysis) -> str:
 
 
 def _keep_own_files(target: Path, folders: Sequence[Path]) -> None:
-    if target.name in OWN_FILES and any(target.resolve().parent == folder.resolve() for folder in folders):
+    place = target.resolve()
+    if place.name in OWN_FILES and any(place.parent == folder.resolve() for folder in folders):
         raise InputError(f"{target}: the run's own file: the report needs another name")

@@ -1,6 +1,5 @@
 """The folder of a run: what identifies the run, that one process at a time works in it, and how far it came."""
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,8 +14,8 @@ from search.evaluation.ledger import LEDGER_FILE
 from search.space.genome import Genes
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
+from simulators.inputs.locks import FolderLock
 
-LOCK_FILE = ".lock"
 COMPUTED_BEFORE = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", BEACON_FOLDER)
 """What a new run may begin with: evaluations and retrainings, which say themselves what they are of."""
 
@@ -54,15 +53,13 @@ class RunFolder:
         self._identity = identity
         make_folder(folder)
         try:
-            self._lock = open(folder / LOCK_FILE, "w")  # noqa: SIM115 (closed by __exit__)
+            self._lock = FolderLock(folder, wait=False, otherwise="give --out a folder on another one")
+        except BlockingIOError:
+            raise InputError(f"{folder}: another search is running in this folder") from None
         except OSError as error:
             raise InputError(f"{folder}: cannot be used as the run's folder: {error.strerror}") from None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._generations = self._claim(resume)
-        except BlockingIOError:
-            self._lock.close()
-            raise InputError(f"{folder}: another search is running in this folder") from None
         except BaseException:
             self._lock.close()
             raise
@@ -122,10 +119,7 @@ class RunFolder:
 
     def _write(self) -> None:
         content = {"identity": self._identity, "generations": self._generations}
-        try:
-            write_whole(self._state, json.dumps(content, indent=1).encode())
-        except OSError as error:
-            raise InputError(f"{self._state}: cannot be written: {error.strerror}") from None
+        write_whole(self._state, json.dumps(content, indent=1).encode())
 
 
 def _digest(genes: Genes) -> str:

@@ -13,7 +13,6 @@ import io
 import json
 import platform
 import shlex
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -28,8 +27,7 @@ from search.runs.results import Run
 from search.runs.rows import columns, rows_of
 from search.runs.run_folder import SEARCH
 from simulators.inputs import plugins
-from simulators.inputs.errors import InputError
-from simulators.inputs.files import write_whole
+from simulators.inputs.files import make_folder, write_whole
 
 try:
     from yaml import CSafeDumper as Dumper  # an experiment may list thousands of variants
@@ -58,22 +56,16 @@ def results_of(run: Run) -> dict[str, Any]:
 
 
 def write_outputs(run: Run, identity: Identity) -> None:
-    """Write everything, each file whole or not at all. Raises InputError where that cannot be."""
-    try:
-        _write(run, identity)
-    except OSError as error:
-        raise InputError(f"{run.folder}: the results cannot be written: {error.strerror}") from None
-
-
-def _write(run: Run, identity: Identity) -> None:
+    """Write everything, each file whole or not at all, the results last: a run that has them is finished. Raises
+    InputError where that cannot be."""
     content, names = results_of(run), ("solution", *columns(run.experiment.objectives))
     write_whole(run.folder / "pareto.csv", csv_of(content["front"], names).encode())
-    write_whole(run.folder / SEARCH.results_file, (json.dumps(content, indent=1) + "\n").encode())
     if content["claims"]:
         write_whole(run.folder / "claims.md", table_of(content["claims"]).encode())
     write_whole(run.folder / "pareto.png", draw_front(run))
     _write_traces(run)
     write_whole(run.folder / "run.yaml", record_of(identity, "search").encode())
+    write_whole(run.folder / SEARCH.results_file, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def csv_of(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> str:
@@ -86,14 +78,18 @@ def csv_of(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> str:
 
 
 def _write_traces(run: Run) -> None:
-    """A new folder takes the place of the old one, so that a resumed run leaves no solutions of an earlier front."""
-    final, new = run.folder / "solutions", run.folder / ".solutions"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir()
-    for i, solution in enumerate(run.front):
-        run.model.trace(solution.bits, run.experiment.steps).save(new / f"{i:03d}.yaml")
-    shutil.rmtree(final, ignore_errors=True)
-    new.rename(final)
+    """One by one, in place: there is no moment without them. What an earlier front had more of goes, and links, which
+    would have other files written."""
+    folder, names = run.folder / "solutions", [f"{i:03d}" for i in range(len(run.front))]
+    if folder.is_symlink():
+        folder.unlink()
+    make_folder(folder)
+    former = [path for path in folder.iterdir() if path.name.split(".")[0].isdigit()]
+    for path in former:
+        if path.is_symlink() or path.name.split(".")[0] not in names:
+            path.unlink()
+    for name, solution in zip(names, run.front, strict=True):
+        run.model.trace(solution.bits, run.experiment.steps).save(folder / f"{name}.yaml")
 
 
 def record_of(identity: Identity, command: str) -> str:

@@ -8,6 +8,7 @@ module, so kernels that call each other stand in one. `NUMBA_DISABLE_JIT=1` runs
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numba
@@ -35,6 +36,10 @@ def inlined(function: _Function) -> _Function:
     return numba.njit(inline="always")(function)  # type: ignore[return-value, no-any-return, unused-ignore]
 
 
-def as_python(function: _Function) -> _Function:
-    """The function that was compiled, to be compiled otherwise."""
-    return getattr(function, "py_func", function)
+def as_python(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A copy of the function that was compiled, to be compiled otherwise. It needs a name of its own: Numba's cache
+    knows a kernel by its name and its types, and would give the one for the other."""
+    original = getattr(function, "py_func", function)
+    copy = FunctionType(original.__code__, original.__globals__, name, original.__defaults__, original.__closure__)
+    copy.__qualname__ = name
+    return copy

@@ -9,9 +9,12 @@ import threading
 from collections import deque
 from collections.abc import Generator, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
 
 from simulators.hardware.arch import Arch
+from simulators.inputs.child_processes import shielded
 from simulators.inputs.plugins import SentPlugins, loaded
 from simulators.lowering.platform import platform_named
 from simulators.run.trace_batch import Figures, TraceBatch
@@ -34,7 +37,8 @@ def simulate_on_all(
                 yield i, candidates.on(archs[i])
         return
     context = get_context("spawn")  # a model's threads do not survive a fork
-    begin_with = SentPlugins(loaded()), candidates
+    theirs, ours = context.Pipe(duplex=False)
+    begin_with = SentPlugins(loaded()), candidates, theirs
     pools = [ProcessPoolExecutor(1, context, _begin, begin_with) for _ in range(min(workers, len(archs)))]
     mine: list[deque[int]] = [deque() for _ in pools]
     running: dict[Future[Figures], tuple[int, int]] = {}
@@ -44,7 +48,8 @@ def simulate_on_all(
             mine[worker] = waiting.popleft() if waiting else _half_of(max(mine, key=len))
         if mine[worker]:
             i = mine[worker].popleft()
-            running[pools[worker].submit(_do, archs[i])] = worker, i
+            with shielded():
+                running[pools[worker].submit(_do, archs[i])] = worker, i
 
     try:
         for worker in [*range(len(pools))] * AT_ONCE:
@@ -55,8 +60,12 @@ def simulate_on_all(
                 give(worker)
                 yield i, future.result()
     finally:
+        if running:  # the caller gave up
+            ours.close()
         for pool in pools:
             pool.shutdown(cancel_futures=True)
+        ours.close()
+        theirs.close()
 
 
 def _half_of(group: deque[int]) -> deque[int]:
@@ -68,21 +77,20 @@ _candidates: TraceBatch | None = None
 """What a worker process simulates: it came with the process's beginning, and not with every architecture."""
 
 
-def _begin(_: SentPlugins, candidates: TraceBatch) -> None:
-    """Begin a worker, which has the parent's plugins as they were there, whatever their files hold by now."""
+def _begin(_: SentPlugins, candidates: TraceBatch, parent: Connection) -> None:
+    """Begin a worker, which has the parent's plugins as they were there, whatever their files hold by now. It ends when
+    the parent closes its end of a pipe, at work or not: a killed parent does not leave its workers waiting."""
     global _candidates
     _candidates = candidates
     # What is there stays, and most of what comes; looking through that as often as Python does took a tenth of all.
     gc.freeze()
     gc.set_threshold(100_000)
-    parent = parent_process()
-    if parent is not None:  # a killed parent does not leave its workers waiting
 
-        def follow() -> None:
-            parent.join()
-            os._exit(1)
+    def follow() -> None:
+        wait_for([parent])
+        os._exit(1)
 
-        threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _do(arch: Arch) -> Figures:

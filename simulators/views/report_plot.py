@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.inputs.errors import InputError
+from simulators.inputs.files import write_output
 from simulators.run.report import LayerReport, Report
 from simulators.views.roofline import layer_roofline, roofline
 
@@ -39,15 +40,12 @@ def plot(report: Report, path: str | Path) -> None:
     figure.suptitle(title, fontsize=12)
     _draw_roofline(left, report)
     _draw_breakdown(right, report)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    picture = io.BytesIO()
     try:
-        figure.savefig(part, dpi=130)
-        os.replace(part, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        figure.savefig(picture, format=path.suffix[1:], dpi=130)
     finally:
-        part.unlink(missing_ok=True)
         pyplot.close(figure)
+    write_output(path, picture.getvalue())
 
 
 def _draw_roofline(axes: Axes, report: Report) -> None:

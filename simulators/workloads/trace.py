@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulators.inputs.documents import read_document, validate
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import write_whole
+from simulators.inputs.files import write_output, write_whole
 from simulators.inputs.shipped import find
 from simulators.inputs.source_locations import Document
 from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer, Matmul, Pool2d, Size
@@ -154,27 +154,25 @@ class Trace(BaseModel):
         return _as_yaml(self._plain())
 
     def save(self, path: str | Path) -> None:
-        """Write as YAML or JSON, by the suffix; shares of active inputs step by step go to an .npz file beside it.
-        Raises InputError for another suffix, or where it cannot be written."""
+        """Write as YAML or JSON, by the suffix; shares of active inputs step by step go to a file beside it,
+        `NAME.DIGEST.npz`, which takes no other file's place, and is there before the trace that names it. Raises
+        InputError for another suffix, or where it cannot be written."""
         path = Path(path)
         if path.suffix not in (".json", ".yaml", ".yml"):
             raise InputError(f"{path}: a trace is saved as .yaml or .json")
         data = self._plain()
-        sidecar = path.with_suffix(".npz")
         arrays = {layer["name"]: np.array(layer["active"]) for layer in data["layers"]
                   if isinstance(layer.get("active"), list)}  # fmt: skip
-        for layer in data["layers"]:
-            if layer["name"] in arrays:
-                layer["active"] = sidecar.name
+        if arrays:
+            packed = io.BytesIO()
+            np.savez_compressed(packed, allow_pickle=False, **arrays)
+            sidecar = path.with_name(f"{_cut(path.stem)}.{self.digest[:16]}.npz")
+            write_whole(sidecar, packed.getvalue())
+            for layer in data["layers"]:
+                if layer["name"] in arrays:
+                    layer["active"] = sidecar.name
         text = json.dumps(data, indent=1) + "\n" if path.suffix == ".json" else _as_yaml(data)
-        try:
-            if arrays:
-                packed = io.BytesIO()
-                np.savez_compressed(packed, allow_pickle=False, **arrays)
-                write_whole(sidecar, packed.getvalue())
-            write_whole(path, text.encode())
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        write_output(path, text.encode())
 
     def _plain(self) -> dict[str, Any]:
         """Plain data for a file: of each layer its name, its operation and its sizes, then its steps and its widths."""
@@ -196,6 +194,11 @@ def load_trace(name: str | Path) -> Trace:
 def trace_from_document(document: Document) -> Trace:
     """The trace that a parsed file holds, with what lies beside it."""
     return validate(_with_sidecars(document), Trace)
+
+
+def _cut(stem: str) -> str:
+    """The beginning of a name, short enough for more to follow in the 255 bytes that a name may have."""
+    return stem.encode()[:200].decode(errors="ignore")
 
 
 def _as_yaml(data: dict[str, Any]) -> str:

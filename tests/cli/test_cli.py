@@ -267,6 +267,11 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("evaluate", "--bits", "4", "--model", "/"), "/: no such model"),
         (("evaluate", "--bits", "4,Z*=8"), "bits: Z*: no such site"),
         (("delta", "--bits", "8", "--thresholds", "-1"), "--thresholds -1: they must be at least 0"),
+        (
+            ("delta", "--bits", "8", "--csv", "x.yaml", "--trace", "./x.yaml"),
+            "--csv and --trace: both would write to x.yaml",
+        ),
+        (("report", "nowhere", "--out", "x", "--csv", "./x"), "the page and the table: both would write to x"),
         (("delta", "--bits", "8", "--csv", "no/such.csv"), "no/such.csv: cannot be written: there is no folder no"),
         (("delta", "--bits", "8", "--thresholds", "x"), "they must be whole numbers"),
         (("export", "--bits", "8", "--out", "/dev/null"), "/dev/null: it is a file, and a folder is wanted"),

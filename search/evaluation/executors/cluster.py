@@ -29,6 +29,7 @@ from search.evaluation.executors.worker import (
     loaded,
     recognise,
 )
+from simulators.inputs.child_processes import shielded
 from simulators.inputs.errors import InputError
 
 TIMEOUT_S = 20
@@ -70,7 +71,15 @@ class Dask:
         self.close()
 
     def close(self) -> None:
-        """Leave the cluster as it was found; end it, if it was started here."""
+        """Leave the cluster as it was found; end it, if it was started here. What Dask logs of work that this cuts off
+        is no news."""
+        logging.disable(logging.CRITICAL)
+        try:
+            self._close()
+        finally:
+            logging.disable(logging.NOTSET)
+
+    def _close(self) -> None:
         if self._client is not None:
             if self._cluster is None and self._client.status == "running":
                 for name in self._names:
@@ -155,7 +164,8 @@ class Dask:
     def _connected(self) -> Client:
         if self._client is None:
             try:
-                self._client = Client(self._scheduler or self._started(), timeout=TIMEOUT_S)
+                with shielded():
+                    self._client = Client(self._scheduler or self._started(), timeout=TIMEOUT_S)
             except (OSError, ValueError) as error:
                 raise InputError(f"--scheduler {self._scheduler}: no Dask scheduler answers there: {error}") from None
         return self._client

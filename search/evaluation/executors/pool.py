@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from search.evaluation.executors.executor import Died
 from search.evaluation.executors.worker import Group, Recognised, Recognition, Source, limit_threads, loaded, recognise
+from simulators.inputs.child_processes import shielded
 from simulators.inputs.errors import InputError
 
 DEATHS = 2
@@ -141,7 +142,8 @@ class _Worker:
     def __init__(self, context: SpawnContext):
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
+        with shielded():
+            self._process.start()
         theirs.close()  # so that the pipe ends with the process
         self.sources: set[str] = set()
         self.doing: int | None = None
@@ -188,7 +190,6 @@ class _Worker:
 
 def _serve(connection: Connection) -> None:
     """What a worker does until the driver is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
     limit_threads(1)
     sources: dict[str, Source] = {}
     while True:

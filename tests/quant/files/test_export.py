@@ -1,7 +1,11 @@
 """What is exported is what was evaluated."""
 
+import contextlib
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -57,3 +61,36 @@ def test_what_was_changed_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file: it is a file, and a folder is wanted"):
         export(model.checkpoint, model.weights, parse_bits("2", model.sites), tmp_path / "file")
+
+
+def test_a_killed_export_leaves_the_former_model_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before each of the three files that it moves into their places, and at the end."""
+    model = load_model("ligru")
+    former, new = parse_bits("2", model.sites), parse_bits("4", model.sites)
+    kept = []
+    for moves in range(4):
+        export(model.checkpoint, model.weights, former, tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", Killed(os.replace, moves))
+            patch.setattr(Path, "replace", lambda path, target: os.replace(path, target))
+            with contextlib.suppress(KeyboardInterrupt):
+                export(model.checkpoint, model.weights, new, tmp_path)
+        kept.append(load_export(tmp_path)[2] == former)
+    assert kept == [True, True, False, False]
+    export(model.checkpoint, model.weights, former, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+
+
+class Killed:
+    """Moves files into their places, and is killed when it moved so many."""
+
+    def __init__(self, move: Callable[..., None], moves: int):
+        self._move, self._left = move, moves
+
+    def __call__(self, *arguments: Any) -> None:
+        if not self._left:
+            raise KeyboardInterrupt
+        self._left -= 1
+        self._move(*arguments)

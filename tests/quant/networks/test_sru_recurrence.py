@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -144,3 +145,29 @@ print(before, torch.get_num_threads())
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
     assert ran.stdout == "1 1\n"
+
+
+@pytest.mark.slow
+def test_kernels_of_training_have_equal_bits_when_compiled_and_when_cached(tmp_path: Path) -> None:
+    script = """
+import hashlib, torch
+from quant.networks.sru_recurrence import sru_recurrence
+generator = torch.Generator().manual_seed(0)
+u, vectors = (torch.randn(*s, generator=generator).requires_grad_() for s in ((40, 3, 2, 3, 48), (2, 4, 48)))
+h = sru_recurrence(u, vectors, torch.tensor([40, 31, 40]))
+found = [h, *torch.autograd.grad((h * h).sum(), (u, vectors))]
+print([hashlib.sha256(x.detach().numpy().tobytes()).hexdigest() for x in found])
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    compiled, cached = (
+        subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    )
+    assert list(tmp_path.rglob("*.nbc"))
+    assert compiled.stdout == cached.stdout
+
+
+def test_the_cache_tells_kernels_apart_that_are_compiled_from_one_function() -> None:
+    """By their names: it would give a kernel for all threads to one of several threads, where that is not allowed."""
+    names = {kernel.__qualname__ for kernel in (kernels.sru_forward, kernels.sru_forward_alone)}
+    assert names == {"sru_forward", "sru_forward_alone"}

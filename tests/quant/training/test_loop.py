@@ -1,5 +1,6 @@
 """Training on made-up examples: it learns, and a killed run resumes to the same network."""
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,3 +74,36 @@ def test_one_cycle_rises_and_falls_to_zero() -> None:
     assert max(shares) == pytest.approx(1.0, abs=1e-3)
     assert shares[-1] == pytest.approx(0.0, abs=1e-9)
     assert shares.index(max(shares)) in range(8, 12)
+
+
+def test_two_trainings_in_one_folder_come_to_the_same(tmp_path: Path) -> None:
+    """Another one runs to its end while the first is in its second epoch."""
+    whole = train(RECIPE, examples(), tmp_path / "whole")
+    others: list[Network] = []
+
+    def start_another(step: TrainingStep) -> None:
+        if step.epoch == 2 and not others:
+            others.append(train(RECIPE, examples(), tmp_path / "shared", resume=True))
+
+    first = train(RECIPE, examples(), tmp_path / "shared", on_step=start_another)
+    assert same(whole, first)
+    assert same(whole, others[0])
+
+
+def test_a_full_disk_is_one_line_and_loses_no_epoch(tmp_path: Path) -> None:
+    whole = train(RECIPE, examples(), tmp_path / "whole")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_the_disk(step: TrainingStep) -> None:
+        if step.epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+
+    try:
+        with pytest.raises(InputError, match=r"training\.safetensors: cannot be written: File too large"):
+            train(RECIPE, examples(), tmp_path / "parts", on_step=fill_the_disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    epochs: list[int] = []
+    resumed = train(RECIPE, examples(), tmp_path / "parts", resume=True, on_step=lambda step: epochs.append(step.epoch))
+    assert min(epochs) == 2
+    assert same(whole, resumed)

@@ -157,6 +157,27 @@ def test_two_searches_in_one_folder(tmp_path: Path) -> None:
     assert model.evaluations
 
 
+def test_planted_links_in_a_runs_folder_are_not_followed(tmp_path: Path) -> None:
+    settings = experiment(generations=0)
+    run(settings, tmp_path / "run", model=StandInModel())
+    wanted = {path.name: path.read_text() for path in (tmp_path / "run/solutions").iterdir()}
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    for name in ("000.yaml", "999.yaml", "notes"):
+        (victim / name).write_text("precious")
+    shutil.rmtree(tmp_path / "run/solutions")
+    (tmp_path / "run/solutions").symlink_to(victim)
+    (tmp_path / "run/pareto.csv").unlink()
+    (tmp_path / "run/pareto.csv").symlink_to(victim / "notes")
+    run(settings, tmp_path / "run", resume=True, model=StandInModel())
+    assert {path.read_text() for path in victim.iterdir()} == {"precious"}
+    (tmp_path / "run/solutions/000.yaml").unlink()
+    (tmp_path / "run/solutions/000.yaml").symlink_to(victim / "000.yaml")
+    run(settings, tmp_path / "run", resume=True, model=StandInModel())
+    assert {path.read_text() for path in victim.iterdir()} == {"precious"}
+    assert {path.name: path.read_text() for path in (tmp_path / "run/solutions").iterdir()} == wanted
+
+
 @pytest.mark.slow
 def test_outputs(tmp_path: Path, model: StandInModel) -> None:
     result = run(experiment(), tmp_path / "run", model=model)

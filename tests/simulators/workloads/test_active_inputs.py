@@ -104,6 +104,20 @@ def test_shares_lie_beside_the_trace(tmp_path: Path) -> None:
     assert load_trace(tmp_path / "inline.yaml") == work
 
 
+def test_shares_take_no_other_files_place(tmp_path: Path) -> None:
+    """A folder may hold arrays of the trace's name, and two traces of one name with other shares."""
+    np.savez(tmp_path / "t.npz", mine=np.ones(1))
+    works = {
+        "t.yaml": trace((0.25,) * STEPS),
+        "t.json": trace((0.5,) * STEPS),
+        "t" * 250 + ".yaml": trace((1,) * STEPS),
+    }
+    for name, work in works.items():
+        work.save(tmp_path / name)
+    assert all(load_trace(tmp_path / name) == work for name, work in works.items())
+    assert np.load(tmp_path / "t.npz").files == ["mine"]
+
+
 @pytest.mark.parametrize(
     ("active", "message"),
     [

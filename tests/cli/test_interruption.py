@@ -1,0 +1,95 @@
+"""Signals that end a command: one line, the shell's exit code, what was begun put in order, no process left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from faults import SIGNALS, evaluations, nothing_is_left
+from paths import ROOT
+
+from mohaq.interruption import Interruption
+from simulators import InputError
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_what_is_done_and_decides_the_exit_code(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [signal.getsignal(n) for n in SIGNALS]
+    put_in_order = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            put_in_order.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stopped, Interruption():
+        work()
+    assert put_in_order
+    assert stopped.value.code == 128 + number
+    assert capsys.readouterr().err.count("continues with --resume\n") == 1
+    assert [signal.getsignal(n) for n in SIGNALS] == before
+
+
+def test_whatever_a_library_makes_of_a_signal_it_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise InputError("the cluster is lost") from None
+
+    with pytest.raises(SystemExit) as stopped, Interruption() as interruption, interruption.deciding():
+        work()
+    assert stopped.value.code == 143
+    assert "lost" not in capsys.readouterr().err
+
+
+def test_without_a_signal_nothing_is_changed() -> None:
+    with pytest.raises(InputError, match="as it is"), Interruption() as interruption, interruption.deciding():
+        raise InputError("as it is")
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+SEARCH = """
+import sys
+from slow_stand_in import main
+from mohaq.interruption import Interruption
+with Interruption() as interruption, interruption.deciding():
+    main(*sys.argv[1:], "0.05", "0", "workers", "2")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_search_with_workers_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
+    """All processes of the terminal get SIGINT, the command alone SIGTERM."""
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SEARCH, folder, tmp_path / "notes"], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/helpers'}"}, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (before := evaluations(folder)) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (os.kill if number == signal.SIGTERM else os.killpg)(process.pid, number)
+    errors = process.communicate()[1]
+    assert process.returncode == 128 + number, errors
+    assert errors.endswith("continues with --resume\n")
+    assert errors.count("\n") == 1
+    nothing_is_left(process.pid)
+    assert before.items() <= evaluations(folder).items()
