@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,22 @@ def test_the_file_is_in_wal_mode_and_opens_again(tmp_path: Path) -> None:
     Ledger(path).write_costs(ON, {"t": {"cycles": 5}})
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert Ledger(path).find_cost(ON, "t") == {"cycles": 5}
+
+
+def test_what_was_written_survives_a_crash_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite waits for the disk at every commit, in a new file and in one that is there: PRAGMA synchronous is FULL."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def kept(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", kept)
+    for _ in range(2):
+        Ledger(tmp_path / "l.sqlite").write_error(OF, "A=8x8", {"error": 17.25}, 1.5)
+    assert len(opened) == 2
+    assert [database.execute("PRAGMA synchronous").fetchone() for database in opened] == [(2,)] * 2
 
 
 def _write_many(path: Path, start: int) -> None:
