@@ -54,12 +54,13 @@ def test_rows_that_lose_nothing_unclipped_are_not_clipped() -> None:
 
 
 def test_rows_are_clipped_where_their_true_error_is_least() -> None:
-    """A thousand ones and a four at 2 bits: of steps that are whole per cents of four, 25 % is a one."""
-    row = torch.ones(1, 1001)
-    row[0, 0] = 4.0
+    """A thousand ones, a four and its negative at 2 bits: of thresholds of whole per cents of four, 25 % is a one. There is
+    one code more on the negative side."""
+    row = torch.ones(1, 1002)
+    row[0, :2] = torch.tensor([4.0, -4.0])
     weights = quantize_weights(row, 2, Scheme(per_channel=True))
     assert weights.steps.tolist() == [1.0]
-    assert weights.codes.unique().tolist() == [1.0]
+    assert weights.codes[0, :3].tolist() == [1, -2, 1]
 
 
 @pytest.mark.parametrize("rule", ["aciq-laplace", "aciq-gauss"])
