@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from hand_computed import Figures, simulated
 
-from simulators import Conv2d, Elementwise, Matmul
+from simulators import Conv2d, Elementwise, Matmul, load_arch
+from simulators.run.simulation import simulator
 from simulators.workloads.operations import AnyLayer
 
 FABRIC = [
@@ -145,6 +146,17 @@ def test_activations_that_tiles_do_not_hold() -> None:
     held(matmul(2, 24, 2), expected, *tiles(1, 1, 6))
 
 
+def test_activations_of_a_recurrent_product_that_tiles_do_not_hold() -> None:
+    """Tiles of 512 bits; inputs of 2·24·8 and results of 2·10·16 bits. A step's inputs are shared out among its waves."""
+    inputs, results = 2 * 24 * 8, 2 * 10 * 16
+    # Behind the first wave of a step 8·16 + 96 bits, which the other hides; behind the last 2·16 + 96 in two cycles.
+    step = 6 + (2 + 2 + 1) + 2 * (12 + REDUCTION)
+    expected = product(
+        CONFIGURATION + 2 * step + 1 + 2, 4 * 12, 2 * 10 * 24, **TWO_VECTORS, dram_write=results, dram_read=inputs
+    )
+    held(matmul(10, 24, 2, recurrent=True), expected, *tiles(30, 1, 8))
+
+
 def test_pruned_weights() -> None:
     """Two of four weights are kept, with two bits that say which: 10 bits for 16, so a row of 64 bits takes 40. Cells that
     skip the others multiply 2 words of a row."""
@@ -205,3 +217,12 @@ def test_elementwise_work(spilled: bool) -> None:
         cycles, bits = CONFIGURATION + 2 + 5 + 2 + 1 + 3 * 8, {**bits, "dram_read": read, "dram_write": written}
     expected = figures(cycles, 3 * 5, "elementwise", 3 * (10 * 3.332 + 21 * 0.333), bits)
     held(layer, expected, *(tiles(1, 1, 8) if spilled else ()))
+
+
+def test_a_link_that_many_rows_of_cells_wait_for_has_fewer_of_them() -> None:
+    """17 outputs on 4 rows of 4 cells, of two vectors of 3 words: 16 outputs and one, or 12 and 5."""
+    # A link of 32 bits brings a row of weights to R rows of cells in 2·R cycles and one of inputs in 1, and takes results of
+    # 32 bits in R; cells take 3 + 3. So 2·(3·4 + 1) + 2·(3 + 3) for 16 and 1, 2·(3·3 + 1) + 2·(3·2 + 1) for 12 and 5.
+    fabric = [*FABRIC, "fabric.rows=4", "dimarch.link_bits_per_cycle=32"]
+    ((_, row),) = simulator(load_arch("silago", fabric)).mappings([matmul(17, 6, 2, output_bits=32)])
+    assert row["loops"] == ("for 2 waves of 12 outputs", "  for 2 vectors", "    for 1 rows of 3 words")
