@@ -42,7 +42,8 @@ class Area:
 
 
 _PLATFORMS = "simulators/platforms"
-_BY_HAND = (f"{_PLATFORMS}/silago/test_by_hand.py", f"{_PLATFORMS}/bitfusion/test_by_hand.py")
+_SILAGO_BY_HAND = (f"{_PLATFORMS}/silago/test_by_hand.py",)
+_BITFUSION_BY_HAND = tuple(f"{_PLATFORMS}/bitfusion/test_{name}.py" for name in ("by_hand", "recurrent_by_hand"))
 _NETWORKS = (
     "simulators/test_independent_simulation.py", f"{_PLATFORMS}/test_mappings.py",
     f"{_PLATFORMS}/test_weight_sparsity.py", "simulators/run/test_simulate.py",
@@ -52,11 +53,11 @@ AREAS = {
         ("quant/arithmetic/*.py",),
         ("quant/arithmetic", "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py"),
     ),
-    "bitfusion": Area((f"{_PLATFORMS}/bitfusion/*.py",), (_BY_HAND[1], f"{_PLATFORMS}/bitfusion", *_NETWORKS)),
-    "silago": Area((f"{_PLATFORMS}/silago/*.py",), (_BY_HAND[0], f"{_PLATFORMS}/silago", *_NETWORKS)),
+    "bitfusion": Area((f"{_PLATFORMS}/bitfusion/*.py",), (*_BITFUSION_BY_HAND, f"{_PLATFORMS}/bitfusion", *_NETWORKS)),
+    "silago": Area((f"{_PLATFORMS}/silago/*.py",), (*_SILAGO_BY_HAND, f"{_PLATFORMS}/silago", *_NETWORKS)),
     "costs": Area(
         ("simulators/lowering/*.py", "simulators/run/*.py"),
-        (*_BY_HAND, *_NETWORKS, "simulators/lowering", "simulators/run", "simulators/test_conformance.py"),
+        (*_SILAGO_BY_HAND, *_BITFUSION_BY_HAND, *_NETWORKS, "simulators/lowering", "simulators/run", "simulators/test_conformance.py"),
     ),
     "methods": Area(
         ("search/methods/*.py",), ("search/methods/test_choices.py", "search/methods/test_methods.py"), slow=True

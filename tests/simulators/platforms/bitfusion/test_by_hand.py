@@ -1,79 +1,17 @@
-"""Small networks on Bit Fusion, computed by hand from the figures below: cycles, the bits of every level, and energy.
+"""Layers on a small Bit Fusion (`tests/helpers/small_bitfusion.py`), computed by hand: cycles, the bits of every level,
+and energy.
 
 Times in comments are cycles from the first; [a, b) is a task that begins in cycle a and ends before cycle b. DRAM takes
 inputs before results before weights, each in order.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hand_computed import Figures, simulated
+from small_bitfusion import DRAIN, ONE_TILE, elementwise, exactly, matmul, product, run
 
-from simulators import ActivationMatmul, Conv2d, Elementwise, Matmul
-from simulators.workloads.operations import AnyLayer
-
-FIGURES = [
-    "frequency_mhz=500",
-    "array.rows=4", "array.columns=8", "array.unit_operand_bits=8",  # 32 units; fill and drain take 4 + 8 - 2 cycles
-    "buffers.input_kib=0.25", "buffers.weight_kib=0.125", "buffers.output_kib=0.25",  # halves of 1024, 512, 1024 bits
-    "buffers.partial_sum_bits=32",
-    "dram.bits_per_cycle=64", "dram.pj_per_bit=15",
-    "post_processing.lanes=4", "post_processing.cycles_per_op={add: 1, sigmoid: 1, exp: 3}",
-    "post_processing.pj_per_op={add: 0.333, sigmoid: 3.332, exp: 5}",
-    "energy.unit_pj_per_cycle=0.5",
-    "energy.input_buffer_pj_per_bit={read: 0.06, write: 0.11}",
-    "energy.weight_buffer_pj_per_bit={read: 0.02, write: 0.03}",
-    "energy.output_buffer_pj_per_bit={read: 0.035, write: 0.075}",
-    "energy.sram_leakage_mw=100", "energy.unit_leakage_mw=0.5",
-]  # fmt: skip
-ARRAY = 0.5 * 32
-"""pJ of a cycle of the array."""
-LEAKAGE = (100 + 0.5 * 32) * 1e-3 / 500e6 * 1e12
-"""pJ of a cycle, from mW and MHz: 0.232."""
-DRAIN = 4 + 8 - 2
-
-
-def memory(bits: dict[str, int]) -> dict[str, float]:
-    """pJ of DRAM and buffers."""
-    of = {
-        "dram_read": 0,
-        "dram_write": 0,
-        **{f"{b}_buffer_{d}": 0 for b in ("input", "weight", "output") for d in ("read", "write")},
-    }
-    of |= bits
-    return {
-        "dram": 15 * (of["dram_read"] + of["dram_write"]),
-        "input_buffer": 0.06 * of["input_buffer_read"] + 0.11 * of["input_buffer_write"],
-        "weight_buffer": 0.02 * of["weight_buffer_read"] + 0.03 * of["weight_buffer_write"],
-        "output_buffer": 0.035 * of["output_buffer_read"] + 0.075 * of["output_buffer_write"],
-    }  # fmt: skip
-
-
-def product(cycles: int, busy: int, leakage: float = LEAKAGE, **bits: int) -> Figures:
-    """A product whose array is busy so many cycles, and a cycle of which leaks so many pJ."""
-    return Figures(cycles, busy, bits, {"array": ARRAY * busy, **memory(bits), "leakage": leakage * cycles})
-
-
-def elementwise(cycles: int, busy: int, pj: float, **bits: int) -> Figures:
-    """Elementwise work whose operations take so many pJ."""
-    return Figures(cycles, busy, bits, {"post_processing": pj, **memory(bits), "leakage": LEAKAGE * cycles})
-
-
-def held(layers: AnyLayer | tuple[AnyLayer, ...], tiles: str, *expected: Figures, changes: Sequence[str] = ()) -> None:
-    """Hold layers against what they should cost, with a mapping for all products and more changes of the spec."""
-    layers = layers if isinstance(layers, tuple) else (layers,)
-    found = simulated(layers, "bitfusion", [*FIGURES, f"mapping={{{tiles}}}", *changes])
-    assert found == [replace(one, pj=pytest.approx(one.pj, rel=1e-12, abs=0)) for one in expected]
-
-
-def matmul(outputs: int, inputs: int, steps: int, **values: Any) -> Matmul:
-    bits = {"weight_bits": 8, "activation_bits": 8, "output_bits": 16}
-    return Matmul(name="P", out_features=outputs, in_features=inputs, steps=steps, **{**bits, **values})
-
+from simulators import ActivationMatmul, Conv2d, Elementwise
 
 TEN_BY_TWELVE = "outer: outputs, out_tile: 8, in_tile: 8, vector_tile: 4"
 """8 and 2 outputs; 8 and 4 inputs; 3 vectors, the whole of them."""
@@ -92,7 +30,7 @@ PLAIN = product(
 def test_one_product() -> None:
     """Weights are read once, inputs once for each tile of outputs. A row's columns share a read of an input; each vector
     reads its weights; each part of the reduction writes its sums, and the second reads those of the first."""
-    held(matmul(10, 12, 3), TEN_BY_TWELVE, PLAIN)
+    assert run(matmul(10, 12, 3), TEN_BY_TWELVE) == exactly(PLAIN)
 
 
 def corrected(cycles: int, busy: int = PLAIN.busy, **bits: int) -> Figures:
@@ -116,13 +54,13 @@ def corrected(cycles: int, busy: int = PLAIN.busy, **bits: int) -> Figures:
     ],
 )  # fmt: skip
 def test_what_is_corrected_can_be_switched_off(correction: str, expected: Figures) -> None:
-    held(matmul(10, 12, 3), TEN_BY_TWELVE, expected, changes=(f"corrections.{correction}=false",))
+    assert run(matmul(10, 12, 3), TEN_BY_TWELVE, f"corrections.{correction}=false") == exactly(expected)
 
 
 def test_leakage_can_be_switched_off() -> None:
     without = {component: pj for component, pj in PLAIN.pj.items() if component != "leakage"}
     expected = replace(PLAIN, pj=without)
-    held(matmul(10, 12, 3), TEN_BY_TWELVE, expected, changes=("corrections.leakage=false",))
+    assert run(matmul(10, 12, 3), TEN_BY_TWELVE, "corrections.leakage=false") == exactly(expected)
 
 
 def test_sums_that_are_loaded_before_there_are_any() -> None:
@@ -135,14 +73,13 @@ def test_sums_that_are_loaded_before_there_are_any() -> None:
         input_buffer_read=3 * 4 * 8, weight_buffer_read=3 * 8 * 4 * 8, output_buffer_write=3 * 8 * 32,
         output_buffer_read=3 * 8 * 32, dram_write=3 * 8 * 16,
     )  # fmt: skip
-    held(matmul(8, 4, 3), TEN_BY_TWELVE, without)
+    assert run(matmul(8, 4, 3), TEN_BY_TWELVE) == exactly(without)
     sums = 3 * 8 * 32
     more = {"dram_read": sums, "output_buffer_write": sums, "output_buffer_read": sums}
     bits = {level: count + more.get(level, 0) for level, count in without.bits.items()}
-    held(matmul(8, 4, 3), TEN_BY_TWELVE, product(37, 3, **bits), changes=("corrections.skip_first_preload=false",))
-
-
-ONE_TILE = "outer: outputs, out_tile: 8, in_tile: 8, vector_tile: 8"
+    assert run(matmul(8, 4, 3), TEN_BY_TWELVE, "corrections.skip_first_preload=false") == exactly(
+        product(37, 3, **bits)
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +103,7 @@ def test_widths(weight_bits: int, activation_bits: int, busy: int) -> None:
         input_buffer_write=inputs, input_buffer_read=inputs, weight_buffer_read=2 * weights,
         output_buffer_write=2 * 4 * 32, output_buffer_read=2 * 4 * 32, dram_write=results,
     )  # fmt: skip
-    held(matmul(4, 8, 2, weight_bits=weight_bits, activation_bits=activation_bits), ONE_TILE, expected)
+    assert run(matmul(4, 8, 2, weight_bits=weight_bits, activation_bits=activation_bits), ONE_TILE) == exactly(expected)
 
 
 def test_pruned_weights() -> None:
@@ -180,9 +117,9 @@ def test_pruned_weights() -> None:
         dram_write=2 * 4 * 16,
     )  # fmt: skip
     layer = matmul(4, 8, 2, weight_sparsity=(2, 4))
-    held(layer, ONE_TILE, expected)
+    assert run(layer, ONE_TILE) == exactly(expected)
     skipping = product(expected.cycles - 2, 2, **expected.bits)
-    held(layer, ONE_TILE, skipping, changes=("skips_pruned_weights=true",))
+    assert run(layer, ONE_TILE, "skips_pruned_weights=true") == exactly(skipping)
 
 
 def test_inputs_that_a_delta_network_transmits() -> None:
@@ -196,80 +133,21 @@ def test_inputs_that_a_delta_network_transmits() -> None:
         input_buffer_read=2 * 3 * 8, weight_buffer_read=2 * 4 * 3 * 8, output_buffer_write=sums,
         output_buffer_read=sums, dram_write=2 * 4 * 16,
     )  # fmt: skip
-    held(layer, ONE_TILE, expected, changes=("skips_inactive_inputs=true",))
+    assert run(layer, ONE_TILE, "skips_inactive_inputs=true") == exactly(expected)
     # Hardware that does not skip: inputs of 128 bits [0, 2), weights [2, 6), 2 vectors of two rows' worth [6, 10).
     whole = product(
         10 + DRAIN + 2, 4, dram_read=weights + 2 * 8 * 8, weight_buffer_write=weights, input_buffer_write=2 * 8 * 8,
         input_buffer_read=2 * 8 * 8, weight_buffer_read=2 * weights, output_buffer_write=sums,
         output_buffer_read=sums, dram_write=2 * 4 * 16,
     )  # fmt: skip
-    held(layer, ONE_TILE, whole)
+    assert run(layer, ONE_TILE) == exactly(whole)
 
 
-def test_a_recurrent_product_whose_weights_stay() -> None:
-    """6·4 weights of 8 bits are loaded once, in as many parts as there are tiles; vectors stay on chip."""
-    weights, steps = 6 * 4 * 8, 3
-    # Parts of 96 bits [0, 2), [2, 4); products of 4 and 2 outputs [2, 3), [4, 5); drains [3, 13), [13, 23), behind which
-    # the next step begins: 1 + 10 + 10 cycles each. The last results are stored in one cycle.
-    expected = product(
-        23 + 2 * 21 + 1, 2 * steps, dram_read=weights, weight_buffer_write=weights,
-        input_buffer_read=steps * 2 * 4 * 8, weight_buffer_read=steps * weights,
-        output_buffer_write=steps * 6 * 32, output_buffer_read=steps * 6 * 32, dram_write=steps * 6 * 16,
-    )  # fmt: skip
-    tiles = "outer: outputs, out_tile: 4, in_tile: 4, vector_tile: 1"
-    held(matmul(6, 4, steps, recurrent=True), tiles, expected)
-
-
-def test_a_recurrent_product_whose_weights_do_not_stay() -> None:
-    """A weight buffer of 128 bits takes tiles of 2·4·8 bits, which come again at every step."""
-    weights, steps = 6 * 4 * 8, 3
-    # Weights [0, 1), [1, 2); products [1, 2), [2, 3); weights [2, 3). The third product waits for the part of the output
-    # buffer whose results leave after the drain [2, 12), in [12, 13). Drains of the others [12, 22), [22, 32). The next
-    # step has one product before its drains of 30 cycles. The last results are stored in one cycle.
-    expected = product(
-        32 + 2 * 31 + 1, 3 * steps, dram_read=steps * weights, weight_buffer_write=steps * weights,
-        input_buffer_read=steps * 3 * 4 * 8, weight_buffer_read=steps * weights,
-        output_buffer_write=steps * 6 * 32, output_buffer_read=steps * 6 * 32, dram_write=steps * 6 * 16,
-    )  # fmt: skip
-    tiles = "outer: outputs, out_tile: 2, in_tile: 4, vector_tile: 1"
-    held(matmul(6, 4, steps, recurrent=True), tiles, expected, changes=("buffers.weight_kib=0.015625",))
-
-
-DELTA = {"recurrent": True, "active": (1.0, 0.5, 0.0)}
-"""Of 8 inputs, 3 steps transmit 8, 4 and one at least."""
-
-
-def test_a_recurrent_product_of_a_delta_network() -> None:
-    """Weights that stay are loaded whole; each step reads those of the inputs that it has."""
-    weights, inputs, sums = 4 * 8 * 8, 8 + 4 + 1, 3 * 4 * 32
-    # Weights of 256 bits [0, 4); products of 2, 1 and 1 rows' worth, each with its drain; the last results are 64 bits.
-    expected = product(
-        4 + (2 + 1 + 1) + 3 * DRAIN + 1, 4, dram_read=weights, weight_buffer_write=weights,
-        input_buffer_read=inputs * 8, weight_buffer_read=4 * inputs * 8, output_buffer_write=sums,
-        output_buffer_read=sums, dram_write=3 * 4 * 16,
-    )  # fmt: skip
-    held(matmul(4, 8, 3, **DELTA), ONE_TILE, expected, changes=("skips_inactive_inputs=true",))
-
-
-def test_a_recurrent_product_of_a_delta_network_whose_weights_do_not_stay() -> None:
-    """Each step loads the columns of the inputs that it has, in 4, 2 and one part of two inputs."""
-    inputs, sums = 8 + 4 + 1, 4 * 32
-    # Of the first step, weights [0, 1), [1, 2), [2, 3), [3, 4) and parts [1, 2), [2, 3), [3, 4), [4, 5); drain [5, 15); of
-    # the others weights are there before: parts and drains [15, 17), [17, 27), [27, 28), [28, 38); results [38, 39).
-    expected = product(
-        39, 4 + 2 + 1, dram_read=4 * inputs * 8, weight_buffer_write=4 * inputs * 8, input_buffer_read=inputs * 8,
-        weight_buffer_read=4 * inputs * 8, output_buffer_write=(4 + 2 + 1) * sums,
-        output_buffer_read=(3 + 1 + 0) * sums + 3 * sums, dram_write=3 * 4 * 16,
-    )  # fmt: skip
-    tiles = "outer: outputs, out_tile: 4, in_tile: 2, vector_tile: 1"
-    small = ("skips_inactive_inputs=true", "buffers.weight_kib=0.025")  # 204 bits; halves of 102
-    held(matmul(4, 8, 3, **DELTA), tiles, expected, changes=small)
-
-
-def convolution(**values: Any) -> Conv2d:
-    """Two channels of a map of 3 by 3, to three: windows of 2 by 2 at 2 by 2 places."""
-    shape = {"in_channels": 2, "out_channels": 3, "kernel": (2, 2), "input_size": (3, 3), "steps": 1}
-    return Conv2d(name="C", weight_bits=8, activation_bits=8, output_bits=8, **{**shape, **values})  # type: ignore[arg-type]
+CONVOLUTION = Conv2d(
+    name="C", in_channels=2, out_channels=3, kernel=(2, 2), input_size=(3, 3), steps=1, weight_bits=8, activation_bits=8,
+    output_bits=8,
+)  # fmt: skip
+"""Two channels of a map of 3 by 3, to three: windows of 2 by 2 at 2 by 2 places."""
 
 
 def test_a_convolution() -> None:
@@ -281,20 +159,20 @@ def test_a_convolution() -> None:
         input_buffer_read=4 * 8 * 8, weight_buffer_read=4 * weights, output_buffer_write=4 * 3 * 32,
         output_buffer_read=4 * 3 * 32, dram_write=4 * 3 * 8,
     )  # fmt: skip
-    held(convolution(), ONE_TILE, expected)
+    assert run(CONVOLUTION, ONE_TILE) == exactly(expected)
 
 
 def test_a_convolution_row_by_row() -> None:
     """Two windows a tile: each reads two rows of the map, and so the middle one twice; weights stay meanwhile."""
     weights, two_rows = 3 * 2 * 4 * 8, 2 * 3 * 2 * 8
-    # Inputs of 96 bits [0, 2), [2, 4), weights [4, 7), products [7, 15), [15, 23); the second drain is behind its own
-    # product; results of 2·3·8 bits take a cycle.
+    # Inputs of 96 bits [0, 2), [2, 4), weights [4, 7), products [7, 15), [15, 23); drains [15, 25), [25, 35); the last
+    # results, of 2·3·8 bits, [35, 36).
     expected = product(
-        23 + DRAIN + 2 + 1, 4 * 4, dram_read=weights + 2 * two_rows, weight_buffer_write=weights,
+        36, 4 * 4, dram_read=weights + 2 * two_rows, weight_buffer_write=weights,
         input_buffer_write=2 * two_rows, input_buffer_read=4 * 8 * 8, weight_buffer_read=4 * weights,
         output_buffer_write=4 * 3 * 32, output_buffer_read=4 * 3 * 32, dram_write=4 * 3 * 8,
     )  # fmt: skip
-    held(convolution(), "outer: outputs, out_tile: 8, in_tile: 8, vector_tile: 2", expected)
+    assert run(CONVOLUTION, "outer: outputs, out_tile: 8, in_tile: 8, vector_tile: 2") == exactly(expected)
 
 
 def test_products_of_two_activations() -> None:
@@ -311,7 +189,7 @@ def test_products_of_two_activations() -> None:
         name="A", out_features=4, in_features=8, vectors=2, heads=2, steps=1, second_bits=4, activation_bits=8,
         output_bits=16,
     )  # fmt: skip
-    held(layer, ONE_TILE, expected)
+    assert run(layer, ONE_TILE) == exactly(expected)
 
 
 OPS = {"add": 12, "sigmoid": 6, "exp": 2}
@@ -339,7 +217,7 @@ def test_elementwise_work_behind_a_product() -> None:
         12, 8 + 4, 2 * OPS_PJ, dram_read=5 * 16 + 43 + 22, output_buffer_write=passing,
         output_buffer_read=passing, dram_write=64 + 32,
     )  # fmt: skip
-    held(layers, "outer: vectors, out_tile: 4, in_tile: 4, vector_tile: 2", first, second)
+    assert run(layers, "outer: vectors, out_tile: 4, in_tile: 4, vector_tile: 2") == exactly(first, second)
 
 
 def test_elementwise_work_by_itself() -> None:
@@ -353,7 +231,7 @@ def test_elementwise_work_by_itself() -> None:
         17, 12, 2 * OPS_PJ, dram_read=read + 5 * 16, output_buffer_write=read + written,
         output_buffer_read=read + written, dram_write=written,
     )  # fmt: skip
-    held(layer, ONE_TILE, expected)
+    assert run(layer, ONE_TILE) == exactly(expected)
 
 
 def test_the_figures_of_the_shipped_file() -> None:
