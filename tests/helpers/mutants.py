@@ -1,6 +1,6 @@
 """Mutation testing: small slips are sampled over the code that decides results, and each must fail a test of its file.
 
-    make mutants                                   a hundred, in one process: an hour
+    make mutants                                   a hundred, in one process: an hour or two
     PYTHONPATH=tests/helpers python -m mutants [--number N] [--seed S] [--area NAME] [--without FILE]
 
 mutmut leaves decorated functions out (every compiled kernel, every property), and replaces the others by wrappers, which
@@ -37,8 +37,6 @@ class Area:
     """Files, or patterns of them."""
     tests: tuple[str, ...]
     """Files and folders of `tests`, the quickest first: a mutant is done with at the first failure."""
-    slow: bool = False
-    """Whether those that are marked slow are among them."""
 
 
 _PLATFORMS = "simulators/platforms"
@@ -57,11 +55,12 @@ AREAS = {
     "silago": Area((f"{_PLATFORMS}/silago/*.py",), (*_SILAGO_BY_HAND, f"{_PLATFORMS}/silago", *_NETWORKS)),
     "costs": Area(
         ("simulators/lowering/*.py", "simulators/run/*.py"),
-        (*_SILAGO_BY_HAND, *_BITFUSION_BY_HAND, *_NETWORKS, "simulators/lowering", "simulators/run", "simulators/test_conformance.py"),
+        (
+            *_SILAGO_BY_HAND, *_BITFUSION_BY_HAND, *_NETWORKS, "simulators/lowering", "simulators/run",
+            f"{_PLATFORMS}/bitfusion/test_shared_variants.py", "simulators/test_conformance.py",
+        ),
     ),
-    "methods": Area(
-        ("search/methods/*.py",), ("search/methods/test_choices.py", "search/methods/test_methods.py"), slow=True
-    ),
+    "methods": Area(("search/methods/*.py",), ("search/methods/test_choices.py", "search/methods/test_methods.py")),
     "evaluation": Area(
         ("search/evaluation/*.py",),
         (
@@ -69,7 +68,6 @@ AREAS = {
             "search/runs/test_design_space.py", "search/evaluation/test_results_code.py",
             "search/evaluation/test_beacons.py", "search/runs/test_search.py",
         ),
-        slow=True,
     ),
     "runs": Area(
         ("search/runs/*.py",),
@@ -77,7 +75,6 @@ AREAS = {
             "search/runs/test_mohaq_claims.py", "search/runs/test_design_space.py", "search/runs/test_search.py",
             "search/codesign/test_sweep.py",
         ),
-        slow=True,
     ),
 }  # fmt: skip
 LEFT_OUT = frozenset({
@@ -133,9 +130,8 @@ def copied(folder: Path) -> None:
 
 def failure(folder: Path, area: str) -> str | None:
     """The first test of an area that fails on a copy of the tree, or None."""
-    of = AREAS[area]
-    tests = [f"tests/{name}" for name in of.tests]
-    command = ["-m", "pytest", "-x", "-p", "no:cacheprovider", *([] if of.slow else ["-m", "not slow"]), *tests]
+    tests = [f"tests/{name}" for name in AREAS[area].tests]
+    command = ["-m", "pytest", "-x", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
     try:
         found = subprocess.run(

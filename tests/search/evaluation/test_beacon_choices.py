@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,12 @@ def test_the_speedup_from_which_it_is_worth_it(tmp_path: Path, least: float, wor
     """256 / (2 · 8) products of 2 by 8 bits in place of one of 16 by 16."""
     _, trained = qualities(tmp_path, [(candidate(2, 2), BASE + 5)], minimum_speedup=least)
     assert bool(trained) == worth_it
+
+
+def test_what_has_no_speedup_has_not_the_least_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cost = BeaconEvaluator.cost
+    monkeypatch.setattr(BeaconEvaluator, "cost", lambda self, bits: replace(cost(self, bits), mohaq_speedup=None))
+    assert qualities(tmp_path, [(candidate(2, 2), BASE + 5)], minimum_speedup=0.01)[1] == []
 
 
 def test_the_nearest_beacon_s_parameters_count_where_they_err_less(tmp_path: Path) -> None:
