@@ -49,7 +49,10 @@ _NETWORKS = (
 AREAS = {
     "arithmetic": Area(
         ("quant/arithmetic/*.py",),
-        ("quant/arithmetic", "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py"),
+        (
+            *(f"quant/arithmetic/test_{name}.py" for name in ("rounding", "thresholds", "products", "integer")),
+            "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py", "quant/arithmetic",
+        ),
     ),
     "bitfusion": Area((f"{_PLATFORMS}/bitfusion/*.py",), (*_BITFUSION_BY_HAND, f"{_PLATFORMS}/bitfusion", *_NETWORKS)),
     "silago": Area((f"{_PLATFORMS}/silago/*.py",), (*_SILAGO_BY_HAND, f"{_PLATFORMS}/silago", *_NETWORKS)),
