@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check benchmarks setup lint clean
+.PHONY: demo test check mutants benchmarks setup lint clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -31,6 +31,9 @@ test: lint
 
 check: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+
+mutants: setup
+	PYTHONPATH=tests/helpers nice $(BIN)/python -m mutants
 
 benchmarks: setup
 	$(BIN)/python benchmarks/run_all.py

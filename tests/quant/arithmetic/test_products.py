@@ -1,12 +1,16 @@
-"""How the fastest exact product of a machine is found."""
+"""Exact products of integer codes, and how the fastest of a machine is found."""
 
 import time
 from collections.abc import Iterator
+from itertools import product
 
+import numpy as np
 import pytest
 import torch
 
 from quant.arithmetic import products
+from quant.arithmetic.grid import Grid
+from quant.arithmetic.products import Weights, split
 
 MEASURED = (products._exact_int8, products._worthwhile_int8, products._faster)
 
@@ -27,12 +31,35 @@ def test_a_slow_int8_product_is_measured_at_a_small_shape_only(
 ) -> None:
     rows: list[int] = []
 
-    def product(x: torch.Tensor, y: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+    def timed(x: torch.Tensor, y: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         rows.append(len(x))
         time.sleep(seconds_a_row * len(x))
         return torch.tensor(64 * 2**14)  # right for the probe of exactness, and made in no time
 
-    monkeypatch.setattr(torch, "_int_mm", product)
+    monkeypatch.setattr(torch, "_int_mm", timed)
     pays = [products.int8_pays(2000, 64, 128, beyond) for beyond in (False, True)]
     assert (2048 in rows) == measured
     assert pays == [measured, measured]
+
+
+@pytest.mark.parametrize(("weight_bits", "activation_bits"), list(product((2, 8, 16), repeat=2)))
+@pytest.mark.parametrize("highest", [2**15 - 129, 2**15 - 1])
+def test_sums_are_exact_until_they_are_rounded_to_float32_once(
+    weight_bits: int, activation_bits: int, highest: int
+) -> None:
+    """Of codes of all signs, and of the largest and smallest there are: those above `highest`, which two signed bytes
+    cannot hold beyond 32,639, are left out."""
+    generator = np.random.default_rng(weight_bits + activation_bits)
+
+    def codes(bits: int, rows: int) -> np.ndarray:
+        low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+        drawn = generator.integers(low, high, (rows, 37), endpoint=True)
+        drawn[0], drawn[1], drawn[2] = low, high, np.where(np.arange(37) % 2, low, high)
+        return np.minimum(drawn, highest)
+
+    x, w = codes(activation_bits, 1030), codes(weight_bits, 9)
+    weights = Weights(torch.from_numpy(w).float(), torch.ones(9), weight_bits)
+    operands = split(torch.from_numpy(x).to(torch.int32), Grid(activation_bits, 1.0, -(2**15), 2**15 - 1))
+    found = weights.multiply(operands)
+    assert found.double().numpy().tolist() == (x @ w.T).astype(np.float32).astype(np.float64).tolist()
+    assert weights.largest_row == np.abs(w).sum(1).max()

@@ -167,3 +167,14 @@ def test_subsets_keep_speakers_whole_and_even(utterances: list[tuple[int, int]],
     assert max(loads) - min(loads) <= heaviest
     backwards = speaker_subsets(speakers[::-1], weights[::-1], count)[::-1]
     assert (subset == backwards).all()
+
+
+def test_speakers_go_heaviest_first_to_the_lightest_subset() -> None:
+    """Weights of 9, 7, 6, 5 and 4: 9 | 7, then 9 | 7+6, 9+5 | 13 and 14 | 13+4. Lightest first, they would be
+    4+6+9 | 5+7."""
+    speakers, weights = ["e", "d", "a", "b", "c", "a"], [4, 5, 4, 7, 6, 5]
+    assert speaker_subsets(speakers, weights, 2).tolist() == [1, 0, 0, 1, 1, 0]
+
+
+def test_speakers_of_one_weight_go_by_name_to_the_first_of_equal_subsets() -> None:
+    assert speaker_subsets(["d", "b", "a", "c"], [3] * 4, 3).tolist() == [0, 1, 0, 2]

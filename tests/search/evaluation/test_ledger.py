@@ -2,10 +2,13 @@
 
 import multiprocessing
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import search.evaluation.ledger as ledger_module
 from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger
 from simulators import InputError
 
@@ -46,6 +49,49 @@ def test_the_file_is_in_wal_mode_and_opens_again(tmp_path: Path) -> None:
     Ledger(path).write_costs(ON, {"t": {"cycles": 5}})
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert Ledger(path).find_cost(ON, "t") == {"cycles": 5}
+
+
+def test_what_was_written_survives_a_crash_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite waits for the disk at every commit, in a new file and in one that is there: PRAGMA synchronous is FULL."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def kept(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", kept)
+    for _ in range(2):
+        Ledger(tmp_path / "l.sqlite").write_error(OF, "A=8x8", {"error": 17.25}, 1.5)
+    assert len(opened) == 2
+    assert [database.execute("PRAGMA synchronous").fetchone() for database in opened] == [(2,)] * 2
+
+
+def busy(times: int, code: int = sqlite3.SQLITE_BUSY) -> Callable[[Path], sqlite3.Connection]:
+    """What opens a file that is in use so many times before it is not."""
+    connected, left = ledger_module._connected, [times]
+
+    def opened(path: Path) -> sqlite3.Connection:
+        if not left[0]:
+            return connected(path)
+        left[0] -= 1
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = code
+        raise error
+
+    return opened
+
+
+def test_a_file_that_another_process_begins_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "_connected", busy(3))
+    assert Ledger(tmp_path / "l.sqlite").counts() == {"errors": 0, "costs": 0}
+    monkeypatch.setattr(ledger_module, "_connected", busy(1, sqlite3.SQLITE_CANTOPEN))
+    with pytest.raises(InputError, match="cannot be used: database is locked"):
+        Ledger(tmp_path / "l.sqlite")
+    monkeypatch.setattr(ledger_module, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(ledger_module, "_connected", busy(1000))
+    with pytest.raises(InputError, match="cannot be used: database is locked"):
+        Ledger(tmp_path / "l.sqlite")
 
 
 def _write_many(path: Path, start: int) -> None:

@@ -37,6 +37,16 @@ def test_compression_counts_from_32_bits() -> None:
     )
 
 
+def test_an_increase_may_be_the_largest_that_counts() -> None:
+    """Half a point more is within half a point, and so are a point and two; 32 bits of 10 MiB are 20, eightfold 2.5."""
+    wide = solution(20.0, memory=10.0)
+    found = [solution(20.5, memory=4.0), solution(21.0, memory=2.5), solution(22.0, memory=1.25)]
+    (claim,) = claims_of(finished("memory", {16: wide}, *found))
+    assert claim.figures == {
+        "compression_at_0.5": 5.0, "compression_at_1.0": 8.0, "compression_at_2.0": 16.0, "increase_at_8": 1.0,
+    }  # fmt: skip
+
+
 def test_shares_are_of_what_4_bits_everywhere_give() -> None:
     wide = solution(20.0, latency=16.0, energy=16.0, speedup=1.0, closed_energy=6.0)
     narrow = solution(30.0, latency=4.0, energy=4.0, speedup=4.0, closed_energy=1.0)

@@ -1,0 +1,193 @@
+"""Mutation testing: small slips are sampled over the code that decides results, and each must fail a test of its file.
+
+    make mutants                                   a hundred, in one process: an hour or two
+    PYTHONPATH=tests/helpers python -m mutants [--number N] [--seed S] [--area NAME] [--without FILE]
+
+mutmut leaves decorated functions out (every compiled kernel, every property), and replaces the others by wrappers, which
+the digests of code would notice; cosmic-ray draws no samples, and most of what it writes ends in a TypeError. Here a
+mutant is a change of one expression or statement, written into a copy of the working tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutations import Mutation, mutations
+from paths import ROOT
+
+TIMEOUT_S = 600
+"""Longer than any file's tests take: a mutant that takes longer hangs, and would be noticed."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Code whose mutants the same tests should notice."""
+
+    code: tuple[str, ...]
+    """Files, or patterns of them."""
+    tests: tuple[str, ...]
+    """Files and folders of `tests`, the quickest first: a mutant is done with at the first failure."""
+
+
+_PLATFORMS = "simulators/platforms"
+_SILAGO_BY_HAND = (f"{_PLATFORMS}/silago/test_by_hand.py",)
+_BITFUSION_BY_HAND = tuple(f"{_PLATFORMS}/bitfusion/test_{name}.py" for name in ("by_hand", "recurrent_by_hand"))
+_NETWORKS = (
+    "simulators/test_independent_simulation.py", f"{_PLATFORMS}/test_mappings.py",
+    f"{_PLATFORMS}/test_weight_sparsity.py", "simulators/run/test_simulate.py",
+)  # fmt: skip
+AREAS = {
+    "arithmetic": Area(
+        ("quant/arithmetic/*.py",),
+        (
+            *(f"quant/arithmetic/test_{name}.py" for name in ("rounding", "thresholds", "products", "integer")),
+            "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py", "quant/arithmetic",
+        ),
+    ),
+    "bitfusion": Area((f"{_PLATFORMS}/bitfusion/*.py",), (*_BITFUSION_BY_HAND, f"{_PLATFORMS}/bitfusion", *_NETWORKS)),
+    "silago": Area((f"{_PLATFORMS}/silago/*.py",), (*_SILAGO_BY_HAND, f"{_PLATFORMS}/silago", *_NETWORKS)),
+    "costs": Area(
+        ("simulators/lowering/*.py", "simulators/run/*.py"),
+        (
+            *_SILAGO_BY_HAND, *_BITFUSION_BY_HAND, *_NETWORKS, "simulators/lowering", "simulators/run",
+            f"{_PLATFORMS}/bitfusion/test_shared_variants.py", "simulators/test_conformance.py",
+        ),
+    ),
+    "methods": Area(("search/methods/*.py",), ("search/methods/test_choices.py", "search/methods/test_methods.py")),
+    "evaluation": Area(
+        ("search/evaluation/*.py",),
+        (
+            "search/evaluation/test_ledger.py", "search/evaluation/test_beacon_choices.py",
+            "search/runs/test_design_space.py", "search/evaluation/test_results_code.py",
+            "search/evaluation/test_beacons.py", "search/runs/test_search.py",
+        ),
+    ),
+    "runs": Area(
+        ("search/runs/*.py",),
+        (
+            "search/runs/test_mohaq_claims.py", "search/runs/test_design_space.py", "search/runs/test_search.py",
+            "search/codesign/test_sweep.py",
+        ),
+    ),
+}  # fmt: skip
+LEFT_OUT = frozenset({
+    "search/evaluation/progress.py", "search/runs/search_display.py", "search/runs/front_plot.py",
+    "search/runs/plot_axes.py", "simulators/platforms/bitfusion/published_report.py",
+})  # fmt: skip
+"""What only shows results."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one file."""
+
+    area: str
+    file: str
+    mutation: Mutation
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.mutation.line}: {self.mutation.old}  ->  {self.mutation.new}"
+
+
+def sampled(areas: list[str], number: int, seed: int, without: frozenset[str]) -> list[Mutant]:
+    """So many mutants, as many of each area as of every other, in the order of the areas; none of some files."""
+    generator = random.Random(seed)
+    mutants = []
+    for i, area in enumerate(areas):
+        everything = [
+            Mutant(area, file, mutation)
+            for file in _files(area)
+            if file not in without
+            for mutation in mutations(ROOT / file)
+        ]
+        share = number // len(areas) + (i < number % len(areas))
+        mutants += generator.sample(everything, min(share, len(everything)))
+    return mutants
+
+
+def _files(area: str) -> Iterator[str]:
+    for pattern in AREAS[area].code:
+        for path in sorted(ROOT.glob(pattern)):
+            if (file := path.relative_to(ROOT).as_posix()) not in LEFT_OUT:
+                yield file
+
+
+def copied(folder: Path) -> None:
+    """Copy the working tree, without what git ignores."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    for name in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
+        if (source := ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+
+
+def failure(folder: Path, area: str) -> str | None:
+    """The first test of an area that fails on a copy of the tree, or None."""
+    tests = [f"tests/{name}" for name in AREAS[area].tests]
+    command = ["-m", "pytest", "-x", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    try:
+        found = subprocess.run(
+            [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired:
+        return f"more than {TIMEOUT_S} s"
+    if found.returncode == 0:
+        return None
+    said = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return said[0].split(" - ")[0] if said else f"pytest ended with {found.returncode}"
+
+
+def killed(folder: Path, mutant: Mutant) -> str | None:
+    """What notices a mutant, or None."""
+    path = folder / mutant.file
+    before = path.read_bytes()
+    path.write_bytes(mutant.mutation.applied(before))
+    try:
+        return failure(folder, mutant.area)
+    finally:
+        path.write_bytes(before)
+
+
+def main() -> int:
+    """Print the verdict of each mutant, and their score; 1 if one survives."""
+    parser = argparse.ArgumentParser(prog="mutants", description=__doc__.splitlines()[0])
+    parser.add_argument("--number", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--area", choices=AREAS, action="append")
+    parser.add_argument("--without", metavar="FILE", action="append", default=[])
+    options = parser.parse_args()
+    areas = options.area or list(AREAS)
+    survivors = 0
+    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
+        folder = Path(temporary) / "mohaq"
+        copied(folder)
+        for area in areas:
+            if found := failure(folder, area):
+                print(f"mutants: {area}: without a mutant: {found}", file=sys.stderr)
+                return 2
+        mutants = sampled(areas, options.number, options.seed, frozenset(options.without))
+        for mutant in mutants:
+            started = time.monotonic()
+            by = killed(folder, mutant)
+            survivors += by is None
+            print(
+                f"{'survived' if by is None else 'killed'}\t{time.monotonic() - started:.0f} s\t{mutant}\t{by or ''}",
+                flush=True,
+            )
+    print(f"{len(mutants) - survivors} of {len(mutants)} killed")
+    return int(survivors > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

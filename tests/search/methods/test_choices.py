@@ -1,0 +1,205 @@
+"""What methods ask for, worked out by hand on spaces of a few genes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import exp, log, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quant.evaluation.work_estimate import Part
+from search.methods import Trial
+from search.methods.error_model import ErrorModel
+from search.methods.evolution import Evolution
+from search.methods.greedy import Greedy
+from search.methods.random_search import RandomSearch
+from search.methods.surrogate import Promise, Surrogate
+from search.objectives.built_in import ENERGY, ERROR, LATENCY
+
+Values = Callable[[list[int]], Sequence[float]]
+
+
+@dataclass
+class Settings:
+    seed: int = 1
+    population: int = 4
+    offspring: int = 2
+    generations: int = 9
+    crossover_eta: float = 3.0
+    mutation_eta: float = 3.0
+
+
+@dataclass
+class Small:
+    """A space of gene vectors up to `upper`."""
+
+    upper: np.ndarray
+    initial: np.ndarray
+    objectives: tuple[Any, ...] = (ERROR, LATENCY)
+    work: Callable[[list[int]], float] = field(default=lambda genes: 1.0)
+
+    def name_of(self, genes: np.ndarray) -> str:
+        return str(genes.tolist())
+
+    def parts(self, genes: np.ndarray) -> list[Part]:
+        """One part, which others never share."""
+        return [Part(((int("".join(map(str, genes.tolist()))), 8),), self.work(genes.tolist()), False)]
+
+
+def asked(method: Any, space: Small, settings: Settings, values: Values, generations: int) -> list[list[list[int]]]:
+    """What a method asks for in so many generations, told the objectives of each; less where it has no more."""
+    method.begin(space, settings)
+    batches = []
+    for _ in range(generations):
+        genes = method.ask()
+        if genes is None or not len(genes):
+            break
+        batches.append(genes.tolist())
+        method.tell([
+            Trial(space.name_of(row), row, {}, 0, np.array(values(row.tolist()), float), np.zeros(1), values(row.tolist())[0])
+            for row in genes
+        ])  # fmt: skip
+    return batches
+
+
+ALONE = [[2, 1], [0, 1], [1, 1], [2, 0]]
+"""The widest of two genes, and each gene narrowed alone."""
+
+
+def test_greedy_narrows_by_gain_for_loss() -> None:
+    """Errors rise by 4 and 1 points as the first gene falls by 2 and 1, and by 2 as the second does; latency falls by 4, 3
+    and 4: for a point of error by 1, 3 and 2. So the first gene goes to 1, then the second to 0, then the first to 0."""
+    errors = {2: 10.0, 1: 11.0, 0: 14.0}
+    latencies = {2: 9.0, 1: 6.0, 0: 5.0}
+
+    def values(genes: list[int]) -> list[float]:
+        return [errors[genes[0]] + 2 * (1 - genes[1]), latencies[genes[0]] + 4 * genes[1]]
+
+    space = Small(np.array([2, 1]), np.array([[0, 0]]))
+    batches = asked(Greedy(), space, Settings(population=4, offspring=1), values, 9)
+    assert batches == [ALONE, [[1, 0]], [[0, 0]]]  # [1, 1] is known; then nothing is left to draw
+
+
+def test_greedy_takes_what_costs_nothing_first_and_each_objective_in_turn() -> None:
+    """Neither gene costs any error: the gain decides, of latency by the first gene and of energy by the second; and a
+    step to the narrowest leaves no step between."""
+
+    def values(genes: list[int]) -> list[float]:
+        return [10.0, 2.0 * genes[0] + genes[1], 1.0 * genes[0] + 5.0 * genes[1]]
+
+    space = Small(np.array([2, 1]), np.array([[0, 0]]), objectives=(ERROR, LATENCY, ENERGY))
+    batches = asked(Greedy(), space, Settings(population=6, offspring=6), values, 4)
+    # By latency [0, 1], then [0, 0]; by energy [2, 0], then [0, 0], which is known.
+    assert batches[:2] == [ALONE, [[0, 0]]]
+    assert batches[2:] == [[[1, 0]]]  # drawn: all that is left
+
+
+def test_greedy_asks_for_as_many_as_a_generation_has() -> None:
+    space = Small(np.array([3, 3]), np.array([[0, 0]]))
+    batches = asked(Greedy(), space, Settings(population=4, offspring=2), lambda genes: [-sum(genes), sum(genes)], 9)
+    sizes = [len(batch) for batch in batches]
+    # The widest and 6 others; a path of 6 steps, of which those that narrow one gene alone are known; what is left of 16,
+    # but for the search's own beginning.
+    assert sizes[:3] == [4, 2, 1]
+    assert max(sizes[1:]) == 2
+    every = [tuple(row) for batch in batches for row in batch]
+    assert len(every) == len(set(every))
+
+
+def test_random_candidates_are_drawn_evenly_and_to_the_last() -> None:
+    space = Small(np.array([3, 1]), np.array([[0, 0], [3, 1]]))
+    batches = asked(RandomSearch(), space, Settings(population=2, offspring=3), lambda genes: [1.0, 1.0], 9)
+    assert batches[0] == [[0, 0], [3, 1]]
+    assert [len(batch) for batch in batches] == [2, 3, 3]
+    assert sorted(row for batch in batches for row in batch) == [[a, b] for a in range(4) for b in range(2)]
+    first = []
+    for seed in range(400):
+        method = RandomSearch()
+        method.begin(space, Settings(seed=seed, population=2, offspring=1))
+        first.append(method.drawn(1)[0].tolist())
+    counts = [first.count([a, b]) for a in range(4) for b in range(2)]
+    assert sum(counts) == 400
+    assert min(counts) > 25  # 50 of each, and a deviation of 7
+
+
+def test_trials_that_exceed_limits_least_survive_where_none_is_feasible() -> None:
+    """Excesses add up over the limits; objectives of what is not feasible are not compared."""
+    space = Small(np.array([9]), np.array([[0], [1], [2], [3]]))
+    evolution = Evolution()
+    evolution.begin(space, Settings(population=2, offspring=4))
+    evolution.ask()
+    violations = np.array([[0.0, 3.0], [2.0, 0.5], [1.0, 1.0], [4.0, 0.0]])
+    evolution.tell_values(space.initial, np.array([[0.0, 0.0]] * 3 + [[-9.0, -9.0]]), violations)
+    evolution.tell_values(np.array([[7], [8]]), np.array([[5.0, 5.0]] * 2), np.array([[0.0, 0.0], [9.0, 9.0]]))
+    assert sorted(evolution.population.ravel().tolist()) == [2, 7]
+
+
+PARAMETERS = (1.5, 0.7, 0.9, 1.7, 0.05)
+"""Variances of the additive and the multiplying kernel, their length scales, the noise's variance."""
+
+
+def covariance(a: Sequence[float], b: Sequence[float]) -> float:
+    """The kernel, gene by gene: a mean over genes, and a product of them."""
+    additive, multiplying, short, long, _ = PARAMETERS
+    squares = [(p - q) ** 2 for p, q in zip(a, b, strict=True)]
+    of_genes = [exp(-square / (2 * short**2)) for square in squares]
+    return additive * sum(of_genes) / len(of_genes) + multiplying * exp(-sum(squares) / (2 * long**2))
+
+
+def test_the_error_model_is_a_gaussian_process_of_logarithms() -> None:
+    """Rasmussen and Williams 2006, equations 2.25 and 2.26, on three candidates; an error of 0 counts as 0.01 %."""
+    x, error = [[0.0, 0.0], [1.0, 2.0], [3.0, 1.0]], [20.0, 15.0, 0.0]
+    model = ErrorModel(np.log(PARAMETERS))
+    model.fit(np.array(x), np.array(error), tune=False)
+    logs = [log(20.0), log(15.0), log(0.01)]
+    mean = sum(logs) / 3
+    scale = sqrt(sum((y - mean) ** 2 for y in logs) / 3)
+    kernel = np.array([[covariance(a, b) + (PARAMETERS[4] if a is b else 0.0) for b in x] for a in x])
+    inverse = np.linalg.inv(kernel)
+    for at in ([0.0, 1.0], [3.0, 1.0]):
+        k = np.array([covariance(at, b) for b in x])
+        expected = mean + scale * float(k @ inverse @ [(y - mean) / scale for y in logs])
+        deviation = scale * sqrt(covariance(at, at) - float(k @ inverse @ k))
+        found = model.predict(np.array([at]))
+        assert (found[0][0], found[1][0]) == pytest.approx((expected, deviation), rel=1e-9)
+
+
+def test_errors_that_are_all_alike_are_predicted() -> None:
+    model = ErrorModel(np.log(PARAMETERS))
+    model.fit(np.array([[0.0], [1.0]]), np.array([7.0, 7.0]), tune=False)
+    mean, deviation = model.predict(np.array([[0.5]]))
+    assert mean[0] == pytest.approx(log(7.0))
+    assert 0 < deviation[0] < sqrt(sum(PARAMETERS[:2]))
+
+
+def promising(promises: list[Promise], known: list[tuple[float, float]], offspring: int, work: Any = None) -> list[int]:
+    """The numbers of the promises that are chosen beside a population of these objectives."""
+    space = Small(np.array([99]), 50 + np.arange(len(known))[:, None], work=work or (lambda genes: 1.0))
+    search = Surrogate()
+    settings = Settings(population=len(known), offspring=offspring)
+    asked(search, space, settings, lambda genes: known[genes[0] - 50], 1)
+    return [int(genes[0]) for genes in search.most_promising(promises)]
+
+
+def promise(number: int, *objectives: float, feasible: bool = True) -> Promise:
+    return Promise(np.array([number]), np.array(objectives), feasible)
+
+
+def test_what_promises_most_hypervolume_comes_first() -> None:
+    """Beside (0, 4) and (4, 0) of a span of 4, up to 1.1 of it: (2, 2) adds 0.5·0.5, (1, 3) and (3, 1) 0.75·0.25, (1, 1)
+    0.75·0.75; behind (1, 1) none of the others adds anything. What is not feasible is never chosen."""
+    known = [(0.0, 4.0), (4.0, 0.0)]
+    promises = [promise(1, 2, 2), promise(2, 1, 3), promise(3, 3, 1), promise(4, 0.5, 0.5, feasible=False)]
+    assert promising(promises, known, 3) == [1, 2, 3]
+    assert promising(promises, known, 1) == [1]
+    assert promising([*promises, promise(5, 1, 1)], known, 3) == [5]
+    assert promising(promises[-1:], known, 3) == []
+
+
+def test_what_takes_less_work_for_its_hypervolume_comes_first() -> None:
+    """(2, 2) adds 0.25 and takes 2, (1, 3) adds 0.1875 and takes 1; behind it (2, 2) adds 0.5·0.25."""
+    known = [(0.0, 4.0), (4.0, 0.0)]
+    promises = [promise(1, 2, 2), promise(2, 1, 3)]
+    assert promising(promises, known, 2, lambda genes: 2.0 if genes == [1] else 1.0) == [2, 1]
+    assert promising(promises, known, 2, lambda genes: 1.3 if genes == [1] else 1.0) == [1, 2]
