@@ -51,7 +51,8 @@ AREAS = {
         ("quant/arithmetic/*.py",),
         (
             *(f"quant/arithmetic/test_{name}.py" for name in ("rounding", "thresholds", "products", "integer")),
-            "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py", "quant/arithmetic",
+            "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py",
+            *(f"quant/arithmetic/test_{name}.py" for name in ("integer_reference", "grid", "delta")),
         ),
     ),
     "bitfusion": Area((f"{_PLATFORMS}/bitfusion/*.py",), (*_BITFUSION_BY_HAND, f"{_PLATFORMS}/bitfusion", *_NETWORKS)),

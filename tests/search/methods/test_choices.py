@@ -173,6 +173,38 @@ def test_errors_that_are_all_alike_are_predicted() -> None:
     assert 0 < deviation[0] < sqrt(sum(PARAMETERS[:2]))
 
 
+@dataclass
+class Previewed(Small):
+    """Notes the errors that are predicted, and takes their product with the sum of genes for an objective."""
+
+    predicted: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def preview(self, genes: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.predicted.append((genes.copy(), errors.copy()))
+        return np.stack([errors, errors * genes.sum(1)], axis=1), np.zeros((len(genes), 1))
+
+
+def test_a_learnt_error_is_taken_a_deviation_below_its_mean() -> None:
+    """What is not known well is worth a look. Before the kernel is fitted its variances are 1 and 0.3, its length scales 1
+    and 2 indices, and the noise's variance 0.01."""
+    first = np.array([[0, 0, 9], [30, 30, 4], [11, 22, 16], [25, 3, 30]])
+    space = Previewed(np.array([30, 30, 30]), first)
+
+    def values(genes: list[int]) -> list[float]:
+        return [50.0 - 0.2 * sum(genes) + 0.1 * genes[0], float(sum(genes))]
+
+    batches = asked(Surrogate(), space, Settings(population=4, offspring=3), values, 2)
+    model = ErrorModel(np.log([1.0, 0.3, 1.0, 2.0, 0.01]))
+    model.fit(first.astype(float), np.array([values(genes)[0] for genes in first.tolist()]), tune=False)
+    assert len(space.predicted) == 10  # generations of the search on predictions
+    for genes, found in space.predicted:
+        mean, deviation = model.predict(genes.astype(float))
+        assert found == pytest.approx(np.exp(mean - deviation), rel=1e-9)
+    looked_at = {tuple(row) for genes, _ in space.predicted for row in genes.tolist()}
+    assert len(batches[1]) == 3
+    assert {tuple(row) for row in batches[1]} <= looked_at - {tuple(row) for row in first.tolist()}
+
+
 def promising(promises: list[Promise], known: list[tuple[float, float]], offspring: int, work: Any = None) -> list[int]:
     """The numbers of the promises that are chosen beside a population of these objectives."""
     space = Small(np.array([99]), 50 + np.arange(len(known))[:, None], work=work or (lambda genes: 1.0))
