@@ -165,6 +165,17 @@ def test_the_error_model_is_a_gaussian_process_of_logarithms() -> None:
         assert (found[0][0], found[1][0]) == pytest.approx((expected, deviation), rel=1e-9)
 
 
+def test_an_error_that_adds_over_genes_is_explained_by_what_adds() -> None:
+    """Each gene's share alternates from index to index, without noise: the kernel that multiplies is fitted to the least
+    variance and the longest scale that it may have, the one that adds to the shortest scale, the noise to the least."""
+    x = np.array([[a, b] for a in range(6) for b in range(6)], float)
+    model = ErrorModel.begin()
+    model.fit(x, np.exp(2.5 + 0.3 * (x % 2).sum(1)), tune=True)
+    additive, multiplying, short, long, noise = np.exp(model.parameters)
+    assert (multiplying, short, long, noise) == pytest.approx((0.001, 0.3, 20.0, 0.0001))
+    assert 0.5 < additive < 2.0  # of normalised values
+
+
 def test_errors_that_are_all_alike_are_predicted() -> None:
     model = ErrorModel(np.log(PARAMETERS))
     model.fit(np.array([[0.0], [1.0]]), np.array([7.0, 7.0]), tune=False)
