@@ -6,7 +6,14 @@ import torch
 
 from quant.arithmetic.calibration import Calibration, Range
 from quant.arithmetic.clipping import Scheme, quantize_weights
-from quant.arithmetic.grid import THRESHOLD_SHARES, Grid, fixed_point_grid, integer_grid, minimum_error_grid
+from quant.arithmetic.grid import (
+    THRESHOLD_SHARES,
+    Grid,
+    fixed_point_grid,
+    integer_grid,
+    largest_magnitude,
+    minimum_error_grid,
+)
 
 
 def test_thresholds_are_tried_from_one_to_ninety_nine_per_cent() -> None:
@@ -93,6 +100,11 @@ def test_fixed_point_begins_anew_at_each_power_of_two() -> None:
         assert fixed_point_grid(np.nextafter(bound, 0)) == Grid(16, 2.0**-fraction, -(2**15), 2**15 - 1)
         if fraction > -15:
             assert fixed_point_grid(bound).step > 2.0**-fraction
+
+
+def test_the_largest_magnitude() -> None:
+    assert largest_magnitude(np.array([1.0, -3.0, 2.0])) == 3.0
+    assert largest_magnitude(np.array([])) == 0.0
 
 
 def test_each_rule_of_activations_has_its_own_threshold() -> None:

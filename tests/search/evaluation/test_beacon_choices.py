@@ -10,13 +10,14 @@ import pytest
 from stand_in import StandInError, StandInModel, StandInSite
 
 from quant.sites.candidate import Bits, name_of
+from search.evaluation.beacon_files import beacon_file
 from search.evaluation.beacons import BeaconEvaluator
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Inline
 from search.evaluation.ledger import Ledger
 from search.evaluation.quality import Quality
 from search.settings.beacon_settings import BeaconSettings
-from simulators import load_arch
+from simulators import InputError, load_arch
 
 BASE = 20.0
 
@@ -116,3 +117,20 @@ def test_the_nearest_beacon_s_parameters_count_where_they_err_less(tmp_path: Pat
         Quality(25.0, 24.0, name, 30.0), Quality(27.0, 26.0),  # as good as the original: no beacon's
         Quality(9.0, 8.0, name, 20.9), Quality(20.5, 19.5), Quality(20.5, 19.5, name, 20.75),
     ]  # fmt: skip
+
+
+def test_a_beacon_s_parameters_are_found_by_all_that_it_is_of(tmp_path: Path) -> None:
+    """Model, candidate and, of a run's own, the settings of training; a carried one was trained as another run says."""
+    qualities(tmp_path, [(candidate(2, 2), BASE + 5)])
+    (folder,) = (tmp_path / "beacons").iterdir()
+    name, settings = "A=2x8,B=2x8", BeaconSettings()
+    assert beacon_file(tmp_path, settings, "stand-in", name).parent == folder
+    carrying = BeaconSettings(epochs=9, carry=(str(tmp_path),))
+    assert beacon_file(tmp_path / "other", carrying, "stand-in", name).parent == folder
+    for lost in (
+        (settings, "other", name),
+        (settings, "stand-in", "A=4x8,B=2x8"),
+        (BeaconSettings(epochs=9), "stand-in", name),
+    ):
+        with pytest.raises(InputError, match=r"beacons: the beacon A=.x8,B=2x8 is lost"):
+            beacon_file(tmp_path, *lost)
