@@ -7,6 +7,7 @@ from pathlib import Path
 
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import check_target, write_whole
+from simulators.inputs.terminal import check_spelling
 
 
 def check(target: str | None, trace: str | None = None) -> None:
@@ -35,6 +36,7 @@ def check_all(targets: Mapping[str, str | None], trace: str | None = None) -> No
 def write(target: str, text: str, trace: str | None = None) -> None:
     """To the file, or to standard output for `-`. Raises InputError as `check` does."""
     if target == "-":
+        check_spelling(text)
         sys.stdout.write(text)
         return
     check(target, trace)
