@@ -5,18 +5,17 @@ that needs torch or pymoo imports them when it runs.
 """
 
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from mohaq.interruption import Interruption
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError, LoweringError
+from simulators.inputs.terminal import Terminal, drop_output, flush_output, open_streams
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,10 +26,7 @@ app = typer.Typer(
 )
 arch_app = typer.Typer(no_args_is_help=True, help="Architecture specs: the hardware, in YAML.")
 app.add_typer(arch_app, name="arch")
-out, err = (
-    Console(emoji=False, markup=False),
-    Console(stderr=True, emoji=False, markup=False),
-)  # `:100:` is a line, and no picture
+out, err = Terminal(), Terminal(stderr=True)
 
 Plugins = Annotated[
     list[str] | None,
@@ -81,7 +77,7 @@ DEFECT = 70
 def note(lines: list[str]) -> None:
     """What a user should know beside the results, which may go to a program."""
     for line in lines:
-        err.print(f"mohaq: {line}", highlight=False, soft_wrap=True)
+        err.say(f"mohaq: {line}")
 
 
 def main(interruption: Interruption) -> None:
@@ -90,13 +86,15 @@ def main(interruption: Interruption) -> None:
 
     try:
         with interruption.deciding():
+            open_streams()
             code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
+        flush_output()
     except InputError as error:
         code = _complain(str(error))
     except LoweringError as error:
         code = _complain(f"a defect of the platform, not of what you gave it: {error}", DEFECT)
     except BrokenPipeError:  # the reader of our output has gone: `mohaq arch show … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         code = 1
     except OSError as error:
         code = _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
@@ -113,7 +111,7 @@ def main(interruption: Interruption) -> None:
 
 
 def _complain(text: str, code: int = 2) -> int:
-    err.print(f"mohaq: {text}", style="red", highlight=False, soft_wrap=True)
+    err.say(f"mohaq: {text}", style="red")
     return code
 
 

@@ -87,7 +87,7 @@ def simulate(
             print_mappings(mappings, out)
         if left_out:
             names = ", ".join(left_out)
-            out.print(f"Left out, for the published model knows no elementwise work: {names}", highlight=False)
+            out.say(f"Left out, for the published model knows no elementwise work: {names}")
 
 
 @command(
@@ -148,7 +148,7 @@ def arch_list() -> None:
     for name in arch_names():
         spec = load_arch(name)
         table.add_row(name, precisions_shown(spec.precisions), spec.description)
-    out.print(table)
+    out.show(table)
 
 
 @command("show", group=arch_app, epilog="Example: `mohaq arch show bitfusion --set array.rows=64`")
@@ -178,8 +178,8 @@ def arch_check(files: Annotated[list[str], typer.Argument(help="Spec files or sh
             spec = load_arch(name)
         except InputError as error:
             bad += 1
-            err.print(str(error), style="red", highlight=False, soft_wrap=True)
+            err.say(str(error), style="red")
         else:
-            print(f"{name}: ok ({spec.platform})")
+            out.say(f"{name}: ok ({spec.platform})")
     if bad:
         raise typer.Exit(2)

@@ -25,6 +25,7 @@ from mohaq.options import (
 from mohaq.targets import write
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import check_targets, make_folder
+from simulators.inputs.terminal import DescriptionColumn
 
 if TYPE_CHECKING:
     from quant.evaluation.rates import ReferenceCheck
@@ -75,17 +76,15 @@ def evaluate(
     rate = recogniser.evaluate(candidate, split=split)
     if recogniser.skipped:
         first = recogniser.skipped[0]
-        err.print(f"{len(recogniser.skipped)} utterances skipped; the first: {first}", highlight=False)
+        err.say(f"{len(recogniser.skipped)} utterances skipped; the first: {first}")
     if as_json:
         print(json.dumps(rate.to_dict()))
     else:
         subsets = ", ".join(f"{x:.2f}" for x in rate.subsets)
-        out.print(
+        out.say(
             f"{split}: {recogniser.unit} error rate {rate.error:.2f} % ({rate.substitutions} substitutions, "
             f"{rate.insertions} insertions, {rate.deletions} deletions of {rate.reference_phones} {recogniser.unit}s); "
             f"worst of 4 groups {rate.error_max:.2f} % ({subsets})",
-            highlight=False,
-            soft_wrap=True,
         )
 
 
@@ -108,7 +107,7 @@ def delta(
     utterance: Annotated[int, typer.Option(min=0, help="Of --trace, counted from 0.")] = 0,
 ) -> None:
     """Sweep thresholds of a delta network: error rate against eliminated operations."""
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
     from quant.evaluation.delta_sweep import combinations, sweep, to_csv
 
@@ -122,7 +121,8 @@ def delta(
     if min(values) < 0:
         raise InputError(f"--thresholds {thresholds}: they must be at least 0")
     recogniser.utterances(split)  # a corpus that cannot be read is said before the bar begins
-    with Progress(console=err, transient=True) as progress:
+    bar = Progress(DescriptionColumn(), BarColumn(), TimeRemainingColumn(), console=err, transient=True)
+    with bar as progress:
         swept = sweep(recogniser, candidate, values, fc, split)
         points = list(progress.track(swept, len(combinations(recogniser, values)), description="delta"))
     if csv_file is not None:
@@ -138,7 +138,7 @@ def delta(
                 str(point.x), "-" if point.h is None else str(point.h), str(point.fc), f"{result.rate.error:.2f}",
                 f"{100 * result.eliminated:.1f}", " ".join(f"{100 * result.active[name]:.0f}" for name in names),
             )  # fmt: skip
-        out.print(table)
+        out.show(table)
 
 
 @command(epilog="Example: `mohaq trace --bits 4x8 --out sru-4x8.yaml`")
@@ -156,9 +156,7 @@ def trace(
         print(result.to_yaml(), end="")
     else:
         result.save(output)
-        out.print(
-            f"{output}: {len(result.layers)} layers, {result.weight_bits_total / 8 / 2**20:.2f} MiB", highlight=False
-        )
+        out.say(f"{output}: {len(result.layers)} layers, {result.weight_bits_total / 8 / 2**20:.2f} MiB")
 
 
 @command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")
@@ -175,7 +173,7 @@ def export(
 
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
     write_export(recogniser.checkpoint, recogniser.weights, recogniser.parse_bits(bits), output)
-    out.print(f"{output}: model.safetensors and model.json", highlight=False)
+    out.say(f"{output}: model.safetensors and model.json")
 
 
 @command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
@@ -212,7 +210,7 @@ def train(
         output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, epochs=epochs, seed=seed,
         small=small, resume=resume, start=start, skip_bad=skip_bad, console=err,
     )  # fmt: skip
-    out.print(f"checkpoint: {path}", highlight=False)
+    out.say(f"checkpoint: {path}")
 
 
 @command(epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped")
@@ -239,23 +237,21 @@ def retrain(
     make_folder(output)
     before = recogniser.evaluate(candidate)
     training = recogniser.utterances("train")
-    with training_progress(epochs, err) as (_, on_step):
+    with training_progress(epochs, err) as on_step:
         path = run_retraining(
             recogniser.checkpoint, candidate, training, output, epochs=epochs, learning_rate=learning_rate, seed=seed,
             resume=resume, on_step=on_step,
         )  # fmt: skip
     after = load_model(path, corpus_root=corpus_root(corpus, root)).evaluate(candidate)
-    out.print(
+    out.say(
         f"{path}: {recogniser.unit} error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)",
-        highlight=False,
     )
 
 
 def _print_reference(found: "ReferenceCheck") -> None:
-    out.print(
+    out.say(
         f"error rate {found.reference_error:.2f} % in whole numbers alone, {found.fast_error:.2f} % by the fast "
         f"path; the likeliest state is the same in {100 * found.agreement:.1f} % of frames",
-        highlight=False, soft_wrap=True,
     )  # fmt: skip
     taken = ", ".join(f"{site} {bits}" for site, bits in found.accumulator_bits.items())
-    out.print(f"accumulator bits taken: {taken}", highlight=False, soft_wrap=True)
+    out.say(f"accumulator bits taken: {taken}")

@@ -122,7 +122,7 @@ def report(
     made = write_report(folders, output, png, table)
     points = sum(len(run.points) for run in made.runs)
     names = ", ".join(run.label for run in made.runs)
-    out.print(f"{output}: {names}; {points:,} points", highlight=False, soft_wrap=True)
+    out.say(f"{output}: {names}; {points:,} points")
 
 
 def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline | Pool | Dask":

@@ -7,6 +7,7 @@ from quant.evaluation.rates import DeltaResult
 from quant.evaluation.recogniser import Recogniser
 from quant.sites.candidate import Bits
 from quant.sites.site import Role, Site
+from simulators.inputs.csv_text import csv_of_cells
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ def sweep(
 def to_csv(points: Sequence[DeltaPoint]) -> str:
     """A row a point: thresholds, error rates in percent, shares of eliminated products and of transmitted inputs."""
     sites = list(points[0].result.active)
-    lines = [",".join(["x", "h", "fc", "error", "error_max", "eliminated", *(f"active_{site}" for site in sites)])]
+    rows = []
     for point in points:
         result = point.result
         shares = [result.active[site] for site in sites]
         numbers = [result.rate.error, result.rate.error_max, result.eliminated, *shares]
-        h = "" if point.h is None else str(point.h)
-        lines.append(",".join([str(point.x), h, str(point.fc), *(f"{number:.6g}" for number in numbers)]))
-    return "\n".join(lines) + "\n"
+        rows.append([point.x, point.h, point.fc, *(f"{number:.6g}" for number in numbers)])
+    heading = ["x", "h", "fc", "error", "error_max", "eliminated", *(f"active_{site}" for site in sites)]
+    return csv_of_cells(rows, heading)

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from quant.evaluation.rates import ErrorRate
 from quant.evaluation.recogniser import Recogniser
 from quant.networks.geometry import Geometry
 from quant.networks.registry import CELLS
 from quant.runs.recipes import corpus_name
 from quant.sites.candidate import BIT_WIDTHS, homogeneous
+from simulators.inputs.terminal import Terminal
 
 CORPORA = {"timit": "TIMIT's layout", "fsdd": "Free Spoken Digit Dataset, connected digits; no speaker in two splits"}
 MEASURES = {
@@ -25,16 +24,14 @@ MEASURES = {
 """What an error rate is, by the unit that it counts."""
 
 
-def model_card(model: Recogniser, command: str, corpus_root: Path | None, console: Console) -> str:
+def model_card(model: Recogniser, command: str, corpus_root: Path | None, console: Terminal) -> str:
     """The text of a card, whose error rates are also said on the console. `command` trains the model again."""
     record, geometry = model.checkpoint.record, model.network.geometry
     rows = []
     for label, bits in [("float", None), *((f"{b}x{b}", homogeneous(model.sites, b)) for b in BIT_WIDTHS[::-1])]:
         dev, test = model.evaluate(bits, "dev"), model.evaluate(bits, "test")
         rows.append(_row(label, dev, test))
-        console.print(
-            f"{label}: {model.unit} error rate {dev.error:.2f} % on dev, {test.error:.2f} % on test", highlight=False
-        )
+        console.say(f"{label}: {model.unit} error rate {dev.error:.2f} % on dev, {test.error:.2f} % on test")
     recipe, minutes = record["recipe"], record["minutes"]
     weights = sum(site.weights for site in model.sites)
     corpus = f"embedded ({record['corpus_size']}, seed {record['corpus_seed']})"

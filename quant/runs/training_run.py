@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from quant.arithmetic.calibration import NOT_CALIBRATED
 from quant.evaluation.recogniser import Recogniser
@@ -27,6 +26,7 @@ from quant.training.calibrating import calibrate_on
 from quant.training.loop import BFloat16Arithmetic, Examples, Recipe, Start, TrainingStep, train
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
+from simulators.inputs.terminal import DescriptionColumn, Terminal
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def run_training(
     resume: bool = False,
     start: str | None = None,
     skip_bad: bool = False,
-    console: Console | None = None,
+    console: Terminal | None = None,
 ) -> Path:
     """Train, calibrate, tune the decoder on dev, and write `NAME.safetensors` with its card `NAME.md` to `folder`.
 
@@ -67,7 +67,7 @@ def run_training(
     `corpus_root` is a corpus in TIMIT's layout; None is the embedded corpus. Returns the checkpoint's path. Raises
     InputError for a recipe or a corpus that cannot be, and for a folder that holds a run unless `resume`.
     """
-    console = console or Console(quiet=True)
+    console = console or Terminal(quiet=True)
     recipe = replace(recipe_of(cell, small, layers, cells), seed=seed)
     begun = None if start is None else load_checkpoint(find_checkpoint(start))
     if begun is not None:
@@ -88,7 +88,7 @@ def run_training(
     for parameter in network.parameters():  # what is calibrated and measured is what is stored: float16
         parameter.data = parameter.data.half().float()
     calibration = calibrate_on(network, training.normalised(statistics), seed)
-    console.print("tuning the decoder on dev")
+    console.say("tuning the decoder on dev")
     # Not as a file: one without its decoder would lie there as the run's result if this process were killed now.
     untuned = Checkpoint(name, network, statistics, decoder, calibration, record, "")
     posteriors = Recogniser(untuned, corpus_root, skip_bad=skip_bad).log_posteriors(None, "dev")
@@ -101,9 +101,9 @@ def run_training(
 
 
 @contextmanager
-def training_progress(epochs: int, console: Console) -> Iterator[tuple[Progress, Callable[[TrainingStep], None]]]:
-    """A bar with an estimate, and what moves it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+def training_progress(epochs: int, console: Terminal) -> Iterator[Callable[[TrainingStep], None]]:
+    """What moves a bar with an estimate."""
+    columns = (DescriptionColumn(), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("training", total=None)
 
@@ -111,16 +111,18 @@ def training_progress(epochs: int, console: Console) -> Iterator[tuple[Progress,
             text = f"epoch {step.epoch}/{epochs}, loss {step.loss:.3f}, {step.frames_per_second:,.0f} frames/s"
             progress.update(task, description=text, total=step.total, completed=step.done)
 
-        yield progress, on_step
+        yield on_step
 
 
-def _read_corpus(corpus_root: Path | None, corpus_size: str | None, skip_bad: bool, console: Console) -> CorpusFeatures:
+def _read_corpus(
+    corpus_root: Path | None, corpus_size: str | None, skip_bad: bool, console: Terminal
+) -> CorpusFeatures:
     root = corpus_root or embedded_corpus(size=str(corpus_size))
     splits = {}
     for split in SPLITS:
         corpus = load_corpus(root, split, skip_bad)
         if corpus.skipped:
-            console.print(f"{split}: {len(corpus.skipped)} utterances skipped; the first: {corpus.skipped[0]}")
+            console.say(f"{split}: {len(corpus.skipped)} utterances skipped; the first: {corpus.skipped[0]}")
         splits[split] = load_features(corpus)
     return CorpusFeatures(corpus_root, corpus_size, skip_bad, splits)
 
@@ -148,20 +150,19 @@ def _train(
     record: dict[str, Any],
     folder: Path,
     resume: bool,
-    console: Console,
+    console: Terminal,
     begun: Checkpoint | None,
 ) -> Network:
     """Train to the end, and say the error rate on dev after every epoch."""
     statistics = corpus.splits["train"].statistics()
     training = corpus.splits["train"].normalised(statistics)
-    with training_progress(recipe.epochs, console) as (progress, on_step):
+    with training_progress(recipe.epochs, console) as on_step:
 
         def on_epoch(epoch: int, network: Network) -> None:
             half_way = Checkpoint("", network, statistics, decoder, NOT_CALIBRATED, record, "")
             rate = Recogniser(half_way, corpus.root, skip_bad=corpus.skip_bad).evaluate(None)
-            progress.console.print(
+            console.say(
                 f"epoch {epoch}/{recipe.epochs}: dev {decoder.units.unit} error rate {rate.error:.2f} %",
-                highlight=False,
             )
 
         examples = Examples(training.mats, training.labels, training.digest)

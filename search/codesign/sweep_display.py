@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep_outputs import results_of
 from search.runs.search_display import SearchDisplay, cells, console_of, pairs_of, shown_objectives, sites_of
+from simulators.inputs.terminal import Terminal
 
 MOST_ROWS = 30
 """Points of the joint front that are printed; all are in the file."""
@@ -25,7 +25,7 @@ ALWAYS = ("error", "latency", "energy", "area")
 class SweepDisplay(SearchDisplay):
     """A `SweepProgress` on standard error: a bar for errors, then one for variants."""
 
-    def __init__(self, console: Console | None = None):
+    def __init__(self, console: Terminal | None = None):
         super().__init__(console)
         self._simulating = False
 
@@ -51,13 +51,13 @@ class SweepDisplay(SearchDisplay):
         self._bar.update(self._task, completed=done)
 
 
-def print_sweep(result: CoDesign, console: Console | None = None) -> None:
+def print_sweep(result: CoDesign, console: Terminal | None = None) -> None:
     """The joint front, the counts, and where the files are."""
     print_results(results_of(result), result.folder, console, evaluated_now=result.evaluated)
 
 
 def print_results(
-    content: dict[str, Any], folder: Path, console: Console | None = None, evaluated_now: int | None = None
+    content: dict[str, Any], folder: Path, console: Terminal | None = None, evaluated_now: int | None = None
 ) -> None:
     """What `print_sweep` prints, from the content of `sweep.json`."""
     console = console_of(console)
@@ -73,22 +73,20 @@ def print_results(
     table.add_column(f"weights x activations: {sites_of(rows)}", overflow="fold")
     for row in shown:
         table.add_row(row["solution"], *cells(row, objectives), names[row["variant"]], pairs_of(row))
-    console.print(table)
+    console.show(table)
     if len(shown) < len(rows):
-        console.print(f"{len(shown)} of {len(rows)} points, evenly taken; all: {folder / 'sweep.csv'}",
-                      highlight=False, soft_wrap=True)  # fmt: skip
+        console.say(f"{len(shown)} of {len(rows)} points, evenly taken; all: {folder / 'sweep.csv'}")
     with_points = sum(row["joint_front"] > 0 for row in content["hardware"])
-    console.print(
+    console.say(
         f"{content['variants']} variants x {content['candidates']} candidates: {content['points']:,} points, "
         f"{len(rows)} on the joint front, of {with_points} variants"
         + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now (with the 16-bit baseline)"),
-        highlight=False, soft_wrap=True,
     )  # fmt: skip
     for reason, count in content["left_out"].items():
-        console.print(f"left out: {count:,} points: {reason}", highlight=False, soft_wrap=True)
-    console.print(f"plot: {folder / 'sweep.png'}", highlight=False, soft_wrap=True)
-    console.print(
-        f"each variant: {folder / 'variants.csv'}, {folder / 'fronts.csv'}", highlight=False, soft_wrap=True,
+        console.say(f"left out: {count:,} points: {reason}")
+    console.say(f"plot: {folder / 'sweep.png'}")
+    console.say(
+        f"each variant: {folder / 'variants.csv'}, {folder / 'fronts.csv'}",
     )  # fmt: skip
 
 

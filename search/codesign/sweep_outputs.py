@@ -21,8 +21,9 @@ from search.codesign.sweep_plot import draw_sweep
 from search.objectives.registry import other_than_built_in
 from search.runs.identity import Identity
 from search.runs.run_folder import CODESIGN
-from search.runs.search_outputs import csv_of, record_of
+from search.runs.search_outputs import record_of
 from simulators.engine.program import Ints
+from simulators.inputs.csv_text import csv_of
 from simulators.inputs.files import write_whole
 
 POINTS_FILE = "points.npz"

@@ -14,6 +14,7 @@ from search.objectives.built_in import AREA, ERROR, LATENCY
 from search.runs.front_plot import FRONT, VISITED
 from search.runs.plot_axes import HEIGHT, cost_axis, plain_style, png_of
 from simulators.engine.program import Ints
+from simulators.inputs.escapes import picture_text
 
 AREA_COLOURS = ListedColormap(matplotlib.colormaps["plasma"](np.linspace(0, 0.85, 256)), "area")
 """Small hardware is dark; without the palest."""
@@ -38,7 +39,7 @@ def draw_sweep(result: CoDesign) -> bytes:
         front = result.front[np.argsort(-area, kind="stable")] if coloured else result.front
         for axis, objective in zip(axes, across, strict=True):
             dots = _draw(axis, result, (objective, upright), own, front, coloured)
-        axes[0].set_ylabel(upright.axis)
+        axes[0].set_ylabel(picture_text(upright.axis))
         axes[0].legend(frameon=False, loc="best")
         if coloured:
             bar = figure.colorbar(dots, ax=axes[-1], label=AREA.axis)
@@ -46,7 +47,7 @@ def draw_sweep(result: CoDesign) -> bytes:
             bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
             bar.ax.yaxis.set_minor_formatter(NullFormatter())
         text = f"{len(result.hardware)} hardware variants, {len(result.candidates)} candidates"
-        figure.suptitle(f"{result.experiment.name}: {result.experiment.model}, {text}", fontsize=10)
+        figure.suptitle(picture_text(f"{result.experiment.name}: {result.experiment.model}, {text}"), fontsize=10)
         return png_of(figure)
 
 

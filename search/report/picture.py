@@ -8,6 +8,7 @@ from search.objectives import Objective
 from search.objectives.built_in import ERROR, LATENCY
 from search.report.analysis import Analysis
 from search.runs.plot_axes import HEIGHT, cost_axis, plain_style, png_of
+from simulators.inputs.escapes import picture_text
 
 # Okabe and Ito's palette, as in `basics.js`.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")
@@ -32,11 +33,11 @@ def draw_report(report: Analysis) -> bytes:
 def _draw_growth(axis: Axes, report: Analysis) -> None:
     for i, (run, grown) in enumerate(zip(report.runs, report.growth, strict=True)):
         if grown.evaluations:
-            axis.step(grown.evaluations, grown.shares, where="post", color=_colour(i), label=run.label)
+            axis.step(grown.evaluations, grown.shares, where="post", color=_colour(i), label=picture_text(run.label))
         else:
-            axis.axhline(grown.shares[-1], color=_colour(i), linestyle="--", label=run.label)
+            axis.axhline(grown.shares[-1], color=_colour(i), linestyle="--", label=picture_text(run.label))
     names = ", ".join(objective.name for objective in report.objectives)
-    axis.set(xlabel="evaluations", ylabel=f"hypervolume of {names} (share)", ylim=(0, 1))
+    axis.set(xlabel="evaluations", ylabel=picture_text(f"hypervolume of {names} (share)"), ylim=(0, 1))
     axis.grid(True, linewidth=0.3, color="#dddddd")
 
 
@@ -48,7 +49,9 @@ def _draw_front(axis: Axes, report: Analysis, cost: Objective) -> None:
         x, y = points.values.get(cost.column, unknown), points.values[ERROR.column]
         seen = shown.positions[points.feasible[shown.positions]]
         axis.scatter(x[seen], y[seen], s=8, color=_colour(i), alpha=0.25, linewidths=0)
-        axis.scatter(x[points.front], y[points.front], s=26, color=_colour(i), linewidths=0, label=run.label)
+        axis.scatter(
+            x[points.front], y[points.front], s=26, color=_colour(i), linewidths=0, label=picture_text(run.label)
+        )
         across += [x[seen], x[points.front]]
         rows = [detail.row for detail in run.baselines]
         x, y = (np.array([row.get(name) for row in rows], float) for name in (cost.column, ERROR.column))

@@ -1,13 +1,12 @@
 """All points of a report as CSV."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from search.objectives import Floats
 from search.report.analysis import Analysis
 from search.runs.rows import columns
+from simulators.inputs.csv_text import csv_of_cells
 
 FRONTS = ("front", "closed_form_front", "simulated_front")
 HARDWARE = ("variant", "hardware", "area_mm2")
@@ -15,13 +14,9 @@ HARDWARE = ("variant", "hardware", "area_mm2")
 
 def csv_of(report: Analysis) -> str:
     """Every point of every run and its fronts: a search's in order of evaluation, a co-design's by variant."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = columns(list(dict.fromkeys(name for run in report.runs for name in run.experiment.objectives)))
-    writer.writerow(["run", "evaluation", "feasible", *FRONTS, *HARDWARE, *names])
-    for i in range(len(report.runs)):
-        writer.writerows(_rows(report, i, names))
-    return text.getvalue()
+    rows = (row for i in range(len(report.runs)) for row in _rows(report, i, names))
+    return csv_of_cells(rows, ["run", "evaluation", "feasible", *FRONTS, *HARDWARE, *names])
 
 
 def _rows(report: Analysis, number: int, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -10,6 +10,7 @@ from search.objectives import Objective
 from search.objectives.built_in import ENERGY, ERROR, LATENCY
 from search.runs.plot_axes import HEIGHT, cost_axis, plain_style, png_of
 from search.runs.results import Run, Solution
+from simulators.inputs.escapes import picture_text
 
 VISITED, FRONT, BASELINE = "#b8c0cc", "#c0392b", "#1f3a5f"
 
@@ -27,7 +28,8 @@ def draw_front(run: Run) -> bytes:
         axes[0].set_ylabel(ERROR.axis)
         axes[0].legend(frameon=False, loc="best")
         model, arch = run.experiment.model, run.arch.name
-        figure.suptitle(f"{run.experiment.name}: {model} on {arch}, {len(run.visited)} candidates", fontsize=10)
+        title = f"{run.experiment.name}: {model} on {arch}, {len(run.visited)} candidates"
+        figure.suptitle(picture_text(title), fontsize=10)
         return png_of(figure)
 
 

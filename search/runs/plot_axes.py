@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from search.objectives import Floats
+from simulators.inputs.escapes import picture_text
+from simulators.views.drawing import drawing
 
 HEIGHT = 4.2
 """Inches of a picture."""
@@ -19,13 +21,13 @@ HEIGHT = 4.2
 @contextmanager
 def plain_style() -> Iterator[None]:
     """Small type and no frame, for what is drawn inside."""
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+    with drawing(), matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         yield
 
 
 def cost_axis(axis: Axes, label: str, values: Floats) -> None:
     """An axis across for values (N,) of a cost: logarithmic, unless one of them has no logarithm."""
-    axis.set_xlabel(label)
+    axis.set_xlabel(picture_text(label))
     if (values[~np.isnan(values)] > 0).all():
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

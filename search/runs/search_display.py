@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,6 +24,7 @@ from search.objectives.registry import columns_of
 from search.runs.results import Run
 from search.runs.run_reader import StoredRun
 from search.runs.search_outputs import results_of
+from simulators.inputs.terminal import DescriptionColumn, Terminal
 
 WIDTH_IN_FILES = 110
 """Columns of the table where the output is not a terminal."""
@@ -35,12 +35,12 @@ ALWAYS = ("error", "latency", "energy", "memory", "mohaq_speedup")
 class SearchDisplay:
     """A `Progress` of the search on standard error; a context, so that the bar is closed whatever happens."""
 
-    def __init__(self, console: Console | None = None):
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    def __init__(self, console: Terminal | None = None):
+        columns = (DescriptionColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         remaining = (TextColumn("left"), TimeRemainingColumn())
-        console = console or Console(stderr=True, emoji=False, markup=False)
+        self._console = console or Terminal(stderr=True)
         # A log has a line a generation instead.
-        self._bar = Progress(*columns, *remaining, console=console, disable=not console.is_terminal)
+        self._bar = Progress(*columns, *remaining, console=self._console, disable=not self._console.is_terminal)
         self._task: TaskID | None = None
         self._seen: set[str] = set()
         self._best = float("inf")
@@ -70,7 +70,7 @@ class SearchDisplay:
         if name_of(bits) not in self._seen:
             self._seen.add(name_of(bits))
             text = f"set aside: the workers that evaluated it died: {name_of(bits)}"
-            self._bar.console.print(text, style="red", highlight=False, soft_wrap=True)
+            self._console.say(text, style="red")
 
     def retraining(self, bits: Bits, step: Any) -> None:
         """Show beside the bar how far a beacon's training came."""
@@ -82,17 +82,17 @@ class SearchDisplay:
         assert self._task is not None
         text = f"generation {number}/{of}: {front} on the front, lowest error {self._best:.2f} %"
         self._bar.update(self._task, description=text, completed=candidates)
-        if not self._bar.console.is_terminal:  # a log shows no bar before the end
-            self._bar.console.print(f"{text}, {candidates} candidates", highlight=False, soft_wrap=True)
+        if not self._console.is_terminal:  # a log shows no bar before the end
+            self._console.say(f"{text}, {candidates} candidates")
 
 
-def print_front(run: Run, console: Console | None = None) -> None:
+def print_front(run: Run, console: Terminal | None = None) -> None:
     """The front and the homogeneous baselines, then where the files are."""
     print_results(results_of(run), run.folder, console, evaluated_now=run.evaluated)
 
 
 def print_results(
-    results: dict[str, Any], folder: Path, console: Console | None = None, evaluated_now: int | None = None
+    results: dict[str, Any], folder: Path, console: Terminal | None = None, evaluated_now: int | None = None
 ) -> None:
     """What `print_front` prints, from the content of `pareto.json`."""
     console = console_of(console)
@@ -108,35 +108,30 @@ def print_results(
     table.add_section()
     for row in results["baselines"]:
         table.add_row(row["solution"], *cells(row, objectives), pairs_of(row), style="dim")
-    console.print(table)
-    console.print(
+    console.show(table)
+    console.say(
         f"Latency and energy: simulated, {experiment['steps']} frames. Error: the worst of 4 groups of speakers. "
         "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times."
         + (" † with a beacon's parameters." if any(row["beacon"] for row in rows) else ""),
-        highlight=False,
     )
     screened, set_aside = results["screened"], results.get("set_aside", [])
     evaluated = results["candidates"] - screened - len(set_aside)
     now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
-    console.print(
-        f"{evaluated} distinct candidates evaluated on speech{now}, {screened} screened out{limit}", highlight=False
-    )
+    console.say(f"{evaluated} distinct candidates evaluated on speech{now}, {screened} screened out{limit}")
     for name in set_aside:
-        console.print(
-            f"set aside as infeasible, for the workers that evaluated it died: {name}", highlight=False, soft_wrap=True
-        )
+        console.say(f"set aside as infeasible, for the workers that evaluated it died: {name}")
     if results["claims"]:
         title = "What was published, and what was found"
         claims = Table("claim", "published", "here", title=title, title_justify="left", box=SIMPLE_HEAD)
         for claim in results["claims"]:
             claims.add_row(claim["claim"], claim["published"], claim["measured"])
-        console.print(claims)
-    console.print(f"plot: {folder / 'pareto.png'}", highlight=False, soft_wrap=True)
-    console.print(f"table: {folder / 'pareto.csv'}, traces: {folder / 'solutions'}", highlight=False, soft_wrap=True)
+        console.show(claims)
+    console.say(f"plot: {folder / 'pareto.png'}")
+    console.say(f"table: {folder / 'pareto.csv'}, traces: {folder / 'solutions'}")
 
 
-def print_runs(runs: Sequence[StoredRun], console: Console | None = None) -> None:
+def print_runs(runs: Sequence[StoredRun], console: Terminal | None = None) -> None:
     """One line a run."""
     console = console_of(console)
     table = Table(box=SIMPLE_HEAD)
@@ -153,15 +148,13 @@ def print_runs(runs: Sequence[StoredRun], console: Console | None = None) -> Non
             "" if run.generations < 0 and run.is_codesign else f"{max(run.generations, 0)}/{e['generations']}", front,
             f"{min(errors):.2f}" if errors else "",
         )  # fmt: skip
-    console.print(table)
+    console.show(table)
 
 
-def console_of(console: Console | None) -> Console:
+def console_of(console: Terminal | None) -> Terminal:
     """The console that was given, or standard output; as wide as a table needs where it is not a terminal."""
-    console = console or Console(emoji=False, markup=False)
-    return (
-        console if console.is_terminal else Console(file=console.file, width=WIDTH_IN_FILES, emoji=False, markup=False)
-    )
+    console = console or Terminal()
+    return console if console.is_terminal else Terminal(file=console.file, width=WIDTH_IN_FILES)
 
 
 def shown_objectives(names: Sequence[str], always: Sequence[str], of_variants: bool) -> list[Objective]:

@@ -8,12 +8,9 @@
 - `run.yaml`: the experiment with every default, the digests and versions that it depends on, and the command.
 """
 
-import csv
-import io
 import json
 import platform
 import shlex
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -27,6 +24,7 @@ from search.runs.results import Run
 from search.runs.rows import columns, rows_of
 from search.runs.run_folder import SEARCH
 from simulators.inputs import plugins
+from simulators.inputs.csv_text import csv_of
 from simulators.inputs.files import make_folder, write_whole
 
 try:
@@ -66,15 +64,6 @@ def write_outputs(run: Run, identity: Identity) -> None:
     _write_traces(run)
     write_whole(run.folder / "run.yaml", record_of(identity, "search").encode())
     write_whole(run.folder / SEARCH.results_file, (json.dumps(content, indent=1) + "\n").encode())
-
-
-def csv_of(rows: Iterable[dict[str, Any]], names: Sequence[str]) -> str:
-    """Rows as CSV with these columns."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _write_traces(run: Run) -> None:

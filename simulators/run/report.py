@@ -3,13 +3,12 @@ totals."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from simulators.hardware.arch import Arch
+from simulators.inputs.csv_text import csv_of
 from simulators.lowering.platform import Lowered
 from simulators.lowering.segments import LayerWork
 from simulators.workloads.trace import FRAME_MS, Trace
@@ -176,11 +175,7 @@ class Report:
             row |= {f"{level}_bits": n for level, n in layer.bits.items()}
             rows.append(row)
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval=0, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return csv_of(rows, columns, missing=0)
 
 
 @dataclass(frozen=True)

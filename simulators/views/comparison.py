@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from simulators.hardware.arch import Arch
 from simulators.hardware.area import area_mm2
+from simulators.inputs.csv_text import csv_of
 from simulators.inputs.errors import InputError
 from simulators.run.report import Report
 from simulators.run.simulation import simulate
@@ -92,9 +91,5 @@ def technologies(comparisons: Sequence[Comparison]) -> str:
 
 def to_csv(comparisons: Sequence[Comparison]) -> str:
     """One row a variant."""
-    text = io.StringIO()
     rows = [comparison.to_dict() for comparison in comparisons]
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_of(rows, list(rows[0]))

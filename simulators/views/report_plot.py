@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulators.inputs.errors import InputError
+from simulators.inputs.escapes import picture_text
 from simulators.inputs.files import write_output
 from simulators.run.report import LayerReport, Report
+from simulators.views.drawing import drawing
 from simulators.views.roofline import layer_roofline, roofline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -32,20 +35,28 @@ def plot(report: Report, path: str | Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
+    picture = io.BytesIO()
+    with drawing():
+        figure = _figure(report)
+        try:
+            figure.savefig(picture, format=path.suffix[1:], dpi=130)
+        finally:
+            pyplot.close(figure)
+    write_output(path, picture.getvalue())
+
+
+def _figure(report: Report) -> Figure:
+    from matplotlib import pyplot
+
     rows = len(report.layers)
     figure, (left, right) = pyplot.subplots(
         1, 2, figsize=(13, max(4.5, 1.6 + 0.27 * rows)), layout="constrained", width_ratios=(1, 1.2)
     )
     title = f"{report.trace} on {report.arch}: {report.latency_ms:.3g} ms, {report.energy_uj:.4g} µJ"
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(picture_text(title), fontsize=12)
     _draw_roofline(left, report)
     _draw_breakdown(right, report)
-    picture = io.BytesIO()
-    try:
-        figure.savefig(picture, format=path.suffix[1:], dpi=130)
-    finally:
-        pyplot.close(figure)
-    write_output(path, picture.getvalue())
+    return figure
 
 
 def _draw_roofline(axes: Axes, report: Report) -> None:
@@ -78,24 +89,25 @@ def _draw_roofline(axes: Axes, report: Report) -> None:
         for n, ((x_text, y_text), names) in enumerate(merged.items()):
             label = names[0] if len(names) == 1 else f"{names[0]} … {names[-1]} ({len(names)})"
             axes.annotate(
-                label,
+                picture_text(label),
                 (float(x_text), float(y_text)),
                 xytext=(5, 6 if n % 2 else -11),
                 textcoords="offset points",
                 fontsize=8,
             )
-    axes.set(xscale="log", yscale="log", xlabel=f"multiply-accumulates a byte ({level})", ylabel="GMAC/s")
+    axes.set(xscale="log", yscale="log", xlabel=picture_text(f"multiply-accumulates a byte ({level})"), ylabel="GMAC/s")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("{x:g}" if axis is axes.yaxis else "")
     axes.tick_params(which="both", labelsize=8)
-    axes.set_title(f"Roofline, {bandwidth / 1e9:.3g} GB/s from {level}", fontsize=10)
+    axes.set_title(picture_text(f"Roofline, {bandwidth / 1e9:.3g} GB/s from {level}"), fontsize=10)
     axes.grid(True, which="both", linewidth=0.3, alpha=0.6)
 
 
 def _draw_breakdown(axes: Axes, report: Report) -> None:
     causes = list(report.stall_cycles)
-    names = [layer.name for layer in report.layers]
+    names = [picture_text(layer.name) for layer in report.layers]
+    places = range(len(names))  # names may look alike
     milliseconds = 1 / (report.frequency_mhz * 1e3)
     lefts = [0.0] * len(names)
     series = [("computing", COMPUTE_COLOUR, [layer.compute_cycles for layer in report.layers])]
@@ -109,8 +121,9 @@ def _draw_breakdown(axes: Axes, report: Report) -> None:
     ]
     for label, colour, cycles in series:
         widths = [n * milliseconds for n in cycles]
-        axes.barh(names, widths, left=lefts, color=colour, label=label, height=0.75)
+        axes.barh(places, widths, left=lefts, color=colour, label=picture_text(label), height=0.75)
         lefts = [a + b for a, b in zip(lefts, widths, strict=True)]
+    axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=8 if len(names) <= 40 else 5)
     axes.set(xlabel="ms of the utterance")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.cells import cell_len
 from rich.table import Table
 
 from simulators.hardware.arch import split_changes
+from simulators.inputs.escapes import visible
+from simulators.inputs.terminal import Terminal
 from simulators.lowering.platform import MappingRow
 from simulators.run.report import LayerReport, Report
 from simulators.views.comparison import Comparison, technologies
@@ -21,7 +23,7 @@ MARGIN = 3
 """Columns of a terminal that a table takes besides its cells."""
 
 
-def print_report(report: Report, out: Console) -> None:
+def print_report(report: Report, out: Terminal) -> None:
     """A row a layer, totals, and the roofline. Utilisation and stalls are shares of the layer's `spanned_cycles`."""
     rows = []
     for layer in report.layers:
@@ -39,7 +41,7 @@ def print_report(report: Report, out: Console) -> None:
     _print_by_layer(f"{report.trace} on {report.arch}", header, rows, out)
 
     def say(text: str) -> None:
-        out.print(text, highlight=False, soft_wrap=True)
+        out.say(text)
 
     latency, energy = f"{report.latency_ms:,.3f} ms", f"{report.energy_uj:,.1f} µJ"
     if many := _steps(report):
@@ -63,14 +65,17 @@ def print_report(report: Report, out: Console) -> None:
         say(_skipped_line(report))
 
 
-def _print_by_layer(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], out: Console) -> None:
+def _print_by_layer(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], out: Terminal) -> None:
     """A table with a layer's name in the first column, cut where the others leave too little room, and figures behind
     it, which are not: what does not fit beside them goes on in a table below."""
-    names, *columns = zip(*rows, strict=True)
-    figures = [max(map(len, column)) for column in columns]
-    lines = (title.split("\n") for title in header[1:])
-    widths = [1 + max(figure, *map(len, of_title)) for figure, of_title in zip(figures, lines, strict=True)]
-    left = out.width - MARGIN - min(max(map(len, names)), NAME_WIDTH)
+    names, *columns = zip(*([*map(visible, row)] for row in rows), strict=True)
+    figures = [max(map(cell_len, column)) for column in columns]
+    headings = [out.lines(*heading.split("\n")) for heading in header[1:]]
+    widths = [
+        1 + max(figure, *map(cell_len, heading.plain.split("\n")))
+        for figure, heading in zip(figures, headings, strict=True)
+    ]
+    left = out.width - MARGIN - min(max(map(cell_len, names)), NAME_WIDTH)
     first = 0
     while first < len(columns):
         last = first + 1
@@ -78,12 +83,12 @@ def _print_by_layer(title: str, header: Sequence[str], rows: Sequence[Sequence[s
             last += 1
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column(header[0], no_wrap=True)
-        for name, figure in zip(header[1:][first:last], figures[first:last], strict=True):
-            table.add_column(name, justify="right", overflow="fold", min_width=figure)
+        for heading, figure in zip(headings[first:last], figures[first:last], strict=True):
+            table.add_column(heading, justify="right", overflow="fold", min_width=figure)
         shown = short_names(names, max(out.width - MARGIN - sum(widths[first:last]), NAME_WIDTH // 2))
         for name, *cells in zip(shown, *columns[first:last], strict=True):
             table.add_row(name, *cells)
-        out.print(table)
+        out.show(table)
         first = last
 
 
@@ -127,7 +132,7 @@ def _skipped_line(report: Report) -> str:
     )
 
 
-def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
+def print_comparison(comparisons: Sequence[Comparison], out: Terminal) -> None:
     """A row a variant; EDP is energy times delay."""
     report = comparisons[0].report
     title = ", ".join(filter(None, (report.trace, _steps(report)))) + "; ratios to the first"
@@ -139,7 +144,7 @@ def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
     for variant in comparisons:
         report = variant.report
         table.add_row(
-            _folded(variant.name),
+            out.lines(*_folded(variant.name).split("\n")),
             f"{report.latency_ms:,.3f}",
             f"{variant.latency_ratio:.3f}",
             f"{report.energy_uj:,.1f}",
@@ -148,12 +153,12 @@ def print_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
             "" if variant.area_mm2 is None else f"{variant.area_mm2:.3g}",
             roofline(report).bound,
         )
-    out.print(table)
+    out.show(table)
     if different := technologies(comparisons):
-        out.print(different, highlight=False, soft_wrap=True)
+        out.say(different)
 
 
-def print_layers(comparisons: Sequence[Comparison], out: Console) -> None:
+def print_layers(comparisons: Sequence[Comparison], out: Terminal) -> None:
     """A row a layer, a column of cycles a variant."""
     header = ["layer", *(_folded(variant.name) for variant in comparisons)]
     layers = zip(*(variant.report.layers for variant in comparisons), strict=True)
@@ -166,7 +171,7 @@ def _folded(variant: str) -> str:
     return ",\n".join(split_changes(variant))
 
 
-def print_mappings(mappings: Sequence[tuple[str, MappingRow]], out: Console) -> None:
+def print_mappings(mappings: Sequence[tuple[str, MappingRow]], out: Terminal) -> None:
     """What a platform says of the mapping of every product, but for its loops."""
     columns = [*dict.fromkeys(column for _, row in mappings for column in row if column != "loops")]
     if not mappings:

@@ -21,6 +21,7 @@ import numpy as np
 
 from simulators.hardware.arch import Arch, load_arch
 from simulators.inputs.errors import InputError
+from simulators.inputs.terminal import Terminal
 from simulators.run.simulation import simulate
 from simulators.workloads.operations import Conv2d, Matmul
 from simulators.workloads.trace import Trace
@@ -136,9 +137,10 @@ def main(arguments: Sequence[str]) -> int:
         print(__doc__.strip(), file=sys.stderr)
         return 2
     try:
-        print(describe([ratio for name in arguments for ratio in cross_check(Path(name))]))
+        for line in describe([ratio for name in arguments for ratio in cross_check(Path(name))]).split("\n"):
+            Terminal().say(line)
     except InputError as error:
-        print(error, file=sys.stderr)
+        Terminal(stderr=True).say(str(error))
         return 2
     return 0
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulators.inputs.errors import InputError
+from simulators.inputs.terminal import Terminal
 from simulators.platforms.bitfusion.published import PublishedHardware, PublishedLayer, PublishedResult, evaluate
 
 ENERGY_TOLERANCE = 1e-9
@@ -105,11 +106,11 @@ def main(arguments: Sequence[str]) -> int:
         try:
             comparisons = compare_table(Path(name))
         except InputError as error:
-            print(error, file=sys.stderr)
+            Terminal(stderr=True).say(str(error))
             return 2
         for comparison in comparisons:
             if comparison.differences:
-                print(f"{comparison.place}: {'; '.join(comparison.differences)}")
+                Terminal().say(f"{comparison.place}: {'; '.join(comparison.differences)}")
                 disagreed += 1
             else:
                 agreed += 1

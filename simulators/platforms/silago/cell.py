@@ -25,6 +25,7 @@ from simulators.engine.machine import Machine, Queue
 from simulators.engine.program import Ints, Program, Task, program
 from simulators.hardware.arch import load_arch
 from simulators.inputs.errors import InputError
+from simulators.inputs.terminal import Terminal
 from simulators.platforms.silago.spec import SilagoSpec
 
 SEQUENCER, WRITE, READ_0, READ_1, ROWS, DIMARCH, DPU = range(7)
@@ -167,7 +168,7 @@ def main(arguments: Sequence[str]) -> int:
         elements = int(arguments[0]) if arguments else 16
         events = run(vector_add(elements, spec), spec)
     except (InputError, ValueError) as error:
-        print(f"silago.cell: {error}", file=sys.stderr)
+        Terminal(stderr=True).say(f"silago.cell: {error}")
         return 2
     for event in events:
         cycle = f"{event.start}" if event.end == event.start + 1 else f"{event.start}-{event.end - 1}"

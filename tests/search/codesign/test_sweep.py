@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from rich.console import Console
 from stand_in import StandInModel
 
 from quant.sites.candidate import name_of
@@ -25,6 +24,7 @@ from search.runs.search_display import print_runs
 from search.space.design_genome import fitted
 from search.space.hardware_variants import Hardware, HardwareBlock
 from simulators import InputError, load_arch, simulate
+from simulators.inputs.terminal import Terminal
 
 GRID = {
     "archs": ["bitfusion"],
@@ -347,9 +347,9 @@ def test_a_sweep_is_listed_and_shown_as_it_was_printed(swept: CoDesign) -> None:
     (stored,), _ = find_runs(swept.folder)
     assert stored.is_codesign
     printed, shown, listed = io.StringIO(), io.StringIO(), io.StringIO()
-    print_sweep(swept, Console(file=printed))
+    print_sweep(swept, Terminal(file=printed))
     assert stored.results is not None
-    print_results(stored.results, swept.folder, Console(file=shown), evaluated_now=swept.evaluated)
+    print_results(stored.results, swept.folder, Terminal(file=shown), evaluated_now=swept.evaluated)
     assert shown.getvalue() == printed.getvalue()
-    print_runs([stored], Console(file=listed))
+    print_runs([stored], Terminal(file=listed))
     assert f"{len(swept.hardware)} variants" in listed.getvalue()

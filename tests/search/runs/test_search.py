@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from rich.console import Console
 from stand_in import StandInModel
 
 from quant.sites.candidate import name_of
@@ -21,6 +20,7 @@ from search.evaluation.executors.executor import Inline
 from search.runs.run_reader import find_runs, load_run
 from search.runs.search_display import print_front, print_results, print_runs
 from simulators import InputError, load_arch, load_trace, simulate
+from simulators.inputs.terminal import Terminal
 
 
 @pytest.fixture
@@ -310,7 +310,7 @@ def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
         lambda c: print_front(result, c),
         lambda c: print_results(load_run(tmp_path / "a/run").results, tmp_path / "a/run", c),
     ):
-        console = Console(file=io.StringIO())
+        console = Terminal(file=io.StringIO())
         show(console)
         texts.append(re.sub(r" \(\d+ of them now\)", "", console.file.getvalue()))  # type: ignore[attr-defined]
     assert texts[0] == texts[1]
@@ -319,7 +319,7 @@ def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
     (found,), (complaint,) = find_runs(tmp_path)
     assert complaint == f"{tmp_path / 'b'}: no run of a search: its state.json is not of one"
     assert (found.generations, found.experiment["name"]) == (result.experiment.generations, result.experiment.name)
-    console = Console(file=io.StringIO())
+    console = Terminal(file=io.StringIO())
     print_runs([found], console)
     assert str(len(result.front)) in console.file.getvalue()  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="no run of a search"):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
+from simulators.inputs.terminal import Terminal
 from simulators.run.published import published_report
 from simulators.run.simulation import simulator
 from simulators.views.comparison import compare, technologies, to_csv
@@ -140,7 +140,7 @@ def test_a_comparison_is_whole_at_80_columns() -> None:
     variants = [
         (name, load_arch("bitfusion", name.split(",")[1:])) for name in ("bitfusion", "bitfusion,array.rows=32")
     ]
-    out = Console(width=80, file=io.StringIO())
+    out = Terminal(width=80, file=io.StringIO())
     print_comparison(compare(load_trace("mohaq-sru-4bit"), variants), out)
     lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[2].split()[-1] == "bound"
@@ -172,7 +172,7 @@ LONG = [f"encoder.layers.{i}.self_attention.{part}.output_projection" for i in r
 
 def printed(trace: Trace, changes: tuple[str, ...] = (), variants: int = 0) -> list[str]:
     """Lines of a report, or of so many variants' layers, at 80 columns."""
-    out = Console(width=80, file=io.StringIO())
+    out = Terminal(width=80, file=io.StringIO())
     if variants:
         named = [(f"bitfusion,array.rows={8 << i},array.columns=16", load_arch("bitfusion")) for i in range(variants)]
         print_layers(compare(trace, named), out)
