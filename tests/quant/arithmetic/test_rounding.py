@@ -106,14 +106,26 @@ OPEN = 16.0
 """What opens a gate: its sigmoid is 1 in 16 bits; as an input, its hyperbolic tangent is."""
 
 
-def sru_output(sums: tuple[float, float, float], biases: tuple[float, float], step: float) -> int:
+def sru_output(
+    sums: tuple[float, float, float],
+    biases: tuple[float, float],
+    step: float,
+    scale: tuple[float, float, float] = (1, 1, 1),
+) -> int:
     """The first output, in gate steps, of an SRU cell: sums of its products for x, forget and reset gate, biases of the
-    gates, and the step of these sums; the state's step is a gate's."""
+    gates, the step of these sums and what they are scaled by; the state's step is a gate's."""
     u = np.array(sums, np.float32).reshape(1, 1, 3, 1)
     vectors = np.array([[[0.0], [0.0], [biases[0]], [biases[1]]]] * 2, np.float32)
-    h, one = np.zeros((1, 1, 2, 1), np.int16), np.ones((3, 1), np.float32)
-    kernels.sru_forward_fixed(u, one, vectors, np.array([1]), h, 0, 0, step, kernels.GATE_STEP)
+    h, scales = np.zeros((1, 1, 2, 1), np.int16), np.array(scale, np.float32).reshape(3, 1)
+    kernels.sru_forward_fixed(u, scales, vectors, np.array([1]), h, 0, 0, step, kernels.GATE_STEP)
     return int(h[0, 0, 0, 0])
+
+
+def test_each_product_of_sru_has_its_own_scale() -> None:
+    step = 2.0**-10
+    plain = sru_output((1.5, 0.75, -0.5), (0.0, 0.0), step)
+    assert plain != sru_output((1.5, 0.75, 0.75), (0.0, 0.0), step)
+    assert sru_output((3.0, 3.0, -4.0), (0.0, 0.0), step, (1 / 2, 1 / 4, 1 / 8)) == plain
 
 
 @pytest.mark.parametrize("gate", ["forget", "reset"])
