@@ -10,7 +10,6 @@
 
 import json
 import platform
-import shlex
 import shutil
 from dataclasses import asdict
 from importlib.metadata import version
@@ -27,6 +26,7 @@ from search.runs.run_folder import SEARCH
 from simulators.inputs import plugins
 from simulators.inputs.csv_text import csv_of
 from simulators.inputs.errors import InputError
+from simulators.inputs.escapes import shell_word
 from simulators.inputs.files import write_whole
 
 try:
@@ -87,7 +87,7 @@ def _write_traces(run: Run) -> None:
 
 def record_of(identity: Identity, command: str) -> str:
     """What a run's `run.yaml` says: the experiment, digests and versions, and how `mohaq COMMAND` repeats it."""
-    options = "".join(f" --plugin {shlex.quote(plugin.path)}" for plugin in plugins.loaded())
+    options = "".join(f" --plugin {shell_word(plugin.path)}" for plugin in plugins.loaded())
     content = {
         "experiment": identity["experiment"],
         "digests": identity["digests"],
