@@ -66,7 +66,19 @@ UseDask = Annotated[
 Scheduler = Annotated[
     str | None,
     typer.Option(
-        "--scheduler", metavar="ADDRESS", help="Evaluate on the Dask cluster of this scheduler: `tcp://host:8786`."
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Evaluate on the Dask cluster of this scheduler: `tls://host:8786`; `tcp://` where all is trusted.",
+    ),
+]
+Dashboard = Annotated[
+    int | None,
+    typer.Option(
+        "--dashboard",
+        metavar="PORT",
+        min=1,
+        max=65535,
+        help="With --dask: serve Dask's dashboard on 127.0.0.1:PORT, without login. Needs bokeh.",
     ),
 ]
 Json = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mohaq.app import command, note, out
-from mohaq.options import Scheduler, Set, UseDask, written
+from mohaq.options import Dashboard, Scheduler, Set, UseDask, written
 from simulators.inputs.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def search(
     ] = None,
     dask: UseDask = False,
     scheduler: Scheduler = None,
+    dashboard: Dashboard = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: error from the model, latency and energy from the simulator."""
@@ -39,7 +40,7 @@ def search(
 
     changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
     settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
-    with _executor(workers, dask, scheduler) as executor, SearchDisplay() as display:
+    with _executor(workers, dask, scheduler, dashboard) as executor, SearchDisplay() as display:
         if settings.hardware:
             from search.codesign.hardware_search import search_hardware
             from search.codesign.sweep_display import print_sweep
@@ -69,6 +70,7 @@ def sweep(
     ] = None,
     dask: UseDask = False,
     scheduler: Scheduler = None,
+    dashboard: Dashboard = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the sweep in the folder.")] = False,
 ) -> None:
     """Put bit-widths on many variants of hardware: the joint front over error, latency, energy and area."""
@@ -77,7 +79,7 @@ def sweep(
     from search.codesign.sweep_display import SweepDisplay, print_sweep
 
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
-    with _executor(workers, dask, scheduler) as executor, SweepDisplay() as display:
+    with _executor(workers, dask, scheduler, dashboard) as executor, SweepDisplay() as display:
         result = run_sweep(settings, output, resume=resume, progress=display, executor=executor, workers=workers)
     print_sweep(result)
 
@@ -125,8 +127,10 @@ def report(
     out.say(f"{output}: {names}; {points:,} points")
 
 
-def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline | Pool | Dask":
+def _executor(workers: int | None, dask: bool, scheduler: str | None, dashboard: int | None) -> "Inline | Pool | Dask":
     """Where a search or a sweep evaluates candidates."""
+    if dashboard is not None and not dask:
+        raise InputError(f"--dashboard {dashboard}: it is that of a cluster that --dask starts")
     if scheduler is not None or dask:
         from search.evaluation.executors.cluster import Dask
 
@@ -135,7 +139,7 @@ def _executor(workers: int | None, dask: bool, scheduler: str | None) -> "Inline
         return (
             Dask(scheduler=scheduler)
             if scheduler is not None
-            else Dask(workers=workers if workers is not None else os.cpu_count())
+            else Dask(workers=workers if workers is not None else os.cpu_count(), dashboard=dashboard)
         )
     if workers is not None:
         from search.evaluation.executors.pool import Pool

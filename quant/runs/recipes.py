@@ -8,6 +8,7 @@ from quant.networks.registry import CELLS, DEFAULT_CELL
 from quant.speech.digits import is_digits
 from quant.training.loop import Recipe
 from simulators.inputs import plugins
+from simulators.inputs.escapes import shell_word
 
 LEARNING_RATE_FROM = 1e-3
 """Peak for a network that starts from a trained one."""
@@ -31,7 +32,7 @@ def training_command(recipe: Recipe, small: bool, start: str | None, corpus_root
     """The `mohaq` command that trains the same model again."""
     words, cell = ["mohaq train --out FOLDER"], recipe.geometry.cell
     if start is not None:
-        words.append(f"--start {start}" if Path(start).name == start else f"--start FOLDER/{Path(start).name}")
+        words.append(f"--start {shell_word(start if Path(start).name == start else f'FOLDER/{Path(start).name}')}")
     else:
         words += ["--small"] * small + [f"--cell {cell}"] * (cell != DEFAULT_CELL)
         usual = replace(recipe_of(cell, small).geometry, outputs=recipe.geometry.outputs)
@@ -39,7 +40,7 @@ def training_command(recipe: Recipe, small: bool, start: str | None, corpus_root
             words.append(f"--layers {recipe.geometry.layers} --cells {recipe.geometry.cells}")
     if corpus_root:
         words.append(f"--corpus {corpus_name(corpus_root)} --root FOLDER" + " --skip-bad" * skip_bad)
-    words += [f"--plugin {Path(path).name}" for path in plugin_files(cell)]
+    words += [f"--plugin {shell_word(Path(path).name)}" for path in plugin_files(cell)]
     return " ".join([*words, f"--epochs {recipe.epochs} --seed {recipe.seed}"])
 
 

@@ -8,12 +8,16 @@ const VISITED = 0, BASELINE = 1;
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d"];
 const SYMBOLS = ["circle", "square", "triangle-up", "cross", "x", "star", "pentagon"];
 const OTHER_COLOURS = ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#0072b2", "#d55e00", "#f0e442", "#999999"];
-const CONFIG = { displaylogo: false, responsive: true };
+// No button sends a chart to a cloud, and there is none to send it to.
+const CONFIG = { displaylogo: false, responsive: true, showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["sendChartToCloud"] };
 const FONT = { family: 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif', size: 12, color: "#1d2733" };
 const GRID = { gridcolor: "#e6eaee", zeroline: false };
 const colour = (r) => COLOURS[r % COLOURS.length];
 const symbol = (r) => SYMBOLS[r % SYMBOLS.length];
-const safe = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");  // plotly reads tags in text
+// plotly reads tags in text, and names of data in templates
+const safe = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll("%{", "&#37;{");
+// A word of a command for a shell; what is not printable has been made visible before.
+const shellWord = (text) => /^[\w@%+=:,.\/-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 const webgl = (() => {
   const canvas = document.createElement("canvas");
   return !!(canvas.getContext("webgl2") || canvas.getContext("webgl"));

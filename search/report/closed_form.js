@@ -33,8 +33,8 @@ const drawClosedFormOf = (run, r) => {
     series("closed form only", found.misses.map((m) => m.position), { size: 11, color: "#d55e00", symbol: "triangle-up" }),
   ];
   if (widest) traces.push({ type: "scatter", mode: "lines", name: "equal", x: [0, most], y: [0, most], hoverinfo: "skip", line: { color: "#5d6b7a", width: 1, dash: "dash" } });
-  draw(plot.id, traces, { xaxis: { title: { text: names.mohaq_speedup }, ...GRID }, legend: { orientation: "h", y: 1.12, x: 0 },
-    yaxis: { title: { text: widest ? `simulated speedup over ${widest.solution}` : names.latency_ms }, ...GRID }, hovermode: "closest" });
+  draw(plot.id, traces, { xaxis: { title: { text: axisOf("mohaq_speedup") }, ...GRID }, legend: { orientation: "h", y: 1.12, x: 0 },
+    yaxis: { title: { text: widest ? safe(`simulated speedup over ${widest.solution}`) : axisOf("latency_ms") }, ...GRID }, hovermode: "closest" });
   plot.on("plotly_click", (event) => { if (event.points[0].customdata) choose(event.points[0].customdata); });
   const head = [["closed form only", "text"], ["error %"], ["closed form"], ["ms"], ["excess ms"], ["excess %"], ["dominated by", "text"]];
   const rows = found.misses.map((m) => {

@@ -1,12 +1,16 @@
-"""The commands that reproduce a point of a report."""
+"""The commands that reproduce a point of a report, for a user to copy into a shell.
 
-import shlex
+Bits come from the files of a run that others may have made: `search.report.data` has checked them, and every word is
+quoted all the same.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.evaluation.beacon_files import beacon_file
 from search.settings.experiment import Experiment
 from search.space.hardware_variants import Hardware
+from simulators.inputs.escapes import shell_command, shell_word
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Commands:
     def of(
         cls, folder: Path, experiment: Experiment, hardware: Hardware, model_digest: str, checkpoint: bool
     ) -> "Commands":
-        trace = shlex.join(["mohaq", "trace", "--model", experiment.model, "--steps", str(experiment.steps)])
-        simulate = tuple(shlex.join(variant.options) for variant in hardware)
+        trace = shell_command(["mohaq", "trace", "--model", experiment.model, "--steps", str(experiment.steps)])
+        simulate = tuple(shell_command(variant.options) for variant in hardware)
         evaluate = _evaluate(experiment) if checkpoint else ()
         return cls(folder, experiment, model_digest, evaluate, trace if checkpoint else "", simulate)
 
@@ -38,20 +42,21 @@ class Commands:
         if words and beacon and settings:
             file = beacon_file(self.folder, settings, self.model_digest, beacon)
             words[words.index("--model") + 1] = str(file)
-        return shlex.join(words)
+        return shell_command(words)
 
     def error_of(self, bits: str, beacon: str = "") -> list[str]:
         """What evaluates a candidate."""
-        return [f"{self.evaluate_with(beacon)} --bits {bits}"] if self.evaluate else []
+        return [f"{self.evaluate_with(beacon)} --bits {shell_word(bits)}"] if self.evaluate else []
 
     def cost_of(self, bits: str, variant: int, file: str) -> list[str]:
         """What makes a candidate's trace and simulates it."""
-        made = f"{self.trace} --bits {bits} --out {shlex.quote(file)}"
+        made = f"{self.trace} --bits {shell_word(bits)} --out {shell_word(file)}"
         return [made, *self.cost_of_trace(file, variant)] if self.trace else []
 
     def cost_of_trace(self, file: str, variant: int) -> list[str]:
         """What simulates a trace that there is."""
-        return [f"mohaq simulate {shlex.quote(file)} {self.simulate[variant]}"]
+        argument = f"./{file}" if file.startswith("-") else file  # or it were an option
+        return [f"mohaq simulate {shell_word(argument)} {self.simulate[variant]}"]
 
 
 def _evaluate(experiment: Experiment) -> tuple[str, ...]:

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from quant.sites.candidate import Bits
 from search.codesign.sweep_outputs import POINTS_FILE
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.model import Model
 from search.objectives import Objective
 from search.report.commands import Commands
 from search.report.points import Points
+from search.report.reading import Reading
 from search.runs.identity import digest_of_hardware
 from search.runs.run_folder import CODESIGN
-from search.runs.run_reader import StoredRun, load_run
+from search.runs.run_reader import load_run
 from search.runs.session import hardware_of
 from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
@@ -29,6 +29,7 @@ from search.space.hardware_variants import Hardware
 from simulators import Arch, Report, Trace, load_trace, simulate
 from simulators.inputs.documents import read_document
 from simulators.inputs.errors import InputError
+from simulators.inputs.escapes import shell_word
 
 MOST_DETAILS = 2_000
 """Solutions of a front that are simulated layer by layer; of a larger one so many, evenly drawn."""
@@ -76,24 +77,6 @@ class ReportedRun:
         return bool(self.experiment.hardware)
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A run's folder, while it is read."""
-
-    label: str
-    stored: StoredRun
-    results: dict[str, Any]
-    experiment: Experiment
-    hardware: Hardware
-    model: Model
-    commands: Commands
-
-    @property
-    def folder(self) -> Path:
-        """The run's folder."""
-        return self.stored.folder
-
-
 def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) -> list[ReportedRun]:
     """Read, check and simulate runs. `models` are those of runs by folder whose model is not a checkpoint's.
 
@@ -111,7 +94,7 @@ def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) 
 
 def _again(folder: Path) -> str:
     """What a message tells to run."""
-    return f"its command with `--out {folder} --resume`"
+    return f"its command with `--out {shell_word(str(folder))} --resume`"
 
 
 @located
@@ -142,12 +125,18 @@ def _search(reading: Reading) -> ReportedRun:
     def errors(row: dict[str, Any]) -> list[str]:
         return [] if row["error"] is None else commands.error_of(row["bits"], row["beacon"])
 
+    front = [row["bits"] for row in results["front"]]
+    visited = [row["bits"] for row in results["visited"]]
+    reading.check([*visited, *front, *(row["beacon"] for row in results["visited"] if row["beacon"])])
+    if lost := {*front} - {*visited}:
+        raise InputError(f"{reading.results_file}: front: {min(lost)}: not among the candidates that were visited")
+    points = Points.of_rows(results["visited"], front, variant.area_mm2, reading.experiment.objectives)
     details = {}
     for i in _evenly(len(results["front"])):
-        row = results["front"][i]
+        row = {**results["front"][i], "solution": f"{i:03d}"}
         path = reading.folder / "solutions" / f"{row['solution']}.yaml"
         trace = load_trace(path)
-        if trace.digest != reading.model.trace(_bits(row), steps).digest:
+        if trace.digest != reading.trace_of(row, steps).digest:
             raise InputError(
                 f"{path}: not the trace that {reading.experiment.model} has at these bits: its digest differs"
             )
@@ -155,12 +144,11 @@ def _search(reading: Reading) -> ReportedRun:
         details[i] = Detail(row, _simulate(reading.folder, row, trace, variant.arch), reproduce)
     baselines = []
     for baseline in results["baselines"]:
-        row = baseline | {"area_mm2": variant.area_mm2}
+        width = next(iter(reading.bits_of(baseline).values()))[0]
+        row = baseline | {"area_mm2": variant.area_mm2, "solution": f"{width}-bit"}
         reproduce = (*errors(row), *commands.cost_of(row["bits"], 0, f"{row['solution']}.yaml"))
-        report = _simulate(reading.folder, row, reading.model.trace(_bits(row), steps), variant.arch)
+        report = _simulate(reading.folder, row, reading.trace_of(row, steps), variant.arch)
         baselines.append(Detail(row, report, reproduce))
-    front = [row["bits"] for row in results["front"]]
-    points = Points.of_rows(results["visited"], front, variant.area_mm2, reading.experiment.objectives)
     return _reported(reading, points, details, tuple(baselines))
 
 
@@ -178,11 +166,13 @@ def _sweep(reading: Reading) -> ReportedRun:
     named = [(int(points.variant[i]), points.bits[points.candidate[i]]) for i in points.front]
     if len(points) != reading.results["points"] or named != [(row["variant"], row["bits"]) for row in rows]:
         raise InputError(f"{path}: not the points that {reading.folder / CODESIGN.results_file} tells of")
+    reading.check(points.bits)
     details = {}
     for i in _evenly(len(rows)):
-        row, file = rows[i], f"{reading.label}-{rows[i]['solution']}.yaml".replace("/", "-")
+        row = {**rows[i], "solution": f"{i:03d}"}
+        file = f"{reading.label}-{row['solution']}.yaml".replace("/", "-")
         errors = [] if row["error"] is None else commands.error_of(row["bits"])
-        trace = reading.model.trace(_bits(row), reading.experiment.steps)
+        trace = reading.trace_of(row, reading.experiment.steps)
         report = _simulate(reading.folder, row, trace, reading.hardware.variants[row["variant"]].arch)
         details[i] = Detail(row, report, (*errors, *commands.cost_of(row["bits"], row["variant"], file)))
     return _reported(reading, points, details, ())
@@ -200,11 +190,6 @@ def _reported(
 def _evenly(count: int) -> Iterator[int]:
     taken = min(count, MOST_DETAILS)
     return (i * count // taken for i in range(taken))
-
-
-def _bits(row: dict[str, Any]) -> Bits:
-    pairs = (part.split("=") for part in row["bits"].split(","))
-    return {site: (int(words[0]), int(words[1])) for site, pair in pairs for words in [pair.split("x")]}
 
 
 def _check_digests(folder: Path, experiment: Experiment, hardware: Hardware, model: Model) -> None:

@@ -7,10 +7,12 @@ The page holds its data as JSON, plotly.js and the scripts that draw.
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from html import escape
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from search.codesign.sweep_outputs import POINTS_FILE
 from search.evaluation.ledger import LEDGER_FILE
@@ -22,6 +24,7 @@ from search.report.picture import draw_report
 from search.report.table import csv_of
 from search.runs.run_folder import CODESIGN, SEARCH
 from simulators.inputs.errors import InputError
+from simulators.inputs.escapes import page_text, visible
 from simulators.inputs.files import check_targets, write_output
 from simulators.inputs.locks import LOCK_FILE
 
@@ -70,16 +73,32 @@ def page_of(report: Analysis) -> str:
     from plotly.offline import get_plotlyjs
 
     package = files("search.report")
-    data = json.dumps(page_data(report), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    scripts = [package.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    data = json.dumps(_printable(page_data(report)), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    own = [package.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    plotly, script = get_plotlyjs(), "\n".join(['"use strict";', "{", *own, "}"])
     parts = {
-        "@TITLE@": escape(f"mohaq report: {', '.join(run.label for run in report.runs)}"),
-        "@PLOTLY@": get_plotlyjs(),
+        "@TITLE@": page_text(f"mohaq report: {', '.join(run.label for run in report.runs)}"),
+        "@HASHES@": " ".join(_hash_of(text) for text in (plotly, script)),
+        "@PLOTLY@": plotly,
         "@DATA@": data,
-        "@SCRIPT@": "\n".join(['"use strict";', "{", *scripts, "}"]),
+        "@SCRIPT@": script,
     }
     template = package.joinpath("page.html").read_text(encoding="utf-8")
     return re.sub("|".join(parts), lambda match: parts[match[0]], template)
+
+
+def _printable(data: Any) -> Any:
+    """Data whose texts are visible ones: a page would obey bidirectional controls, in a command too."""
+    if isinstance(data, str):
+        return visible(data)
+    if isinstance(data, dict):
+        return {visible(key): _printable(value) for key, value in data.items()}
+    return [_printable(value) for value in data] if isinstance(data, list | tuple) else data
+
+
+def _hash_of(script: str) -> str:
+    """A script by its content, as a source of the page's Content-Security-Policy: no other one runs."""
+    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
 
 
 def _keep_own_files(target: Path, folders: Sequence[Path]) -> None:

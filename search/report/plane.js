@@ -121,11 +121,11 @@ const drawFront = () => {
     type: "line", line: { color: colour(runs.indexOf(run)), width: 1, dash: "dot" }, ...line(run.errorLimit) }));
   const kind = (axis) => $(`log-${axis}`).checked ? "log" : "linear";
   draw("front", traces, {
-    xaxis: { title: { text: names[x] }, type: kind("x"), ...GRID }, yaxis: { title: { text: names[y] }, type: kind("y"), ...GRID },
+    xaxis: { title: { text: axisOf(x) }, type: kind("x"), ...GRID }, yaxis: { title: { text: axisOf(y) }, type: kind("y"), ...GRID },
     shapes: [...limits(y, (e) => ({ xref: "paper", x0: 0, x1: 1, y0: e, y1: e })), ...limits(x, (e) => ({ yref: "paper", y0: 0, y1: 1, x0: e, x1: e }))],
     legend: { orientation: "h", y: 1.06, x: 0, itemsizing: "constant" }, hovermode: "closest", uirevision: `${x} ${y} ${kind("x")} ${kind("y")}`,
     coloraxis: { colorscale: hue === "variant" ? "Rainbow" : "Viridis", showscale: hue !== "run",
-      colorbar: { title: { text: READINGS[hue] || names[hue] || "", side: "right" }, thickness: 14 } },
+      colorbar: { title: { text: safe(READINGS[hue] || names[hue] || ""), side: "right" }, thickness: 14 } },
   });
   $("shown").textContent = `${shown.toLocaleString("en")} of ${all.toLocaleString("en")} points shown`;
 };
@@ -146,7 +146,7 @@ const titleOf = (r, of, i) => {
   return run.isCodesign ? `${run.label}, a point of variant ${run.points.variant[i]}` : `${run.label}, candidate ${i + 1}`;
 };
 const describe = (run, of, i) => Object.keys(metrics).filter((m) => value(run, of, i, m) !== null)
-  .map((m) => `${figure(value(run, of, i, m))} ${READINGS[m]}`).join("<br>");
+  .map((m) => safe(`${figure(value(run, of, i, m))} ${READINGS[m]}`)).join("<br>");
 const tip = (r, of, i) => {
   const run = runs[r];
   const text = () => [safe(titleOf(r, of, i)), ...(run.isCodesign ? [safe(hardwareOf(run, run.points.variant[i]))] : []), describe(run, of, i)].join("<br>");

@@ -34,6 +34,7 @@ const names = { ...metrics, ...Object.fromEntries(keys.map((key) => [key, key]))
   ...(varied ? { variant: "hardware variant (number)" } : {}), evaluation: "evaluation (in order)" };
 // What follows a figure.
 const READINGS = { ...data.readings, evaluation: "evaluation" };
+const axisOf = (metric) => safe(names[metric] || "");
 const hardwareOf = (run, v) => run.isCodesign ? `variant ${v}: ${run.variants[v].short}` : run.arch;
 
 const drawRuns = () => {

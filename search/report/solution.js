@@ -47,17 +47,17 @@ const hardwareFigures = (run, variant) => {
 
 const commandsOf = (run, i) => {
   const { evaluate, trace, simulate } = run.commands, bits = column(run, "bits")[i], beacon = column(run, "beacon")[i];
-  const errs = evaluate[beacon] && value(run, VISITED, i, "error") !== null ? [`${evaluate[beacon]} --bits ${bits}`] : [];
+  const errs = evaluate[beacon] && value(run, VISITED, i, "error") !== null ? [`${evaluate[beacon]} --bits ${shellWord(bits)}`] : [];
   const file = run.isCodesign ? "point.yaml" : `candidate-${i + 1}.yaml`;
-  return trace ? [...errs, `${trace} --bits ${bits} --out ${file}`, `mohaq simulate ${file} ${simulate[run.points.variant[i]]}`] : errs;
+  return trace ? [...errs, `${trace} --bits ${shellWord(bits)} --out ${file}`, `mohaq simulate ${file} ${simulate[run.points.variant[i]]}`] : errs;
 };
 
 const drawLayers = (detail) => {
   const { layers } = detail, labels = layers.map((layer) => safe(layer.name));
   const kinds = (key) => [...new Set(layers.flatMap((layer) => Object.keys(layer[key])))];
   const stalls = kinds("stalls"), parts = kinds("energy");
-  const bar = (name, x, color, unit) => ({ type: "bar", orientation: "h", name, y: labels, x, marker: { color },
-    hovertemplate: `%{y}, ${name}: %{x:,.6~g} ${unit}<extra></extra>` });
+  const bar = (name, x, color, unit) => ({ type: "bar", orientation: "h", name: safe(name), y: labels, x, marker: { color },
+    hovertemplate: `%{y}, ${safe(name)}: %{x:,.6~g} ${unit}<extra></extra>` });
   const height = 142 + 17 * layers.length;
   const layout = (text, unit) => ({ height, barmode: "stack",
     title: { text, x: 0, y: 1, yref: "container", yanchor: "top", pad: { t: 6 }, font: { size: 13 } }, margin: { l: 80, r: 10, t: 84, b: 40 },

@@ -10,7 +10,6 @@
 
 import json
 import platform
-import shlex
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -25,6 +24,7 @@ from search.runs.rows import columns, rows_of
 from search.runs.run_folder import SEARCH
 from simulators.inputs import plugins
 from simulators.inputs.csv_text import csv_of
+from simulators.inputs.escapes import shell_word
 from simulators.inputs.files import make_folder, write_whole
 
 try:
@@ -83,7 +83,7 @@ def _write_traces(run: Run) -> None:
 
 def record_of(identity: Identity, command: str) -> str:
     """What a run's `run.yaml` says: the experiment, digests and versions, and how `mohaq COMMAND` repeats it."""
-    options = "".join(f" --plugin {shlex.quote(plugin.path)}" for plugin in plugins.loaded())
+    options = "".join(f" --plugin {shell_word(plugin.path)}" for plugin in plugins.loaded())
     content = {
         "experiment": identity["experiment"],
         "digests": identity["digests"],

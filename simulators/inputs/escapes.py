@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from html import escape
 
 _FORMULA = re.compile(r"(^|;)(\s*[=+\-@＝＋－＠])")
@@ -53,6 +54,11 @@ def shell_word(text: str) -> str:
     if text.isprintable():
         return shlex.quote(text)
     return f"$'{''.join(map(_in_dollar_quotes, text))}'"
+
+
+def shell_command(words: Iterable[str]) -> str:
+    """The words of a command with a space between them."""
+    return " ".join(map(shell_word, words))
 
 
 def _in_dollar_quotes(char: str) -> str:

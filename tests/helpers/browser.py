@@ -17,12 +17,14 @@ PROBE = """
 const faults = [];
 window.addEventListener("error", (event) => faults.push(event.message));
 console.error = (...words) => faults.push(words.join(" "));
+window.addEventListener("securitypolicyviolation", (event) => faults.push(`${event.violatedDirective}: ${event.blockedURI}`));
 </script>
 """
 CLICK = """
 <script>
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 (async () => {
+  await new Promise((done) => window.addEventListener("load", done));
   await pause(500);
   const across = document.getElementById("axis-x");  // hardware may differ in nothing but energy and area
   across.value = "energy_uj";
@@ -90,7 +92,8 @@ def with_points(page: str, count: int) -> str:
 def clicked(page: str, folder: Path) -> Any:
     """What the page shows after the click, and the errors until then."""
     file = folder / "clicked.html"
-    file.write_text(page.replace("<head>", "<head>" + PROBE, 1).replace("</body>", CLICK + "</body>"))
+    # What stands before the page's policy is not held to it.
+    file.write_text(page.replace("<head>", "<head>" + PROBE + CLICK, 1))
     command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
                "--window-size=1400,1000", "--virtual-time-budget=20000", "--dump-dom", file.as_uri()]  # fmt: skip
     environment = {**os.environ, "HOME": str(folder)}

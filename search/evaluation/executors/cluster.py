@@ -9,16 +9,16 @@ import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, Self
 
-import dask
-from distributed import Client, Future, LocalCluster, WorkerPlugin, wait
+from distributed import Client, Future, LocalCluster, Security, WorkerPlugin, wait
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from search.evaluation.executors.executor import Died
+from search.evaluation.executors.local_cluster import check_dashboard, local_cluster
 from search.evaluation.executors.worker import (
     Group,
     Recognised,
@@ -38,8 +38,9 @@ LOOK_S, IDLE_LOOKS = 2.0, 4
 """Seconds between looks at the workers while none has finished, and looks at idle ones before tasks count as lost."""
 ATTEMPTS = 5
 """At having all workers load a model, while workers die."""
-LOST_WORKER = "distributed.deploy.lost-worker-timeout"
 LOST = (CommClosedError, CancelledError, TimeoutError)
+REFUSED = (OSError, ValueError, TypeError, RuntimeError)
+"""No answer, no such address; no certificate for TLS; no TLS where Dask's configuration requires it."""
 
 
 class Dask:
@@ -47,17 +48,28 @@ class Dask:
 
     together = 1
 
-    def __init__(self, workers: int | None = None, scheduler: str | None = None):
-        """Raises InputError unless there is one of the two."""
+    def __init__(
+        self,
+        workers: int | None = None,
+        scheduler: str | None = None,
+        security: Security | None = None,
+        dashboard: int | None = None,
+    ):
+        """Raises InputError unless there is one of the first two.
+
+        `security` is the certificates for a scheduler; without one, Dask's own configuration says which. `dashboard` is
+        the port of this machine's loopback interface on which a cluster that starts here serves Dask's dashboard.
+        """
         if (workers is None) == (scheduler is None):
             raise InputError("--scheduler: that cluster has its workers already: leave out --workers and --dask")
         if workers is not None and workers < 1:
             raise InputError(f"--workers {workers}: it must be at least 1")
-        self._number = workers
-        self._scheduler = scheduler
+        check_dashboard(dashboard)
+        self._number, self._dashboard = workers, dashboard
+        self._scheduler, self._security = scheduler, security
+        self._started = ExitStack()
         self._cluster: LocalCluster | None = None
         self._client: Client | None = None
-        self._settings: Any = None
         self._provided: set[str] = set()
         self._names: list[str] = []
         """Names of plugins."""
@@ -86,9 +98,7 @@ class Dask:
                     with suppress(*LOST, ValueError):  # ValueError: it did not come so far
                         self._client.unregister_worker_plugin(name)
             self._client.close()
-        if self._cluster is not None:
-            self._cluster.close()
-            self._settings.__exit__(None, None, None)
+        self._started.close()
         self._client, self._cluster = None, None
         self._provided, self._names = set(), []
 
@@ -165,20 +175,14 @@ class Dask:
         if self._client is None:
             try:
                 with shielded():
-                    self._client = Client(self._scheduler or self._started(), timeout=TIMEOUT_S)
-            except (OSError, ValueError) as error:
-                raise InputError(f"--scheduler {self._scheduler}: no Dask scheduler answers there: {error}") from None
+                    if self._number is not None:
+                        self._cluster = self._started.enter_context(local_cluster(self._number, self._dashboard))
+                    self._client = Client(self._scheduler or self._cluster, security=self._security, timeout=TIMEOUT_S)
+            except REFUSED as error:
+                where = f"--scheduler {self._scheduler}" if self._scheduler else "the local cluster"
+                text = " ".join(str(error).split())
+                raise InputError(f"{where}: no Dask scheduler answers there: {text}") from None
         return self._client
-
-    def _started(self) -> LocalCluster:
-        # Dask closes a worker for good that is down so long after a death, be it of another death.
-        self._settings = dask.config.set({LOST_WORKER: "1000h"})
-        # No limit on memory: like a pool of processes, and the system's to say. A death makes a task a suspect at once.
-        self._cluster = LocalCluster(
-            n_workers=self._number, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=":0",
-            silence_logs=logging.CRITICAL, scheduler_kwargs={"allowed_failures": 0},
-        )  # fmt: skip
-        return self._cluster
 
     def _provide(self, client: Client, source: Source) -> None:
         """Have the source's model loaded in every worker, now and when it joins."""

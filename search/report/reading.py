@@ -1,0 +1,56 @@
+"""A run's folder while a report reads it: what its files say, held against the model that was searched."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quant.sites.candidate import Bits
+from search.evaluation.model import Model
+from search.report.commands import Commands
+from search.report.named_bits import bits_named
+from search.runs.run_folder import CODESIGN, SEARCH
+from search.runs.run_reader import StoredRun
+from search.settings.experiment import Experiment
+from search.space.hardware_variants import Hardware
+from simulators import Trace
+from simulators.inputs.errors import InputError
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A run's folder, while it is read."""
+
+    label: str
+    stored: StoredRun
+    results: dict[str, Any]
+    experiment: Experiment
+    hardware: Hardware
+    model: Model
+    commands: Commands
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.stored.folder
+
+    @property
+    def results_file(self) -> Path:
+        """The file that its results were read from."""
+        return self.folder / (CODESIGN if self.stored.is_codesign else SEARCH).results_file
+
+    def bits_of(self, row: Mapping[str, Any]) -> Bits:
+        """The candidate of a row. Raises InputError where its bits are none of the model's."""
+        try:
+            return bits_named(row["bits"], self.model.sites)
+        except InputError as error:
+            raise InputError(f"{self.results_file}: {error}") from None
+
+    def trace_of(self, row: Mapping[str, Any], steps: int) -> Trace:
+        """The model's trace at the bits of a row."""
+        return self.model.trace(self.bits_of(row), steps)
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raise InputError for a candidate that is none of the model's."""
+        for name in dict.fromkeys(names):
+            self.bits_of({"bits": name})
