@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from fuzz.cases import SET, Case, command, within
+from fuzz.cases import SET, Case, arguments, within
 from fuzz.mutations import MARKS, ODD, damaged
 from fuzz.server import Action, Outcome, here, run
 
@@ -149,4 +149,4 @@ def _with_odd_set(rng: random.Random) -> tuple[Action, str]:
         if rng.random() < 0.5
         else ("simulate", "t.yaml", "--arch", "bitfusion", "--json", "o.json")
     )
-    return command(*words, "--set", change), f"set {change[:80]!r}"
+    return arguments(*words, "--set", change), f"set {change[:80]!r}"
