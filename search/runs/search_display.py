@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from quant.sites.candidate import Bits, name_of
-from search.evaluation.quality import Quality
+from search.evaluation.quality import Quality, Unknown
 from search.objectives import Objective
 from search.objectives.registry import columns_of
 from search.runs.results import Run
@@ -70,6 +70,13 @@ class SearchDisplay:
         if name_of(bits) not in self._seen:
             self._seen.add(name_of(bits))
             text = f"set aside: the workers that evaluated it died: {name_of(bits)}"
+            self._bar.console.print(text, style="red", highlight=False, soft_wrap=True)
+
+    def no_number(self, bits: Bits) -> None:
+        """Say so at once, and once."""
+        if name_of(bits) not in self._seen:
+            self._seen.add(name_of(bits))
+            text = f"infeasible: {Unknown.NO_NUMBER.value}: {name_of(bits)}"
             self._bar.console.print(text, style="red", highlight=False, soft_wrap=True)
 
     def retraining(self, bits: Bits, step: Any) -> None:
@@ -126,6 +133,8 @@ def print_results(
         console.print(
             f"set aside as infeasible, for the workers that evaluated it died: {name}", highlight=False, soft_wrap=True
         )
+    for name in results.get("no_number", []):
+        console.print(f"infeasible, for {Unknown.NO_NUMBER.value}: {name}", highlight=False, soft_wrap=True)
     if results["claims"]:
         title = "What was published, and what was found"
         claims = Table("claim", "published", "here", title=title, title_justify="left", box=SIMPLE_HEAD)
