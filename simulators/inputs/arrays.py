@@ -32,6 +32,7 @@ class ArrayHeader:
     """What a file says of an array before it is read."""
 
     shape: tuple[int, ...]
+    """Elements along each axis."""
     dtype: np.dtype[Any]
 
     @property
