@@ -6,8 +6,6 @@ Tensors: the network's parameters; `feature_mean` and `feature_deviation` (bands
 geometry, calibration, decoder weights and the record of the training.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,19 +14,23 @@ from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.torch
 import torch
 
-from quant.arithmetic.calibration import Calibration
-from quant.networks.geometry import geometry
+from quant.arithmetic.calibration import NOT_CALIBRATED, Calibration
+from quant.files.records import CheckpointRecord, DecoderRecord
+from quant.files.tensor_files import TensorFile, Tensors, check_tensors, read_tensors, tensors_as_bytes
+from quant.networks.geometry import Geometry, geometry
 from quant.networks.network import Network
 from quant.networks.registry import CELLS
+from quant.sites.candidate import BIT_WIDTHS
 from quant.speech.features import Statistics
 from quant.speech.scoring import Decoder
-from quant.speech.units import PHONES, UNITS
+from quant.speech.units import UNITS, Units
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
+from simulators.inputs.json_files import json_as, parse_json
 from simulators.inputs.shipped import data_folder
+from simulators.inputs.source_locations import shown
 
 FORMAT = 2
 DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
@@ -75,7 +77,7 @@ def save_checkpoint(
         "calibration": calibration.to_dict(),
         "record": dict(record),
     }
-    write_whole(path, safetensors.torch.save(tensors, {"mohaq": json.dumps(content, sort_keys=True)}))
+    write_whole(path, tensors_as_bytes(tensors, content))
 
 
 @contextmanager
@@ -93,39 +95,92 @@ def as_written(path: Path) -> Iterator[None]:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read and check a checkpoint. InputError if it is not one, or if a tensor is missing, misshapen or not finite."""
-    content, tensors, digest = _read(path)
+    file = read_tensors(path)
+    as_it_is = parse_json(file.described, str(path))
+    check_format(as_it_is, FORMAT, str(path))
+    content = json_as(CheckpointRecord, file.described, str(path))
     with as_written(path):
-        return _checkpoint(path, content, tensors, digest)
+        return _checkpoint(file, content, as_it_is["record"])
 
 
-def _checkpoint(path: Path, content: Mapping[str, Any], tensors: dict[str, torch.Tensor], digest: str) -> Checkpoint:
-    if content.get("format") != FORMAT:
-        raise InputError(f"{path}: format {content.get('format')}: this version reads format {FORMAT}")
-    network = Network(geometry(known_cell(content["cell"]), content["geometry"]))
-    units = UNITS.get(content.get("units", PHONES.name))
-    if units is None or units.classes != network.geometry.outputs:
-        raise InputError(f"{path}: units {content.get('units')!r}: they do not make {network.geometry.outputs} outputs")
-    phones = len(units.names)
-    bands = (network.geometry.inputs,)
-    arrays = {
-        "feature_mean": bands, "feature_deviation": bands,
-        "log_bigram": (phones + 1, phones + 1), "log_priors": (network.geometry.outputs,),
-    }  # fmt: skip
-    _check_tensors(path, tensors, {**{name: tuple(v.shape) for name, v in network.state_dict().items()}, **arrays})
-    mean, deviation, log_bigram, log_priors = (tensors.pop(name).numpy() for name in arrays)
-    network.load_state_dict({name: value.float() for name, value in tensors.items()})
+def check_format(content: object, known: int, source: str) -> None:
+    """Raise InputError for a description of another format: then nothing else that differs is worth a word."""
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != known:
+        raise InputError(f"{source}: format {shown(found)}: this version reads format {known}")
+
+
+def _checkpoint(file: TensorFile, content: CheckpointRecord, record: Mapping[str, Any]) -> Checkpoint:
+    path = file.path
+    sizes = geometry(known_cell(content.cell), content.geometry)
+    units = known_units(content.units, sizes)
+    shapes = {**network_shapes(sizes), **recogniser_shapes(sizes, units)}
+    check_tensors(path, file.tensors, shapes)
+    network = Network(sizes)
+    network.load_state_dict({name: file.tensors[name].float() for name in network.state_dict()})
     network.requires_grad_(False)
+    calibration = content.calibration.calibration()
+    _check_calibration(calibration, network)
     return Checkpoint(
         name=path.stem,
         network=network,
-        statistics=Statistics(mean, deviation),
-        decoder=Decoder(
-            log_bigram, log_priors, **{name: content["decoder"][name] for name in DECODER_WEIGHTS}, units=units
-        ),
-        calibration=Calibration.from_dict(content["calibration"]),
-        record=content["record"],
-        digest=digest,
+        statistics=statistics_of(file.tensors),
+        decoder=decoder_of(file.tensors, content.decoder, units),
+        calibration=calibration,
+        record=record,
+        digest=file.digest,
     )
+
+
+def network_shapes(sizes: Geometry) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's parameters by their names, for which no memory is taken."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in Network(sizes).state_dict().items()}
+
+
+def recogniser_shapes(sizes: Geometry, units: Units) -> dict[str, tuple[int, ...]]:
+    """The shapes of what a recogniser has besides its network, by the names of tensors."""
+    bands, phones = (sizes.inputs,), len(units.names)
+    return {
+        "feature_mean": bands, "feature_deviation": bands,
+        "log_bigram": (phones + 1, phones + 1), "log_priors": (sizes.outputs,),
+    }  # fmt: skip
+
+
+def known_units(name: str, sizes: Geometry) -> Units:
+    """The units that a network of these sizes tells apart. Raises InputError where there are no such."""
+    units = UNITS.get(name)
+    if units is None or units.classes != sizes.outputs:
+        raise InputError(f"units {shown(name)}: they do not make {sizes.outputs} outputs")
+    return units
+
+
+def statistics_of(tensors: Tensors) -> Statistics:
+    """What features are normalised with. Raises InputError for a deviation that cannot be divided by."""
+    mean, deviation = tensors["feature_mean"].float().numpy(), tensors["feature_deviation"].float().numpy()
+    if not (deviation > 0).all():
+        raise InputError("tensor feature_deviation holds values that are not positive")
+    return Statistics(mean, deviation)
+
+
+def decoder_of(tensors: Tensors, weights: DecoderRecord, units: Units) -> Decoder:
+    """The decoder with these weights of its terms."""
+    log_bigram, log_priors = tensors["log_bigram"].float().numpy(), tensors["log_priors"].float().numpy()
+    return Decoder(log_bigram, log_priors, **dict(weights), units=units)
+
+
+def _check_calibration(calibration: Calibration, network: Network) -> None:
+    """Raise InputError unless every site has its formats, or none has, as half-way through a training."""
+    sites = {site.name for site in network.sites}
+    last = {of_layer[-1].name for of_layer in network.layer_sites}
+    wanted = {"activations": sites, "ranges": sites, "results": sites, "states": last}
+    for name, expected in wanted.items():
+        found = getattr(calibration, name).keys()
+        if calibration != NOT_CALIBRATED and found != expected:
+            raise InputError(f"calibration: {name}: of {', '.join(sorted(found))[:200]}: not the sites of the network")
+    for site, grids in calibration.activations.items():
+        if grids.keys() != {*BIT_WIDTHS}:
+            raise InputError(f"calibration: activations: {site}: widths {sorted(grids)}: not {list(BIT_WIDTHS)}")
 
 
 def known_cell(name: str) -> str:
@@ -133,32 +188,6 @@ def known_cell(name: str) -> str:
     if name not in CELLS:
         raise InputError(f"cell {name!r}: {CELLS.unknown(name)} (a cell of your own is brought by --plugin FILE.py)")
     return name
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], str]:
-    try:
-        data = path.read_bytes()
-        with safetensors.safe_open(path, framework="pt") as file:
-            content = json.loads((file.metadata() or {})["mohaq"])
-        return content, safetensors.torch.load(data), hashlib.sha256(data).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except KeyError:
-        raise InputError(f"{path}: not a mohaq checkpoint: its metadata has no key `mohaq`") from None
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise InputError(f"{path}: not a safetensors file: {error}") from None
-
-
-def _check_tensors(path: Path, tensors: Mapping[str, torch.Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    if set(shapes) != set(tensors):
-        raise InputError(f"{path}: tensors missing or unknown: {', '.join(sorted(set(shapes) ^ set(tensors)))}")
-    for name, shape in shapes.items():
-        if tuple(tensors[name].shape) != shape:
-            raise InputError(
-                f"{path}: tensor {name} has shape {tuple(tensors[name].shape)}: the geometry asks for {shape}"
-            )
-        if not torch.isfinite(tensors[name].float()).all():
-            raise InputError(f"{path}: tensor {name} holds values that are not finite")
 
 
 def find_checkpoint(name: str) -> Path:

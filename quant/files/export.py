@@ -4,6 +4,7 @@
 a weight is code · step; biases and vectors as int16 codes, with their steps in `model.json`; and the statistics and the
 decoder of the recogniser. `model.json` holds the geometry, the candidate, the grids of activations, results and states,
 and each site's requantization multipliers (see `quant.arithmetic.whole_numbers`). Codes of 2 and 4 bits are not packed.
+Each of the two files holds the sha256 of the other: what was changed is refused.
 """
 
 import hashlib
@@ -12,30 +13,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 
 from quant.arithmetic.calibration import Calibration
 from quant.arithmetic.clipping import Scheme
-from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Weights
 from quant.arithmetic.weights import QuantizedWeights
 from quant.arithmetic.whole_numbers import Multiplier
-from quant.files.checkpoint import DECODER_WEIGHTS, Checkpoint, as_written, known_cell
-from quant.networks.geometry import geometry
+from quant.files.checkpoint import (
+    DECODER_WEIGHTS,
+    Checkpoint,
+    as_written,
+    check_format,
+    decoder_of,
+    known_cell,
+    known_units,
+    network_shapes,
+    recogniser_shapes,
+    statistics_of,
+)
+from quant.files.records import ExportRecord
+from quant.files.tensor_files import TensorFile, Tensors, check_tensors, read_tensors, tensors_as_bytes
+from quant.networks.geometry import Geometry, geometry
 from quant.networks.network import Network
 from quant.sites.candidate import FIXED_POINT_BITS, Bits, check_candidate
-from quant.speech.features import Statistics
-from quant.speech.scoring import Decoder
-from quant.speech.units import UNITS
+from quant.speech.units import Units
+from simulators.inputs.bounded_files import read_text
+from simulators.inputs.documents import MAX_BYTES
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
+from simulators.inputs.json_files import json_as, parse_json
 
-FORMAT = 1
+FORMAT = 2
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
-
-Tensors = dict[str, torch.Tensor]
 
 
 def export(checkpoint: Checkpoint, weights: QuantizedWeights, bits: Bits, folder: Path) -> None:
@@ -96,7 +106,7 @@ def _described_site(
 
 
 def _write(folder: Path, tensors: Tensors, description: dict[str, Any]) -> None:
-    data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    data = tensors_as_bytes(tensors, {"description_sha256": _digest_of(description)})
     description["tensors_sha256"] = hashlib.sha256(data).hexdigest()
     make_folder(folder)
     # Which tensors are meant is the description's to say, and that is replaced in one rename: until then the former
@@ -126,55 +136,83 @@ def load_export(folder: Path) -> tuple[Checkpoint, QuantizedWeights, dict[str, t
 
     Raises InputError where a file is missing, is not what `export` wrote, or was changed.
     """
+    path = folder / DESCRIPTION
     try:
-        description = json.loads((folder / DESCRIPTION).read_text())
-        if not isinstance(description, dict) or description.get("format") != FORMAT:
-            raise InputError(f"{folder / DESCRIPTION}: not an exported model of format {FORMAT}")
-        data = _tensors_file(folder, str(description.get("tensors_sha256"))).read_bytes()
-    except OSError as error:
-        raise InputError(f"{folder}: not an exported model: {error.filename}: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"{folder / DESCRIPTION}: not JSON") from None
-    if hashlib.sha256(data).hexdigest() != description.get("tensors_sha256"):
-        raise InputError(f"{folder / TENSORS}: not the file that {DESCRIPTION} describes: its sha256 differs")
-    with as_written(folder / DESCRIPTION):
-        return _exported(description, safetensors.torch.load(data))
+        text = read_text(path, MAX_BYTES)
+        described = parse_json(text, str(path))
+        check_format(described, FORMAT, str(path))
+        file = read_tensors(_tensors_file(folder, str(described.get("tensors_sha256"))))
+    except InputError as error:
+        raise InputError(f"{folder}: not an exported model: {error}") from None
+    if described.get("tensors_sha256") != file.digest:
+        raise InputError(f"{file.path}: not the file that {DESCRIPTION} describes: its sha256 differs")
+    if parse_json(file.described, str(file.path)) != {"description_sha256": _digest_of(described)}:
+        raise InputError(f"{path}: it was changed since it was written: its sha256 differs")
+    with as_written(path):
+        return _exported(json_as(ExportRecord, text, str(path)), file, described["record"])
+
+
+def _digest_of(description: Mapping[str, Any]) -> str:
+    """sha256 of a description without the digest of the tensors, which hold this one."""
+    content = {key: value for key, value in description.items() if key != "tensors_sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _exported(
-    description: Mapping[str, Any], tensors: Tensors
+    content: ExportRecord, file: TensorFile, record: Mapping[str, Any]
 ) -> tuple[Checkpoint, QuantizedWeights, dict[str, tuple[int, int]]]:
-    network = Network(geometry(known_cell(description["cell"]), description["geometry"]))
-    sites = {site.name: description["sites"][site.name] for site in network.sites}
-    bits = {name: (site["weight_bits"], site["activation_bits"]) for name, site in sites.items()}
+    sizes = geometry(known_cell(content.cell), content.geometry)
+    units = known_units(content.units, sizes)
+    _check(content, file, sizes, units)
+    network, sites, tensors = Network(sizes), content.sites, file.tensors
+    bits = {site.name: content.bits[site.name] for site in network.sites}
     kept = {}
     with torch.no_grad():
         for name, (weight_bits, _) in bits.items():
             codes, steps = tensors[f"{name}.codes"].float(), tensors[f"{name}.steps"]
             kept[name, weight_bits] = Weights(codes, steps, weight_bits)
             network.get_parameter(name).copy_(codes * steps[:, None])
-        for name, grid in description["vectors"].items():
-            network.get_parameter(name).copy_(tensors[f"{name}.codes"].float() * grid["step"])
+        for name, grid in content.vectors.items():
+            network.get_parameter(name).copy_(tensors[f"{name}.codes"].float() * grid.step)
     network.requires_grad_(False)
     checkpoint = Checkpoint(
-        name=description["from"]["name"],
+        name=content.origin.name,
         network=network,
-        statistics=Statistics(tensors["feature_mean"].numpy(), tensors["feature_deviation"].numpy()),
-        decoder=Decoder(
-            tensors["log_bigram"].numpy(),
-            tensors["log_priors"].numpy(),
-            **description["decoder"],
-            units=UNITS[description["units"]],
-        ),
+        statistics=statistics_of(tensors),
+        decoder=decoder_of(tensors, content.decoder, units),
         calibration=Calibration(
-            activations={name: {site["activation_bits"]: Grid(**site["activations"])} for name, site in sites.items()},
+            activations={name: {bits[name][1]: sites[name].activations.grid()} for name in bits},
             ranges={},
-            results={name: Grid(**site["results"]) for name, site in sites.items()},
-            states={name: Grid(**site["states"]) for name, site in sites.items() if site["states"]},
+            results={name: sites[name].results.grid() for name in bits},
+            states={name: states.grid() for name in bits if (states := sites[name].states)},
         ),
-        record=description["record"],
-        digest=description["tensors_sha256"],
+        record=record,
+        digest=file.digest,
     )
-    clipping = description["clipping"]
-    scheme = Scheme(clipping["weights"], "mse", clipping["per_channel"])
+    scheme = Scheme(content.clipping.weights, "mse", content.clipping.per_channel)
     return checkpoint, QuantizedWeights(network, scheme, kept), bits
+
+
+def _check(content: ExportRecord, file: TensorFile, sizes: Geometry, units: Units) -> None:
+    """Raise InputError unless sites and tensors are those of a network of these sizes, and codes those of their
+    bits."""
+    shapes = network_shapes(sizes)
+    with torch.device("meta"):
+        network = Network(sizes)
+    check_candidate(content.bits, network.sites)
+    names = {site.name for site in network.sites}
+    vectors = {name for name, shape in shapes.items() if name not in names and 0 not in shape}
+    if content.vectors.keys() != vectors:
+        raise InputError(f"vectors: {', '.join(sorted(content.vectors))[:200]}: expected {', '.join(sorted(vectors))}")
+    for of_layer in network.layer_sites:
+        if content.sites[of_layer[-1].name].states is None:
+            raise InputError(f"sites.{of_layer[-1].name}.states: missing: a recurrence keeps some behind it")
+    wanted = recogniser_shapes(sizes, units) | {f"{name}.codes": shapes[name] for name in names | vectors}
+    check_tensors(file.path, file.tensors, wanted | {f"{name}.steps": shapes[name][:1] for name in names})
+    for name, (weight_bits, _) in content.bits.items():
+        codes, steps = file.tensors[f"{name}.codes"], file.tensors[f"{name}.steps"]
+        half = 1 << (weight_bits - 1)
+        if codes.is_floating_point() or int(codes.min()) < -half or int(codes.max()) >= half:
+            raise InputError(f"{file.path}: tensor {name}.codes: not codes of {weight_bits} bits")
+        if not steps.is_floating_point() or not (steps > 0).all():
+            raise InputError(f"{file.path}: tensor {name}.steps holds values that are not positive")

@@ -7,6 +7,10 @@ from typing import Any
 from quant.networks.registry import CELLS
 from quant.sites.site import DIRECTIONS
 from simulators.inputs.errors import InputError
+from simulators.inputs.source_locations import shown
+
+MOST_LAYERS, MOST_SIZE = 64, 1 << 16
+"""Layers of a network, and inputs, cells or outputs of one: beyond what is trained, and within memory's reach."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,10 @@ class Geometry:
         if self.projection is not None and not self._projects:
             raise InputError(f"model geometry: projection: {self.projection!r}: networks of {self.cell} have none")
         for name, value in self.to_dict().items():
-            if name != "cell" and (not isinstance(value, int) or value < 1):
-                raise InputError(f"model geometry: {name} is {value!r}: it must be a whole number of at least 1")
+            most = MOST_LAYERS if name == "layers" else MOST_SIZE
+            if name != "cell" and (type(value) is not int or not 1 <= value <= most):
+                rule = f"it must be a whole number from 1 to {most}"
+                raise InputError(f"model geometry: {name} is {shown(value)}: {rule}")
 
     @property
     def layer_inputs(self) -> tuple[int, ...]:

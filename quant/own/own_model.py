@@ -96,7 +96,8 @@ class OwnModel:
             rounded = Rounded(bits, self._grids, self._ranges, self._quantized(bits))
             with replaced(self._layers, rounded), torch.no_grad():
                 error = self._error(self.module)
-        return Rates(*error) if isinstance(error, tuple) else Rates(float(error), float(error))
+        worst, whole = error if isinstance(error, tuple) and len(error) == 2 else (error, error)
+        return Rates(worst, whole)
 
     def evaluate_population(self, candidates: Sequence[Bits]) -> list[Rates]:
         """Errors of several candidates, one after the other."""

@@ -62,6 +62,8 @@ def load_digits(root: Path, split: str, skip_bad: bool = False) -> Corpus:
         for copy in range(COPIES if split == "train" else 1):
             generator = np.random.default_rng([speakers.index(speaker), copy])
             utterances += _strings(speaker, copy, audio, generator, perturbed=split == "train" and copy > 0)
+    if not utterances:
+        raise InputError(f"{root / FOLDER}: every take of {split} was skipped; the first: {skipped[0]}")
     return Corpus(split, tuple(utterances), tuple(skipped))
 
 

@@ -7,17 +7,24 @@ the generator never serves an old corpus under a new recipe.
 import ast
 import hashlib
 import importlib.util
+import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from quant.speech.audio import MOST_BYTES
 from quant.speech.cache_folder import cache_dir
+from quant.speech.timit import split_speakers
 from quant.speech.utterances import SPLITS
+from simulators.inputs.bounded_files import read_bytes
 from simulators.inputs.errors import InputError
+from simulators.inputs.json_files import read_json
 from simulators.inputs.locks import FolderLock
 
 SIZES: dict[str, tuple[str, ...]] = {
@@ -46,7 +53,7 @@ def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "
     if size not in SIZES:
         raise InputError(f"size: value {size!r}: must be one of {', '.join(SIZES)}")
     root = cache_dir() / "corpora" / f"embedded-{size}-seed{seed}-{recipe()[:12]}"
-    if all((root / f"{split}.json").exists() for split in splits):
+    if all(_is_whole(root, split) for split in splits):
         return root
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -56,10 +63,44 @@ def embedded_corpus(splits: Iterable[str] = SPLITS, seed: int = 0, size: str = "
             f"{root}: cannot be written ({error.strerror}); set MOHAQ_CACHE to a folder that can"
         ) from None
     with lock:  # two searches may start at once
-        missing = [split for split in splits if not (root / f"{split}.json").exists()]
+        missing = [split for split in splits if not _is_whole(root, split)]
+        for marker in (root / f"{split}.json" for split in missing if os.path.lexists(root / f"{split}.json")):
+            logging.getLogger(__name__).warning("mohaq: damaged recordings are made again: %s differs", marker)
+            marker.unlink()
         if missing:
             _generate(root, missing, seed, size, progress, lock.descriptor)
     return root
+
+
+class _Marker(BaseModel):
+    """What the generator leaves when a split is done: what is looked at of it."""
+
+    sha256: str
+
+
+def _is_whole(root: Path, split: str) -> bool:
+    """Whether a split is there as the generator left it: the digest of its files is the one that it wrote down."""
+    marker = root / f"{split}.json"
+    if not marker.exists():
+        return False
+    try:
+        written = read_json(marker, _Marker).sha256
+        folders = root.glob(f"{'TRAIN' if split == 'train' else 'TEST'}/DR*/*")
+        speakers = {*split_speakers(root)[split]}
+        return digest_of([folder for folder in folders if folder.name in speakers], root) == written
+    except (InputError, OSError, KeyError):
+        return False
+
+
+def digest_of(folders: Sequence[Path], root: Path) -> str:
+    """SHA-256 over the names (relative to `root`) and contents of all files in the folders, as the generator has
+    it."""
+    digest = hashlib.sha256()
+    for file in sorted(f for folder in folders for f in folder.iterdir()):
+        data = read_bytes(file, MOST_BYTES)
+        digest.update(f"{file.relative_to(root).as_posix()}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def espeak_available() -> bool:

@@ -8,8 +8,9 @@ travel with the model.
 import contextlib
 import hashlib
 import json
+import logging
 import os
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from quant.speech.audio import SAMPLE_RATE
 from quant.speech.cache_folder import cache_dir
 from quant.speech.units import PHONES, UNITS, Units
 from quant.speech.utterances import Corpus, Utterance
+from simulators.inputs.arrays import Expected, read_arrays
 from simulators.inputs.errors import InputError
 
 BANDS = 23
@@ -28,7 +30,7 @@ HOP_SAMPLES = 160
 _LOW_HZ = 20.0
 _SETTINGS = {
     "bands": BANDS, "window_ms": 25.0, "hop_ms": 10.0, "low_hz": _LOW_HZ, "high_hz": 0.0, "window": "povey",
-    "preemphasis": 0.97, "dither": 0.0, "states": PHONES.states, "phones": PHONES.names, "version": 1,
+    "preemphasis": 0.97, "dither": 0.0, "states": PHONES.states, "phones": PHONES.names, "version": 2,
 }  # fmt: skip
 
 
@@ -90,13 +92,15 @@ class Features:
 def load_features(corpus: Corpus) -> Features:
     """Features of a corpus split, unnormalised, from the cache or computed and, if there is room, cached."""
     path = cache_dir() / "features" / f"{cache_key(corpus)}.npz"
-    try:
-        return _load(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or damaged
-        features = compute_features(corpus)
-        with contextlib.suppress(OSError):  # a full disk or a read-only home costs only time
-            _save(path, features)
-        return features
+    if os.path.lexists(path):
+        try:
+            return _load(path, corpus.digest)
+        except InputError as error:
+            logging.getLogger(__name__).warning("mohaq: damaged features are made again: %s", error)
+    features = compute_features(corpus)
+    with contextlib.suppress(OSError):  # a full disk or a read-only home costs only time
+        _save(path, features)
+    return features
 
 
 def cache_key(corpus: Corpus) -> str:
@@ -175,33 +179,59 @@ def frame_states(utterance: Utterance, frames: int) -> np.ndarray:
 def _save(path: Path, features: Features) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.npz")
-    np.savez(
-        partial,
-        split=np.array(features.split),
-        digest=np.array(features.digest),
-        ids=np.array(features.ids),
-        speakers=np.array(features.speakers),
-        lengths=np.array([len(mat) for mat in features.mats]),
-        mats=np.concatenate(features.mats),
-        labels=np.concatenate(features.labels),
-        phone_lengths=np.array([len(p) for p in features.phones]),
-        phones=np.concatenate(features.phones),
-        units=np.array(features.units.name),
-    )
+    arrays = {
+        "split": np.array(features.split),
+        "digest": np.array(features.digest),
+        "ids": np.array(features.ids),
+        "speakers": np.array(features.speakers),
+        "lengths": np.array([len(mat) for mat in features.mats]),
+        "mats": np.concatenate(features.mats).ravel(),
+        "labels": np.concatenate(features.labels),
+        "phone_lengths": np.array([len(p) for p in features.phones]),
+        "phones": np.concatenate(features.phones),
+        "units": np.array(features.units.name),
+    }
+    np.savez(partial, allow_pickle=False, sha256=np.array(_digest_of(arrays)), **arrays)
     os.replace(partial, path)
 
 
-def _load(path: Path) -> Features:
-    with np.load(path) as file:
-        data = {name: file[name] for name in file.files}
+_ARRAYS = {
+    "split": Expected("U"), "digest": Expected("U"), "units": Expected("U"), "sha256": Expected("U"),
+    "ids": Expected("U", "utterances"), "speakers": Expected("U", "utterances"),
+    "lengths": Expected("i", "utterances"), "phone_lengths": Expected("i", "utterances"),
+    "mats": Expected("f", "values"), "labels": Expected("i", "frames"), "phones": Expected("i", "phones"),
+}  # fmt: skip
+_MOST_BYTES = 1 << 30
+"""Size of a split's features: thirty hours of speech."""
+
+
+def _digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """sha256 of arrays by their names."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name}\0{arrays[name].dtype}\0{arrays[name].size}\0".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
+
+
+def _load(path: Path, digest: str) -> Features:
+    """Features that were saved, of the corpus of this digest. Raises InputError where they are not what was saved."""
+    data = read_arrays(path, _ARRAYS, _MOST_BYTES)
+    if _digest_of({name: array for name, array in data.items() if name != "sha256"}) != str(data["sha256"]):
+        raise InputError(f"{path}: its sha256 differs")
+    frames, phones, units = data["lengths"].sum(), data["phone_lengths"].sum(), str(data["units"])
+    if (len(data["mats"]), len(data["labels"]), len(data["phones"])) != (frames * BANDS, frames, phones):
+        raise InputError(f"{path}: its arrays are not as long as it says")
+    if str(data["digest"]) != digest or units not in UNITS:
+        raise InputError(f"{path}: features of another corpus")
     cuts = np.cumsum(data["lengths"])[:-1]
     return Features(
         split=str(data["split"]),
         digest=str(data["digest"]),
         ids=data["ids"].tolist(),
         speakers=data["speakers"].tolist(),
-        mats=np.split(data["mats"], cuts),
+        mats=np.split(data["mats"].reshape(-1, BANDS), cuts),
         labels=np.split(data["labels"], cuts),
         phones=np.split(data["phones"], np.cumsum(data["phone_lengths"])[:-1]),
-        units=UNITS[str(data["units"])],
+        units=UNITS[units],
     )

@@ -10,12 +10,13 @@ dropped.
 
 from pathlib import Path
 
-import yaml
-
 from quant.speech import phones
-from quant.speech.audio import SAMPLE_RATE, read_audio
+from quant.speech.audio import SAMPLE_RATE, WHOLE, read_audio
 from quant.speech.utterances import SPLITS, Corpus, Utterance
+from simulators.inputs.bounded_files import read_text
+from simulators.inputs.documents import MAX_BYTES, read_document
 from simulators.inputs.errors import InputError
+from simulators.inputs.source_locations import shown
 
 SHORTEST = 720
 """Samples of three frames: what one phone's model takes."""
@@ -68,16 +69,14 @@ def split_speakers(root: Path) -> dict[str, list[str]]:
     path = _child(root, "splits.yaml")
     if path is None:
         return {"dev": DEV_SPEAKERS, "test": CORE_TEST_SPEAKERS}
-    try:
-        lists = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    document = read_document(path)
+    lists = document.data
     if not isinstance(lists, dict) or not {"dev", "test"} <= set(lists) <= set(SPLITS):
-        raise InputError(f"{path}: must map 'dev', 'test' and, if wanted, 'train' to lists of speakers")
+        raise document.error((), "must map 'dev', 'test' and, if wanted, 'train' to lists of speakers")
     speakers = {}
     for split, names in lists.items():
         if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-            raise InputError(f"{path}: {split}: value {names!r}: must be a list of speaker names")
+            raise document.error((split,), f"value {shown(names)}: must be a list of speaker names")
         speakers[split] = [name.upper() for name in names]
     if both := set(speakers["dev"]) & set(speakers["test"]):
         raise InputError(f"{path}: test: speaker {min(both)} is in dev too")
@@ -122,22 +121,17 @@ def read_labels(path: Path, samples: int) -> tuple[tuple[int, int, str], ...]:
     Hand-made labels may end a few samples off the audio's end and leave small gaps or overlaps: these pass, a phone's
     start being what counts. Phones out of order, unknown labels and phones beyond the audio are errors.
     """
-    try:
-        lines = path.read_text().splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not a text file") from None
+    lines = read_text(path, MAX_BYTES).splitlines()
     labels: list[tuple[int, int, str]] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         parts = line.split()
-        if len(parts) != 3 or not (parts[0].isdigit() and parts[1].isdigit()):
-            raise InputError(f"{path}:{number}: {line.strip()!r}: must read 'start end phone'")
+        if len(parts) != 3 or not (WHOLE.fullmatch(parts[0]) and WHOLE.fullmatch(parts[1])):
+            raise InputError(f"{path}:{number}: {shown(line.strip())}: must read 'start end phone'")
         start, end, label = int(parts[0]), int(parts[1]), parts[2].lower()
         if label not in phones.FOLD_39:
-            raise InputError(f"{path}:{number}: phone {parts[2]!r}: not one of TIMIT's 61 labels")
+            raise InputError(f"{path}:{number}: phone {shown(parts[2])}: not one of TIMIT's 61 labels")
         if end <= start:
             raise InputError(f"{path}:{number}: phone {label} ends at {end}, must be after its start {start}")
         if labels and start <= labels[-1][0]:

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from torch.nn import functional
 
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.glibc_memory import keep_freed_memory
 from quant.arithmetic.protocol import Arithmetic
+from quant.files.tensor_files import TensorFile, check_tensors, read_tensors, tensors_as_bytes
 from quant.networks.geometry import Geometry
 from quant.networks.network import Network
 from quant.speech.batches import UtteranceBatch, pack, plan
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
+from simulators.inputs.json_files import parse_json
+from simulators.inputs.source_locations import shown
 
 STATE_FILE = "training.safetensors"
 
@@ -210,8 +211,7 @@ def _save(
     for name, parameter in network.named_parameters():
         for key, value in optimiser.state[parameter].items():
             tensors[f"optimiser.{key}.{name}"] = torch.as_tensor(value)
-    metadata = {"mohaq": json.dumps({**identity, "epochs_done": epochs_done}, sort_keys=True)}
-    write_whole(path, safetensors.torch.save({k: v.contiguous() for k, v in tensors.items()}, metadata))
+    write_whole(path, tensors_as_bytes(tensors, {**identity, "epochs_done": epochs_done}))
 
 
 def _restore(
@@ -224,18 +224,34 @@ def _restore(
         raise InputError(
             f"{path}: a training run is already here: --resume continues it, another folder starts a new one"
         )
-    with safetensors.safe_open(path, framework="pt") as file:
-        stored = json.loads(file.metadata()["mohaq"])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    epochs_done = stored.pop("epochs_done")
+    file = read_tensors(path)
+    stored = parse_json(file.described, str(path))
     wanted = json.loads(json.dumps(identity))
+    if not isinstance(stored, dict) or not {"recipe", "data", "epochs_done"} <= stored.keys():
+        raise InputError(f"{path}: not the state of a training run as mohaq writes it")
+    epochs_done = stored.pop("epochs_done")
     if stored != wanted:
         different = [key for key in ("recipe", "data", "start") if stored.get(key) != wanted.get(key)]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")
-    network.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("optimiser.")})
+    if type(epochs_done) is not int or not 1 <= epochs_done <= wanted["recipe"]["epochs"]:
+        raise InputError(f"{path}: epochs_done: {shown(epochs_done)}: expected 1 to {wanted['recipe']['epochs']}")
+    _restore_tensors(file, network, optimiser)
+    return epochs_done
+
+
+def _restore_tensors(file: TensorFile, network: Network, optimiser: torch.optim.Optimizer) -> None:
+    """Take parameters and the optimiser's moments from a state. Raises InputError where any is missing, misshapen or
+    not finite."""
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    moments: dict[str, tuple[int, ...]] = {}
     for name, parameter in network.named_parameters():
-        if f"optimiser.step.{name}" in tensors:  # biases that batch normalisation stands in for have no gradient
+        if f"optimiser.step.{name}" in file.tensors:  # biases that batch normalisation stands in for have no gradient
+            moments |= {f"optimiser.{key}.{name}": tuple(parameter.shape) for key in ("exp_avg", "exp_avg_sq")}
+            moments[f"optimiser.step.{name}"] = ()
+    check_tensors(file.path, file.tensors, shapes | moments)
+    network.load_state_dict({name: file.tensors[name] for name in shapes})
+    for name, parameter in network.named_parameters():
+        if f"optimiser.step.{name}" in moments:
             optimiser.state[parameter] = {
-                key: tensors[f"optimiser.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
+                key: file.tensors[f"optimiser.{key}.{name}"].float() for key in ("step", "exp_avg", "exp_avg_sq")
             }
-    return int(epochs_done)

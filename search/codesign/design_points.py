@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.model import Model
-from search.evaluation.quality import Quality
+from search.evaluation.quality import Quality, Unknown
 from search.objectives import Floats, Objective, PointFigures
 from search.objectives.dominance import non_dominated
 from search.objectives.objective import minimised_values
@@ -30,7 +30,10 @@ from simulators.inputs.errors import InputError
 NOT_OFFERED = "bits that the hardware does not offer"
 OVER_MEMORY = "over the memory limit"
 OVER_ERROR = "over the error limit"
-SET_ASIDE = "set aside: evaluating its error killed workers"
+WHY_UNKNOWN = {
+    Unknown.KILLED: "set aside: evaluating its error killed workers",
+    Unknown.NO_NUMBER: Unknown.NO_NUMBER.value,
+}
 
 _KEY = re.compile(r"\b[a-z_]+(?:\.[a-z_]+)+\b")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from quant.sites.candidate import Bits, name_of
-from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, SET_ASIDE, CoDesign, kind_of
+from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, WHY_UNKNOWN, CoDesign, kind_of
 from search.codesign.limits import error_limit_of
 from search.codesign.sweep_outputs import write_sweep
 from search.evaluation.executors.executor import Executor
@@ -115,6 +115,6 @@ def _why_left_out(space: DesignSpace, trial: Trial, cost: Cost | str) -> str:
         return kind_of(cost)
     if space.over_memory(cost):
         return OVER_MEMORY
-    if space.evaluator.was_set_aside(trial.bits):
-        return SET_ASIDE
+    if unknown := space.evaluator.why_unknown(trial.bits):
+        return WHY_UNKNOWN[unknown]
     return "" if trial.feasible else OVER_ERROR

@@ -1,6 +1,6 @@
 """The limits of a co-design."""
 
-from search.codesign.design_points import SET_ASIDE
+from search.codesign.design_points import WHY_UNKNOWN
 from search.evaluation.evaluator import Evaluator
 from search.runs.driver import BASELINE_BITS
 from search.settings.experiment import Experiment
@@ -9,12 +9,14 @@ from simulators.inputs.source_locations import KeyedError
 
 def error_limit_of(experiment: Experiment, evaluator: Evaluator) -> float | None:
     """The largest feasible error in percent, None where none is wanted: an increase is over 16 bits for everything,
-    whether or not a variant has them. Raises KeyedError if that baseline was set aside."""
+    whether or not a variant has them. Raises KeyedError if that baseline has no error."""
     constraints = experiment.constraints
     if not experiment.needs_error or constraints.error_increase is None:
         return constraints.error
     base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in evaluator.model.sites}
     (quality,) = evaluator.qualities([base])
     if quality is None:
-        raise KeyedError(("constraints", "error_increase"), f"the 16-bit baseline was {SET_ASIDE}")
+        unknown = evaluator.why_unknown(base)
+        why = "it was not evaluated" if unknown is None else WHY_UNKNOWN[unknown]
+        raise KeyedError(("constraints", "error_increase"), f"the 16-bit baseline has no error: {why}")
     return quality.error + constraints.error_increase

@@ -1,6 +1,7 @@
 """The candidates of a sweep: named by the experiment, or found by a search on each variant; and which of them are
 within the limits."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 
 from quant.sites.candidate import Bits, name_of, parse_bits
 from quant.sites.site import Site
-from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, SET_ASIDE
+from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, WHY_UNKNOWN
 from search.codesign.limits import error_limit_of
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
@@ -114,7 +115,8 @@ def screened(
         limit = error_limit_of(experiment, evaluator)
         qualities = evaluator.qualities(kept, reporter(progress))
         evaluated = [(bits, quality) for bits, quality in zip(kept, qualities, strict=True) if quality is not None]
-        left_out[SET_ASIDE] = len(kept) - len(evaluated)
+        unknown = Counter(evaluator.why_unknown(bits) for bits in kept)
+        left_out |= {reason: unknown[why] for why, reason in WHY_UNKNOWN.items()}
         kept = [bits for bits, quality in evaluated if limit is None or quality.error <= limit]
         left_out[OVER_ERROR] = len(evaluated) - len(kept)
     if not kept:

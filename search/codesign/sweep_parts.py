@@ -5,7 +5,6 @@ missing.
 """
 
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +18,7 @@ from search.evaluation.model import HasPrecisions, Model
 from search.objectives import Floats
 from search.space.hardware_variants import Hardware, Variant
 from simulators.engine.program import Ints
+from simulators.inputs.arrays import Expected, read_arrays
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 from simulators.run.parallel_sweep import simulate_on_all
@@ -38,7 +38,7 @@ def variant_figures(
     """The figures of every variant, in order, from the parts in a folder that are there and those that are made now, in
     so many processes."""
     make_folder(folder)
-    missing = [variant for variant in hardware if _read(folder, variant.number) is None]
+    missing = [variant for variant in hardware if _read(folder, variant.number, len(candidates)) is None]
     if done:
         done(len(hardware) - len(missing))
     if missing:
@@ -54,7 +54,7 @@ def variant_figures(
                 if done:
                     done(count)
     for variant in hardware:
-        part = _read(folder, variant.number)
+        part = _read(folder, variant.number, len(candidates))
         if part is None:
             raise InputError(f"{folder}: variant {variant.number} was lost while the sweep ran")
         yield part
@@ -124,11 +124,25 @@ def _write(folder: Path, number: int, figures: VariantFigures) -> None:
     write_whole(_part(folder, number), content.getvalue(), durable=False)
 
 
-def _read(folder: Path, number: int) -> VariantFigures | None:
-    """A finished variant's figures, or None."""
-    try:
-        with np.load(_part(folder, number), allow_pickle=False) as part:
-            reasons = tuple(str(reason) for reason in part["reasons"])
-            return VariantFigures(part["cycles"], part["energy_uj"], part["reason"], reasons)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+_ARRAYS = {
+    "cycles": Expected("i", "candidates"), "energy_uj": Expected("f", "candidates"),
+    "reason": Expected("i", "candidates"), "reasons": Expected("U", "reasons"),
+}  # fmt: skip
+_MOST_BYTES = 1 << 28
+"""Size of a part: some ten million candidates."""
+
+
+def _read(folder: Path, number: int, candidates: int) -> VariantFigures | None:
+    """A finished variant's figures of so many candidates, or None: what is damaged is made again."""
+    path = _part(folder, number)
+    if not path.exists():
         return None
+    try:
+        part = read_arrays(path, _ARRAYS, _MOST_BYTES)
+    except InputError:
+        return None
+    reason, reasons = part["reason"], tuple(str(reason) for reason in part["reasons"])
+    known = np.isfinite(part["energy_uj"]).all() and (part["cycles"] >= 0).all() and (reason < len(reasons)).all()
+    if len(reason) != candidates or not known:
+        return None
+    return VariantFigures(part["cycles"], part["energy_uj"], reason, reasons)

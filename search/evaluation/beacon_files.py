@@ -5,16 +5,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from quant.sites.candidate import Bits, name_of
 from search.settings.beacon_settings import BeaconSettings
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
+from simulators.inputs.json_files import read_json
 from simulators.inputs.source_locations import under
 
 BEACON_FOLDER = "beacons"
 DESCRIPTION = "beacon.json"
+Width = Annotated[int, Field(ge=1, le=16)]
 TRAINING = ("epochs", "learning_rate")
 """The settings that decide what a retraining comes to."""
 
@@ -103,14 +107,28 @@ def _descriptions(run: Path) -> list[Path]:
     return paths
 
 
-def _described(path: Path) -> StoredBeacon:
+class _Description(BaseModel):
     """What a beacon's description says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    bits: dict[str, Annotated[tuple[Width, Width], Field(strict=False)]]
+    of: str
+    data: str
+    code: str
+    digest: str
+    folder: str
+    epochs: int
+    learning_rate: float
+
+
+def _described(path: Path) -> StoredBeacon:
+    """What a beacon's description says. Raises InputError for a description that is none."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        bits = {site: (int(pair[0]), int(pair[1])) for site, pair in content["bits"].items()}
-        training = {key: content[key] for key in TRAINING}
-        return StoredBeacon(path.parent, bits, str(content["of"]), str(content["digest"]), training)
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError):
-        raise InputError(
-            f"{path}: not as this version of mohaq describes a beacon: a search made anew writes it"
-        ) from None
+        content = read_json(path, _Description)
+    except InputError as error:
+        rule = "not as this version of mohaq describes a beacon: a search made anew writes it"
+        why = str(error).removeprefix(f"{path}:").strip()
+        raise InputError(f"{path}: {rule} ({why})") from None
+    training = {key: getattr(content, key) for key in TRAINING}
+    return StoredBeacon(path.parent, content.bits, content.of, content.digest, training)

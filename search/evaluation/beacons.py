@@ -28,7 +28,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.worker import RetrainedBefore, Source
 from search.evaluation.model import Model, Retrainable, retraining_code_of
 from search.evaluation.progress import OnQuality, ShowsRetraining
-from search.evaluation.quality import Quality
+from search.evaluation.quality import Quality, Unknown
 from search.settings.beacon_settings import BeaconSettings
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under
@@ -77,7 +77,7 @@ class BeaconEvaluator(Evaluator):
         self._folder = folder / BEACON_FOLDER
         self._display = display if isinstance(display, ShowsRetraining) else None
         self._base_error: float | None = None
-        self._scored: dict[str, Quality | None] = {}
+        self._scored: dict[str, Quality | Unknown] = {}
         self._evaluators: dict[str, Evaluator] = {}
         for i, run in enumerate(settings.carry):
             with under("beacons", "carry", i):
@@ -89,7 +89,7 @@ class BeaconEvaluator(Evaluator):
 
     def qualities(self, candidates: Sequence[Bits], done: OnQuality | None = None) -> list[Quality | None]:
         """The qualities that `Evaluator.qualities` gives, with beacons; candidates that were scored before keep their
-        score. One whose evaluation killed workers, with whichever parameters, is set aside."""
+        score. One that has no quality with the original parameters or with its nearest beacon's has none."""
         plain = super().qualities(candidates, done if self._base_error is None else None)
         if self._base_error is None:
             return plain
@@ -103,21 +103,27 @@ class BeaconEvaluator(Evaluator):
         for nearest in [None, *self.beacons]:
             members = [(b, q) for b, q in fresh.values() if q is not None and self._nearest(b)[1] is nearest]
             self._score(members, nearest)
-        self._scored |= {name: None for name, (_, quality) in fresh.items() if quality is None}
+        for name, (bits, _) in fresh.items():
+            if unknown := super().why_unknown(bits):
+                self._scored[name] = unknown
         for bits in candidates:
             if done:
                 done(bits, self._scored[name_of(bits)])
-        return [self._scored[name_of(bits)] for bits in candidates]
+        return [self.known_quality(bits) for bits in candidates]
 
     def known_quality(self, bits: Bits) -> Quality | None:
         """What `qualities` returned for a candidate before, or None."""
-        name = name_of(bits)
-        return self._scored[name] if name in self._scored else super().known_quality(bits)
+        scored = self._scored.get(name_of(bits))
+        if scored is None:
+            return super().known_quality(bits)
+        return scored if isinstance(scored, Quality) else None
 
-    def was_set_aside(self, bits: Bits) -> bool:
-        """See `Evaluator.was_set_aside`."""
-        name = name_of(bits)
-        return self._scored[name] is None if name in self._scored else super().was_set_aside(bits)
+    def why_unknown(self, bits: Bits) -> Unknown | None:
+        """See `Evaluator.why_unknown`."""
+        scored = self._scored.get(name_of(bits))
+        if scored is None:
+            return super().why_unknown(bits)
+        return scored if isinstance(scored, Unknown) else None
 
     @property
     def evaluated(self) -> int:
@@ -129,12 +135,15 @@ class BeaconEvaluator(Evaluator):
         if beacon is None:
             self._scored |= {name_of(bits): quality for bits, quality in members}
             return
-        others = self._evaluator(beacon).qualities([bits for bits, _ in members])
+        evaluator = self._evaluator(beacon)
+        others = evaluator.qualities([bits for bits, _ in members])
         for (bits, quality), other in zip(members, others, strict=True):
-            if other is not None:
-                better = other.error < quality.error
-                other = Quality(other.error, other.error_plain, beacon.name, quality.error) if better else quality
-            self._scored[name_of(bits)] = other
+            scored: Quality | Unknown = quality
+            if other is None:
+                scored = evaluator.why_unknown(bits) or Unknown.KILLED
+            elif other.error < quality.error:
+                scored = Quality(other.error, other.error_plain, beacon.name, quality.error)
+            self._scored[name_of(bits)] = scored
 
     def _nearest(self, bits: Bits) -> tuple[float, Beacon | None]:
         """The distance to the nearest beacon, and that beacon; None is the original model."""

@@ -1,21 +1,21 @@
 """What a candidate costs and how well it recognises: from the ledger where it is known, else computed and recorded."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
+from math import isfinite
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.executors.executor import Died, Executor
 from search.evaluation.executors.worker import Recognition, Source
 from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
+from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
 from search.evaluation.model import Model
 from search.evaluation.progress import OnQuality
-from search.evaluation.quality import Cost, Quality
+from search.evaluation.quality import Cost, Quality, Unknown
 from search.objectives.figures import FIGURE_PLATFORMS
 from simulators import Arch, Trace, simulate_batch
 from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
-from simulators.inputs.errors import InputError
 from simulators.run.cost_code import cost_code
 
 
@@ -36,7 +36,7 @@ class Evaluator:
         self.executor = executor
         self._computed = 0
         self._costs: dict[str, Cost] = {}
-        self._qualities: dict[str, Quality | None] = {}
+        self._qualities: dict[str, Quality | Unknown] = {}
 
     @cached_property
     def errors_of(self) -> ErrorsOf:
@@ -64,7 +64,8 @@ class Evaluator:
                 if found is None:
                     missing[name] = trace
                 else:
-                    self._costs[name] = self._cost(trace, found["cycles"], found["latency_ms"], found["energy_uj"])
+                    row = row_of(CostRow, found, self.ledger.path)
+                    self._costs[name] = self._cost(trace, row.cycles, row.latency_ms, row.energy_uj)
         fresh = self._simulated(list(missing.values()))
         rows = {
             trace.digest: {"cycles": cost.cycles, "latency_ms": cost.latency_ms, "energy_uj": cost.energy_uj}
@@ -79,8 +80,8 @@ class Evaluator:
         return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
 
     def qualities(self, candidates: Sequence[Bits], done: OnQuality | None = None) -> list[Quality | None]:
-        """The quality of each candidate, in their order; `done` is called as each becomes known. None is the quality of
-        one that was set aside, now or before, because its evaluation killed workers."""
+        """The quality of each candidate, in their order; `done` is called as each becomes known. None is that of one
+        that was evaluated, now or before, and has none: see `why_unknown`."""
         missing: dict[str, Bits] = {}
         for bits in candidates:
             if not self._is_known(name_of(bits)):
@@ -88,16 +89,17 @@ class Evaluator:
             elif done:
                 done(bits, self._qualities[name_of(bits)])
         self._evaluate(list(missing.values()), done)
-        return [self._qualities[name_of(bits)] for bits in candidates]
+        return [self.known_quality(bits) for bits in candidates]
 
     def _is_known(self, name: str) -> bool:
         """Whether a candidate's quality is at hand, or the ledger has it."""
         if name not in self._qualities:
             found = self.ledger.find_error(self.errors_of, name)
             if found is not None:
-                self._qualities[name] = Quality(found["error"], found["error_plain"])
+                row = row_of(ErrorRow, found, self.ledger.path)
+                self._qualities[name] = _quality(row.error, row.error_plain)
             elif self.ledger.is_set_aside(self.errors_of, name):
-                self._qualities[name] = None
+                self._qualities[name] = Unknown.KILLED
         return name in self._qualities
 
     def _evaluate(self, missing: Sequence[Bits], done: OnQuality | None) -> None:
@@ -110,20 +112,18 @@ class Evaluator:
             if isinstance(outcome, Died):
                 for bits in group:
                     self.ledger.set_aside(self.errors_of, name_of(bits), outcome.deaths)
-                    self._qualities[name_of(bits)] = None
+                    self._qualities[name_of(bits)] = Unknown.KILLED
                     if done:
-                        done(bits, None)
+                        done(bits, Unknown.KILLED)
                 continue
             rates, seconds = outcome
             for bits, rate in zip(group, rates, strict=True):
-                name, quality = name_of(bits), Quality(*rate)
-                if not (math.isfinite(quality.error) and math.isfinite(quality.error_plain)):
-                    raise InputError(f"{name}: the model measured an error of {quality.error}: it must be a number")
-                self.ledger.write_error(self.errors_of, name, asdict(quality), seconds)
-                self._qualities[name] = quality
+                name = name_of(bits)
+                self.ledger.write_error(self.errors_of, name, asdict(Quality(*rate)), seconds)
+                self._qualities[name] = _quality(*rate)
                 self._computed += 1
                 if done:
-                    done(bits, quality)
+                    done(bits, self._qualities[name])
 
     @property
     def evaluated(self) -> int:
@@ -132,12 +132,13 @@ class Evaluator:
 
     def known_quality(self, bits: Bits) -> Quality | None:
         """What `qualities` returned for a candidate before, or None."""
-        return self._qualities.get(name_of(bits))
+        quality = self._qualities.get(name_of(bits))
+        return quality if isinstance(quality, Quality) else None
 
-    def was_set_aside(self, bits: Bits) -> bool:
-        """Whether a candidate's evaluation killed workers, so that nothing is known of its quality."""
-        name = name_of(bits)
-        return name in self._qualities and self._qualities[name] is None
+    def why_unknown(self, bits: Bits) -> Unknown | None:
+        """Why a candidate that was evaluated has no quality; None where it has one, or was not evaluated."""
+        quality = self._qualities.get(name_of(bits))
+        return quality if isinstance(quality, Unknown) else None
 
     def _simulated(self, traces: list[Trace]) -> list[Cost]:
         if not traces:
@@ -154,3 +155,8 @@ class Evaluator:
             mohaq_speedup=speedup(trace, platform) if platform in FIGURE_PLATFORMS["mohaq_speedup"] else None,
             mohaq_energy_uj=silago_energy_uj(trace) if platform in FIGURE_PLATFORMS["mohaq_energy_uj"] else None,
         )  # fmt: skip
+
+
+def _quality(error: float, error_plain: float) -> Quality | Unknown:
+    """The quality of these errors in percent, which may be no numbers."""
+    return Quality(error, error_plain) if isfinite(error) and isfinite(error_plain) else Unknown.NO_NUMBER

@@ -18,8 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from search.evaluation.ledger_rows import in_words
 from search.evaluation.model import Model, code_of
 from simulators.inputs.errors import InputError
+from simulators.inputs.json_files import parse_json
+from simulators.inputs.source_locations import shown
 
 LEDGER_FILE = "ledger.sqlite"
 SCHEMA = 1
@@ -89,7 +92,8 @@ class Ledger:
 
     def write_error(self, of: ErrorsOf, candidate: str, result: Mapping[str, Any], seconds: float) -> None:
         """Record the error of a candidate, and how many seconds its evaluation took."""
-        row = {**of._asdict(), "candidate": candidate, "result": json.dumps(result), "seconds": seconds}
+        text = json.dumps(in_words(result), allow_nan=False)
+        row = {**of._asdict(), "candidate": candidate, "result": text, "seconds": seconds}
         self._write("errors", row)
 
     def find_cost(self, of: CostsOf, trace: str) -> dict[str, Any] | None:
@@ -129,7 +133,12 @@ class Ledger:
 
     def _find(self, table: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
         row = self._row(table, "result", key)
-        return None if row is None else json.loads(row[0])
+        if row is None:
+            return None
+        result = parse_json(row[0], str(self.path)) if isinstance(row[0], str) else None
+        if not isinstance(result, dict):
+            raise InputError(f"{self.path}: {table}: {shown(result)}: expected a mapping of names to numbers")
+        return result
 
     def _row(self, table: str, column: str, key: Mapping[str, Any]) -> Any:
         where = " AND ".join(f"{name} = :{name}" for name in key)
@@ -167,6 +176,8 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _connected(path: Path) -> sqlite3.Connection:
     new = not path.exists()
+    if not new and not path.is_file():
+        raise InputError(f"{path}: the ledger cannot be used: it is no file")
     path.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
     database.execute("PRAGMA synchronous=FULL")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 from quant.sites.candidate import Bits
-from search.evaluation.quality import Quality
+from search.evaluation.quality import Quality, Unknown
 
 
 class EvaluationProgress(Protocol):
@@ -28,8 +28,16 @@ class ShowsRetraining(Protocol):
         """A beacon for a candidate is trained: so many steps are done."""
 
 
-OnQuality = Callable[[Bits, Quality | None], None]
-"""Told of each candidate as its quality becomes known; None: it was set aside."""
+@runtime_checkable
+class ShowsNoNumber(Protocol):
+    """A display that names candidates whose error is NaN or infinite; another is told that they are set aside."""
+
+    def no_number(self, bits: Bits) -> None:
+        """The model measured no number as one candidate's error, now or before: it counts as infeasible."""
+
+
+OnQuality = Callable[[Bits, Quality | Unknown], None]
+"""Told of each candidate as its quality becomes known, or why it has none."""
 
 
 def reporter(progress: EvaluationProgress | None) -> OnQuality | None:
@@ -37,10 +45,12 @@ def reporter(progress: EvaluationProgress | None) -> OnQuality | None:
     if progress is None:
         return None
 
-    def report(bits: Bits, quality: Quality | None) -> None:
-        if quality is None:
-            progress.set_aside(bits)
-        else:
+    def report(bits: Bits, quality: Quality | Unknown) -> None:
+        if isinstance(quality, Quality):
             progress.evaluated(bits, quality)
+        elif quality is Unknown.NO_NUMBER and isinstance(progress, ShowsNoNumber):
+            progress.no_number(bits)
+        else:
+            progress.set_aside(bits)
 
     return report

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeVar
 
 import numpy as np
@@ -41,6 +42,13 @@ class Quality:
     """The candidate that the parameters were retrained for; empty for the original ones."""
     error_original: float | None = None
     """Percent with the original parameters, where it was reached with a beacon's."""
+
+
+class Unknown(Enum):
+    """Why a candidate that was evaluated has no quality: it counts as infeasible."""
+
+    KILLED = "the workers that evaluated it died"
+    NO_NUMBER = "the model measured no number as its error"
 
 
 def figures_of(

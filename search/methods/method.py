@@ -34,7 +34,8 @@ class Trial:
     `NOT_EVALUATED` where a limit was broken before the value was known."""
     violations: Floats
     """(limits,) How far each limit is exceeded: MiB of memory, percentage points of error, and a number above 0 where
-    the hardware cannot run the candidate or its evaluation killed workers. 0 where the limit is kept."""
+    the hardware cannot run the candidate, or its evaluation killed workers or gave no number. 0 where the limit is
+    kept."""
     error: float | None
     """Error rate in percent, whether or not it is an objective; None where it was not evaluated."""
 

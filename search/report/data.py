@@ -2,7 +2,6 @@
 solutions simulated again layer by layer.
 """
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +14,9 @@ import numpy as np
 from search.codesign.sweep_outputs import POINTS_FILE
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.model import Model
-from search.objectives import Objective
+from search.objectives import Floats, Objective
 from search.report.commands import Commands
-from search.report.points import Points
+from search.report.points import Points, points_arrays
 from search.report.reading import Reading
 from search.runs.identity import digest_of_hardware
 from search.runs.run_folder import CODESIGN
@@ -27,12 +26,16 @@ from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
 from search.space.hardware_variants import Hardware
 from simulators import Arch, Report, Trace, load_trace, simulate
+from simulators.engine.program import Ints
+from simulators.inputs.arrays import read_arrays
 from simulators.inputs.documents import read_document
 from simulators.inputs.errors import InputError
 from simulators.inputs.escapes import shell_word
 
 MOST_DETAILS = 2_000
 """Solutions of a front that are simulated layer by layer; of a larger one so many, evenly drawn."""
+MOST_BYTES = 1 << 29
+"""Size of a sweep's points: some ten million."""
 
 
 @dataclass(frozen=True)
@@ -155,14 +158,16 @@ def _search(reading: Reading) -> ReportedRun:
 def _sweep(reading: Reading) -> ReportedRun:
     rows, commands = reading.results["front"], reading.commands
     path = reading.folder / POINTS_FILE
+    variants = len(reading.hardware)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            points = Points.of_arrays(arrays, reading.experiment.objectives)
-    except (OSError, ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile):
-        raise InputError(
-            f"{path}: it does not hold the sweep's points as this version of mohaq writes them; "
-            f"{_again(reading.folder)} writes them anew"
-        ) from None
+        arrays = read_arrays(path, points_arrays(reading.experiment.objectives), MOST_BYTES)
+        _check_points(path, arrays, variants)
+    except InputError as error:
+        rule = "it does not hold the sweep's points as this version of mohaq writes them"
+        raise InputError(f"{path}: {rule}; {_again(reading.folder)} writes them anew ({error})") from None
+    if variants != reading.results["variants"]:
+        raise InputError(f"{reading.folder}: {variants} variants: its results tell of {reading.results['variants']}")
+    points = Points.of_arrays(arrays, reading.experiment.objectives)
     named = [(int(points.variant[i]), points.bits[points.candidate[i]]) for i in points.front]
     if len(points) != reading.results["points"] or named != [(row["variant"], row["bits"]) for row in rows]:
         raise InputError(f"{path}: not the points that {reading.folder / CODESIGN.results_file} tells of")
@@ -176,6 +181,22 @@ def _sweep(reading: Reading) -> ReportedRun:
         report = _simulate(reading.folder, row, trace, reading.hardware.variants[row["variant"]].arch)
         details[i] = Detail(row, report, (*errors, *commands.cost_of(row["bits"], row["variant"], file)))
     return _reported(reading, points, details, ())
+
+
+def _check_points(path: Path, arrays: Mapping[str, Ints | Floats], variants: int) -> None:
+    """Raise InputError for points of variants, candidates or fronts that there are not, and for values that are no
+    numbers."""
+    for name, count in (
+        ("variant", variants), ("candidate", len(arrays["candidates"])), ("front", len(arrays["variant"])),
+    ):  # fmt: skip
+        positions = arrays[name]
+        if len(positions) and not 0 <= positions.min() <= positions.max() < count:
+            raise InputError(f"{path}: array {name}: positions beyond the {count} that there are")
+    if (np.diff(arrays["variant"].astype(np.int64)) < 0).any():
+        raise InputError(f"{path}: array variant: points are sorted by it")
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise InputError(f"{path}: array {name}: values that are not finite")
 
 
 def _reported(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from search.codesign.design_points import front_of_each
 from search.objectives import Floats, Objective
 from search.objectives.figures import OF_CANDIDATE, OF_HARDWARE
-from search.objectives.registry import BUILT_IN, objectives_named
+from search.objectives.registry import BUILT_IN, columns_of, objectives_named
 from simulators.engine.program import Ints
+from simulators.inputs.arrays import Expected
 
 Bools = NDArray[np.bool_]
 
@@ -22,6 +23,19 @@ Bools = NDArray[np.bool_]
 def shown_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
     """The objectives that a report has figures of: mohaq's own, and those of these names that plugins bring."""
     return objectives_named(dict.fromkeys((*BUILT_IN, *names)))
+
+
+def points_arrays(names: Sequence[str]) -> dict[str, Expected]:
+    """The arrays of a co-design's `points.npz` that a report reads; `names` are those of its objectives."""
+    arrays = {
+        "variant": Expected("iu", "points"), "candidate": Expected("iu", "points"), "cycles": Expected("i", "points"),
+        "candidates": Expected("U", "candidates"), "front": Expected("iu", "front"),
+    }  # fmt: skip
+    for objective in columns_of(names, of_variants=True):
+        column = objective.column
+        axis = "candidates" if column in OF_CANDIDATE else "variants" if column in OF_HARDWARE else "points"
+        arrays[column] = Expected("fiu", axis)
+    return arrays
 
 
 @dataclass(frozen=True)

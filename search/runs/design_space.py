@@ -24,8 +24,8 @@ from simulators.inputs.errors import InputError
 
 CANNOT_RUN = 1.0
 """Violation of a design point whose hardware cannot run its candidate."""
-SET_ASIDE = 1e6
-"""Violation of a candidate whose evaluation killed workers: it ranks behind all others."""
+UNKNOWN = 1e6
+"""Violation of a candidate whose evaluation killed workers, or gave no number: it ranks behind all others."""
 
 Point = tuple[Variant, Bits]
 
@@ -195,7 +195,7 @@ class DesignSpace:
         """The violation of a candidate that could not be run or evaluated; 0 for others."""
         if cost is None:
             return CANNOT_RUN
-        return SET_ASIDE if self.evaluator.was_set_aside(bits) else 0.0
+        return UNKNOWN if self.evaluator.why_unknown(bits) else 0.0
 
     def _name(self, variant: Variant, bits: Bits) -> str:
         """The name of a design point: the candidate's, behind the number of the variant where there are several."""

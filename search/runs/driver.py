@@ -20,7 +20,7 @@ from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import MakeModel
 from search.evaluation.model import Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
-from search.evaluation.quality import Quality
+from search.evaluation.quality import Quality, Unknown
 from search.methods.method import Method, Trial
 from search.runs.design_space import DesignSpace
 from search.runs.initial import initial_candidates
@@ -112,9 +112,9 @@ class VariantSearch:
         if progress:
             progress.started(experiment.population + experiment.offspring * experiment.generations)
         baselines = self._baselines(evaluator, done)
-        limit = self._error_limit(baselines)
+        limit = self._error_limit(evaluator, baselines)
         if isinstance(evaluator, BeaconEvaluator):
-            evaluator.begin(self._base(baselines).error)
+            evaluator.begin(self._base(evaluator, baselines).error)
         within = [s.bits for s in baselines.values() if s.quality and (limit is None or s.quality.error <= limit)]
         initial = initial_candidates(experiment, self.genome, within)
         genome = OneVariantGenome(self.genome, self.variant)
@@ -131,22 +131,23 @@ class VariantSearch:
             for (width, bits), quality in zip(homogeneous.items(), qualities, strict=True)
         }
 
-    def _error_limit(self, baselines: Mapping[int, Solution]) -> float | None:
+    def _error_limit(self, evaluator: Evaluator, baselines: Mapping[int, Solution]) -> float | None:
         """The largest feasible error in percent."""
         constraints = self.experiment.constraints
         if constraints.error_increase is None:
             return constraints.error
-        return self._base(baselines).error + constraints.error_increase
+        return self._base(evaluator, baselines).error + constraints.error_increase
 
-    def _base(self, baselines: Mapping[int, Solution]) -> Quality:
+    def _base(self, evaluator: Evaluator, baselines: Mapping[int, Solution]) -> Quality:
         """What the search's increases of error are counted from."""
-        quality = baselines[BASELINE_BITS].quality
-        if quality is None:
+        base = baselines[BASELINE_BITS]
+        if base.quality is None:
+            unknown = evaluator.why_unknown(base.bits)
+            why = "it was not evaluated" if unknown is None else unknown.value
             raise InputError(
-                f"{self.experiment.name}: the {BASELINE_BITS}-bit baseline killed the workers that evaluated it, and "
-                "was set aside: a search needs it"
+                f"{self.experiment.name}: the {BASELINE_BITS}-bit baseline has no error: {why}: a search needs it"
             )
-        return quality
+        return base.quality
 
     def _result(
         self, evaluator: Evaluator, recorder: Recorder, trials: list[Trial], baselines: Mapping[int, Solution],
@@ -157,6 +158,7 @@ class VariantSearch:
             trial.name: Solution(trial.bits, evaluator.known_quality(trial.bits), cost)
             for trial, cost in zip(trials, costs, strict=True)
         }
+        unknown = {name: evaluator.why_unknown(solution.bits) for name, solution in solutions.items()}
         front = sorted(front_of(trials), key=lambda trial: (*trial.objectives.tolist(), trial.name))
         return Run(
             experiment=self.experiment,
@@ -170,7 +172,8 @@ class VariantSearch:
             model=evaluator.model,
             arch=evaluator.arch,
             area_mm2=self.variant.area_mm2,
-            set_aside=tuple(s for s in solutions.values() if evaluator.was_set_aside(s.bits)),
+            set_aside=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.KILLED),
+            no_number=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.NO_NUMBER),
         )
 
 

@@ -18,7 +18,7 @@ class Solution:
 
     bits: Bits
     quality: Quality | None
-    """None: over the memory limit, set aside, or not asked for."""
+    """None: over the memory limit, set aside, no number, or not asked for."""
     cost: Cost
 
     @property
@@ -51,6 +51,8 @@ class Run:
     """Area of the architecture; None: its spec has no figures."""
     set_aside: tuple[Solution, ...] = ()
     """Candidates of `visited` whose evaluation killed the workers that tried it: infeasible, with no quality."""
+    no_number: tuple[Solution, ...] = ()
+    """Candidates of `visited` whose error the model measured as NaN or infinite: infeasible, with no quality."""
 
     def figures(self, solutions: Sequence[Solution]) -> PointFigures:
         """All that is known of N solutions, as arrays."""

@@ -11,9 +11,11 @@ import numpy as np
 
 from search.evaluation.beacon_files import BEACON_FOLDER
 from search.evaluation.ledger import LEDGER_FILE
+from search.runs.stored_files import StoredState
 from search.space.genome import Genes
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
+from simulators.inputs.json_files import read_json
 from simulators.inputs.locks import FolderLock
 
 COMPUTED_BEFORE = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", BEACON_FOLDER)
@@ -95,15 +97,16 @@ class RunFolder:
                 f"{self.folder}: not empty: --resume continues the run in it, another folder starts a new one"
             )
         try:
-            content = json.loads(self._state.read_text())
-            stored, generations = content["identity"], dict(content["generations"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(f"{self.folder}: nothing to resume: it holds no {self._state.name} of a search") from None
+            state = read_json(self._state, StoredState)
+        except InputError as error:
+            rule = f"nothing to resume: it holds no {self._state.name} of a search"
+            raise InputError(f"{self.folder}: {rule}: {error}") from None
+        stored = state.identity.model_dump()
         for part, ours in self._identity.items():
             different = sorted(key for key in {*ours, *stored[part]} if ours.get(key) != stored[part].get(key))
             if different:
                 raise InputError(f"{self.folder}: the run to resume differs in {', '.join(different)} ({part})")
-        return generations
+        return dict(state.generations)
 
     def _names(self) -> set[str]:
         """Names of what lies in the folder and a run may not begin with."""
@@ -113,8 +116,8 @@ class RunFolder:
     def _nothing_done(self) -> bool:
         """Whether a run began here that did not come to its first generation: what it evaluated is in the ledger."""
         try:
-            return self._names() == {self._state.name} and not json.loads(self._state.read_text())["generations"]
-        except (OSError, ValueError, KeyError, TypeError):
+            return self._names() == {self._state.name} and not read_json(self._state, StoredState).generations
+        except InputError:
             return False
 
     def _write(self) -> None:

@@ -1,14 +1,18 @@
 """Runs as they lie on disk: what `mohaq runs` lists and `mohaq show` prints."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from search.runs.run_folder import CODESIGN, SEARCH, RunKind
+from search.runs.stored_files import MOST_BYTES, SearchResults, Stored, StoredState, SweepResults
+from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
+from simulators.inputs.json_files import json_as, parse_json, read_json
+from simulators.inputs.source_locations import shown
 
 KINDS = (SEARCH, CODESIGN)
+RESULTS: dict[RunKind, type[Stored]] = {SEARCH: SearchResults, CODESIGN: SweepResults}
 
 
 @dataclass(frozen=True)
@@ -33,23 +37,26 @@ def load_run(folder: Path) -> StoredRun:
     if not folder.is_dir():
         raise InputError(f"{folder}: {'it is a file, and a run is a folder' if folder.exists() else 'no such folder'}")
     kind = next((kind for kind in KINDS if (folder / kind.state_file).is_file()), SEARCH)
-    try:
-        state = json.loads((folder / kind.state_file).read_text())
-        experiment, generations = state["identity"]["experiment"], len(state["generations"]) - 1
-        results = _results(folder, kind)
-    except (OSError, ValueError, KeyError, TypeError):
-        there = (folder / kind.state_file).exists()
-        has = f"its {kind.state_file} is not of one" if there else f"it holds no {SEARCH.state_file}"
-        raise InputError(f"{folder}: no run of a search: {has}") from None
+    state_file, results_file = folder / kind.state_file, folder / kind.results_file
+    if not state_file.exists():
+        raise InputError(f"{folder}: no run of a search: it holds no {SEARCH.state_file}")
+    state = read_json(state_file, StoredState)
+    results = _results(results_file, kind) if results_file.exists() else None
     foreign = results is not None and kind.results_key not in results
+    experiment = state.identity.experiment.model_dump()
+    generations = len(state.generations) - 1
     return StoredRun(folder, experiment, generations, None if foreign else results, foreign, kind == CODESIGN)
 
 
-def _results(folder: Path, kind: RunKind) -> dict[str, Any] | None:
-    """What a run found; None if it is not finished."""
-    path = folder / kind.results_file
-    results: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
-    return results
+def _results(path: Path, kind: RunKind) -> dict[str, Any]:
+    """What a run found, unchecked where another version of mohaq wrote it."""
+    text = read_text(path, MOST_BYTES)
+    content = parse_json(text, str(path))
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: {shown(content)}: expected a mapping of keys to values")
+    if kind.results_key in content:
+        json_as(RESULTS[kind], text, str(path))
+    return content
 
 
 def find_runs(folder: Path) -> tuple[list[StoredRun], list[str]]:

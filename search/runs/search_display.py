@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from quant.sites.candidate import Bits, name_of
-from search.evaluation.quality import Quality
+from search.evaluation.quality import Quality, Unknown
 from search.objectives import Objective
 from search.objectives.registry import columns_of
 from search.runs.results import Run
@@ -72,6 +72,13 @@ class SearchDisplay:
             text = f"set aside: the workers that evaluated it died: {name_of(bits)}"
             self._console.say(text, style="red")
 
+    def no_number(self, bits: Bits) -> None:
+        """Say so at once, and once."""
+        if name_of(bits) not in self._seen:
+            self._seen.add(name_of(bits))
+            text = f"infeasible: {Unknown.NO_NUMBER.value}: {name_of(bits)}"
+            self._console.say(text, style="red")
+
     def retraining(self, bits: Bits, step: Any) -> None:
         """Show beside the bar how far a beacon's training came."""
         assert self._task is not None
@@ -121,6 +128,8 @@ def print_results(
     console.say(f"{evaluated} distinct candidates evaluated on speech{now}, {screened} screened out{limit}")
     for name in set_aside:
         console.say(f"set aside as infeasible, for the workers that evaluated it died: {name}")
+    for name in results.get("no_number", []):
+        console.say(f"infeasible, for {Unknown.NO_NUMBER.value}: {name}")
     if results["claims"]:
         title = "What was published, and what was found"
         claims = Table("claim", "published", "here", title=title, title_justify="left", box=SIMPLE_HEAD)

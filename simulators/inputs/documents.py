@@ -17,12 +17,15 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import Document, Elsewhere, KeyPath, Position, dotted, shown
 
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 200_000
+MAX_NUMBER = 300
+"""Characters of a number."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -47,16 +50,7 @@ def read_document(path: Path) -> Document:
     """Parse a file. Raises InputError with file, line and column for anything that is not plain, bounded YAML or
     JSON.
     """
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"{path}: {size} bytes: a file may have at most {MAX_BYTES}")
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start}: not UTF-8 text") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-    document = parse_document(text, str(path))
+    document = parse_document(read_text(path, MAX_BYTES), str(path))
     if document.data is None:
         raise InputError(f"{path}: the file is empty: expected a mapping of keys to values")
     return document
@@ -74,8 +68,9 @@ class _Builder:
         self.source = source
         self.events = self._events(text)
         self.places: dict[KeyPath, Position] = {}
-        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.anchors: dict[str, tuple[Any, int, int]] = {}
         self.values = 0
+        self.characters = 0
 
     def _events(self, text: str) -> Iterator[Any]:
         try:
@@ -113,21 +108,23 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
                 raise self.fail(event, f"alias *{event.anchor} stands before the end of what it names")
-            data, size = self.anchors[event.anchor]
-            self.values += size
+            data, values, characters = self.anchors[event.anchor]
+            self.values += values
+            self.characters += characters
             self.check_size(event)
             return data
         if event.tag is not None and event.tag != "!":
             raise self.fail(event, f"tag {event.tag}: tags are not used here")
-        before = self.values
+        values, characters = self.values, self.characters
         data = self.scalar(event) if isinstance(event, yaml.ScalarEvent) else self.collection(event, path)
         if event.anchor is not None:
-            self.anchors[event.anchor] = (data, self.values - before)
+            self.anchors[event.anchor] = (data, self.values - values, self.characters - characters)
         return data
 
     def check_size(self, event: Any) -> None:
-        if self.values > MAX_VALUES:
-            raise self.fail(event, f"more than {MAX_VALUES} values, aliases counted as often as they are used")
+        if self.values > MAX_VALUES or self.characters > MAX_BYTES:
+            rule = f"more than {MAX_VALUES} values or {MAX_BYTES} characters, aliases counted as often as they are used"
+            raise self.fail(event, rule)
 
     def collection(self, start: Any, path: KeyPath) -> Any:
         if isinstance(start, yaml.SequenceStartEvent):
@@ -142,6 +139,7 @@ class _Builder:
             if event.value in mapping:
                 line = self.places[(*path, event.value)][1]
                 raise self.fail(event, f"{dotted((*path, event.value))}: duplicate key, first given in line {line}")
+            self.characters += len(event.value)
             mapping[event.value] = None
             value = next(self.events)
             mapping[event.value] = self.value(value, (*path, event.value))
@@ -151,6 +149,7 @@ class _Builder:
 
     def scalar(self, event: Any) -> Any:
         text = event.value
+        self.characters += len(text)
         if event.style is not None and event.style != "":
             return text
         if text in ("", "~", "null", "Null", "NULL"):
@@ -163,7 +162,7 @@ class _Builder:
             return _SPECIAL[text.lower()]
         if _LEADING_ZERO.fullmatch(text):
             raise self.fail(event, f"{text[:40]}: a leading zero means octal to some readers: leave it out or quote it")
-        if len(text) > 300 and _FLOAT.fullmatch(text):
+        if len(text) > MAX_NUMBER and (_INTEGER.fullmatch(text) or _FLOAT.fullmatch(text)):
             raise self.fail(event, f"{text[:40]}...: a number of {len(text)} characters")
         if _INTEGER.fullmatch(text):
             return int(text, 0)

@@ -15,6 +15,9 @@ from typing import Any
 
 from simulators.inputs.errors import InputError
 
+SHOWN, MOST_OF_KEY = 60, 200
+"""Characters of a value, and of the path of a key, in a message."""
+
 KeyPath = tuple[str | int, ...]
 """Keys and list indices from the document's root to a value."""
 
@@ -96,6 +99,8 @@ class Document:
         if line == 0 and not inside:
             return InputError(f"{source}: {text}")
         where, key_text = f"{source}:{line}:{column}" if line else source, dotted(path)
+        if len(key_text) > MOST_OF_KEY:
+            key_text = f"{key_text[:MOST_OF_KEY]}..."
         return InputError(f"{where}: {key_text}: {text}" if key_text else f"{where}: {text}")
 
     def placed(self, error: KeyedError) -> InputError:
@@ -120,6 +125,30 @@ def dotted(path: KeyPath) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for a message: short, on one line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else text[:57] + "..."
+    """A value for a message: short, on one line. Of a long one no more is looked at: an alias may repeat it without
+    end."""
+    text, pieces = "", _pieces(value)
+    while len(text) <= SHOWN and (piece := next(pieces, None)) is not None:
+        text = f"{text}{piece}"
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """What `repr` gives, piece by piece."""
+    if isinstance(value, dict):
+        yield "{"
+        for i, (key, inner) in enumerate(value.items()):
+            yield f"{', ' if i else ''}{shown(key)}: "
+            yield from _pieces(inner)
+        yield "}"
+    elif isinstance(value, list):
+        yield "["
+        for i, inner in enumerate(value):
+            yield ", " if i else ""
+            yield from _pieces(inner)
+        yield "]"
+    elif isinstance(value, str):
+        yield repr(value) if len(value) <= SHOWN else repr(value[: 2 * SHOWN])
+    else:
+        yield repr(value)

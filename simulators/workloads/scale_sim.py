@@ -9,6 +9,7 @@ depthwise: its filters are so many a channel. The files know nothing of bits: th
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from simulators.inputs.bounded_files import read_text
+from simulators.inputs.documents import MAX_BYTES
 from simulators.inputs.errors import InputError
 from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Conv2d, Matmul
 from simulators.workloads.trace import Trace
@@ -90,18 +93,18 @@ def _first(error: ValidationError) -> str:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Lines and cells of the rows that hold anything, up to a comment. A file without a comma in its first written
     line, but with a tab, is separated by tabs."""
+    text = read_text(path, MAX_BYTES).removeprefix("\ufeff")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter="\t" if "\t" in first and "," not in first else ",")
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            first = next((line for line in file if line.strip()), "")
-            file.seek(0)
-            reader = csv.reader(file, delimiter="\t" if "\t" in first and "," not in first else ",")
-            for row in reader:
-                cells = [" ".join(cell.split()) for cell in row]
-                comment = next((i for i, cell in enumerate(cells) if cell.startswith("#")), len(cells))
-                if any(cells[:comment]):
-                    yield reader.line_num, cells[:comment]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        for row in reader:
+            cells = [" ".join(cell.split()) for cell in row]
+            comment = next((i for i, cell in enumerate(cells) if cell.startswith("#")), len(cells))
+            if any(cells[:comment]):
+                yield reader.line_num, cells[:comment]
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: cannot be read: {error}") from None
 
 
 def _header(path: Path, line: int, cells: Sequence[str]) -> dict[str, int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,18 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from simulators.inputs.arrays import ArrayFile
+from simulators.inputs.bounded_files import beside
 from simulators.inputs.documents import read_document, validate
 from simulators.inputs.errors import InputError
+from simulators.inputs.fields import whole
 from simulators.inputs.files import write_output, write_whole
 from simulators.inputs.shipped import find
-from simulators.inputs.source_locations import Document
+from simulators.inputs.source_locations import Document, shown
 from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer, Matmul, Pool2d, Size
 
+MOST_SHARES = 1 << 22
+"""Shares of active inputs that the files beside a trace may hold in all: eleven hours of one layer."""
 FRAME_MS = 10.0
 """Time between two frames: 25 ms windows every 10 ms, as on TIMIT."""
 
@@ -210,18 +214,37 @@ def _with_sidecars(document: Document) -> Document:
     layers = document.data.get("layers") if isinstance(document.data, dict) else None
     if not isinstance(layers, list):
         return document
-    filled = list(layers)
+    filled, left = list(layers), MOST_SHARES
     for i, layer in enumerate(layers):
         if not isinstance(layer, dict) or not isinstance(layer.get("active"), str):
             continue
-        place = ("layers", i, "active")
-        file = Path(document.source).parent / layer["active"]
+        steps = layer.get("steps", document.data.get("steps"))
         try:
-            with np.load(file, allow_pickle=False) as arrays:
-                shares = arrays[str(layer.get("name"))].tolist()
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-            raise document.error(place, f"{layer['active']}: no .npz file of that name beside the trace") from None
-        except KeyError:
-            raise document.error(place, f"{layer['active']}: it holds no array for this layer") from None
+            shares = _shares(beside(Path(document.source), layer["active"]), layer.get("name"), steps, left)
+        except InputError as error:
+            rule = str(error).removeprefix(f"{Path(document.source).parent / layer['active']}: ")
+            raise document.error(("layers", i, "active"), f"{shown(layer['active'])[1:-1]}: {rule}") from None
+        left -= len(shares)
         filled[i] = {**layer, "active": shares}
     return replace(document, data={**document.data, "layers": filled})
+
+
+def _shares(path: Path, layer: object, steps: object, most: int) -> list[float]:
+    """What a sidecar holds for a layer: a share for each step. Its length is looked at before it is read."""
+    try:
+        opened = ArrayFile(path, 8 * MOST_SHARES)
+    except InputError as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise InputError(f"no .npz file of that name beside the trace: {why}") from None
+    with opened as file:
+        if not isinstance(layer, str) or layer not in file:
+            raise InputError("it holds no array for this layer")
+        header = file.header(layer)
+        if header.dtype.kind not in "fiu" or len(header.shape) != 1:
+            raise InputError(f"{header.dtype} of shape {header.shape}: expected a share for each step")
+        (length,) = header.shape
+        if length > most:
+            raise InputError(f"{length:,} shares of active inputs: a trace has at most {MOST_SHARES:,}")
+        if whole(steps) != length:
+            raise InputError(f"{length:,} shares of active inputs for {shown(steps)} steps")
+        return file.read(layer).astype(np.float64).tolist()  # type: ignore[no-any-return]

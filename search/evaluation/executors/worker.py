@@ -18,6 +18,7 @@ from search.evaluation.model import Model, Retrainable, code_of
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
 from simulators.inputs.plugins import Plugin, SentPlugins
+from simulators.inputs.source_locations import shown
 
 Group = Sequence[Bits]
 Recognised = tuple[list[tuple[float, float]], float]
@@ -99,7 +100,19 @@ class Recognition:
     def __call__(self, group: Group) -> Recognised:
         started = time.perf_counter()
         rates = self.model.evaluate_population(group)
-        return [(rate.error_max, rate.error) for rate in rates], (time.perf_counter() - started) / len(group)
+        seconds = (time.perf_counter() - started) / len(group)
+        if len(rates) != len(group):
+            raise InputError(f"the model measured {len(rates)} errors for {len(group)} candidates")
+        return [(as_number(rate.error_max), as_number(rate.error)) for rate in rates], seconds
+
+
+def as_number(error: object) -> float:
+    """What a model measured as a Python number, which NaN and infinity are too: a scalar of NumPy's or torch's is one.
+    Raises InputError for what is none."""
+    try:
+        return float(error)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"the model measured an error of {shown(error)}: it must be a number") from None
 
 
 _models: dict[str, Model] = {}

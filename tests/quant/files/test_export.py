@@ -1,8 +1,10 @@
 """What is exported is what was evaluated."""
 
 import contextlib
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import torch
 from quant import Scheme, load_model
 from quant.evaluation.loading import load_exported_model
 from quant.files.export import export, load_export
+from quant.files.tensor_files import read_tensors, tensors_as_bytes
 from quant.sites.candidate import parse_bits
 from simulators import InputError
 
@@ -38,26 +41,92 @@ def test_it_loads_back_to_the_same_error(name: str, text: str, scheme: Scheme, t
         again.weights(site, 2 if bits[site][0] != 2 else 4)
 
 
-def test_what_was_changed_is_refused(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = load_model("ligru")
-    export(model.checkpoint, model.weights, parse_bits("2", model.sites), tmp_path)
-    text = json.loads((tmp_path / "model.json").read_text())
+    folder = tmp_path_factory.mktemp("exported")
+    export(model.checkpoint, model.weights, parse_bits("2", model.sites), folder)
+    return folder
+
+
+@pytest.fixture
+def copy(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / "copy"))
+
+
+def described(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "model.json").read_text()))
+
+
+def test_what_was_changed_is_refused(copy: Path, tmp_path: Path) -> None:
+    text = described(copy)
     assert text["bits"]["U1"] == [2, 2]
     assert text["sites"]["W0"]["requantize"]["m"] >= 2**30
-    (tmp_path / "model.json").write_text(json.dumps({**text, "tensors_sha256": "0"}))
-    with pytest.raises(InputError, match="its sha256 differs"):
-        load_export(tmp_path)
-    (tmp_path / "model.json").write_text(json.dumps({"format": 1}))
-    with pytest.raises(InputError, match="its sha256 differs"):
-        load_export(tmp_path)
-    (tmp_path / "model.json").write_text(json.dumps({**text, "sites": {}}))
-    with pytest.raises(InputError, match=r"model.json: not as mohaq writes it: no key 'W0'"):
-        load_export(tmp_path)
-    (tmp_path / "model.json").write_text("{")
-    with pytest.raises(InputError, match="not JSON"):
-        load_export(tmp_path)
+    for changed, message in (
+        ({**text, "tensors_sha256": "0"}, r"model\.safetensors: not the file that model\.json describes: its sha256"),
+        ({**text, "decoder": {**text["decoder"], "insertion": 7.0}}, r"model\.json: it was changed since"),
+        ({"format": 1}, r"model\.json: format 1: this version reads format 2"),
+        ([], r"model\.json: format None"),
+    ):
+        (copy / "model.json").write_text(json.dumps(changed))
+        with pytest.raises(InputError, match=message):
+            load_export(copy)
+    (copy / "model.json").write_text("{")
+    with pytest.raises(InputError, match=r"model\.json:1:2: not JSON"):
+        load_export(copy)
     with pytest.raises(InputError, match="not an exported model"):
         load_export(tmp_path / "nowhere")
+
+
+def hashed(folder: Path, description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+    """Write both files with the digests of each other, as someone does who means it."""
+    content = {key: value for key, value in description.items() if key != "tensors_sha256"}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    data = tensors_as_bytes(tensors, {"description_sha256": digest})
+    (folder / "model.safetensors").write_bytes(data)
+    content["tensors_sha256"] = hashlib.sha256(data).hexdigest()
+    (folder / "model.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("site", "message"),
+    [
+        ({"weight_bits": 3}, r"sites\.W0\.weight_bits: 3: expected one of 2, 4, 8, 16 bits"),
+        ({"activations": {"bits": 2, "step": 0.0, "lowest": -2, "highest": 1}}, r"activations\.step: 0\.0"),
+        ({"activations": {"bits": 2, "step": 0.5, "lowest": 1, "highest": -2}}, "codes 1 to -2: not those of 2 bits"),
+        ({"results": {"bits": 16, "step": 0.3, "lowest": -32768, "highest": 32767}}, "has a power of two"),
+        ({"requantize": {"first": -1, "m": 1, "second": 1}}, r"requantize\.first: -1"),
+        ({"more": 1}, r"sites\.W0\.more: unknown key"),
+    ],
+)
+def test_numbers_that_no_export_has_are_refused(copy: Path, site: dict[str, Any], message: str) -> None:
+    text = described(copy)
+    text["sites"]["W0"] |= site
+    hashed(copy, text, read_tensors(copy / "model.safetensors").tensors)
+    with pytest.raises(InputError, match=message) as caught:
+        load_export(copy)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("W0.steps", float("nan"), "W0.steps holds values that are not finite"),
+        ("W0.steps", -1.0, "W0.steps holds values that are not positive"),
+        ("W0.codes", 5, "W0.codes: not codes of 2 bits"),
+        ("feature_deviation", 0.0, "feature_deviation holds values that are not positive"),
+    ],
+)
+def test_tensors_that_no_export_has_are_refused(copy: Path, name: str, value: float, message: str) -> None:
+    tensors = read_tensors(copy / "model.safetensors").tensors
+    tensors[name].fill_(value)
+    hashed(copy, described(copy), tensors)
+    with pytest.raises(InputError, match=message):
+        load_export(copy)
+
+
+def test_no_folder_can_be_where_a_file_is(tmp_path: Path) -> None:
+    model = load_model("ligru")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file: it is a file, and a folder is wanted"):
         export(model.checkpoint, model.weights, parse_bits("2", model.sites), tmp_path / "file")

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,11 @@ def test_riff_is_told_by_content(tmp_path: Path) -> None:
         (b"NIST_1A\n   junk\n", "SPHERE header size"),
         (b"NIST_1A\n   9999\n" + bytes(100), "SPHERE header size 9999"),
         (b"NIST_1A", "SPHERE header size"),
+        (sphere(tone(0)).replace(b"channel_count -i 1", b"channel_count -i \xb2"), "SPHERE field channel_count is '²'"),
+        (sphere(tone(0)).replace(b"-i 16000", b"-i 80\xb200"), "SPHERE field sample_rate is '80²00'"),
+        (b"NIST_1A\n   \xb2\n" + bytes(100), "SPHERE header size"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt \xff\xff\xff\x7f" + bytes(30), "broken RIFF file"),
+        (b"RIFF\x24\x00\x00\x00WAVEjunk\xff\xff\xff\xff" + bytes(30), "broken RIFF file"),
         (b"RIFF\x00\x00\x00\x00WAVE", "broken RIFF file"),
     ],
 )
@@ -119,6 +125,8 @@ def test_riff_must_be_mono_whole_and_at_16_khz(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("", "SX1.PHN: holds no phones"),
+        ("0 ² h#\n", "SX1.PHN:1: '0 ² h#': must read 'start end phone'"),
+        (f"0 {'9' * 5000} h#\n", "SX1.PHN:1: '0 999"),
         ("0 800 h#\n800 abc sh\n", r"SX1.PHN:2: '800 abc sh': must read 'start end phone'"),
         ("0 800 h#\n\n800 900 xx\n", r"SX1.PHN:3: phone 'xx': not one of TIMIT's 61 labels"),
         ("0 800 h#\n800 800 sh\n", "SX1.PHN:2: phone sh ends at 800, must be after its start 800"),
@@ -132,7 +140,7 @@ def test_broken_labels_are_one_line_with_the_line_number(tmp_path: Path, text: s
     with pytest.raises(InputError, match=complaint):
         read_labels(path, SAMPLES)
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="is not a text file"):
+    with pytest.raises(InputError, match="not UTF-8 text"):
         read_labels(path, SAMPLES)
 
 
@@ -153,12 +161,20 @@ def test_missing_things_are_named(tree: Path) -> None:
         load_corpus(tree, "train")
 
 
+ALIASES = (
+    "dev: [&a0 [x], " + ", ".join(f"&a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)) + "]\ntest: [b]\n"
+)
+"""Twenty lines that say a hundred million."""
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("dev: [", "not valid YAML"),
-        ("dev: [FDEV0]\n", "must map 'dev', 'test'"),
+        ("dev: [", r"splits.yaml:2:1: "),
+        ("dev: [FDEV0]\n", "must map .dev., .test."),
         ("dev: FDEV0\ntest: [MTST0]\n", "dev: value 'FDEV0': must be a list"),
+        ("dev: [FDEV0]\ntest: [010]\n", r"splits.yaml:2:8: 010: a leading zero"),
+        (ALIASES, r"splits.yaml:\d+:\d+: .*aliases counted as often as they are used"),
         ("dev: [MTST0]\ntest: [MTST0]\n", "test: speaker MTST0 is in dev too"),
     ],
 )
@@ -183,3 +199,32 @@ def test_what_cannot_be_used_is_skipped_and_counted_on_request(tree: Path) -> No
             file.write_text("0 9999999 aa\n")
     with pytest.raises(InputError, match=r"every utterance of train was skipped; the first: .*SI3\.PHN:1"):
         load_corpus(tree, "train", skip_bad=True)
+
+
+@pytest.mark.parametrize("name", ["SX2.WAV", "SX2.PHN"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: os.symlink("/dev/zero", path),
+        lambda path: path.write_bytes(b"RIFF\x24\x00\x00\x00WAVEfmt \xff\xff\xff\x7f" + bytes(30)),
+        lambda path: path.write_bytes(bytes(10)),
+    ],
+)
+def test_what_is_no_file_is_refused_unopened_and_can_be_skipped(tree: Path, name: str, make) -> None:
+    whole = load_corpus(tree, "train")
+    path = tree / SPEAKERS[0] / name
+    path.unlink()
+    make(path)
+    with pytest.raises(InputError, match=name):
+        load_corpus(tree, "train")
+    rest = load_corpus(tree, "train", skip_bad=True)
+    assert (len(rest), len(rest.skipped)) == (len(whole) - 1, 1)
+
+
+def test_a_list_of_splits_that_is_no_file_is_refused_unopened(tree: Path) -> None:
+    (tree / "splits.yaml").unlink(missing_ok=True)
+    os.mkfifo(tree / "splits.yaml")
+    with pytest.raises(InputError, match=r"splits\.yaml: it is a FIFO"):
+        load_corpus(tree, "dev")

@@ -86,14 +86,25 @@ def test_features_come_back_the_same_from_the_cache(tmp_path: Path, own_cache: P
 
 
 def test_a_damaged_cache_is_made_anew_and_an_unwritable_one_done_without(
-    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     corpus = load_corpus(write_tree(tmp_path / "timit", ["TRAIN/DR1/FABC0"]), "train")
     first = features.load_features(corpus)
     (file,) = (own_cache / "features").iterdir()
-    file.write_bytes(file.read_bytes()[:1000])
-    np.testing.assert_array_equal(features.load_features(corpus).mats[0], first.mats[0])
-    assert file.stat().st_size > 1000
+    whole = file.read_bytes()
+    with np.load(file) as arrays:
+        changed = dict(arrays)
+    changed["mats"] = changed["mats"] + 1
+    np.savez(file, **changed)
+    other = file.read_bytes()
+    assert not caplog.messages
+    for damaged in (whole[:1000], other, b""):
+        file.write_bytes(damaged)
+        caplog.clear()
+        np.testing.assert_array_equal(features.load_features(corpus).mats[0], first.mats[0])
+        (said,) = caplog.messages
+        assert said.startswith(f"mohaq: damaged features are made again: {file}: ")
+        assert file.read_bytes() == whole
     (tmp_path / "a_file").touch()
     monkeypatch.setenv("MOHAQ_CACHE", str(tmp_path / "a_file"))
     np.testing.assert_array_equal(features.load_features(corpus).mats[0], first.mats[0])

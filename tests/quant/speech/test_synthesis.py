@@ -16,6 +16,7 @@ import pytest
 from quant.speech import embedded, phones, voices
 from quant.speech.corpus import load_corpus
 from quant.speech.features import compute_features, log_mel
+from quant.speech.timit import split_speakers
 from simulators.inputs.errors import InputError
 
 needs_espeak = pytest.mark.skipif(
@@ -151,6 +152,41 @@ def test_the_embedded_corpus_is_made_once_and_reused(own_cache: Path, monkeypatc
     assert embedded.embedded_corpus(("dev",), size="small") == root
     with pytest.raises(InputError, match="pip install 'mohaq\\[corpus\\]'"):
         embedded.embedded_corpus(("test",), size="small")
+
+
+@pytest.mark.slow
+@needs_espeak
+def test_damaged_recordings_are_made_again(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(embedded.SIZES, "small", tuple(TINY))
+    root = embedded.embedded_corpus(("dev",), size="small", progress=False)
+    whole = contents(root, "TEST")
+    recording = next(root.glob("TEST/*/*/*.WAV"))
+    samples = bytearray(recording.read_bytes())
+    samples[-1] ^= 1
+    for damage in (
+        lambda: recording.write_bytes(samples),
+        lambda: (root / "dev.json").write_text("{"),
+    ):
+        damage()
+        caplog.clear()
+        assert embedded.embedded_corpus(("dev",), size="small", progress=False) == root
+        assert caplog.messages == [f"mohaq: damaged recordings are made again: {root / 'dev.json'} differs"]
+        assert contents(root, "TEST") == whole
+
+
+@pytest.mark.slow
+@needs_espeak
+def test_a_split_has_the_digest_that_the_generator_wrote_down(corpus_root: Path) -> None:
+    for split in voices.SPLITS:
+        top = corpus_root / ("TRAIN" if split == "train" else "TEST")
+        speakers = split_speakers(corpus_root)[split]
+        folders = [folder for folder in top.glob("*/*") if folder.name in speakers]
+        assert (
+            embedded.digest_of(folders, corpus_root)
+            == json.loads((corpus_root / f"{split}.json").read_text())["sha256"]
+        )
 
 
 def test_bad_requests_are_named() -> None:

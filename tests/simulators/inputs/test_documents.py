@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from simulators import InputError, Trace, arch_names, load_arch, load_trace, simulate
 from simulators.inputs.shipped import names
+from simulators.inputs.source_locations import shown
 
 TRACE = """\
 name: t
@@ -173,6 +174,40 @@ def test_a_yaml_bomb_is_refused(tmp_path: Path) -> None:
     ]
     with pytest.raises(InputError, match=r"t\.yaml"):
         load_trace(write(tmp_path, "\n".join(lines)))
+
+
+@pytest.mark.parametrize(
+    "number", ["0x" + "f" * 5000, "0o" + "7" * 5000, "9" * 5000, "1e" + "9" * 5000, "." + "1" * 5000]
+)
+def test_a_number_of_thousands_of_characters_is_one_line(tmp_path: Path, number: str) -> None:
+    with pytest.raises(InputError, match=r"t\.yaml:2:8: .{40}\.\.\.: a number of \d+ characters") as caught:
+        load_trace(write(tmp_path, TRACE.replace("steps: 10", f"steps: {number}")))
+    assert len(str(caught.value)) < 300
+
+
+def test_a_text_that_aliases_repeat_without_end_is_one_line(tmp_path: Path) -> None:
+    """Few values and many characters: neither are they kept, nor does a message print them."""
+    text = f"name: &a {'x' * 100_000}\nlayers: [{'*a, ' * 100_000}]\n"
+    with pytest.raises(InputError, match=r"t\.yaml:2:\d+: .*8388608 characters, aliases counted"):
+        load_trace(write(tmp_path, text))
+    text = f"name: t\nlayers: &b [&a {'x' * 50_000}, {'*a, ' * 50}]\nsteps: *b\n"
+    with pytest.raises(InputError, match=r"t\.yaml:\d+:\d+: steps: \['x+\.\.\.: expected a whole number") as caught:
+        load_trace(write(tmp_path, text))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "value", [[1, "a", {"b": [None, 1.5]}], {}, [], "x" * 59, "it's", ["y" * 30, "z" * 40], {"k": "v" * 90}]
+)
+def test_a_value_is_shown_as_python_writes_it_up_to_its_sixtieth_character(value: object) -> None:
+    text = repr(value)
+    assert shown(value) == (text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def test_a_key_without_end_is_not_printed_whole(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown key") as caught:
+        load_trace(write(tmp_path, TRACE.replace("steps: 10", f"steps: 10\n? {'k' * 10_000}\n: 1")))
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.slow

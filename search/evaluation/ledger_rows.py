@@ -1,0 +1,61 @@
+"""What a ledger's rows hold, checked when they are read: a ledger may be a copy of another's."""
+
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from simulators.inputs.documents import validate
+from simulators.inputs.errors import InputError
+from simulators.inputs.source_locations import Document
+
+WORDS = ("nan", "inf", "-inf")
+"""What stands in a row for a number that is none: JSON has no such numbers."""
+
+
+def in_words(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's result as JSON can hold it."""
+    return {
+        name: str(float(value)) if isinstance(value, float) and not isfinite(value) else value
+        for name, value in result.items()
+    }
+
+
+def _of_word(value: object) -> object:
+    return float(value) if isinstance(value, str) and value in WORDS else value
+
+
+Measured = Annotated[float, BeforeValidator(_of_word)]
+Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class ErrorRow(BaseModel):
+    """The error of a candidate, in percent, as the model measured it: it may be no number."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    error: Measured
+    error_plain: Measured
+
+
+class CostRow(BaseModel):
+    """What a trace costs on an architecture."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    cycles: Annotated[int, Field(ge=0, le=1 << 53)]
+    latency_ms: Figure
+    energy_uj: Figure
+
+
+_Row = TypeVar("_Row", bound=BaseModel)
+
+
+def row_of(model: type[_Row], found: Mapping[str, Any], path: Path) -> _Row:
+    """A row's result as a model. Raises InputError that names the ledger for one that is not as mohaq writes it."""
+    try:
+        return validate(Document(str(path), dict(found)), model)
+    except InputError as error:
+        raise InputError(f"{error}: the ledger was changed: a search made anew writes its own") from None

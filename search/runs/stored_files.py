@@ -1,0 +1,160 @@
+"""What a run's folder holds in JSON, as it is read back: all that is used of it, checked.
+
+A folder may come from others. What it says ends in tables, in a page and in commands that are offered to copy: names of
+candidates are bits, numbers are finite, and a solution's name leads to no other folder.
+"""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MOST_BYTES = 64 << 20
+"""Size of a file of results: a sweep of a hundred thousand variants has fifty megabytes."""
+
+Name = Annotated[str, Field(max_length=4096)]
+_SITE = r"[\w.\-]*=[0-9]{1,2}x[0-9]{1,2}"
+Bits = Annotated[str, Field(pattern=rf"\A{_SITE}(,{_SITE})*\z", max_length=1 << 16)]
+"""A candidate's name: `L0=8x8,P1=4x8`."""
+Beacon = Annotated[str, Field(pattern=rf"\A({_SITE}(,{_SITE})*)?\z", max_length=1 << 16)]
+"""The name of the candidate whose parameters were used, or nothing."""
+SolutionName = Annotated[str, Field(pattern=r"\A([0-9]{3,9}|[0-9]{1,2}-bit)\z")]
+Count = Annotated[int, Field(ge=0, le=1 << 53)]
+Digest = Annotated[str, Field(max_length=4096)]
+
+
+class Stored(BaseModel):
+    """A mapping in a file of a run: other keys may stand beside those that are used, as other versions write them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
+
+
+class StoredExperiment(Stored):
+    """An experiment, as far as lists and tables name it."""
+
+    name: Name
+    model: Name
+    arch: Name
+    set: list[Name]
+    objectives: list[Name]
+    steps: Count
+    generations: Count
+
+
+class StoredIdentity(Stored):
+    """What a run's results depend on."""
+
+    experiment: StoredExperiment
+    digests: dict[str, Digest]
+
+
+class StoredState(Stored):
+    """`state.json`, or `sweep-state.json` of a co-design."""
+
+    identity: StoredIdentity
+    generations: dict[str, Digest]
+    """Digest of the gene vectors of each generation, by its number."""
+
+
+class Row(Stored):
+    """A design point: beside these keys a number, or null, for each objective of a plugin."""
+
+    __pydantic_extra__: dict[str, float | None] = Field(init=False)
+
+    bits: Bits
+    cycles: Count
+    error: float | None = None
+    error_plain: float | None = None
+    latency_ms: float | None = None
+    energy_uj: float | None = None
+    memory_mib: float | None = None
+
+
+class SearchRow(Row):
+    """A design point of a search."""
+
+    beacon: Beacon = ""
+    error_original: float | None = None
+
+
+class VisitedRow(SearchRow):
+    """A design point that a search looked at."""
+
+    feasible: bool
+
+
+class SolutionRow(SearchRow):
+    """A row of the front, or a baseline."""
+
+    solution: SolutionName
+
+
+class StoredClaim(Stored):
+    """A published claim beside what was found."""
+
+    claim: Name
+    published: Name
+    measured: Name
+
+
+class SearchResults(Stored):
+    """`pareto.json`."""
+
+    experiment: StoredExperiment
+    error_limit: float | None
+    candidates: Count
+    screened: Count
+    set_aside: list[Bits] = []
+    no_number: list[Bits] = []
+    front: Annotated[list[SolutionRow], Field(fail_fast=True)]
+    baselines: Annotated[list[SolutionRow], Field(fail_fast=True)]
+    visited: Annotated[list[VisitedRow], Field(fail_fast=True)] = []
+    claims: list[StoredClaim] = []
+
+    @model_validator(mode="after")
+    def _front_was_visited(self) -> Self:
+        visited = {row.bits for row in self.visited}
+        for i, row in enumerate(self.front if self.visited else []):
+            if row.bits not in visited:
+                raise ValueError(f"front.{i}.bits: {row.bits}: it is not among what was visited")
+        return self
+
+
+class SweepRow(Row):
+    """A design point of a co-design."""
+
+    solution: SolutionName
+    variant: Count
+    hardware: Name
+    area_mm2: float | None = None
+
+
+class VariantRow(Stored):
+    """A variant of the hardware."""
+
+    variant: Count
+    hardware: Name
+    arch: Name
+    changes: dict[str, Any]
+    joint_front: Count
+
+
+class SweepResults(Stored):
+    """`sweep.json`."""
+
+    experiment: StoredExperiment
+    error_limit: float | None
+    variants: Count
+    candidates: Count
+    points: Count
+    left_out: dict[str, Count]
+    front: Annotated[list[SweepRow], Field(fail_fast=True)]
+    hardware: Annotated[list[VariantRow], Field(fail_fast=True)]
+
+    @model_validator(mode="after")
+    def _variants_are_there(self) -> Self:
+        if len(self.hardware) != self.variants:
+            raise ValueError(f"variants: {self.variants}: hardware has {len(self.hardware)}")
+        for i, row in enumerate(self.front):
+            if row.variant >= self.variants:
+                raise ValueError(f"front.{i}.variant: {row.variant}: there are {self.variants}")
+        return self

@@ -1,0 +1,153 @@
+"""What is damaged of models, speech and searches: files of a tiny network, trained on a tiny corpus."""
+
+import json
+import shutil
+import wave
+from os import environ
+from pathlib import Path
+
+import yaml
+from timit_tree import tone, write_riff, write_tree
+
+from fuzz.cases import Case, command, told, within
+from fuzz.server import Action, here
+from quant.runs.training_run import run_training
+from quant.speech.corpus import load_corpus
+from search import Experiment
+from search.evaluation.beacon_files import stored_beacons
+from search.runs.driver import VariantSearch
+from search.runs.session import plan
+
+EXPERIMENT = """\
+name: tiny
+model: model.safetensors
+corpus_root: tree
+arch: bitfusion
+set: [array.rows=8]
+objectives: [error, latency, energy]
+constraints: {error_increase: 50.0}
+fixed: {FC: 8}
+method: nsga2
+steps: 10
+population: 4
+offspring: 2
+generations: 1
+"""
+HARDWARE = "hardware: {archs: [bitfusion], grid: {array.rows: [8, 16]}, list: [{array.columns: 8}]}\n"
+BEACON = {
+    "bits": {"W0": [4, 4]}, "of": "m", "data": "d", "code": "c", "epochs": 1, "learning_rate": 0.1, "digest": "x",
+    "folder": "b",
+}  # fmt: skip
+TREE = ("tree/splits.yaml", "tree/TEST/*/*DEV*/*.*")
+TIMIT = "--corpus timit --root tree"
+MODEL = "--model model.safetensors"
+
+
+def made(folder: Path) -> list[Case]:
+    """Cases of what is made in a new folder."""
+    folder.mkdir()
+    _write_corpora(folder)
+    environ["MOHAQ_CACHE"] = str(folder / "cache")
+    run_training(folder / "run", folder / "tree", cell="gru", layers=1, cells=4, epochs=1)
+    shutil.copy(folder / "run" / "model.safetensors", folder / "model.safetensors")
+    (folder / "bits.yaml").write_text(yaml.safe_dump({"W0": [8, 8], "U0": "4x8", "FC": 8}))
+    (folder / "e.yaml").write_text(EXPERIMENT)
+    (folder / "h.yaml").write_text(EXPERIMENT + HARDWARE)
+    (folder / "run/beacons/b").mkdir(parents=True)
+    (folder / "run/beacons/b/beacon.json").write_text(json.dumps(BEACON))
+    for line in (
+        f"export {MODEL} --bits 4x8 --out out", f"retrain {MODEL} --bits 4 {TIMIT} --out again",
+        "search e.yaml --out search", "search h.yaml --out sweep",
+    ):  # fmt: skip
+        outcome = here(within(folder, command(line)), folder / "log")
+        if outcome.code:
+            raise RuntimeError(f"mohaq {line}: {outcome.output}")
+    return [*_models(folder), *_runs(folder)]
+
+
+def _write_corpora(folder: Path) -> None:
+    """A corpus in TIMIT's layout, as small as four groups of speakers allow, and one of spoken digits."""
+    speakers = {"train": ("FABC0", "MABC0")} | {
+        split: tuple(f"{sex}{split.upper()}{i}" for sex in "FM" for i in (0, 1)) for split in ("dev", "test")
+    }
+    tops = {"train": "TRAIN", "dev": "TEST", "test": "TEST"}
+    write_tree(folder / "tree", [f"{tops[split]}/DR1/{name}" for split, names in speakers.items() for name in names])
+    for path in {*folder.glob("tree/*/*/*/SA*"), *folder.glob("tree/*/*/*/*.TXT")}:
+        path.unlink()
+    for number, path in enumerate(sorted(folder.glob("tree/TEST/*/M*/SX2.WAV"))):
+        write_riff(path, tone(number))
+    lists = {split: list(speakers[split]) for split in ("dev", "test")}
+    (folder / "tree/splits.yaml").write_text(yaml.safe_dump(lists))
+    (folder / "digits/recordings").mkdir(parents=True)
+    for name in ("anna", "bert", "carl"):
+        for digit in range(3):
+            with wave.open(str(folder / f"digits/recordings/{digit}_{name}_0.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(8000)
+                file.writeframes(tone(digit, 2000).tobytes())
+
+
+def _models(folder: Path) -> list[Case]:
+    """Checkpoints, exports, corpora, cached features, states of trainings."""
+    evaluated = command(f"evaluate {MODEL} --bits 8 {TIMIT}")
+    skipping = command(f"evaluate {MODEL} --bits float --skip-bad {TIMIT}")
+    retrained = command(f"retrain {MODEL} --bits 4 {TIMIT} --out again --resume")
+    traced = command(f"trace {MODEL} --bits 4")
+    digits = told(lambda: load_corpus(Path("digits"), "dev", skip_bad=True))
+    recordings = ("tree/splits.yaml", "tree/TEST/*/*DEV*/*.WAV", "tree/TEST/*/*DEV*/*.PHN")
+    model = "model.safetensors"
+    return [
+        _case("bits", folder, ("bits.yaml",), (command(f"trace {MODEL} --bits bits.yaml"),), model),
+        _case("checkpoint", folder, (model,), (evaluated, traced), *TREE),
+        _case("export", folder, ("out/*",), (command(f"evaluate --model out {TIMIT}"),), *TREE),
+        _case("corpus", folder, recordings, (evaluated, skipping), model, *TREE),
+        _case("digits", folder, ("digits/*/*_bert_*.wav",), (digits,), "digits/*/*"),
+        _case("features", folder, ("cache/features/*.npz",), (evaluated,), model, *TREE),
+        _case("training", folder, ("again/training.safetensors",), (retrained,), model, "tree/*/*/*/*", *TREE),
+    ]
+
+
+def _runs(folder: Path) -> list[Case]:
+    """Folders of searches and sweeps, ledgers, experiments, beacons."""
+    needs = ("model.safetensors", "*.yaml", "cache/features/*", *TREE)
+    resumed = command("search e.yaml --out search --resume")
+
+    def read(name: str) -> tuple[Action, ...]:
+        return command("runs ."), command(f"show {name}"), command(f"report {name} --out r.html --csv r.csv")
+
+    files = ("search/*.json", "search/run.yaml", "search/solutions/*")
+    again = command("search h.yaml --out sweep --resume")
+    carried = told(lambda: stored_beacons(Path("run")))
+    return [
+        _case("experiment", folder, ("e.yaml",), (told(_planned),), *needs),
+        _case("run", folder, files, (*read("search"), resumed), "search/*", *needs),
+        _case(
+            "sweep",
+            folder,
+            ("sweep/*.json", "sweep/run.yaml", "sweep/*.npz"),
+            (*read("sweep"), again),
+            "sweep/*",
+            *needs,
+        ),
+        _case("ledger", folder, ("search/ledger.sqlite",), (resumed,), "search/*.json", *needs),
+        _case("beacon", folder, ("run/beacons/*/beacon.json",), (carried,)),
+    ]
+
+
+def _planned() -> None:
+    """An experiment as far as a search goes before it computes."""
+    experiment = Experiment.load("e.yaml")
+    planned = plan(experiment)
+    if not experiment.hardware:
+        VariantSearch.of(planned, planned.hardware.variants[0])
+
+
+def _case(name: str, base: Path, victims: tuple[str, ...], actions: tuple[Action, ...], *needs: str) -> Case:
+    """A case with a folder of its own, in which nothing lies but the victims and what the actions need besides."""
+    folder = base.parent / name
+    for path in {path for pattern in (*victims, *needs) for path in base.glob(pattern) if path.is_file()}:
+        copy = folder / path.relative_to(base)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    return Case(name, folder, victims, actions)
