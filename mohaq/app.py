@@ -5,6 +5,8 @@ that needs torch or pymoo imports them when it runs.
 """
 
 import inspect
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -69,6 +71,8 @@ EXTRAS = {
 }
 """The extra of mohaq that brings a module that is not installed."""
 
+LEAST_HELP = 60
+"""Columns that help texts have at least; a narrower terminal folds their lines."""
 DEFECT, INTERRUPTED = 70, 130
 """Exit codes: a platform's lowering is wrong (EX_SOFTWARE of sysexits.h); Ctrl-C."""
 
@@ -83,6 +87,8 @@ def main() -> None:
     """Entry point: whatever a user can mend is one line on standard error and exit code 2."""
     from mohaq.commands import hardware, models, searches  # noqa: F401 (they add their commands, in --help's order)
 
+    if shutil.get_terminal_size().columns < LEAST_HELP:
+        os.environ.setdefault("TERMINAL_WIDTH", str(LEAST_HELP))  # typer's
     try:
         open_streams()
         code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
