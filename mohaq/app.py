@@ -5,6 +5,8 @@ that needs torch or pymoo imports them when it runs.
 """
 
 import inspect
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -70,6 +72,8 @@ EXTRAS = {
 }
 """The extra of mohaq that brings a module that is not installed."""
 
+LEAST_HELP = 60
+"""Columns that help texts have at least; a narrower terminal folds their lines."""
 DEFECT = 70
 """Exit code: a platform's lowering is wrong (EX_SOFTWARE of sysexits.h)."""
 
@@ -84,6 +88,8 @@ def main(interruption: Interruption) -> None:
     """Entry point: whatever a user can mend is one line on standard error and exit code 2."""
     from mohaq.commands import hardware, models, searches  # noqa: F401 (they add their commands, in --help's order)
 
+    if shutil.get_terminal_size().columns < LEAST_HELP:
+        os.environ.setdefault("TERMINAL_WIDTH", str(LEAST_HELP))  # typer's
     try:
         with interruption.deciding():
             open_streams()

@@ -97,3 +97,30 @@ def test_modules_of_a_package_have_names_of_their_own(package: str) -> None:
     names = Counter(path.stem for path in (ROOT / package).rglob("*.py") if path.stem not in SHARED)
     platforms = {path.stem for path in (ROOT / "simulators/platforms").rglob("*.py")}  # each has its spec, its lowering
     assert not {name for name, count in names.items() if count > 1} - platforms
+
+
+PLACES = {
+    "rich.console.Console": ("simulators/inputs/terminal.py",),
+    "csv.writer": ("simulators/inputs/csv_text.py",),
+    "csv.DictWriter": (),
+    "html.escape": ("simulators/inputs/escapes.py",),
+    "shlex.quote": ("simulators/inputs/escapes.py",),
+    "shlex.join": (),
+}
+"""What shows or quotes texts, and the files that may: all others go through these."""
+
+
+def names_used(tree: ast.Module) -> Iterator[str]:
+    """Dotted names that a file imports or calls."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            yield ast.unparse(node)
+
+
+def test_texts_are_shown_and_quoted_in_one_place() -> None:
+    found = [(name, file) for file, tree in trees() for name in names_used(tree) if name in PLACES]
+    # The syntax tree of the synthesis names every user's corpus; its bar shows no names.
+    strays = [(name, file) for name, file in found if file not in PLACES[name] and file != "quant/speech/synthesis.py"]
+    assert not strays
