@@ -118,14 +118,13 @@ def write_whole(path: Path, content: bytes, durable: bool = True) -> None:
 def write_output(path: Path, content: bytes) -> None:
     """Write what a user has named. A link stays, and the file that it points to is written, as `write_whole` does. What
     is no file (a device, a FIFO, one of this process's own descriptors as `/dev/stdout` is) is written to, not
-    replaced. Raises InputError where that cannot be, and for a file that is write-protected."""
+    replaced. Raises InputError where that cannot be, as `check_target` does."""
+    check_target(path)
     with _reported(path):
         if not _is_replaced(path):
             with _opened(path) as stream:
                 stream.write(content)
             return
-        if os.path.exists(path) and not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, f"no right to write to {path}")
     write_whole(Path(os.path.realpath(path)), content)
 
 

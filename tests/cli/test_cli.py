@@ -228,7 +228,7 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("evaluate", "--bits", "8", "--corpus", "timit"), "--root"),
         (("evaluate", "--bits", "8", "--corpus", "timit", "--root", "/nowhere"), "/nowhere"),
         (("trace", "--bits", "8", "--out", "x.txt"), "saved as .yaml or .json"),
-        (("trace", "--bits", "8", "--out", "."), ".: a trace is saved as .yaml or .json"),
+        (("trace", "--bits", "8", "--out", "."), ".: it is a folder, and a file is wanted"),
         (("search", "nothing", "--out", "run"), "no such experiment"),
         (("search", "demo", "--out", "run", "--generations", "-1"), "--generations: -1"),
         (("search", "demo", "--out", "run", "--workers", "0"), "mohaq: --workers 0: it must be at least 1"),

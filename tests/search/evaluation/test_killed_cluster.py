@@ -20,7 +20,7 @@ from paths import ROOT
 from slow_stand_in import SlowModel, experiment, notes_of
 
 from search import run
-from search.evaluation.executors.cluster import LOST_WORKER
+from search.evaluation.executors.local_cluster import SETTINGS
 from search.evaluation.ledger import ErrorsOf, Ledger
 from simulators import InputError
 
@@ -70,7 +70,7 @@ def test_a_search_with_beacons_on_dask_killed_again_and_again(tmp_path: Path) ->
 
     # A scheduler tries for 30 s by default to reach a worker that has just died.
     with (
-        dask.config.set({"distributed.comm.timeouts.connect": "3s", LOST_WORKER: "1000h"}),
+        dask.config.set({"distributed.comm.timeouts.connect": "3s", **SETTINGS}),
         LocalCluster(
             n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0", silence_logs=logging.CRITICAL
         ) as cluster,

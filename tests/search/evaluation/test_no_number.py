@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from stand_in import StandInError, StandInModel
 
 from search import Experiment, run
@@ -20,6 +19,7 @@ from search.methods.registry import METHODS
 from search.runs.run_reader import load_run
 from search.runs.search_display import SearchDisplay, print_results
 from simulators import InputError
+from simulators.inputs.terminal import Terminal
 
 SETTINGS: dict[str, Any] = {
     "name": "s", "population": 8, "offspring": 4, "generations": 3, "seed": 2, "steps": 5, "constraints": {"error": 40.0},
@@ -41,7 +41,7 @@ class Unsure(StandInModel):
 @pytest.mark.parametrize("wrong", [float("nan"), np.float32("inf"), -np.inf])
 def test_they_are_infeasible_named_and_recorded(method: str, wrong: float, tmp_path: Path) -> None:
     experiment = Experiment(**SETTINGS, method=method)
-    display = SearchDisplay(Console(record=True, width=500, file=open("/dev/null", "w")))  # noqa: SIM115
+    display = SearchDisplay(Terminal(record=True, width=500, file=open("/dev/null", "w")))  # noqa: SIM115
     with display:
         found = run(experiment, tmp_path / "run", model=Unsure(wrong=wrong), progress=display)
     named = {solution.name for solution in found.no_number}
@@ -65,7 +65,7 @@ def test_they_are_infeasible_named_and_recorded(method: str, wrong: float, tmp_p
     assert results is not None
     assert {*results["no_number"]} == named
     assert results["screened"] == 0
-    console = Console(record=True, width=500, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Terminal(record=True, width=500, file=open("/dev/null", "w"))  # noqa: SIM115
     print_results(results, tmp_path / "run", console)
 
 

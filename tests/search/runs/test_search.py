@@ -317,7 +317,7 @@ def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b/state.json").write_text("{")
     (found,), (complaint,) = find_runs(tmp_path)
-    assert complaint == f"{tmp_path / 'b'}: no run of a search: its state.json is not of one"
+    assert complaint == f"{tmp_path / 'b/state.json'}:1:2: not JSON: expecting property name enclosed in double quotes"
     assert (found.generations, found.experiment["name"]) == (result.experiment.generations, result.experiment.name)
     console = Terminal(file=io.StringIO())
     print_runs([found], console)
