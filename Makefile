@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check benchmarks setup lint clean
+.PHONY: demo test check fuzz benchmarks setup lint clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -31,6 +31,13 @@ test: lint
 
 check: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+
+# Damaged inputs to every reader: `make fuzz FUZZ_SECONDS=3600 FUZZ_SEED=7`. What failed is kept in FUZZ_KEEP.
+FUZZ_SECONDS ?= 300
+FUZZ_KEEP ?= .fuzz
+
+fuzz: setup
+	PYTHONPATH=tests/helpers $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --keep $(FUZZ_KEEP) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 benchmarks: setup
 	$(BIN)/python benchmarks/run_all.py
