@@ -32,7 +32,7 @@ test: lint
 check: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
-# Damaged inputs to every reader: `make fuzz FUZZ_SECONDS=3600 FUZZ_SEED=7`. What failed is kept in FUZZ_KEEP.
+# Damaged inputs to every reader: `make fuzz FUZZ_SECONDS=3600 FUZZ_SEED=7`. What was printed is kept in FUZZ_KEEP.
 FUZZ_SECONDS ?= 300
 FUZZ_KEEP ?= .fuzz
 
