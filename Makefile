@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check mutants benchmarks setup lint clean
+.PHONY: demo test check mutants fuzz benchmarks setup lint clean
 .DELETE_ON_ERROR:
 
 setup: $(READY)
@@ -34,6 +34,13 @@ check: lint
 
 mutants: setup
 	PYTHONPATH=tests/helpers nice $(BIN)/python -m mutants
+
+# Damaged inputs to every reader: `make fuzz FUZZ_SECONDS=3600 FUZZ_SEED=7`. What was printed is kept in FUZZ_KEEP.
+FUZZ_SECONDS ?= 300
+FUZZ_KEEP ?= .fuzz
+
+fuzz: setup
+	PYTHONPATH=tests/helpers $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --keep $(FUZZ_KEEP) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
 
 benchmarks: setup
 	$(BIN)/python benchmarks/run_all.py

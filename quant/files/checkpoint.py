@@ -86,7 +86,7 @@ def as_written(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise error if str(error).startswith(f"{path}: ") else InputError(f"{path}: {error}") from None
+        raise error if str(error).startswith(f"{path}:") else InputError(f"{path}: {error}") from None
     except KeyError as error:
         raise InputError(f"{path}: not as mohaq writes it: no key {error}") from None
     except (TypeError, ValueError, AttributeError, IndexError, RuntimeError, safetensors.SafetensorError) as error:

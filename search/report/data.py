@@ -202,6 +202,10 @@ def _check_points(path: Path, arrays: Mapping[str, Ints | Floats], variants: int
 def _reported(
     reading: Reading, points: Points, details: Mapping[int, Detail], baselines: tuple[Detail, ...]
 ) -> ReportedRun:
+    unknown = points.feasible & ~points.known(reading.experiment.resolved_objectives)
+    if unknown.any():
+        bits = points.bits[points.candidate[np.argmax(unknown)]]
+        raise InputError(f"{reading.folder}: {bits}: within all limits, and without a value of an objective")
     return ReportedRun(
         reading.label, reading.folder, reading.experiment, reading.hardware, reading.results["error_limit"], points,
         details, baselines, reading.commands,

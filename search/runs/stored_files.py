@@ -62,18 +62,18 @@ class Row(Stored):
 
     bits: Bits
     cycles: Count
-    error: float | None = None
-    error_plain: float | None = None
-    latency_ms: float | None = None
-    energy_uj: float | None = None
-    memory_mib: float | None = None
+    error: float | None
+    error_plain: float | None
+    latency_ms: float
+    energy_uj: float
+    memory_mib: float
 
 
 class SearchRow(Row):
     """A design point of a search."""
 
-    beacon: Beacon = ""
-    error_original: float | None = None
+    beacon: Beacon
+    error_original: float | None
 
 
 class VisitedRow(SearchRow):
@@ -125,7 +125,7 @@ class SweepRow(Row):
     solution: SolutionName
     variant: Count
     hardware: Name
-    area_mm2: float | None = None
+    area_mm2: float | None
 
 
 class VariantRow(Stored):

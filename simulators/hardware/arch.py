@@ -18,7 +18,7 @@ import yaml
 
 from simulators.hardware.platform_registry import PLATFORMS
 from simulators.hardware.spec import SAID_ONCE, PlatformSpec
-from simulators.inputs.documents import parse_scalar, read_document, validate
+from simulators.inputs.documents import MAX_DEPTH, parse_scalar, read_document, validate
 from simulators.inputs.errors import InputError
 from simulators.inputs.shipped import SUFFIXES, find, names
 from simulators.inputs.source_locations import Document, KeyPath, Place, dotted, shown
@@ -225,6 +225,8 @@ def _put(document: Document, change: Change, put: set[str]) -> None:
     if not isinstance(document.data, dict):
         raise document.error((), f"{shown(document.data)}: expected a mapping of keys to values")
     path = tuple(change.key.split("."))
+    if len(path) > MAX_DEPTH:
+        raise change.error(f"nested deeper than {MAX_DEPTH}")
     data = document.data
     for depth, part in enumerate(path[:-1]):
         inner = data.get(part)

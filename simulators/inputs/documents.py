@@ -26,6 +26,8 @@ MAX_DEPTH = 32
 MAX_VALUES = 200_000
 MAX_NUMBER = 300
 """Characters of a number."""
+MOST_OF_RULE = 500
+"""Characters of a rule in a message."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -208,11 +210,12 @@ def validate(document: Document, model: type[_Model]) -> _Model:
     rule = _PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     # A rule about several keys is checked above them; it begins with the one to change.
     key, colon, rest = rule.partition(": ")
-    inner = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
+    inner = tuple(int(part) if part.isdecimal() and len(part) < 10 else part for part in key.split("."))
     if colon and all(isinstance(part, str) for part in path) and (*path, *inner) in document.places:
         for part in inner:
             data = data[part]
         path, rule = (*path, *inner), rest.removeprefix(f"{data}: ")
+    rule = rule if len(rule) <= MOST_OF_RULE else f"{rule[:MOST_OF_RULE]}..."  # it may hold a key without end
     raise document.error(path, f"{shown(data)}: {rule[0].lower()}{rule[1:]}" if rule else shown(data)) from None
 
 

@@ -5,7 +5,7 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fuzz.cases import SET, Case, arguments, within
@@ -29,11 +29,11 @@ class Campaign:
         self._found: Counter[str] = Counter()
         self._slowest = self._largest = 0.0
 
-    def go(self, seconds: float, inputs: int) -> None:
-        """Try inputs until the time is over, or so many are done."""
+    def go(self, seconds: float, numbers: Iterable[int]) -> None:
+        """Try the inputs of these numbers until the time is over."""
         self._warm()
         end = time.monotonic() + seconds
-        for number in range(inputs):
+        for number in numbers:
             if time.monotonic() > end:
                 break
             self._try(number)
@@ -66,9 +66,9 @@ class Campaign:
         else:
             action, told = _with_odd_set(rng)
         outcome = run(within(copy, action), self._folder / "log")
-        self._note(f"{told} (seed {self.seed}, input {number})", case, outcome, copy)
+        self._note(f"{told} (seed {self.seed}, input {number})", case, outcome)
 
-    def _note(self, told: str, case: Case, outcome: Outcome, copy: Path) -> None:
+    def _note(self, told: str, case: Case, outcome: Outcome) -> None:
         self._counts[case.name] += 1
         self._codes[outcome.code] += 1
         self._slowest = max(self._slowest, outcome.seconds)

@@ -95,6 +95,7 @@ def _do(action: Action, log: Path) -> None:
         os.dup2(null, 0)
         os.dup2(to, 1)
         os.dup2(to, 2)
+        sys.stdout, sys.stderr = (open(handle, "w", closefd=False) for handle in (1, 2))  # noqa: SIM115 (pytest has others)
         # Address space is no measure of memory: it only stops what would fill the machine before it is measured.
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 2 * MOST_BYTES, used + 2 * MOST_BYTES))

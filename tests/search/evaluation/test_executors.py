@@ -176,7 +176,7 @@ def test_a_candidate_that_kills_workers_is_set_aside(
 def test_a_baseline_that_kills_workers_ends_the_search(tmp_path: Path, pool: Pool) -> None:
     deadly = ",".join(f"{site.name}=16x16" for site in SlowModel().sites)
     settings = experiment(beacons=False, constraints={"error_increase": 8.0})
-    with pytest.raises(InputError, match="the 16-bit baseline killed the workers"):
+    with pytest.raises(InputError, match="the 16-bit baseline has no error: the workers that evaluated it died"):
         run(settings, tmp_path / "run", model=SlowModel(digest="base", deadly=deadly), executor=pool)
 
 

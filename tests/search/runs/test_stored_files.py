@@ -51,6 +51,7 @@ SEARCH: list[tuple[str, Change, str]] = [
     ("pareto.json", first("beacon", "$(touch PWNED)"), r"front\[0\]\.beacon: '\$\(touch PWNED\)'"),
     ("pareto.json", first("solution", "../../x"), r"front\[0\]\.solution: '\.\./\.\./x'"),
     ("pareto.json", first("feasible", "yes", "visited"), r"visited\[0\]\.feasible: 'yes': expected true or false"),
+    ("pareto.json", lambda content: content["visited"][1].pop("latency_ms"), r"visited\[1\]\.latency_ms: missing"),
     ("pareto.json", lambda content: content.pop("front"), "front: missing"),
     ("pareto.json", lambda content: content["experiment"].update(name=1), r"experiment\.name: 1: expected a text"),
     ("state.json", lambda content: content.pop("identity"), "identity: missing"),
@@ -158,6 +159,12 @@ def test_points_of_a_sweep_that_cannot_be_are_one_line(
         return
     with pytest.raises(InputError, match=rf"points\.npz: .*{message}"):
         gather([copy / "sweep"], models)
+
+
+def test_a_feasible_point_without_a_value_is_not_reported(copy: Path) -> None:
+    changed(copy / "search" / "pareto.json", first("error", None, "visited"))
+    with pytest.raises(InputError, match="within all limits, and without a value of an objective"):
+        gather([copy / "search"], {copy / "search": StandInModel()})
 
 
 def test_what_0_1_0_left_is_read() -> None:

@@ -120,6 +120,8 @@ def test_what_is_wrong_in_a_spec_is_named_with_its_place(tmp_path: Path, text: s
         ("array.rowz=3", r"^--set array.rowz=3: unknown key; did you mean array.rows\?$"),
         ("array.rows=x", "^--set array.rows=x: 'x': expected a whole number$"),
         ("array={rows: x}", r"^--set array={rows: x}: array.rows: 'x': expected a whole number$"),
+        (f"post_processing.cycles_per_op={{? '{'9' * 5000}' : 1}}", r"^--set .*9{40}\.\.\.$"),
+        (f"{'a.' * 20_000}a=1", r"^--set a\.a\..*\.\.\.: nested deeper than 32$"),
         ("array.rows=[", r"^--set array.rows=\["),
         ("name.x=1", "^--set name.x=1: name is 'bitfusion', which has no keys$"),
         ("a.b.c=1", "^--set a.b.c=1: unknown key; the keys here are area, array, "),
