@@ -1,6 +1,7 @@
 """The fuzzer for a short time, and that it notices what it looks for."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -30,7 +31,7 @@ def refuses() -> None:
 
 
 def fills() -> None:
-    kept = bytearray(1100 << 20)
+    kept = bytearray(1700 << 20)
     kept[::4096] = bytes(len(kept[::4096]))
 
 
@@ -39,7 +40,9 @@ def fills() -> None:
     [(refuses, ""), (lambda: None, ""), (raises, "traceback"), (lambda: sys.exit(70), "exit 70"), (fills, "memory"),
      (lambda: os.kill(os.getpid(), 15), "exit -15")],
 )  # fmt: skip
-def test_what_must_not_be_is_noticed(tmp_path: Path, action, fault: str) -> None:
+def test_what_must_not_be_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action, fault: str) -> None:
+    own = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    monkeypatch.setattr("fuzz.server.MOST_BYTES", own + (1 << 30))  # a child has what the tests before left here
     assert run(action, tmp_path / "log").fault == fault
 
 

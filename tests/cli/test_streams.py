@@ -80,7 +80,7 @@ def test_data_that_ascii_has_not_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (SIMULATE, ("conv1", "89.7 µJ")),
+        (SIMULATE, ("conv1", "90.1 µJ")),
         ("arch list", ("silago", "2/4/8/16 x")),
         ("simulate --help", ("May", "trace's own")),
         ("compare lenet-5 --arch bitfusion --arch bitfusion-2mib", ("2.36", "1.000")),

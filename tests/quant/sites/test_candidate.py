@@ -35,7 +35,7 @@ def test_every_way_to_write_a_candidate(tmp_path: Path) -> None:
         ("L0=8,L0=4", "L0 is named twice"),
         ("8,U*=16", r"U\*: no such site: the sites are L0, P1"),
         ("L0=8x8x8,P1=8,L1=8,FC=8", "'8x8x8': it must be"),
-        ("nowhere.yaml", "nowhere.yaml: No such file"),
+        ("nowhere.yaml", "nowhere.yaml: cannot be read: No such file"),
     ],
 )
 def test_bad_candidates(text: str, message: str) -> None:

@@ -73,7 +73,7 @@ def test_objectives_and_excesses(ledger: Ledger) -> None:
     assert len(model.evaluations) == of.evaluator.evaluated == 3
     of.evaluate(np.array([[1, 1], [0, 0]]))
     assert len(model.evaluations) == of.evaluator.evaluated == 3
-    assert not any(of.evaluator.was_set_aside(trial.bits) for trial in trials)
+    assert not any(of.evaluator.why_unknown(trial.bits) for trial in trials)
     # Two thirds of the products are A's; 16 over the bits.
     speedups = [2.0, 4.0, 2 / 3 + 4 / 3, 4 / 3 + 1 / 3, 8 / 3 + 2 / 3]
     for trial, mib, error, speedup in zip(trials, memory, errors, speedups, strict=True):
