@@ -79,24 +79,14 @@ class DescriptionColumn(ProgressColumn):
 
 def spelt(text: str, encoding: str) -> str:
     """The text in characters that an encoding has: ours by what resembles them, others as escapes."""
-    if encoding.startswith("utf"):
-        return text
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError as error:
-        rest = text[error.end :]
-        return text[: error.start] + _spelt(text[error.start : error.end]) + spelt(rest, encoding)
-    return text
-
-
-def _spelt(text: str) -> str:
-    return text.translate(ASCII).encode("ascii", "backslashreplace").decode()
+    return text if encoding.startswith("utf") else text.encode(encoding, ERRORS).decode(encoding)
 
 
 def _spell_error(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return _spelt(error.object[error.start : error.end]), error.end
+    lost = error.object[error.start : error.end]
+    return lost.translate(ASCII).encode("ascii", "backslashreplace").decode(), error.end
 
 
 ERRORS = "mohaq.spelt"

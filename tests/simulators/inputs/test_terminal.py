@@ -51,6 +51,7 @@ def test_what_an_encoding_has_not_is_spelt() -> None:
     assert spelt("3 µJ × 2 – ½", "ascii") == r"3 uJ x 2 - \xbd"
     assert spelt("3 µJ × ½ – ő", "iso-8859-1") == r"3 µJ × ½ - \u0151"
     assert spelt("3 µJ – ő", "utf-8") == "3 µJ – ő"
+    assert spelt("aµ" * 5000, "ascii") == "au" * 5000
 
 
 def test_an_ascii_console_prints_ascii() -> None:
