@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulators.inputs.bounded_files import open_file
+from simulators.inputs.closing import Closing
 from simulators.inputs.errors import InputError
 
 MOST_MEMBERS = 20_000
@@ -41,7 +41,7 @@ class ArrayHeader:
         return prod(self.shape) * self.dtype.itemsize
 
 
-class ArrayFile:
+class ArrayFile(Closing):
     """An open `.npz` file, a context. Raises InputError for a file that is none, and for arrays that are not as their
     headers say, objects, or together larger than `most` bytes."""
 
@@ -59,12 +59,8 @@ class ArrayFile:
             self._file.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Read no more."""
         self._file.close()
 
     def __contains__(self, name: str) -> bool:

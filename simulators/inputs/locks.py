@@ -5,9 +5,8 @@ import fcntl
 import os
 import stat
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from simulators.inputs.closing import Closing
 from simulators.inputs.errors import InputError
 
 LOCK_FILE = ".lock"
@@ -15,7 +14,7 @@ NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 """What `flock` says on a file system that has no locks."""
 
 
-class FolderLock:
+class FolderLock(Closing):
     """A folder's lock, held from its making until it is closed, or until this process and those that inherited its
     descriptor end, however they do."""
 
@@ -47,11 +46,3 @@ class FolderLock:
     def close(self) -> None:
         """Let others work in the folder."""
         os.close(self.descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

@@ -10,8 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from distributed import Client, Future, LocalCluster, Security, WorkerPlugin, wait
 from distributed.comm import CommClosedError
@@ -30,6 +29,7 @@ from search.evaluation.executors.worker import (
     recognise,
 )
 from simulators.inputs.child_processes import shielded
+from simulators.inputs.closing import Closing
 from simulators.inputs.errors import InputError
 
 TIMEOUT_S = 20
@@ -43,7 +43,7 @@ REFUSED = (OSError, ValueError, TypeError, RuntimeError)
 """No answer, no such address; no certificate for TLS; no TLS where Dask's configuration requires it."""
 
 
-class Dask:
+class Dask(Closing):
     """A Dask cluster, by its scheduler's address or, with a number of workers, one that this process starts."""
 
     together = 1
@@ -73,14 +73,6 @@ class Dask:
         self._provided: set[str] = set()
         self._names: list[str] = []
         """Names of plugins."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Leave the cluster as it was found; end it, if it was started here. What Dask logs of work that this cuts off

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from search.evaluation.executors.executor import Died
 from search.evaluation.executors.worker import Group, Recognised, Recognition, Source, limit_threads, loaded, recognise
 from simulators.inputs.child_processes import shielded
+from simulators.inputs.closing import Closing
 from simulators.inputs.errors import InputError
 
 DEATHS = 2
@@ -26,7 +26,7 @@ FAILED_STARTS = 3
 """Deaths in a row, while a model was loaded, after which the search gives up."""
 
 
-class Pool:
+class Pool(Closing):
     """Processes that are started when first needed; they end with this process, however that ends."""
 
     together = 1
@@ -40,14 +40,6 @@ class Pool:
         # Not forked: torch and Numba have threads, which do not survive a fork.
         self._context = multiprocessing.get_context("spawn")
         self._failed_starts = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the processes, whatever they are doing."""
