@@ -7,6 +7,7 @@ travel with the model.
 
 import contextlib
 import hashlib
+import io
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from quant.speech.units import PHONES, UNITS, Units
 from quant.speech.utterances import Corpus, Utterance
 from simulators.inputs.arrays import Expected, read_arrays
 from simulators.inputs.errors import InputError
+from simulators.inputs.files import write_whole
 
 BANDS = 23
 WINDOW_SAMPLES = 400
@@ -98,7 +100,7 @@ def load_features(corpus: Corpus) -> Features:
         except InputError as error:
             logging.getLogger(__name__).warning("mohaq: damaged features are made again: %s", error)
     features = compute_features(corpus)
-    with contextlib.suppress(OSError):  # a full disk or a read-only home costs only time
+    with contextlib.suppress(InputError):  # a full disk or a read-only home costs only time
         _save(path, features)
     return features
 
@@ -177,8 +179,6 @@ def frame_states(utterance: Utterance, frames: int) -> np.ndarray:
 
 
 def _save(path: Path, features: Features) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.npz")
     arrays = {
         "split": np.array(features.split),
         "digest": np.array(features.digest),
@@ -191,8 +191,9 @@ def _save(path: Path, features: Features) -> None:
         "phones": np.concatenate(features.phones),
         "units": np.array(features.units.name),
     }
-    np.savez(partial, allow_pickle=False, sha256=np.array(_digest_of(arrays)), **arrays)
-    os.replace(partial, path)
+    packed = io.BytesIO()
+    np.savez(packed, allow_pickle=False, sha256=np.array(_digest_of(arrays)), **arrays)
+    write_whole(path, packed.getvalue(), durable=False)
 
 
 _ARRAYS = {

@@ -24,7 +24,7 @@ from simulators.inputs.bounded_files import beside
 from simulators.inputs.documents import read_document, validate
 from simulators.inputs.errors import InputError
 from simulators.inputs.fields import whole
-from simulators.inputs.files import write_output, write_whole
+from simulators.inputs.files import check_target, write_output, write_whole
 from simulators.inputs.shipped import find
 from simulators.inputs.source_locations import Document, shown
 from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer, Matmul, Pool2d, Size
@@ -164,6 +164,7 @@ class Trace(BaseModel):
         path = Path(path)
         if path.suffix not in (".json", ".yaml", ".yml"):
             raise InputError(f"{path}: a trace is saved as .yaml or .json")
+        check_target(path)  # before the file beside it is written
         data = self._plain()
         arrays = {layer["name"]: np.array(layer["active"]) for layer in data["layers"]
                   if isinstance(layer.get("active"), list)}  # fmt: skip
