@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 DISTURBED = 0.01
 """A segment is disturbed if more than this share of its cycles is what it takes more than undisturbed."""
 
+WORTH_A_LOOK = NEARLY
+"""Other choices are looked for if more than this share of a network's cycles is what its segments take more than
+undisturbed: no choice gains more than that."""
+
 ROUNDS = 4
 """How often more segments around the disturbed ones are chosen anew."""
 
@@ -120,7 +124,7 @@ def disturbed(simulator: Simulator, numbers: Sequence[int]) -> list[int]:
         of_segment - simulator.undisturbed_cycles(number, position(at, len(numbers)))
         for at, (number, of_segment) in enumerate(zip(numbers, cycles, strict=True))
     ]
-    if sum(over for over in excess if over > 0) <= NEARLY * sum(cycles):
+    if sum(over for over in excess if over > 0) <= WORTH_A_LOOK * sum(cycles):
         return []
     return [at for at, over in enumerate(excess) if over > DISTURBED * cycles[at]]
 

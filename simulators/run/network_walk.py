@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.engine.program import Ints
-from simulators.lowering.platform import NEARLY
-from simulators.run.in_place import position, settled
+from simulators.run.in_place import WORTH_A_LOOK, position, settled
 from simulators.run.segment_cache import AT_THE_BEGINNING, NOTHING_AHEAD, SegmentCache
 from simulators.run.simulation import Simulator
 
@@ -80,7 +79,7 @@ def _settled_walk(simulator: Simulator, numbers: Ints) -> list[_Column]:
         undisturbed = np.array([simulator.undisturbed_cycles(number, where) for number in column.number.tolist()])
         excess += np.maximum(0, column.cycles - undisturbed)[column.which]
         total += column.cycles[column.which]
-    rows = excess > NEARLY * total
+    rows = excess > WORTH_A_LOOK * total
     if not rows.any():
         return columns
     numbers = numbers.copy()

@@ -122,10 +122,10 @@ class SegmentCache:
 
     def chosen(self, choices_key: Hashable) -> Chosen:
         """What was chosen on architectures with that `choices_key`; that of the last few keys is kept."""
-        chosen = self._chosen.pop(choices_key, None) or Chosen()
-        self._chosen[choices_key] = chosen
-        while len(self._chosen) > CACHES:
-            del self._chosen[next(iter(self._chosen))]
+        with self._lock:
+            chosen = self._chosen[choices_key] = self._chosen.pop(choices_key, Chosen())
+            while len(self._chosen) > CACHES:
+                del self._chosen[next(iter(self._chosen))]
         return chosen
 
     def forget_timings(self) -> None:

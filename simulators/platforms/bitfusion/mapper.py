@@ -106,15 +106,11 @@ class _Searched(NamedTuple):
 
 @lru_cache(maxsize=CHOICES)
 def _choices(searched: _Searched) -> Choices:
+    """What a network may take from: of the finalists, timed at their own width of results."""
     tried = _finalists(searched._replace(results=searched.results._replace(bits=RESULT_BITS)))
     cycles, costs = searched.timed(tried, THOROUGHLY)
     worth = _weighed(cycles, costs)
-    first = [np.argsort(worth[:, at], kind="stable")[:CONTENDERS] for at in (INNER, ALONE)]
-    close = [
-        rows[worth[rows, at] <= worth[rows[0], at] * (1 + CLOSE)]
-        for rows, at in zip(first, (INNER, ALONE), strict=True)
-    ]
-    contenders = np.unique(np.concatenate(close))
+    contenders = np.unique(np.concatenate([_least(worth[:, at], CONTENDERS, CLOSE) for at in (INNER, ALONE)]))
     cycles[contenders] = searched.timed(tried[contenders], EXACTLY)[0]
     return _worthwhile(tried, cycles, costs)
 
@@ -128,8 +124,15 @@ def _finalists(searched: _Searched) -> Ints:
     else:
         tried = promising(hardware, product, shape, results, order, energy)
     cycles, costs = searched.timed(tried, BRIEFLY)
-    fastest = [np.argsort(cycles[:, at], kind="stable")[:FINALISTS] for at in (INNER, ALONE)]
+    fastest = [_least(cycles[:, at], FINALISTS) for at in (INNER, ALONE)]
     return tried[list(dict.fromkeys(np.concatenate([*fastest, _front(cycles[:, INNER], costs)]).tolist()))]
+
+
+def _least(values: Floats, count: int, within: float = np.inf) -> Ints:
+    """The rows of the least of (T,) positive values, so many at most, of those up to so much over the very least."""
+    rows: Ints = np.argsort(values, kind="stable")[:count]
+    close: Ints = rows[values[rows] <= values[rows[0]] * (1 + within)]
+    return close
 
 
 def _weighed(cycles: Floats, costs: Floats) -> Floats:
