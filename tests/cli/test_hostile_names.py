@@ -19,21 +19,15 @@ FILE = NAME.replace("/", "")
 LAYER = "".join(NAME.split())
 """Of layers, which have no white space."""
 
+SIZES = {"op": "matmul", "out_features": 8, "in_features": 8, "weight_bits": 8, "activation_bits": 8, "output_bits": 16}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trace, a spec, experiments and two runs, all of them with that name."""
     folder = tmp_path_factory.mktemp("hostile") / FILE
     folder.mkdir()
-    layer = {
-        "op": "matmul",
-        "out_features": 8,
-        "in_features": 8,
-        "weight_bits": 8,
-        "activation_bits": 8,
-        "output_bits": 16,
-    }
-    trace = {"name": NAME, "steps": 3, "layers": [{"name": f"{i}{LAYER}", **layer} for i in range(2)]}
+    trace = {"name": NAME, "steps": 3, "layers": [{"name": f"{i}{LAYER}", **SIZES} for i in range(2)]}
     for name, content in {
         "trace.yaml": trace,
         "spec.yaml": {"extends": "bitfusion", "name": NAME, "description": NAME},
@@ -189,15 +183,7 @@ def test_a_name_is_text_in_a_picture(folder: Path, tmp_path: Path, suffix: str) 
     [("fc[/]", "t[/red]"), ("lay[a]x[b]", "net[fw]"), ("a$b_{$", "$\\foo{$"), ("_x", "[link=http://e]ok :100:")],
 )
 def test_markup_and_mathematics_are_shown_as_they_are(tmp_path: Path, name: str, trace: str) -> None:
-    layer = {
-        "op": "matmul",
-        "out_features": 8,
-        "in_features": 8,
-        "weight_bits": 8,
-        "activation_bits": 8,
-        "output_bits": 16,
-    }
-    (tmp_path / "t.yaml").write_text(yaml.safe_dump({"name": trace, "steps": 3, "layers": [{"name": name, **layer}]}))
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump({"name": trace, "steps": 3, "layers": [{"name": name, **SIZES}]}))
     result = mohaq("simulate", "t.yaml", "--arch", "bitfusion", "--plot", "p.png", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert f" {name} " in result.stdout

@@ -135,7 +135,9 @@ def test_a_scheduler_with_tls_by_a_security_object(scheduler: str, certificates:
     }
     security = Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
     with Dask(scheduler=scheduler, security=security) as executor:
-        run(experiment(beacons=False, generations=0), tmp_path / "run", model=SlowModel(), executor=executor)
+        found = run(experiment(beacons=False, generations=0), tmp_path / "run", model=SlowModel(), executor=executor)
+    assert found.front
+    assert not found.set_aside
 
 
 @pytest.mark.parametrize(("name", "authority"), [("theirs", "ours"), ("ours", "theirs"), ("", "")])

@@ -23,6 +23,8 @@ from simulators.inputs.escapes import visible
 
 NAME = "_run<b>;touch PWNED;#$(id)'</script>%{x}\x1b\u202e".replace("/", "")
 BITS = "L0=8x8,P1=8x8,L1=8x8,FC=8x8"
+WIDER = f"{BITS},X=8x8"
+"""A name as those of candidates are, of a network with a site more."""
 
 
 @pytest.fixture(scope="module")
@@ -101,37 +103,37 @@ def _as_beacon(results: dict[str, Any], text: str) -> None:
 
 
 @pytest.mark.parametrize("change", [_in_visited, _in_baseline, _as_beacon])
-@pytest.mark.parametrize("bits", ["L0=8x8;touch PWNED;#,P1=8x8,L1=8x8,FC=8x8", "nothing", f"{BITS},X=8x8"])
+@pytest.mark.parametrize("bits", ["L0=8x8;touch PWNED;#,P1=8x8,L1=8x8,FC=8x8", "nothing", WIDER])
 def test_bits_that_are_none_are_refused(
     folder: Path, tmp_path: Path, change: Callable[[dict[str, Any], str], None], bits: str
 ) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(folder, copy)
-    results = json.loads((copy / "pareto.json").read_text())
-    change(results, bits)
-    (copy / "pareto.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match=r"pareto\.json(:\d+:\d+)?: .*(bits|beacon): "):
-        write_report([copy], tmp_path / "r.html", models={copy: StandInModel()})
-    assert not (tmp_path / "r.html").exists()
+    if bits != WIDER:
+        rule = r"pareto\.json:1:\d+: (visited\[\d+\]\.(bits|beacon)|baselines\[0\]\.bits): '.*': string should match pattern"
+    elif change is _in_visited:
+        rule = r"pareto\.json:1:\d+: front\[\d+\]\.bits: '.*': it is not among what was visited"
+    else:
+        rule = r"pareto\.json: bits: .*no candidate of this model, whose names are as L0=8x8"
+    _refused(folder, tmp_path, rule, lambda results: change(results, bits))
 
 
 def test_a_front_is_among_what_was_visited(folder: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(folder, copy)
-    results = json.loads((copy / "pareto.json").read_text())
-    results["front"][0]["bits"] = "L0=2x2,P1=2x2,L1=2x2,FC=2x4"
-    (copy / "pareto.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match=r"front\[0\]\.bits: 'L0=2x2,P1=2x2,L1=2x2,FC=2x4': it is not among"):
-        write_report([copy], tmp_path / "r.html", models={copy: StandInModel()})
+    rule = r"front\[0\]\.bits: 'L0=2x2,P1=2x2,L1=2x2,FC=2x4': it is not among what was visited"
+    _refused(folder, tmp_path, rule, lambda results: results["front"][0].update(bits="L0=2x2,P1=2x2,L1=2x2,FC=2x4"))
 
 
 def test_a_solution_is_a_file_of_the_run(folder: Path, tmp_path: Path) -> None:
+    rule = r"front\[0\]\.solution: '\.\./\.\./\$\(touch PWNED\)': string should match pattern"
+    _refused(folder, tmp_path, rule, lambda results: results["front"][0].update(solution="../../$(touch PWNED)"))
+
+
+def _refused(folder: Path, tmp_path: Path, rule: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """No page is made of a copy of a run whose results were changed, and the error says so."""
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     results = json.loads((copy / "pareto.json").read_text())
-    results["front"][0]["solution"] = "../../$(touch PWNED)"
+    change(results)
     (copy / "pareto.json").write_text(json.dumps(results))
-    with pytest.raises(InputError, match=r"front\[0\]\.solution: "):
+    with pytest.raises(InputError, match=rule):
         write_report([copy], tmp_path / "r.html", models={copy: StandInModel()})
     assert not (tmp_path / "r.html").exists()
 
