@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pymoo.algorithms.moo.age import AGEMOEA
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.nsga3 import NSGA3
@@ -18,6 +19,7 @@ from pymoo.core.termination import NoTermination
 from pymoo.operators.crossover.sbx import SBX
 from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
+from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.util.ref_dirs import get_reference_directions
 
 from search.methods.method import MethodSettings, Space, Trial
@@ -122,7 +124,19 @@ def nsga3() -> Evolution:
 def _nsga3_algorithm(start: Setup, arguments: dict[str, Any]) -> Any:
     settings = start.settings
     directions = get_reference_directions("energy", start.objectives, settings.population, seed=settings.seed)
-    return NSGA3(directions, **arguments)
+    return NSGA3(directions, selection=TournamentSelection(func_comp=_least_excess), **arguments)
+
+
+def _least_excess(
+    population: Population, pairs: Genes, random_state: np.random.Generator, algorithm: NSGA3
+) -> NDArray[np.int64]:
+    """(N, 1) Positions in a population of the winners of pairs (N, 2): what exceeds the limits less, and of equals either,
+    by chance. pymoo's own draws from a generator without a seed where both exceed them."""
+    excess = population.get("CV").ravel()
+    winners = [
+        random_state.choice([a, b]) if excess[a] == excess[b] else a if excess[a] < excess[b] else b for a, b in pairs
+    ]
+    return np.array(winners, np.int64)[:, None]
 
 
 class _Nsga3(Evolution):
