@@ -36,6 +36,7 @@ def search(
     """Search bit-widths per layer: error from the model, latency and energy from the simulator."""
     from search import Experiment, run
     from search.runs.search_display import SearchDisplay, print_front
+    from search.runs.shortfall import NothingFeasible
 
     changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
     settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
@@ -49,6 +50,8 @@ def search(
             return
         result = run(settings, output, resume=resume, progress=display, executor=executor)
     print_front(result)
+    if result.shortfall:
+        raise NothingFeasible(result.shortfall)
 
 
 @command(

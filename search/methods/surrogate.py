@@ -72,8 +72,6 @@ class Surrogate:
     def ask(self) -> Genes | None:
         if self._generation == 0:
             return self._evolution.ask()
-        if self._evolution.ended:
-            return None
         with threadpool_limits(1, user_api="blas"):  # with the number of threads sums change, and choices with them
             return self._offspring()
 
@@ -106,11 +104,11 @@ class Surrogate:
         seed = int(self._evolution.generator.integers(2**31))
         inner_settings = _InnerSettings(seed, settings.crossover_eta, settings.mutation_eta)
         inner = Evolution()
-        inner.start(Setup(space.upper, len(space.objectives), self._evolution.population, inner_settings))
+        inner.breed(Setup(space, len(space.objectives), self._evolution.population, inner_settings))
         seen: dict[str, Promise] = {}
         for _ in range(INNER_GENERATIONS):
-            genes = inner.ask()
-            if genes is None:
+            genes = inner.offspring()
+            if not len(genes):
                 break
             mean, deviation = self._error_model.predict(genes.astype(float))
             objectives, violations = space.preview(genes, np.exp(mean - OPTIMISM * deviation))

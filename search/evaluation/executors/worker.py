@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quant.sites.candidate import Bits
+from quant.sites.candidate import Bits, name_of
 from search.evaluation.model import Model, Retrainable, code_of
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
@@ -99,7 +99,19 @@ class Recognition:
     def __call__(self, group: Group) -> Recognised:
         started = time.perf_counter()
         rates = self.model.evaluate_population(group)
-        return [(rate.error_max, rate.error) for rate in rates], (time.perf_counter() - started) / len(group)
+        errors = [
+            (_number(rate.error_max, bits), _number(rate.error, bits)) for rate, bits in zip(rates, group, strict=True)
+        ]
+        return errors, (time.perf_counter() - started) / len(group)
+
+
+def _number(error: Any, bits: Bits) -> float:
+    """An error that a model measured, which may be a scalar of NumPy or torch."""
+    try:
+        return float(error)
+    except (TypeError, ValueError):
+        name, kind = name_of(bits), type(error).__name__
+        raise InputError(f"{name}: the model measured an error of type {kind}: it must be a number") from None
 
 
 _models: dict[str, Model] = {}

@@ -1,9 +1,11 @@
 """Methods that a caller brings: an instance, asked and told in turn, and refused where it is none."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,6 +151,31 @@ def test_random_search_draws_none_twice_and_ends_when_none_is_left(tmp_path: Pat
     found = run(Experiment(**settings, seed_neighbours=False), tmp_path / "run", model=model)
     assert len({s.name for s in found.visited}) == len(found.visited) == 16
     assert len(model.evaluations) <= 17  # and the baseline
+
+
+class Measured(StandInModel):
+    """Its errors are of a type of someone else's."""
+
+    def __init__(self, kind: Callable[[float], Any]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def evaluate(self, bits: Mapping[str, tuple[int, int]]) -> StandInError:
+        rate = super().evaluate(bits)
+        return StandInError(self.kind(rate.error_max), self.kind(rate.error))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.array, Fraction])
+def test_an_error_is_a_number_whatever_its_type(tmp_path: Path, kind: Callable[[float], Any]) -> None:
+    found = run(Experiment(**SETTINGS), tmp_path / "run", model=Measured(kind))
+    again = run(Experiment(**SETTINGS), tmp_path / "run", resume=True, model=Measured(kind))
+    assert [s.quality for s in again.visited] == [s.quality for s in found.visited]
+    assert {type(s.quality.error) for s in found.visited} == {float}
+
+
+def test_an_error_that_no_number_can_be_made_of_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"L0=.*: the model measured an error of type list: it must be a number"):
+        run(Experiment(**SETTINGS), tmp_path / "run", model=Measured(lambda error: [error, error]))
 
 
 class Unsure(StandInModel):
