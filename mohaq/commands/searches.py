@@ -24,7 +24,9 @@ def search(
     output: Annotated[Path, written("--out", help="Folder of the run; new or empty unless --resume.")],
     arch: Annotated[str | None, typer.Option("--arch", help="Another architecture than the experiment's.")] = None,
     overrides: Set = None,
-    generations: Annotated[int | None, typer.Option(help="Another number of generations.")] = None,
+    generations: Annotated[
+        int | None, typer.Option(help="Another number of generations; with --resume more than there are.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed.")] = None,
     workers: Annotated[
         int | None, typer.Option(help="Evaluate in so many processes, one thread each, instead of in this one.")
