@@ -148,8 +148,8 @@ def screened(
 def _nearest(
     memories: Mapping[str, float], allowed: float | None, errors: Mapping[str, float], limit: float | None
 ) -> str:
-    """By how much the nearest candidate fails, of which none is within the limits: what the candidates take in MiB and
-    err in percent by name, where that was evaluated, and the limits of both."""
+    """What is said where no candidate is within the limits: by how much the nearest fails. Candidates have, by name,
+    memories in MiB and, where they were evaluated, errors in percent; both have limits."""
     said = f"nothing is within the limits: of {len(memories)} candidates the nearest"
     within = {name: errors[name] for name in errors if allowed is None or memories[name] <= allowed}
     if within and limit is not None:

@@ -14,6 +14,8 @@ from simulators.engine.program import Ints
 
 SHARE_NEAR = 0.75
 """Share of what is learnt that lies near the front."""
+MOST_COMPARED = 2_000
+"""Candidates that are compared for the farthest, or some more; of more, evenly taken ones."""
 
 
 def learnt_subset(genes: Genes, feasible: Ints, objectives: Floats, most: int) -> Ints:
@@ -39,6 +41,7 @@ def _spread(genes: Genes, candidates: Ints, chosen: np.ndarray, most: int) -> No
     if len(candidates) <= missing:
         chosen[candidates] = True
         return
+    candidates = candidates[:: max(1, len(candidates) // max(MOST_COMPARED, missing))]
     points = genes[candidates].astype(np.float64)
     nearest = np.full(len(candidates), np.inf)
     for row in genes[chosen].astype(np.float64):

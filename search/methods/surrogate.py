@@ -28,7 +28,7 @@ REFIT_EVERY = 5
 MOST_LEARNT = 256
 """Candidates that the error model learns from at most: those near the front, and some around."""
 REFIT_GROWTH = 1.25
-"""By which factor the evaluated candidates have grown, where they are more, before parameters are fitted again."""
+"""Factor by which the evaluated candidates have grown, where they are more, before parameters are fitted again."""
 INNER_POPULATION, INNER_GENERATIONS = 50, 10
 """The search on predictions: its population, and its generations with the first."""
 OPTIMISM = 1.0
