@@ -40,6 +40,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "candidate_error": ("sru", "lstm", "gru", "ligru"),
     "recurrence": (),
     "search_overhead": (),
+    "error_model": (),
     "executors": (),
     "population": (),
     "methods": ("runs/benchmarks/methods", "--every", "8"),

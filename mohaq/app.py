@@ -96,7 +96,7 @@ def main(interruption: Interruption) -> None:
             code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
         flush_output()
     except InputError as error:
-        code = _complain(str(error))
+        code = _complain(str(error), error.exit_code)
     except LoweringError as error:
         code = _complain(f"a defect of the platform, not of what you gave it: {error}", DEFECT)
     except BrokenPipeError:  # the reader of our output has gone: `mohaq arch show … | head`

@@ -24,7 +24,9 @@ def search(
     output: Annotated[Path, written("--out", help="Folder of the run; new or empty unless --resume.")],
     arch: Annotated[str | None, typer.Option("--arch", help="Another architecture than the experiment's.")] = None,
     overrides: Set = None,
-    generations: Annotated[int | None, typer.Option(help="Another number of generations.")] = None,
+    generations: Annotated[
+        int | None, typer.Option(help="Another number of generations; with --resume more than there are.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed.")] = None,
     workers: Annotated[
         int | None, typer.Option(help="Evaluate in so many processes, one thread each, instead of in this one.")
@@ -37,6 +39,7 @@ def search(
     """Search bit-widths per layer: error from the model, latency and energy from the simulator."""
     from search import Experiment, run
     from search.runs.search_display import SearchDisplay, print_front
+    from search.runs.shortfall import NothingFeasible
 
     changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
     settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
@@ -50,6 +53,8 @@ def search(
             return
         result = run(settings, output, resume=resume, progress=display, executor=executor)
     print_front(result)
+    if result.shortfall:
+        raise NothingFeasible(result.shortfall)
 
 
 @command(

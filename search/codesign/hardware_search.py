@@ -15,13 +15,15 @@ from search.evaluation.executors.worker import MakeModel
 from search.evaluation.model import HasPrecisions, Model
 from search.evaluation.progress import reporter
 from search.evaluation.quality import Cost
-from search.methods.method import Method, ReplacedOverHardware, Trial
+from search.methods.method import ChecksSettings, Method, ReplacedOverHardware, Trial
 from search.methods.registry import METHODS, method_named
 from search.runs.design_space import DesignSpace
 from search.runs.driver import Progress, on_generation
 from search.runs.initial import initial_points
+from search.runs.point_costs import PointCosts
 from search.runs.search_loop import search_space
 from search.runs.session import Plan, begun, plan
+from search.runs.shortfall import NothingFeasible, shortfall
 from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
 from search.space.design_genome import VariantsGenome
@@ -52,11 +54,12 @@ def search_hardware(
     with begun(planned, folder, resume, executor) as session:
         settings = planned.experiment
         evaluators = {variant.number: session.evaluator(variant) for variant in hardware}
+        points = PointCosts(settings.constraints, genome, evaluators)
+        points.check()
         if progress:
             progress.started(settings.population + settings.offspring * settings.generations)
         limit = error_limit_of(settings, evaluators[0])
-        initial = initial_points(settings, genome)
-        space = DesignSpace(settings, genome, evaluators, limit, initial, reporter(progress))
+        space = DesignSpace(settings, points, limit, initial_points(settings, genome, points), reporter(progress))
         trials = search_space(searcher, space, settings, session.folder, on_generation(progress, settings))
         result = _result(planned, folder, space, trials)
         write_sweep(result, session.identity, "search")
@@ -68,6 +71,9 @@ def _over_hardware(experiment: Experiment) -> Experiment:
     own = method_named(experiment.method) if experiment.method in METHODS else None
     if not isinstance(own, ReplacedOverHardware):
         return experiment
+    other = method_named(own.over_hardware)
+    if isinstance(other, ChecksSettings):
+        other.check(experiment, len(experiment.objectives))
     return experiment.model_copy(update={"method": own.over_hardware})
 
 
@@ -78,7 +84,7 @@ def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Tr
     memory_mib: list[float] = []
     points: list[tuple[int, int, int, float]] = []
     for trial in trials:
-        cost = space.cost(planned.hardware.variants[trial.variant], trial.bits)
+        cost = space.points.cost(planned.hardware.variants[trial.variant], trial.bits)
         reason = _why_left_out(space, trial, cost)
         if isinstance(cost, str) or reason:
             counts = left_out.setdefault(trial.variant, {})
@@ -89,7 +95,7 @@ def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Tr
             memory_mib.append(cost.memory_mib)
         points.append((trial.variant, number, cost.cycles, cost.energy_uj))
     if not points:
-        raise KeyedError(("constraints",), "nothing that the search looked at is within these limits")
+        raise NothingFeasible(shortfall(trials))
     variants, numbers, cycles, energies = zip(*sorted(points, key=lambda point: point[:2]), strict=True)
     return CoDesign(
         experiment=planned.experiment,
@@ -113,7 +119,7 @@ def _why_left_out(space: DesignSpace, trial: Trial, cost: Cost | str) -> str:
     """The kind of reason why a design point is none of the result; empty for one that is."""
     if isinstance(cost, str):
         return kind_of(cost)
-    if space.over_memory(cost):
+    if space.points.over_memory(cost):
         return OVER_MEMORY
     if unknown := space.evaluator.why_unknown(trial.bits):
         return WHY_UNKNOWN[unknown]

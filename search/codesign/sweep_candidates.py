@@ -2,7 +2,7 @@
 within the limits."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,16 @@ from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, WHY_UNKNOWN
 from search.codesign.limits import error_limit_of
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
-from search.evaluation.model import Model
+from search.evaluation.model import HasPrecisions, Model
 from search.evaluation.progress import EvaluationProgress, reporter
 from search.runs.driver import BASELINE_BITS
 from search.runs.run_reader import load_run
 from search.runs.session import Plan
+from search.runs.shortfall import NothingFeasible
 from search.settings.candidate_source import SweepCandidates
 from search.settings.experiment import Experiment
+from search.space.design_genome import fitted
+from search.space.hardware_variants import Hardware
 from simulators.closed_forms.mohaq import memory_mib
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under
@@ -32,9 +35,14 @@ DRAWS = 100
 
 
 def named_candidates(source: SweepCandidates, planned: Plan) -> list[Bits]:
-    """The candidates that an experiment names, each once. Raises KeyedError for one that cannot be."""
-    if source.random is not None:
-        return _drawn(source.random, planned)
+    """The candidates that an experiment names, each once, and what each becomes where a variant lacks bits of it.
+    Raises KeyedError for one that cannot be."""
+    named = _named(source, planned) if source.random is None else _drawn(source.random, planned)
+    return named if isinstance(planned.model, HasPrecisions) else _with_lifted(named, planned.hardware)
+
+
+def _named(source: SweepCandidates, planned: Plan) -> list[Bits]:
+    """The candidates of a list or of another run."""
     model = planned.model
     texts = list(source.bits) if source.run is None else _of_run(source.run, source, model)
     candidates: dict[str, Bits] = {}
@@ -48,6 +56,17 @@ def named_candidates(source: SweepCandidates, planned: Plan) -> list[Bits]:
         candidates.setdefault(name_of(bits), bits)
     if not candidates:
         raise KeyedError(("candidates", "run"), f"{source.run}: it has none of this model and these data")
+    return list(candidates.values())
+
+
+def _with_lifted(named: Sequence[Bits], hardware: Hardware) -> list[Bits]:
+    """Candidates, and behind them what each becomes on hardware that lacks bits of it, as where genes choose the
+    hardware: the next wider ones that are offered."""
+    candidates = {name_of(bits): bits for bits in named}
+    for offered in dict.fromkeys(variant.arch.precisions for variant in hardware):
+        for bits in named:
+            lifted = fitted(bits, offered)
+            candidates.setdefault(name_of(lifted), lifted)
     return list(candidates.values())
 
 
@@ -104,7 +123,7 @@ def screened(
     experiment: Experiment, evaluator: Evaluator, candidates: Sequence[Bits], progress: EvaluationProgress | None
 ) -> Screened:
     """The candidates within the limits, in their order: those over the memory limit are not evaluated. Raises
-    KeyedError where there are none."""
+    NothingFeasible where there are none."""
     allowed = experiment.constraints.memory_mib
     kept = [bits for bits in candidates if allowed is None or memory_of(evaluator, bits) <= allowed]
     left_out = {OVER_MEMORY: len(candidates) - len(kept)}
@@ -120,8 +139,28 @@ def screened(
         kept = [bits for bits, quality in evaluated if limit is None or quality.error <= limit]
         left_out[OVER_ERROR] = len(evaluated) - len(kept)
     if not kept:
-        raise KeyedError(("constraints",), f"none of {len(candidates)} candidates is within these limits")
+        known = {name_of(bits): evaluator.known_quality(bits) for bits in candidates}
+        errors = {name: quality.error for name, quality in known.items() if quality is not None}
+        raise NothingFeasible(
+            _nearest({name_of(bits): memory_of(evaluator, bits) for bits in candidates}, allowed, errors, limit)
+        )
     return Screened(kept, {reason: count for reason, count in left_out.items() if count}, limit)
+
+
+def _nearest(
+    memories: Mapping[str, float], allowed: float | None, errors: Mapping[str, float], limit: float | None
+) -> str:
+    """What is said where no candidate is within the limits: by how much the nearest fails. Candidates have, by name,
+    memories in MiB and, where they were evaluated, errors in percent; both have limits."""
+    said = f"nothing is within the limits: of {len(memories)} candidates the nearest"
+    within = {name: errors[name] for name in errors if allowed is None or memories[name] <= allowed}
+    if within and limit is not None:
+        name = min(within, key=lambda name: within[name])
+        return f"{said}, {name}, exceeds them by {within[name] - limit:.3g} percentage points of error"
+    if allowed is None or min(memories.values()) <= allowed:
+        return f"nothing is within the limits: none of {len(memories)} candidates could be evaluated"
+    name = min(memories, key=lambda name: memories[name])
+    return f"{said}, {name}, exceeds them by {memories[name] - allowed:.3g} MiB of memory"
 
 
 def memory_of(evaluator: Evaluator, bits: Bits) -> float:

@@ -18,9 +18,12 @@ from pymoo.core.termination import NoTermination
 from pymoo.operators.crossover.sbx import SBX
 from pymoo.operators.mutation.pm import PM
 from pymoo.operators.repair.rounding import RoundingRepair
+from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.util.ref_dirs import get_reference_directions
 
+from search.methods.fresh import Fresh, SearchablePoints
 from search.methods.method import MethodSettings, Space, Trial
+from search.methods.operators import NarrowedToLimits, NewOnly, least_excess
 from search.objectives import Floats
 from search.space.genome import Genes
 from simulators.inputs.source_locations import KeyedError
@@ -30,8 +33,8 @@ from simulators.inputs.source_locations import KeyedError
 class Setup:
     """What a genetic algorithm begins with."""
 
-    upper: Genes
-    """(genes,) The largest value of each gene."""
+    points: SearchablePoints
+    """What there is to ask for, and which of it is within the known limits."""
     objectives: int
     """Number of objectives."""
     initial: Genes
@@ -51,32 +54,51 @@ class Evolution:
         self._make = make
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
-        self.start(Setup(space.upper, len(space.objectives), space.initial, settings))
+        """Search a space. No point is asked for twice, and as many in each generation as there are."""
+        self.fresh = Fresh(space)
+        self._new = NewOnly(self.fresh)
+        self._wanted = 0  # the first population is as large as it is
+        self._offspring = settings.offspring
+        self._start(Setup(space, len(space.objectives), space.initial, settings), self._new)
 
-    def start(self, start: Setup) -> None:
-        """Begin without a space: where others say what became of gene vectors."""
-        settings = start.settings
+    def breed(self, start: Setup) -> None:
+        """Begin without a space: where others say what became of gene vectors. Offspring differ from the population
+        and among themselves, and may come again later."""
+        self._start(start, None)
+
+    def _start(self, start: Setup, new: NewOnly | None) -> None:
+        settings, upper = start.settings, start.points.upper
         crossover = SBX(prob=1.0, eta=settings.crossover_eta, vtype=float, repair=RoundingRepair())
         mutation = PM(prob=1.0, eta=settings.mutation_eta, vtype=float, repair=RoundingRepair())
         common = {
             "pop_size": settings.population, "n_offsprings": settings.offspring, "sampling": start.initial,
-            "crossover": crossover, "mutation": mutation, "eliminate_duplicates": True,
+            "crossover": crossover, "mutation": mutation, "repair": NarrowedToLimits(start.points),
+            "eliminate_duplicates": new or True,
         }  # fmt: skip
+        self._genes = len(upper)
         self._algorithm = self._make(start, common)
-        problem = Problem(
-            n_var=len(start.upper), n_obj=start.objectives, n_ieq_constr=1, xl=0, xu=start.upper, vtype=int
-        )
+        problem = Problem(n_var=len(upper), n_obj=start.objectives, n_ieq_constr=1, xl=0, xu=upper, vtype=int)
         self._algorithm.setup(problem, termination=NoTermination(), seed=settings.seed, verbose=False)
 
     def ask(self) -> Genes | None:
-        if not self._algorithm.has_next():
-            return None
-        asked = self._algorithm.ask()
-        return None if asked is None else np.asarray(asked.get("X"), np.int64)
+        """The first population, then offspring; random points where mating makes too few that are new."""
+        self._new.begin()
+        made = self.offspring()
+        asked = np.concatenate([made, self.fresh.drawn(self._wanted - len(made), self.generator, self._new.made)])
+        self._wanted = self._offspring
+        return asked if len(asked) else None
+
+    def offspring(self) -> Genes:
+        """(N, genes) What mating makes of the population; at first the population itself."""
+        made = self._algorithm.ask()
+        self._algorithm.termination.force_termination = False  # it may make more of another population
+        return np.zeros((0, self._genes), np.int64) if made is None else np.asarray(made.get("X"), np.int64)
 
     def tell(self, trials: Sequence[Trial]) -> None:
+        genes = np.array([trial.genes for trial in trials])
+        self.fresh.note(genes)
         self.tell_values(
-            np.array([trial.genes for trial in trials]),
+            genes,
             np.array([trial.objectives for trial in trials]),
             np.array([trial.violations for trial in trials]),
         )
@@ -91,11 +113,6 @@ class Evolution:
     def population(self) -> Genes:
         """(N, genes) What has survived."""
         return np.asarray(self._algorithm.pop.get("X"), np.int64)
-
-    @property
-    def ended(self) -> bool:
-        """Whether it found no offspring that it does not have already."""
-        return not self._algorithm.has_next()
 
     @property
     def generator(self) -> np.random.Generator:
@@ -122,7 +139,7 @@ def nsga3() -> Evolution:
 def _nsga3_algorithm(start: Setup, arguments: dict[str, Any]) -> Any:
     settings = start.settings
     directions = get_reference_directions("energy", start.objectives, settings.population, seed=settings.seed)
-    return NSGA3(directions, **arguments)
+    return NSGA3(directions, selection=TournamentSelection(func_comp=least_excess), **arguments)
 
 
 class _Nsga3(Evolution):

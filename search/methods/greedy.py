@@ -1,4 +1,4 @@
-"""Greedy search by the sensitivity of each gene: the widest candidate is narrowed step by step."""
+"""Greedy search by the sensitivity of each gene: the widest candidate within the limits is narrowed step by step."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,15 +14,17 @@ LEAST_LOSS = 1e-3
 
 
 class Greedy(RandomSearch):
-    """Every gene is narrowed alone, from the widest candidate, which gives what a step costs in the first objective
-    (the error) and what it gains; then steps are taken in the order of gain for loss, for each other objective in turn.
-    Random candidates follow where the budget leaves some."""
+    """Every gene is narrowed alone, from the widest candidate within the known limits, which gives what a step costs in
+    the first objective (the error) and what it gains; then steps are taken in the order of gain for loss, for each
+    other objective in turn. Random candidates follow where the budget leaves some. It knows widths, and no hardware:
+    where genes choose that too, NSGA-II takes its place."""
+
+    over_hardware = "nsga2"
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
         super().begin(space, settings)
-        self.noted(space.initial)  # random candidates are others than those
-        self._population, self._objectives = settings.population, len(space.objectives)
-        self._values: dict[bytes, Floats] = {}
+        self._space, self._population = space, settings.population
+        self._values: dict[str, Floats] = {}
         self._steps = self._batches()
         self._pending: list[Genes] = []
 
@@ -37,17 +39,17 @@ class Greedy(RandomSearch):
             else:
                 batch = next(self._steps, None)
                 if batch is None:
-                    return self.noted(self.drawn(number))
-                self._pending = batch
-        return self.noted(np.array(rows))
+                    return self.drawn(number)
+                self._pending = [row for row, new in zip(batch, self.fresh.new(np.array(batch)), strict=True) if new]
+        return np.array(rows)
 
     def tell(self, trials: Sequence[Trial]) -> None:
         super().tell(trials)
-        self._values |= {trial.genes.tobytes(): trial.objectives for trial in trials}
+        self._values |= {trial.name: trial.objectives for trial in trials}
 
     def _batches(self) -> Iterator[list[Genes]]:
         """Batches of gene vectors, each asked for when the ones before it are known."""
-        widest = self._upper
+        widest = _widest(self._space)
         alone = []
         for gene, highest in enumerate(widest):
             for level in range(int(highest)):
@@ -55,15 +57,15 @@ class Greedy(RandomSearch):
                 row[gene] = level
                 alone.append(row)
         yield [widest, *alone]
-        for objective in range(1, self._objectives):
-            yield [row for row in self._path(objective, widest, alone) if row.tobytes() not in self._values]
+        for objective in range(1, len(self._space.objectives)):
+            yield self._path(objective, widest, alone)
 
     def _path(self, objective: int, widest: Genes, alone: Sequence[Genes]) -> list[Genes]:
         """The widest candidate narrowed step by step, in the order of gain in an objective for loss in the first."""
-        base = self._values[widest.tobytes()]
+        base = self._values[self._space.name_of(widest)]
         steps = []
         for row in alone:
-            values = self._values[row.tobytes()]
+            values = self._values[self._space.name_of(row)]
             gain, loss = base[objective] - values[objective], max(values[0] - base[0], LEAST_LOSS)
             gene = int(np.flatnonzero(row != widest)[0])
             steps.append((-gain / loss, gene, int(row[gene])))
@@ -74,3 +76,19 @@ class Greedy(RandomSearch):
                 at[gene] = level
                 path.append(at)
         return path
+
+
+def _widest(space: Space) -> Genes:
+    """(genes,) The widest candidate within the known limits: the same index for all genes, then each gene in turn wider
+    as far as it goes."""
+    levels = range(int(space.upper.max()), -1, -1)
+    even = np.array([np.minimum(space.upper, level) for level in levels])
+    widest: Genes = even[int(np.argmax(space.within(even)))]
+    for gene, highest in enumerate(space.upper):
+        for level in range(int(widest[gene]) + 1, int(highest) + 1):
+            wider = widest.copy()
+            wider[gene] = level
+            if not space.within(wider[None])[0]:
+                break
+            widest = wider
+    return widest

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quant.evaluation.work_estimate import Part
 from quant.sites.candidate import Bits
 from search.objectives import Floats, Objective
@@ -134,6 +137,12 @@ class Space(Protocol):
 
     def name_of(self, genes: Genes) -> str:
         """The name of a gene vector's design point, as in `Trial.name`."""
+        ...
+
+    def within(self, genes: Genes) -> NDArray[np.bool_]:
+        """(N,) Whether gene vectors (N, genes) are within the limits that are known before an error is evaluated: that
+        of memory, and that the chosen hardware can run the candidate. What is not is never evaluated, and is not
+        counted among what a search may ask for. Narrower bits take no more memory."""
         ...
 
     def preview(self, genes: Genes, errors: Floats) -> tuple[Floats, Floats]:

@@ -2,48 +2,37 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from search.methods.evolution import Evolution
+from search.methods.fresh import Fresh
 from search.methods.method import MethodSettings, Space, Trial
 from search.space.genome import Genes
 
-ATTEMPTS = 100
-"""Draws of a random candidate before one that was asked for already is taken for a sign that none is left."""
-
 
 class RandomSearch:
-    """Gene vectors drawn evenly.
+    """Gene vectors drawn evenly, within the limits that are known.
 
     They come from the generator of an NSGA-II whose population is kept beside, as its survivors are drawn from it too:
     so a seed gives the candidates that it always gave.
     """
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
-        self._upper, self._offspring = space.upper, settings.offspring
+        self._offspring = settings.offspring
         self._evolution = Evolution()
         self._evolution.begin(space, settings)
-        self._asked: set[bytes] = set()
+        self._begun = False
 
     def ask(self) -> Genes | None:
-        asked = self.drawn(self._offspring) if self._asked else self._evolution.ask()
-        return None if asked is None else self.noted(asked)
+        return self.drawn(self._offspring) if self._begun else self._evolution.ask()
 
     def tell(self, trials: Sequence[Trial]) -> None:
+        self._begun = True
         self._evolution.tell(trials)
 
-    def drawn(self, number: int) -> Genes:
-        """So many distinct random gene vectors (N, genes) that were not asked for; fewer where hardly any is left."""
-        rows: dict[bytes, Genes] = {}
-        for _ in range(number):
-            for _ in range(ATTEMPTS):
-                row = self._evolution.generator.integers(0, self._upper + 1)
-                if row.tobytes() not in self._asked and row.tobytes() not in rows:
-                    rows[row.tobytes()] = row
-                    break
-        return np.array(list(rows.values()), np.int64).reshape(-1, len(self._upper))
+    @property
+    def fresh(self) -> Fresh:
+        """What was not asked for yet."""
+        return self._evolution.fresh
 
-    def noted(self, genes: Genes) -> Genes:
-        """Gene vectors (N, genes) that are asked for now."""
-        self._asked |= {row.tobytes() for row in genes}
-        return genes
+    def drawn(self, number: int) -> Genes:
+        """So many distinct random gene vectors (N, genes) that were not asked for; fewer where no more are left."""
+        return self.fresh.drawn(number, self._evolution.generator)

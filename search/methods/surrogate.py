@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from quant.evaluation.work_estimate import Shared
 from search.methods.error_model import ErrorModel
 from search.methods.evolution import Evolution, Setup
+from search.methods.learnt_subset import learnt_subset
 from search.methods.method import MethodSettings, Space, Trial
 from search.objectives import Floats
 from search.objectives.dominance import non_dominated
@@ -24,6 +25,10 @@ from search.space.genome import Genes
 
 REFIT_EVERY = 5
 """Generations after which the kernel's parameters are fitted again."""
+MOST_LEARNT = 256
+"""Candidates that the error model learns from at most: those near the front, and some around."""
+REFIT_GROWTH = 1.25
+"""Factor by which the evaluated candidates have grown, where they are more, before parameters are fitted again."""
 INNER_POPULATION, INNER_GENERATIONS = 50, 10
 """The search on predictions: its population, and its generations with the first."""
 OPTIMISM = 1.0
@@ -67,13 +72,11 @@ class Surrogate:
         self._evolution.begin(space, settings)
         self._error_model = ErrorModel.begin()
         self._trials: dict[str, Trial] = {}
-        self._generation = 0
+        self._generation = self._fitted_at = 0
 
     def ask(self) -> Genes | None:
         if self._generation == 0:
             return self._evolution.ask()
-        if self._evolution.ended:
-            return None
         with threadpool_limits(1, user_api="blas"):  # with the number of threads sums change, and choices with them
             return self._offspring()
 
@@ -83,12 +86,8 @@ class Surrogate:
         self._evolution.tell(trials)
 
     def _offspring(self) -> Genes | None:
-        learnt = [(trial.genes, trial.error) for trial in self._trials.values() if trial.error is not None]
-        if len(learnt) < 2:
+        if not self._learn():
             return self._evolution.ask()
-        genes, errors = zip(*learnt, strict=True)
-        tune = self._generation % REFIT_EVERY == 0
-        self._error_model.fit(np.array(genes, float), np.array(errors), tune)
         promises = [promise for name, promise in self._predicted().items() if name not in self._trials]
         chosen = self.most_promising(promises)
         if len(chosen) < self._settings.offspring:
@@ -100,17 +99,32 @@ class Surrogate:
                 return offspring
         return np.array(chosen[: self._settings.offspring])
 
+    def _learn(self) -> bool:
+        """Fit the error model to what was evaluated, where that is enough for one."""
+        learnt = [trial for trial in self._trials.values() if trial.error is not None]
+        if len(learnt) < 2:
+            return False
+        genes, errors = np.array([trial.genes for trial in learnt]), np.array([trial.error for trial in learnt], float)
+        feasible = np.flatnonzero([trial.feasible for trial in learnt])
+        rows = learnt_subset(genes, feasible, np.array([trial.objectives for trial in learnt]), MOST_LEARNT)
+        grown = len(learnt) <= MOST_LEARNT or len(learnt) >= REFIT_GROWTH * self._fitted_at
+        tune = self._generation % REFIT_EVERY == 0 and grown
+        if tune:
+            self._fitted_at = len(learnt)
+        self._error_model.fit(genes[rows].astype(float), errors[rows], tune)
+        return True
+
     def _predicted(self) -> dict[str, Promise]:
         """The candidates that NSGA-II looks at on predictions, from the population that there is, by their names."""
         space, settings = self._space, self._settings
         seed = int(self._evolution.generator.integers(2**31))
         inner_settings = _InnerSettings(seed, settings.crossover_eta, settings.mutation_eta)
         inner = Evolution()
-        inner.start(Setup(space.upper, len(space.objectives), self._evolution.population, inner_settings))
+        inner.breed(Setup(space, len(space.objectives), self._evolution.population, inner_settings))
         seen: dict[str, Promise] = {}
         for _ in range(INNER_GENERATIONS):
-            genes = inner.ask()
-            if genes is None:
+            genes = inner.offspring()
+            if not len(genes):
                 break
             mean, deviation = self._error_model.predict(genes.astype(float))
             objectives, violations = space.preview(genes, np.exp(mean - OPTIMISM * deviation))
@@ -132,18 +146,20 @@ class Surrogate:
         low, high = every.min(0), every.max(0)
         span = np.where(high > low, high - low, 1.0)
         scaled, front = (values - low) / span, (front - low) / span
-        volume = Hypervolume(ref_point=np.full(values.shape[1], REFERENCE))
+        front = front[non_dominated(front)]
         shared = self._shared_with_population()
         parts = [self._space.parts(promise.genes) for promise in feasible]
         left = list(range(len(feasible)))
+        gains = np.full(len(feasible), np.inf)  # at most: what a candidate adds falls as others are chosen
         chosen: list[int] = []
         while len(chosen) < self._settings.offspring:
             left = [i for i in left if not (front <= scaled[i]).all(1).any()]  # a dominated one adds nothing
             if not left:
                 break
             front = front[non_dominated(front)]
-            gains = np.array([volume.do(np.vstack([front, scaled[i]])) for i in left]) - volume.do(front)
-            best = left[int(np.argmax(gains / [shared.left(parts[i]) for i in left]))]
+            work = np.array([shared.left(parts[i]) for i in left])
+            at, gains[left] = _most_worth(scaled[left], front, work, gains[left])
+            best = left[at]
             chosen.append(best)
             shared.add_all(parts[best])
             front = np.vstack([front, scaled[best]])
@@ -156,3 +172,20 @@ class Surrogate:
             if self._trials[self._space.name_of(row)].error is not None:
                 shared.add_kept(self._space.parts(row))
         return shared
+
+
+def _most_worth(points: Floats, front: Floats, work: Floats, bounds: Floats) -> tuple[int, Floats]:
+    """The position of the first of some points (N, objectives) that adds most hypervolume to a front (M, objectives)
+    for its work (N,), and what each adds at most (N,). It adds no more than the bounds (N,), so that not all need be
+    computed: what a point adds falls as others are chosen (a submodular gain; Minoux 1978, lazy greedy)."""
+    volume = Hypervolume(ref_point=np.full(points.shape[1], REFERENCE))
+    before, gains = volume.do(front), bounds.copy()
+    most, best = -np.inf, 0
+    for i in np.argsort(-bounds / work, kind="stable").tolist():
+        if bounds[i] / work[i] < most:
+            break
+        gains[i] = volume.do(np.vstack([front, points[i]])) - before
+        worth = gains[i] / work[i]
+        if worth > most or (worth == most and i < best):
+            most, best = worth, i
+    return best, gains

@@ -24,10 +24,12 @@ from search.evaluation.quality import Quality, Unknown
 from search.methods.method import Method, Trial
 from search.runs.design_space import DesignSpace
 from search.runs.initial import initial_candidates
+from search.runs.point_costs import PointCosts
 from search.runs.results import Run, Solution
 from search.runs.search_loop import OnGeneration, Recorder, front_of, search_space
 from search.runs.search_outputs import write_outputs
 from search.runs.session import Plan, begun, plan
+from search.runs.shortfall import shortfall
 from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
 from search.space.design_genome import OneVariantGenome
@@ -109,6 +111,9 @@ class VariantSearch:
     def run(self, evaluator: Evaluator, recorder: Recorder, progress: Progress | None = None) -> Run:
         """Search with an evaluator, and write nothing but what the recorder and the ledger do."""
         experiment, done = self.experiment, reporter(progress)
+        genome = OneVariantGenome(self.genome, self.variant)
+        points = PointCosts(experiment.constraints, genome, {self.variant.number: evaluator})
+        points.check()
         if progress:
             progress.started(experiment.population + experiment.offspring * experiment.generations)
         baselines = self._baselines(evaluator, done)
@@ -116,9 +121,8 @@ class VariantSearch:
         if isinstance(evaluator, BeaconEvaluator):
             evaluator.begin(self._base(evaluator, baselines).error)
         within = [s.bits for s in baselines.values() if s.quality and (limit is None or s.quality.error <= limit)]
-        initial = initial_candidates(experiment, self.genome, within)
-        genome = OneVariantGenome(self.genome, self.variant)
-        space = DesignSpace(experiment, genome, {self.variant.number: evaluator}, limit, initial, done)
+        initial = initial_candidates(experiment, self.genome, within, points)
+        space = DesignSpace(experiment, points, limit, initial, done)
         trials = search_space(self.method, space, experiment, recorder, on_generation(progress, experiment))
         return self._result(evaluator, recorder, trials, baselines, limit)
 
@@ -172,6 +176,7 @@ class VariantSearch:
             model=evaluator.model,
             arch=evaluator.arch,
             area_mm2=self.variant.area_mm2,
+            shortfall=shortfall(trials),
             set_aside=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.KILLED),
             no_number=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.NO_NUMBER),
         )

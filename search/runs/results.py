@@ -49,6 +49,8 @@ class Run:
     arch: Arch
     area_mm2: float | None = None
     """Area of the architecture; None: its spec has no figures."""
+    shortfall: str = ""
+    """Where nothing is feasible, by how much the nearest candidate fails; empty otherwise."""
     set_aside: tuple[Solution, ...] = ()
     """Candidates of `visited` whose evaluation killed the workers that tried it: infeasible, with no quality."""
     no_number: tuple[Solution, ...] = ()

@@ -43,16 +43,25 @@ CODESIGN = RunKind("sweep-state.json", "sweep.json", "hardware")
 class RunFolder:
     """A folder claimed for one run, locked while in use as a context.
 
-    `identity` is all that the run's result depends on: its parts `experiment` and `digests`. Raises InputError if the
-    folder is not empty and `resume` is false, if it holds another run, or if another process works in it.
+    `identity` is all that the run's result depends on: its parts `experiment` and `digests`. A run that is resumed with
+    more generations, where that `extends` it, goes on beyond those that it was to have. Raises InputError if the folder
+    is not empty and `resume` is false, if it holds another run, or if another process works in it.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Mapping[str, Any]], resume: bool, kind: RunKind = SEARCH):
+    def __init__(
+        self,
+        folder: Path,
+        identity: Mapping[str, Mapping[str, Any]],
+        resume: bool,
+        kind: RunKind = SEARCH,
+        extends: bool = True,
+    ):
         self.folder = folder
         self._state = folder / kind.state_file
         self.is_new = False
         """Whether the run begins now."""
         self._identity = identity
+        self._extends = extends
         make_folder(folder)
         try:
             self._lock = FolderLock(folder, wait=False, otherwise="give --out a folder on another one")
@@ -104,6 +113,13 @@ class RunFolder:
         stored = state.identity.model_dump()
         for part, ours in self._identity.items():
             different = sorted(key for key in {*ours, *stored[part]} if ours.get(key) != stored[part].get(key))
+            if different == ["generations"] and self._extends:
+                wanted, planned = ours["generations"], stored[part]["generations"]
+                if wanted > planned:
+                    continue
+                raise InputError(
+                    f"{self.folder}: generations: {wanted}: the run to resume has {planned}: more of them extend it"
+                )
             if different:
                 raise InputError(f"{self.folder}: the run to resume differs in {', '.join(different)} ({part})")
         return dict(state.generations)

@@ -30,6 +30,9 @@ class Recorder(Protocol):
         ...
 
 
+MOST_BARREN = 100
+"""Generations in a row that may hold nothing new within the known limits, before a method is taken to be done."""
+
 OnGeneration = Callable[[int, int, int], None]
 """Told the number of a generation, how many design points were asked for up to now, and how many of those are on the
 front."""
@@ -39,13 +42,15 @@ def search_space(
     method: Method, space: DesignSpace, settings: MethodSettings, recorder: Recorder, done: OnGeneration | None = None
 ) -> list[Trial]:
     """Every design point that a method asked for, each once, in the order of their first appearance; until the budget
-    of generations is spent, or the method finds nothing more to ask for.
+    of generations is spent, or the method finds nothing more to ask for. What is asked for again, or over a limit that
+    is known without an evaluation, is not charged: as much may be asked for instead.
 
     Raises InputError where a resumed run comes out otherwise than before, and for genes that there are not.
     """
     method.begin(space, settings)
     trials: dict[str, Trial] = {}
-    for number in range(settings.generations + 1):
+    free = barren = number = 0
+    while number - free // settings.offspring <= settings.generations and barren < MOST_BARREN:
         asked = method.ask()
         genes = None if asked is None else _checked(method, asked, space.upper)
         if genes is None or not len(genes):
@@ -56,10 +61,16 @@ def search_space(
         generation = space.evaluate(genes)
         method.tell(generation)
         recorder.save(number, genes)
+        within = space.within(genes)
+        charged = {trial.name for trial, keeps in zip(generation, within, strict=True) if keeps} - trials.keys()
+        free += len(generation) - len(charged)
+        barren = 0 if charged else barren + 1
         for trial in generation:
             trials.setdefault(trial.name, trial)
         if done:
-            done(number, len(trials), len(front_of(list(trials.values()))))
+            spent = max(0, number - free // settings.offspring)
+            done(spent, len(trials), len(front_of(list(trials.values()))))
+        number += 1
     return list(trials.values())
 
 

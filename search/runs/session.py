@@ -99,16 +99,20 @@ class Session:
 
 @contextmanager
 def begun(
-    plan: Plan, folder: Path, resume: bool, executor: Executor | None, digests: dict[str, str] | None = None
+    plan: Plan, folder: Path, resume: bool, executor: Executor | None, swept: dict[str, str] | None = None
 ) -> Iterator[Session]:
-    """A run in its folder; `digests` are of what it depends on besides. The data are read or synthesised before the
+    """A run in its folder. Of a sweep, which more generations do not extend, `swept` are digests of what it depends on
+    besides. The data are read or synthesised before the
     folder is claimed, which is taken away again if they cannot be. Raises InputError for a folder that cannot be used:
     see `RunFolder`."""
     with with_folder(folder):
         identity = identity_of(plan.experiment, plan.hardware, plan.model, plan.given_method)
-    identity["digests"] |= digests or {}
+    identity["digests"] |= swept or {}
     kind = CODESIGN if plan.experiment.hardware else SEARCH
-    with RunFolder(folder, identity, resume, kind) as state, closing(Ledger(folder / LEDGER_FILE)) as ledger:
+    with (
+        RunFolder(folder, identity, resume, kind, swept is None) as state,
+        closing(Ledger(folder / LEDGER_FILE)) as ledger,
+    ):
         if state.is_new:
             ledger.forget_set_aside()
         source = Source.of(plan.model, plan.make_model)

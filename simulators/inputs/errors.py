@@ -4,9 +4,11 @@
 class InputError(ValueError):
     """Bad input from the outside. Its text is one line: where (file, line, column, key), the value, the rule it broke.
 
-    The command line prints it without a traceback and exits with code 2. Everything else that is raised is
+    The command line prints it without a traceback and exits with its exit code. Everything else that is raised is
     a defect.
     """
+
+    exit_code = 2
 
 
 class LoweringError(RuntimeError):

@@ -21,6 +21,7 @@ from search.codesign.sweep import sweep
 from search.codesign.sweep_display import print_results, print_sweep
 from search.runs.run_reader import find_runs
 from search.runs.search_display import print_runs
+from search.runs.shortfall import NothingFeasible
 from search.space.design_genome import fitted
 from search.space.hardware_variants import Hardware, HardwareBlock
 from simulators import InputError, load_arch, simulate
@@ -209,10 +210,42 @@ def test_what_hardware_cannot_run_is_counted(tmp_path: Path) -> None:
     result = sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
     assert result.left_out[0] == {NOT_OFFERED: 2}
     assert 1 not in result.left_out
-    assert sum(result.left_out[2].values()) == 4
-    assert result.reasons()["hardware too small: buffers.output_kib"] == 4
+    assert sum(result.left_out[2].values()) == 5
+    assert result.reasons()["hardware too small: buffers.output_kib"] == 5
     assert not (result.variant == 2).any()
-    assert set(result.candidate[result.variant == 0].tolist()) == {0, 1}
+    # 4x8 is lifted to 8, which is there, and 2 to 4, which every variant that can run it has as a point besides.
+    assert [{*bits.values()} for bits in result.candidates] == [{(16, 16)}, {(8, 8)}, {(4, 8)}, {(2, 2)}, {(4, 4)}]
+    assert set(result.candidate[result.variant == 0].tolist()) == {0, 1, 4}
+    assert set(result.candidate[result.variant == 1].tolist()) == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("limits", "excess"),
+    [({"memory_mib": 0.001}, "FC=4x4, exceeds them by 3.95e-05 MiB of memory"),
+     ({"error": 16.5}, "FC=8x8, exceeds them by 0.676 percentage points of error")],
+)  # fmt: skip
+def test_candidates_none_of_which_is_within_the_limits(tmp_path: Path, limits: dict[str, float], excess: str) -> None:
+    settings = experiment(candidates=["8", "4"], constraints=limits)
+    with pytest.raises(NothingFeasible, match=f"of 2 candidates the nearest, .*{excess}"):
+        sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
+
+
+@pytest.mark.parametrize("take", ["front", "evaluated"])
+def test_a_front_of_one_platform_is_lifted_to_the_bits_of_another(tmp_path: Path, take: str) -> None:
+    """Every variant has what becomes of every candidate, as the genes of a search over hardware have it."""
+    search = experiment(hardware=[], candidates=None, objectives=["error", "latency"], population=8, generations=1)
+    run(search, tmp_path / "search", model=StandInModel())
+    settings = experiment(
+        hardware={"archs": ["bitfusion", "silago"]}, objectives=["error", "latency"], constraints={},
+        candidates={"run": str(tmp_path / "search"), "take": take},
+    )  # fmt: skip
+    result = sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
+    silago = result.hardware.variants[1].arch.precisions
+    names = [name_of(bits) for bits in result.candidates]
+    on_silago = {names[i] for i in result.candidate[result.variant == 1]}
+    assert on_silago == {name_of(fitted(bits, silago)) for bits in result.candidates}
+    assert {names[i] for i in result.candidate[result.variant == 0]} == set(names)
+    assert any({*bits.values()} - {*silago} for bits in result.candidates)
 
 
 def test_limits_of_memory_and_error(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ class Small:
     initial: np.ndarray
     objectives: tuple[Any, ...] = (ERROR, LATENCY)
     work: Callable[[list[int]], float] = field(default=lambda genes: 1.0)
+    hardware_genes: int = 0
+    most: int = 10**6
+    """The largest sum of genes that is within the limits."""
+
+    def within(self, genes: np.ndarray) -> np.ndarray:
+        return genes.sum(axis=1) <= self.most
 
     def name_of(self, genes: np.ndarray) -> str:
         return str(genes.tolist())

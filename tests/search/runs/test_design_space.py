@@ -17,8 +17,10 @@ from search.evaluation.ledger import Ledger
 from search.objectives.objective import NOT_EVALUATED
 from search.runs.design_space import DesignSpace
 from search.runs.initial import initial_candidates
+from search.runs.point_costs import PointCosts
 from search.runs.search_loop import front_of
 from search.runs.session import hardware_of
+from search.settings.constraints import Constraints
 from search.space.design_genome import OneVariantGenome
 from search.space.genome import Genome
 from simulators import load_arch, simulate
@@ -50,7 +52,8 @@ def space(ledger: Ledger, model: TwoSites, error_limit: float | None, **settings
     (variant,) = hardware_of(experiment)
     evaluator = Evaluator(model, variant.arch, 2, ledger, Inline())
     genome = OneVariantGenome(Genome(("A", "B"), variant.arch.precisions), variant)
-    return DesignSpace(experiment, genome, {variant.number: evaluator}, error_limit, np.zeros((0, 2), np.int64))
+    points = PointCosts(experiment.constraints, genome, {variant.number: evaluator})
+    return DesignSpace(experiment, points, error_limit, np.zeros((0, 2), np.int64))
 
 
 def test_objectives_and_excesses(ledger: Ledger) -> None:
@@ -109,30 +112,32 @@ def test_the_front_is_of_what_is_feasible(ledger: Ledger) -> None:
 
 
 GENOME = Genome(("A", "B"), ((4, 4), (8, 8), (16, 16)))
+(SILAGO,) = hardware_of(Experiment(name="x", arch="silago"))
+POINTS = PointCosts(Constraints(), OneVariantGenome(GENOME, SILAGO), {})
 
 
 def test_a_search_begins_with_one_width_and_then_with_neighbours() -> None:
     """The widths from the widest on, then the narrowest feasible one with each gene a step narrower."""
     experiment = Experiment(name="x", arch="silago", population=6, seed=3)
     feasible = [{"A": (16, 16), "B": (16, 16)}, {"A": (8, 8), "B": (8, 8)}]
-    found = initial_candidates(experiment, GENOME, feasible).tolist()
+    found = initial_candidates(experiment, GENOME, feasible, POINTS).tolist()
     assert found[:5] == [[2, 2], [1, 1], [0, 0], [0, 1], [1, 0]]
     assert len(found) == 6
     assert found[5] not in found[:5]
-    assert initial_candidates(experiment, GENOME, []).tolist()[:3] == [[2, 2], [1, 1], [0, 0]]
+    assert initial_candidates(experiment, GENOME, [], POINTS).tolist()[:3] == [[2, 2], [1, 1], [0, 0]]
 
 
 def test_neighbours_below_the_narrowest_width_are_left_out() -> None:
     experiment = Experiment(name="x", arch="silago", population=2, seed_homogeneous=False)
     feasible = [{"A": (4, 4), "B": (8, 8)}]
-    assert initial_candidates(experiment, GENOME, feasible).tolist()[:1] == [[0, 0]]
+    assert initial_candidates(experiment, GENOME, feasible, POINTS).tolist()[:1] == [[0, 0]]
 
 
 def test_a_population_is_not_larger_than_the_space() -> None:
     experiment = Experiment(name="x", arch="silago", population=40, seed_neighbours=False)
-    found = initial_candidates(experiment, GENOME, []).tolist()
+    found = initial_candidates(experiment, GENOME, [], POINTS).tolist()
     assert sorted(found) == [[a, b] for a in range(3) for b in range(3)]
     few = Experiment(name="x", arch="silago", population=2, seed_homogeneous=False, seed_neighbours=False, seed=5)
     generator = np.random.default_rng(5)
     drawn = [generator.integers(0, np.array([3, 3])).tolist() for _ in range(9)]
-    assert initial_candidates(few, GENOME, []).tolist() == list(map(list, dict.fromkeys(map(tuple, drawn))))[:2]
+    assert initial_candidates(few, GENOME, [], POINTS).tolist() == list(map(list, dict.fromkeys(map(tuple, drawn))))[:2]

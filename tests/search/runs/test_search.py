@@ -54,14 +54,13 @@ def test_the_front_is_feasible_and_not_dominated(tmp_path: Path, model: StandInM
 
 
 def test_candidates_over_the_memory_limit_are_never_evaluated(tmp_path: Path, model: StandInModel) -> None:
+    """Nor are they looked at: the whole budget goes to those within it."""
     limit = 0.0012
     result = run(experiment(constraints={"memory_mib": limit}), tmp_path / "run", model=model)
-    screened = [s for s in result.visited if s.quality is None]
-    assert screened
-    assert all(s.cost.memory_mib > limit for s in screened)
-    assert all(s.cost.memory_mib <= limit for s in result.front)
+    assert len(result.visited) == 12 + 6 * 6
+    assert all(s.quality is not None and s.cost.memory_mib <= limit for s in result.visited)
     evaluated = {name_of(bits) for bits in model.evaluations} - {s.name for s in result.baselines.values()}
-    assert not evaluated & {s.name for s in screened}
+    assert evaluated <= {s.name for s in result.visited}
 
 
 def test_every_objective_and_its_direction(tmp_path: Path, model: StandInModel) -> None:
@@ -130,14 +129,41 @@ def test_a_folder_holds_one_run(tmp_path: Path) -> None:
     run(experiment(), folder, model=StandInModel())
     with pytest.raises(InputError, match="not empty: --resume continues"):
         run(experiment(), folder, model=StandInModel())
-    with pytest.raises(InputError, match=r"differs in generations \(experiment\)"):
-        run(experiment(generations=7), folder, resume=True, model=StandInModel())
+    with pytest.raises(InputError, match=r"generations: 5: the run to resume has 6: more of them extend it"):
+        run(experiment(generations=5), folder, resume=True, model=StandInModel())
+    with pytest.raises(InputError, match=r"differs in generations, population \(experiment\)"):
+        run(experiment(generations=7, population=13), folder, resume=True, model=StandInModel())
     with pytest.raises(InputError, match=r"differs in data \(digests\)"):
         run(experiment(), folder, resume=True, model=StandInModel(data_digest="other"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other/notes.txt").write_text("mine")
     with pytest.raises(InputError, match="nothing to resume"):
         run(experiment(), tmp_path / "other", resume=True, model=StandInModel())
+
+
+@pytest.mark.parametrize("method", ["nsga2", "surrogate", "greedy"])
+def test_more_generations_extend_a_finished_search(tmp_path: Path, method: str) -> None:
+    """Only the further ones are asked for, and a search that had them from the beginning ends alike."""
+    whole = run(experiment(method=method, generations=5), tmp_path / "whole", model=StandInModel())
+    first, further = StandInModel(), StandInModel()
+    run(experiment(method=method, generations=2), tmp_path / "run", model=first)
+    with pytest.raises(Killed):  # and killed meanwhile
+        run(
+            experiment(method=method, generations=5), tmp_path / "run", True, model=further, executor=KillingExecutor(1)
+        )
+    extended = run(experiment(method=method, generations=5), tmp_path / "run", resume=True, model=further)
+    assert [s.name for s in extended.visited] == [s.name for s in whole.visited]
+    evaluated = [name_of(bits) for bits in (*first.evaluations, *further.evaluations)]
+    assert (
+        len(evaluated)
+        == len(set(evaluated))
+        == len({s.name for s in whole.visited} | {s.name for s in whole.baselines.values()})
+    )
+    assert further.evaluations
+    stored = load_run(tmp_path / "run")
+    assert stored.generations == stored.experiment["generations"] == stored.results["experiment"]["generations"] == 5
+    for file in ("pareto.csv", "pareto.json"):
+        assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
 
 class SecondSearch(StandInModel):
