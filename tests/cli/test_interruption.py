@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,16 @@ from mohaq.interruption import Interruption
 from simulators import InputError
 
 
+@pytest.fixture
+def hangs_up() -> Iterator[None]:
+    """A hang-up is not ignored, as it is where the tests run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.usefixtures("hangs_up")
 def test_a_signal_ends_what_is_done_and_decides_the_exit_code(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
