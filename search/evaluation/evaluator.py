@@ -8,15 +8,18 @@ from math import isfinite
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.executors.executor import Died, Executor
 from search.evaluation.executors.worker import Recognition, Source
+from search.evaluation.fast_traces import FastTraces
 from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
-from search.evaluation.model import Model
+from search.evaluation.model import HasPrecisions, Model
 from search.evaluation.progress import OnQuality
 from search.evaluation.quality import Cost, Quality, Unknown
 from search.objectives.figures import FIGURE_PLATFORMS
 from simulators import Arch, Trace, simulate_batch
 from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
+from simulators.run.batch import simulate_at_widths
 from simulators.run.cost_code import cost_code
+from simulators.run.network_walk import Batch
 
 
 class Evaluator:
@@ -77,7 +80,17 @@ class Evaluator:
 
     def preview(self, candidates: Sequence[Bits]) -> list[Cost]:
         """What `costs` gives for candidates that may never be looked at again: nothing is kept."""
-        return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
+        if self._fast is None:
+            return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
+        traces = self._fast.traces(candidates)
+        return self._costs_of(traces, simulate_at_widths(self._fast.trace, self.arch, self._fast.widths(candidates)))
+
+    @cached_property
+    def _fast(self) -> FastTraces | None:
+        model = self.model
+        pairs = model.precisions if isinstance(model, HasPrecisions) else self.arch.precisions
+        names = [site.name for site in model.sites]
+        return FastTraces.found(lambda bits: model.trace(bits, self.steps), names, pairs)
 
     def qualities(self, candidates: Sequence[Bits], done: OnQuality | None = None) -> list[Quality | None]:
         """The quality of each candidate, in their order; `done` is called as each becomes known. None is that of one
@@ -143,7 +156,9 @@ class Evaluator:
     def _simulated(self, traces: list[Trace]) -> list[Cost]:
         if not traces:
             return []
-        batch = simulate_batch(traces, self.arch)
+        return self._costs_of(traces, simulate_batch(traces, self.arch))
+
+    def _costs_of(self, traces: Sequence[Trace], batch: Batch) -> list[Cost]:
         figures = zip(batch.cycles.tolist(), batch.latency_ms.tolist(), batch.energy_uj.tolist(), strict=True)
         return [self._cost(trace, *simulated) for trace, simulated in zip(traces, figures, strict=True)]
 

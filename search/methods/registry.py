@@ -27,6 +27,7 @@ METHODS: Registry[MakeMethod] = Registry(
         "nsga3": "search.methods.evolution:nsga3",
         "age-moea": "search.methods.evolution:age_moea",
         "surrogate": "search.methods.surrogate:Surrogate",
+        "additive": "search.methods.surrogate:additive",
         "random": "search.methods.random_search:RandomSearch",
         "greedy": "search.methods.greedy:Greedy",
     },

@@ -44,7 +44,8 @@ def load_run(folder: Path) -> StoredRun:
     results = _results(results_file, kind) if results_file.exists() else None
     foreign = results is not None and kind.results_key not in results
     experiment = state.identity.experiment.model_dump()
-    generations = len(state.generations) - 1
+    # A method may ask for less at a time than a generation has.
+    generations = min(len(state.generations) - 1, experiment["generations"])
     return StoredRun(folder, experiment, generations, None if foreign else results, foreign, kind == CODESIGN)
 
 

@@ -41,16 +41,16 @@ front."""
 def search_space(
     method: Method, space: DesignSpace, settings: MethodSettings, recorder: Recorder, done: OnGeneration | None = None
 ) -> list[Trial]:
-    """Every design point that a method asked for, each once, in the order of their first appearance; until the budget
-    of generations is spent, or the method finds nothing more to ask for. What is asked for again, or over a limit that
-    is known without an evaluation, is not charged: as much may be asked for instead.
+    """Every design point that a method asked for, each once, in the order of their first appearance; until there are as
+    many as the first population and all generations have, or the method finds nothing more to ask for. What is asked
+    for again, or over a limit that is known without an evaluation, is not charged.
 
     Raises InputError where a resumed run comes out otherwise than before, and for genes that there are not.
     """
     method.begin(space, settings)
     trials: dict[str, Trial] = {}
-    free = barren = number = 0
-    while number - free // settings.offspring <= settings.generations and barren < MOST_BARREN:
+    spent = barren = number = 0
+    while spent < settings.population + settings.offspring * settings.generations and barren < MOST_BARREN:
         asked = method.ask()
         genes = None if asked is None else _checked(method, asked, space.upper)
         if genes is None or not len(genes):
@@ -63,13 +63,13 @@ def search_space(
         recorder.save(number, genes)
         within = space.within(genes)
         charged = {trial.name for trial, keeps in zip(generation, within, strict=True) if keeps} - trials.keys()
-        free += len(generation) - len(charged)
+        spent += len(charged)
         barren = 0 if charged else barren + 1
         for trial in generation:
             trials.setdefault(trial.name, trial)
         if done:
-            spent = max(0, number - free // settings.offspring)
-            done(spent, len(trials), len(front_of(list(trials.values()))))
+            complete = max(0, spent - settings.population) // settings.offspring
+            done(complete, len(trials), len(front_of(list(trials.values()))))
         number += 1
     return list(trials.values())
 

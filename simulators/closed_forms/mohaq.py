@@ -9,6 +9,8 @@ ignores memory, elementwise work and arrays that a narrow layer cannot fill. A t
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
+from math import lcm
 
 from simulators.inputs.errors import InputError
 from simulators.workloads.trace import Trace
@@ -37,6 +39,7 @@ def compression(trace: Trace) -> float:
     return words * 32 / trace.weight_bits_total
 
 
+@cache
 def layer_speedup(platform: str, weight_bits: int, activation_bits: int) -> Fraction:
     """Speedup of a multiply-accumulate over 16×16 bits: 16/bits on SiLago, 256/(weight·activation bits) on Bit
     Fusion.
@@ -53,11 +56,16 @@ def speedup(trace: Trace, platform: str) -> float:
 
     The elementwise operations stand in the divisor only, as in the published code.
     """
+    macs: dict[tuple[int, int], int] = {}
+    for layer in trace.layers:
+        if layer.is_product:
+            macs[layer.operand_bits] = macs.get(layer.operand_bits, 0) + layer.macs
+    speedups = [layer_speedup(platform, *pair) for pair in macs]
+    common = lcm(*(of.denominator for of in speedups))
     total = sum(
-        (layer.macs * layer_speedup(platform, *layer.operand_bits) for layer in trace.layers if layer.is_product),
-        start=Fraction(0),
+        count * of.numerator * (common // of.denominator) for count, of in zip(macs.values(), speedups, strict=True)
     )
-    return float(total / (trace.macs + trace.ops))
+    return total / (common * (trace.macs + trace.ops))
 
 
 def silago_sram_uj(trace: Trace) -> float:

@@ -51,6 +51,13 @@ def simulate_batch(traces: Sequence[Trace] | Trace, arch: Arch, bits: ArrayLike 
     return Batch(cycles, cycles / arch.frequency_mhz / 1e3, energy)
 
 
+def simulate_at_widths(trace: Trace, arch: Arch, widths: Ints) -> Batch:
+    """Simulate one network at many widths of all that its layers read and leave: `widths` (N, layers, 3) are of the
+    operand that a candidate calls weights, of the activations and of the results, as `Layer.at_bits` takes them."""
+    simulation = simulator(arch)
+    return simulate_networks(simulation, _at_widths(simulation, trace, tuple(np.moveaxis(widths, 2, 0))))
+
+
 def _named(candidate: int, make: Callable[..., _Result], *arguments: object) -> _Result:
     """Call; an InputError says which candidate it is about."""
     try:
@@ -68,7 +75,11 @@ def _at_bits(simulation: Simulator, trace: Trace, bits: Ints) -> Ints:
         )
     if bits.size and (bits.min() < 1 or bits.max() > 16):
         raise InputError(f"bits: {bits.min()} to {bits.max()}: widths are 1 to 16")
-    widths = trace.widths(bits)
+    return _at_widths(simulation, trace, trace.widths(bits))
+
+
+def _at_widths(simulation: Simulator, trace: Trace, widths: tuple[Ints, ...]) -> Ints:
+    """Numbers of the segments of one network at many widths (N, layers) of three kinds, (N, segments)."""
     places = _places(simulation, trace.layers, widths[0])
     numbers, i = [], 0
     lengths = simulation.lengths(trace.layers)

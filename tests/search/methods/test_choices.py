@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quant.evaluation.work_estimate import Part
+from quant.evaluation.work_estimate import Part, Shared
 from search.methods import Trial
-from search.methods.error_model import ErrorModel
+from search.methods.error_model import Distances, ErrorModel, negative_log_likelihood
 from search.methods.evolution import Evolution
 from search.methods.greedy import Greedy
+from search.methods.promise import Promise, most_promising
 from search.methods.random_search import RandomSearch
-from search.methods.surrogate import Promise, Surrogate
+from search.methods.surrogate import Surrogate
 from search.objectives.built_in import ENERGY, ERROR, LATENCY
 
 Values = Callable[[list[int]], Sequence[float]]
@@ -39,11 +40,16 @@ class Small:
     objectives: tuple[Any, ...] = (ERROR, LATENCY)
     work: Callable[[list[int]], float] = field(default=lambda genes: 1.0)
     hardware_genes: int = 0
+    error_limit: float | None = None
     most: int = 10**6
     """The largest sum of genes that is within the limits."""
 
     def within(self, genes: np.ndarray) -> np.ndarray:
         return genes.sum(axis=1) <= self.most
+
+    def decode(self, genes: np.ndarray) -> dict[str, tuple[int, int]]:
+        """A site for each gene."""
+        return {str(i): (gene, gene) for i, gene in enumerate(genes.tolist())}
 
     def name_of(self, genes: np.ndarray) -> str:
         return str(genes.tolist())
@@ -182,6 +188,16 @@ def test_an_error_that_adds_over_genes_is_explained_by_what_adds() -> None:
     assert 0.5 < additive < 2.0  # of normalised values
 
 
+def test_the_likelihood_has_the_gradient_that_its_differences_have() -> None:
+    generator = np.random.default_rng(3)
+    genes, values = generator.integers(0, 4, (20, 5)), generator.standard_normal(20)
+    distances, at = Distances.between(genes, genes), np.log([1.3, 0.4, 1.1, 2.2, 0.05])
+    _, gradient = negative_log_likelihood(at, distances, values)
+    for i, step in enumerate(1e-5 * np.eye(5)):
+        above, below = (negative_log_likelihood(at + sign * step, distances, values)[0] for sign in (1, -1))
+        assert gradient[i] == pytest.approx((above - below) / 2e-5, rel=1e-4, abs=1e-4)
+
+
 def test_errors_that_are_all_alike_are_predicted() -> None:
     model = ErrorModel(np.log(PARAMETERS))
     model.fit(np.array([[0.0], [1.0]]), np.array([7.0, 7.0]), tune=False)
@@ -201,9 +217,8 @@ class Previewed(Small):
         return np.stack([errors, errors * genes.sum(1)], axis=1), np.zeros((len(genes), 1))
 
 
-def test_a_learnt_error_is_taken_a_deviation_below_its_mean() -> None:
-    """What is not known well is worth a look. Before the kernel is fitted its variances are 1 and 0.3, its length scales 1
-    and 2 indices, and the noise's variance 0.01."""
+def test_a_learnt_error_is_taken_a_part_of_a_deviation_below_its_mean() -> None:
+    """What is not known well is worth a look: by 0.3 deviations."""
     first = np.array([[0, 0, 9], [30, 30, 4], [11, 22, 16], [25, 3, 30]])
     space = Previewed(np.array([30, 30, 30]), first)
 
@@ -211,24 +226,27 @@ def test_a_learnt_error_is_taken_a_deviation_below_its_mean() -> None:
         return [50.0 - 0.2 * sum(genes) + 0.1 * genes[0], float(sum(genes))]
 
     batches = asked(Surrogate(), space, Settings(population=4, offspring=3), values, 2)
-    model = ErrorModel(np.log([1.0, 0.3, 1.0, 2.0, 0.01]))
-    model.fit(first.astype(float), np.array([values(genes)[0] for genes in first.tolist()]), tune=False)
-    assert len(space.predicted) == 10  # generations of the search on predictions
-    for genes, found in space.predicted:
-        mean, deviation = model.predict(genes.astype(float))
-        assert found == pytest.approx(np.exp(mean - deviation), rel=1e-9)
-    looked_at = {tuple(row) for genes, _ in space.predicted for row in genes.tolist()}
+    model = ErrorModel.begin()
+    errors = np.array([values(genes)[0] for genes in first.tolist()])
+    model.fit(first, errors, tune=True)
+    for_costs, *looks = space.predicted
+    assert (for_costs[1] == np.median(errors)).all()
+    assert len(looks) == 11  # the front of the additive model, and generations of the search on predictions
+    for genes, found in looks:
+        mean, deviation = model.predict(genes)
+        assert found == pytest.approx(np.exp(mean - 0.3 * deviation), rel=1e-9)
+    looked_at = {tuple(row) for genes, _ in looks for row in genes.tolist()}
     assert len(batches[1]) == 3
     assert {tuple(row) for row in batches[1]} <= looked_at - {tuple(row) for row in first.tolist()}
 
 
-def promising(promises: list[Promise], known: list[tuple[float, float]], offspring: int, work: Any = None) -> list[int]:
-    """The numbers of the promises that are chosen beside a population of these objectives."""
-    space = Small(np.array([99]), 50 + np.arange(len(known))[:, None], work=work or (lambda genes: 1.0))
-    search = Surrogate()
-    settings = Settings(population=len(known), offspring=offspring)
-    asked(search, space, settings, lambda genes: known[genes[0] - 50], 1)
-    return [int(genes[0]) for genes in search.most_promising(promises)]
+def promising(promises: list[Promise], known: list[tuple[float, float]], wanted: int, work: Any = None) -> list[int]:
+    """The numbers of the promises that are chosen beside a front of these objectives."""
+
+    def parts(genes: np.ndarray) -> list[Part]:
+        return [Part(((int(genes[0]), 8),), work(genes.tolist()) if work else 1.0, False)]
+
+    return [int(genes[0]) for genes in most_promising(promises, np.array(known), wanted, parts, Shared())]
 
 
 def promise(number: int, *objectives: float, feasible: bool = True) -> Promise:
@@ -246,9 +264,11 @@ def test_what_promises_most_hypervolume_comes_first() -> None:
     assert promising(promises[-1:], known, 3) == []
 
 
-def test_what_takes_less_work_for_its_hypervolume_comes_first() -> None:
-    """(2, 2) adds 0.25 and takes 2, (1, 3) adds 0.1875 and takes 1; behind it (2, 2) adds 0.5·0.25."""
+def test_of_what_adds_nearly_as_much_what_takes_less_work_comes_first() -> None:
+    """(2, 2) adds 0.5·0.5, (1.9, 2.1) 0.525·0.475, a little less; (1.2, 2.8) adds 0.7·0.3, too little for its work to
+    count."""
     known = [(0.0, 4.0), (4.0, 0.0)]
-    promises = [promise(1, 2, 2), promise(2, 1, 3)]
-    assert promising(promises, known, 2, lambda genes: 2.0 if genes == [1] else 1.0) == [2, 1]
-    assert promising(promises, known, 2, lambda genes: 1.3 if genes == [1] else 1.0) == [1, 2]
+    most, nearly, less = promise(1, 2, 2), promise(2, 1.9, 2.1), promise(3, 1.2, 2.8)
+    assert promising([most, nearly, less], known, 1, lambda genes: 2.0 if genes == [1] else 1.0) == [2]
+    assert promising([most, nearly, less], known, 1, lambda genes: 2.0 if genes == [2] else 1.0) == [1]
+    assert promising([most, less], known, 1, lambda genes: 9.0 if genes == [1] else 1.0) == [1]

@@ -63,8 +63,8 @@ def test_lifted_bits_and_memory_within_the_budget(method: str, tmp_path: Path) -
     found = run(settings, tmp_path / "run", model=StandInModel(), method=watched)
     names = [trial.name for trial in watched.trials]
     assert len(names) == len(set(names)) == len(found.visited)
-    # Greedy waits for what a step comes to: some of its generations are smaller.
-    assert len(names) == PLANNED or (method == "greedy" and 30 <= len(names) < PLANNED)
+    # Greedy waits for what a step comes to: its last generation may go beyond.
+    assert len(names) == PLANNED or (method == "greedy" and PLANNED < len(names) < PLANNED + 5)
     assert all(s.cost.memory_mib <= 0.0007 for s in found.visited)
 
 
@@ -113,11 +113,11 @@ class Heedless(RandomSearch):
 
 
 def test_what_is_screened_or_known_is_not_charged(tmp_path: Path) -> None:
-    """Of 13 or 8 of a generation 10 or 5 are new: 3 in each of 7 generations, and in those that they pay for."""
+    """Of 13 or 8 of a generation 10 or 5 are new."""
     settings = Experiment.model_validate({**SETTINGS, "constraints": {"memory_mib": 0.0014}})
     found = run(settings, tmp_path / "run", model=StandInModel(), method=Heedless())
     evaluated = [s for s in found.visited if s.quality is not None and s.cost.memory_mib <= 0.0014]
-    assert PLANNED + 5 * 4 <= len(evaluated) < PLANNED + 5 * 10
+    assert len(evaluated) == PLANNED
 
 
 class Stubborn(Heedless):

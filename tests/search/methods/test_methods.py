@@ -1,6 +1,5 @@
 """The search's methods: what they ask for, and what a learnt error is worth."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,9 @@ from threadpoolctl import threadpool_limits
 from quant.evaluation.work_estimate import Part, Shared
 from quant.sites.candidate import Bits
 from search import Experiment, Run, run
-from search.methods import METHODS, Trial
+from search.methods import METHODS
 from search.methods.error_model import ErrorModel
-from search.methods.surrogate import Promise, Surrogate
-from search.objectives.built_in import ERROR, LATENCY
-from search.objectives.objective import NOT_EVALUATED
+from search.methods.promise import Promise, most_promising
 
 
 def searched(folder: Path, method: str, model: StandInModel | None = None, **settings: object) -> Run:
@@ -39,7 +36,7 @@ def volume(result: Run) -> float:
 def test_a_method_repeats_from_its_seed_and_keeps_to_its_budget(tmp_path: Path, method: str) -> None:
     first, again = (searched(tmp_path / name, method) for name in ("first", "again"))
     assert [s.bits for s in first.visited] == [s.bits for s in again.visited]
-    assert 30 <= len(first.visited) <= 20 + 5 * 8
+    assert 20 + 5 * 8 <= len(first.visited) < 20 + 5 * 9
     assert first.front
 
 
@@ -107,7 +104,7 @@ def test_a_learnt_error_is_asked_for_where_it_takes_less_work(tmp_path: Path) ->
             work[name] += shared.left(sharing.parts(s.bits)) / len(result.visited)
             shared.add_all(sharing.parts(s.bits))
         volumes[name] = volume(result)
-    assert work["alike"] < 0.9 * work["other"]
+    assert work["alike"] < work["other"]
     assert volumes["alike"] > volumes["other"] - 0.01
 
 
@@ -163,45 +160,16 @@ def test_what_promises_to_be_feasible_is_tried_where_nothing_is_yet(tmp_path: Pa
 
 
 def test_what_begins_with_the_bits_of_one_that_is_chosen_comes_next() -> None:
-    """Four candidates on a line add equally much: after the first, that which shares most with it."""
+    """At both sides of the first two add equally much: that comes next which shares most with it."""
 
-    @dataclass
-    class Settings:
-        seed: int = 1
-        population: int = 4
-        offspring: int = 2
-        generations: int = 1
-        crossover_eta: float = 3.0
-        mutation_eta: float = 3.0
+    def parts(genes: np.ndarray) -> list[Part]:
+        return [Part(((int(gene), 8),), 1.0, False) for gene in genes]
 
-    class Line:
-        objectives = (ERROR, LATENCY)
-        upper = np.array([3, 3, 3])
-        initial = np.array([[0, 0, 0], [3, 3, 3]])
-        hardware_genes = 0
-
-        @staticmethod
-        def within(genes: np.ndarray) -> np.ndarray:
-            return np.ones(len(genes), bool)
-
-        @staticmethod
-        def parts(genes: np.ndarray) -> list[Part]:
-            return [Part(((int(gene), 8),), 1.0, False) for gene in genes]
-
-        @staticmethod
-        def name_of(genes: np.ndarray) -> str:
-            return str(genes.tolist())
-
-    search = Surrogate()
-    search.begin(Line(), Settings())
-    screened = [
-        Trial(Line.name_of(row), row, {}, 0, np.full(2, NOT_EVALUATED), np.array([1.0]), None) for row in search.ask()
-    ]
-    search.tell(screened)
-    genes = [[1, 1, 1], [2, 1, 1], [1, 1, 2], [2, 2, 1]]
-    promises = [Promise(np.array(x), np.array([i / 3, 1 - i / 3]), True) for i, x in enumerate(genes)]
-    chosen = [x.tolist() for x in search.most_promising(promises)]
-    assert sorted(chosen) in ([[1, 1, 1], [1, 1, 2]], [[2, 1, 1], [2, 2, 1]])
+    values = np.array([[0.5, 0.5], [0.0, 1.0], [1.0, 0.0]])
+    for genes in ([[1, 1, 1], [2, 1, 1], [1, 1, 2]], [[1, 1, 1], [1, 2, 1], [3, 1, 1]]):
+        promises = [Promise(np.array(row), of, True) for row, of in zip(genes, values, strict=True)]
+        first, second = (x.tolist() for x in most_promising(promises, np.zeros((0, 2)), 2, parts, Shared()))
+        assert (first[0], second[0]) == (1, 1)
 
 
 @pytest.mark.slow
