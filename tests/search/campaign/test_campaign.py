@@ -124,6 +124,11 @@ def test_a_campaign_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: py
     for member in found:
         for name in OUTPUTS:
             assert (parts / member.label / name).read_bytes() == (whole / member.label / name).read_bytes()
+    text = io.StringIO()
+    with CampaignDisplay(Terminal(file=text, width=200)) as display:
+        assert run_campaign(found, parts, resume=True, progress=display, models=models()) == campaign
+    assert "run 4 of 4" in text.getvalue()
+    assert "generation" not in text.getvalue()  # what is finished is not run again
     longer = members_of(tmp_path / "pairs.yaml", {"generations": 3})
     run_campaign(longer, parts, resume=True, models=models())
     with closing(Ledger(parts / "one-bitfusion" / "ledger.sqlite")) as ledger:
