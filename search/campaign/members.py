@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from simulators.inputs.source_locations import Document, shown
 
 SINGULAR = {"models": "model", "archs": "arch"}
 """The keys that make a file one of several searches, and what each of its entries is in one of these."""
+MOST_MEMBERS = 1_000
+"""Searches of one file."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,16 @@ def members_of(name: str | Path, changes: Mapping[str, Any] | None = None) -> tu
     models, archs = (_entries(document, plural) for plural in SINGULAR)
     if archs != (None,) and "hardware" in document.data:
         raise document.error(("hardware",), "its blocks name their architectures: leave out archs")
-    members: list[Member] = []
-    for model in models:
-        for arch in archs:
-            member = _member(document, {"models": model, "archs": arch})
-            if any(member.label == other.label for other in members):
-                rule = f"{member.label}: two runs would have a folder of this name: rename a file"
-                raise document.error(("archs", arch) if arch is not None else ("models", model or 0), rule)
-            members.append(member)
-    return tuple(members)
+    if len(models) * len(archs) > MOST_MEMBERS:
+        raise document.error((), f"{len(models) * len(archs)} pairs of models and archs: at most {MOST_MEMBERS}")
+    members: dict[str, Member] = {}
+    for model, arch in product(models, archs):
+        member = _member(document, {"models": model, "archs": arch})
+        if member.label in members:
+            rule = f"{member.label}: two runs would have a folder of this name: rename a file"
+            raise document.error(("archs", arch) if arch is not None else ("models", model or 0), rule)
+        members[member.label] = member
+    return tuple(members.values())
 
 
 def _entries(document: Document, plural: str) -> Sequence[int | None]:

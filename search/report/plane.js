@@ -83,8 +83,8 @@ const filterOf = (run, r) => {
 const groupOf = (run, i) => run.onFront.has(i) ? "front" : !run.points.feasible[i] ? "infeasible"
   : run.isCodesign && run.points.onAFront[i] ? "own" : "feasible";
 const GROUPS = { feasible: "other points", infeasible: "over a limit", own: "fronts of single variants", front: "front", baselines: "one width",
-  wide: "one width, over a limit" };
-const isShown = (group) => group === "wide" ? $("show-baselines").checked && $("show-infeasible").checked : $(`show-${group}`).checked;
+  baselinesOver: "one width, over a limit" };
+const isShown = (group) => group === "baselinesOver" ? $("show-baselines").checked && $("show-infeasible").checked : $(`show-${group}`).checked;
 
 const drawFront = () => {
   const [x, y, hue] = ["axis-x", "axis-y", "axis-colour"].map((id) => $(id).value);
@@ -93,11 +93,11 @@ const drawFront = () => {
   const seen = { x: [], y: [] }, hues = [];
   let shown = 0, all = 0;
   runs.forEach((run, r) => {
-    const groups = { infeasible: [], feasible: [], own: [], front: [], baselines: [], wide: [] };
+    const groups = { infeasible: [], feasible: [], own: [], front: [], baselines: [], baselinesOver: [] };
     const passes = filterOf(run, r), [xs, ys] = [column(run, x), column(run, y)];
     for (let i = 0; i < run.count; i++) if (xs[i] !== null && ys[i] !== null && passes.point(i)) groups[groupOf(run, i)].push(i);
     run.baselines.forEach((_, i) => {
-      if (value(run, BASELINE, i, x) !== null && value(run, BASELINE, i, y) !== null && passes.baseline(i)) groups[isFeasible(run, BASELINE, i) ? "baselines" : "wide"].push(i);
+      if (value(run, BASELINE, i, x) !== null && value(run, BASELINE, i, y) !== null && passes.baseline(i)) groups[isFeasible(run, BASELINE, i) ? "baselines" : "baselinesOver"].push(i);
     });
     all += run.count;
     const looks = {
@@ -106,10 +106,10 @@ const drawFront = () => {
       own: { size: 6, opacity: hue === "run" ? 0.6 : 0.8, symbol: symbol(r) },
       front: { size: 11, opacity: 1, symbol: symbol(r), line: { width: 1, color: "#1d2733" } },
       baselines: { size: 11, opacity: 1, symbol: "diamond-open", line: { width: 2 } },
-      wide: { size: 9, opacity: 0.6, symbol: "diamond-x-open", line: { width: 1 } },
+      baselinesOver: { size: 9, opacity: 0.6, symbol: "diamond-x-open", line: { width: 1 } },
     };
     for (const [group, marker] of Object.entries(looks)) {
-      const of = group === "baselines" || group === "wide" ? BASELINE : VISITED, points = isShown(group) ? groups[group] : [];
+      const of = group === "baselines" || group === "baselinesOver" ? BASELINE : VISITED, points = isShown(group) ? groups[group] : [];
       const at = (metric) => points.map((i) => value(run, of, i, metric));
       if (of === VISITED) shown += points.length;
       for (const i of points) { seen.x.push(value(run, of, i, x)); seen.y.push(value(run, of, i, y)); }

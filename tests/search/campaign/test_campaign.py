@@ -51,6 +51,10 @@ def test_a_file_is_a_search_of_each_pair(tmp_path: Path) -> None:
         ("models: [one, 3]\n", r"pairs.yaml:2:15: models\[1\]: 3: expected a name"),
         ("archs: [silago, silago]\n", r"pairs.yaml:2:17: archs\[1\]: silago: named twice"),
         ("archs: [a/x.yaml, b/x.yaml]\n", r"pairs.yaml:2:19: archs\[1\]: sru-x: two runs"),
+        (
+            f"models: [{', '.join(f'm{i}' for i in range(1001))}]\n",
+            r"pairs.yaml:1:1: 1001 pairs of models and archs: at most 1000",
+        ),
         ("models: [one]\nseeed: 1\n", r"pairs.yaml:3:\d+: seeed: .*seed"),
     ],
 )
