@@ -36,13 +36,25 @@ def search(
     dashboard: Dashboard = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
-    """Search bit-widths per layer: error from the model, latency and energy from the simulator."""
+    """Search bit-widths per layer: error from the model, latency and energy from the simulator. A file that names
+    several models or platforms has a search of each pair, and a report that compares them."""
     from search import Experiment, run
+    from search.campaign.members import members_of
     from search.runs.search_display import SearchDisplay, print_front
     from search.runs.shortfall import NothingFeasible
 
-    changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
-    settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
+    options = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
+    changes = {key: value for key, value in options.items() if value is not None}
+    if members := members_of(experiment, changes):
+        from search.campaign.display import CampaignDisplay, print_campaign
+        from search.campaign.running import run_campaign
+
+        with _executor(workers, dask, scheduler, dashboard) as executor, CampaignDisplay() as whole:
+            campaign = run_campaign(members, output, resume, whole, executor)
+        print_campaign(campaign)
+        campaign.check()
+        return
+    settings = Experiment.load(experiment, changes)
     with _executor(workers, dask, scheduler, dashboard) as executor, SearchDisplay() as display:
         if settings.hardware:
             from search.codesign.hardware_search import search_hardware

@@ -43,6 +43,20 @@ const dotted = (made, r) => {  // a row with its run's colour
   made.firstChild.prepend(element("span", { textContent: "● ", style: `color:${colour(r)}` }));
   return made;
 };
+// Order of two values, unknown ones last.
+const compared = (a, b, falling) => a === b ? 0 : a === null ? 1 : b === null ? -1
+  : (typeof a === "string" ? a.localeCompare(b) : a - b) * (falling ? -1 : 1);
+// A table whose headings order it: that of column `by` shows how, a click or Enter on one calls `reorder` with its column.
+const orderable = (made, by, falling, reorder) => {
+  [...made.querySelectorAll("th")].forEach((cell, k) => {
+    cell.classList.add("choice");
+    Object.assign(cell, { tabIndex: 0, onclick: () => reorder(k), onkeydown: (event) => { if (event.key === "Enter") reorder(k); } });
+    if (k !== by) return;
+    cell.textContent += falling ? " ↓" : " ↑";
+    cell.ariaSort = falling ? "descending" : "ascending";
+  });
+  return made;
+};
 const options = (select, pairs, chosen) => {
   select.replaceChildren(...pairs.map(([value, text]) => element("option", { value, textContent: text })));
   select.value = chosen;

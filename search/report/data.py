@@ -79,6 +79,10 @@ class ReportedRun:
         """Whether hardware was varied: then points have no order of evaluation."""
         return bool(self.experiment.hardware)
 
+    def keeps(self, row: Mapping[str, Any]) -> bool:
+        """Whether a candidate of one width for everything, by its row, keeps all limits."""
+        return self.experiment.constraints.kept_by(row["memory_mib"], row["error"], self.error_limit)
+
 
 def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) -> list[ReportedRun]:
     """Read, check and simulate runs. `models` are those of runs by folder whose model is not a checkpoint's.

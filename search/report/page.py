@@ -34,7 +34,19 @@ OWN_FILES = (
 )  # fmt: skip
 """Names in a run's folder that no report may take."""
 
-SCRIPTS = ("basics", "runs", "plane", "solution", "variants", "front_bits", "growth", "closed_form", "start")
+SCRIPTS = (
+    "basics",
+    "runs",
+    "axes",
+    "plane",
+    "solution",
+    "front_table",
+    "variants",
+    "front_bits",
+    "growth",
+    "closed_form",
+    "start",
+)
 """The page's scripts in the order in which it runs them, in one scope."""
 
 

@@ -84,7 +84,7 @@ def _run_data(report: Analysis, number: int, objectives: Sequence[Objective], ke
         "variants": [_variant_data(variant, keys) for variant in report.variants[number]],
         **_points_data(shown, objectives),
         "front": _front_data(run, shown),
-        "baselines": [_detail_data(detail) for detail in run.baselines],
+        "baselines": [{**_detail_data(detail), "feasible": run.keeps(detail.row)} for detail in run.baselines],
         "commands": {
             "evaluate": {beacon: run.commands.evaluate_with(beacon) for beacon in beacons},
             "trace": run.commands.trace,

@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from search.objectives import Objective
+from search.objectives import Floats, Objective
 from search.objectives.built_in import ERROR, LATENCY
 from search.report.analysis import Analysis
-from search.runs.plot_axes import HEIGHT, cost_axis, plain_style, png_of
+from search.runs.plot_axes import HEIGHT, cost_axis, plain_style, png_of, show_span
 from simulators.inputs.escapes import picture_text
 
 # Okabe and Ito's palette, as in `basics.js`.
@@ -42,8 +42,9 @@ def _draw_growth(axis: Axes, report: Analysis) -> None:
 
 
 def _draw_front(axis: Axes, report: Analysis, cost: Objective) -> None:
-    runs, across = report.runs, []
-    for i, (run, shown) in enumerate(zip(runs, report.shown, strict=True)):
+    """One diagram. It spans what keeps all limits, so that the fronts fill it."""
+    spans: list[tuple[Floats, Floats]] = []
+    for i, (run, shown) in enumerate(zip(report.runs, report.shown, strict=True)):
         points = run.points
         unknown = np.full(len(points), np.nan)  # a plugin's objective that this run has not
         x, y = points.values.get(cost.column, unknown), points.values[ERROR.column]
@@ -52,17 +53,15 @@ def _draw_front(axis: Axes, report: Analysis, cost: Objective) -> None:
         axis.scatter(
             x[points.front], y[points.front], s=26, color=_colour(i), linewidths=0, label=picture_text(run.label)
         )
-        across += [x[seen], x[points.front]]
-        rows = [detail.row for detail in run.baselines]
+        spans.append((x[seen], y[seen]))
+        rows = [detail.row for detail in run.baselines if run.keeps(detail.row)]
         x, y = (np.array([row.get(name) for row in rows], float) for name in (cost.column, ERROR.column))
         axis.scatter(x, y, s=40, marker="D", facecolors="none", edgecolors=_colour(i), linewidths=1.1)
-        across.append(x)
-    limits = [run.error_limit for run in runs if run.error_limit is not None]
-    # A baseline far over the limit would leave the fronts no room; without fronts there is nothing to leave it to.
-    if len(limits) == len(runs) and any(run.baselines for run in runs) and any(len(run.points.front) for run in runs):
-        axis.set_ylim(top=1.02 * max(limits))
+        spans.append((x, y))
     axis.set_ylabel(ERROR.axis)
-    cost_axis(axis, cost.axis, np.concatenate(across))
+    across, upright = (np.concatenate([span[i] for span in spans]) for i in (0, 1))
+    cost_axis(axis, cost.axis, across)
+    show_span(axis, "y", upright[~np.isnan(upright)])
 
 
 def _colour(i: int) -> str:

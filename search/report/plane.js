@@ -11,7 +11,7 @@ const makeControls = () => {
   const third = known.includes("area_mm2") && varied ? "area_mm2" : goals.find((m) => m !== x && m !== y);
   options($("axis-x"), known.map((m) => [m, names[m]]), x);
   options($("axis-y"), known.map((m) => [m, names[m]]), y);
-  const values = runs.flatMap((run) => [...column(run, x), ...run.baselines.map((s) => s[x])]).filter((v) => v > 0);
+  const values = runs.flatMap((run) => column(run, x).filter((v, i) => v > 0 && run.points.feasible[i]));
   $("log-x").checked = values.reduce((a, b) => Math.max(a, b), 0) > 10 * values.reduce((a, b) => Math.min(a, b), Infinity);
   options($("axis-colour"), [["run", "run"], ...known.map((m) => [m, names[m]])], runs.length === 1 && third ? third : "run");
   $("hardware-choice").hidden = $("show-own").parentElement.hidden = !varied;
@@ -82,18 +82,22 @@ const filterOf = (run, r) => {
 
 const groupOf = (run, i) => run.onFront.has(i) ? "front" : !run.points.feasible[i] ? "infeasible"
   : run.isCodesign && run.points.onAFront[i] ? "own" : "feasible";
-const GROUPS = { feasible: "other points", infeasible: "over a limit", own: "fronts of single variants", front: "front", baselines: "one width" };
+const GROUPS = { feasible: "other points", infeasible: "over a limit", own: "fronts of single variants", front: "front", baselines: "one width",
+  baselinesOver: "one width, over a limit" };
+const isShown = (group) => group === "baselinesOver" ? $("show-baselines").checked && $("show-infeasible").checked : $(`show-${group}`).checked;
 
 const drawFront = () => {
   const [x, y, hue] = ["axis-x", "axis-y", "axis-colour"].map((id) => $(id).value);
   const traces = [];
+  // The axes span what is shown, the colours what the fronts have: what is beyond those has the colour at the end.
+  const seen = { x: [], y: [] }, hues = [];
   let shown = 0, all = 0;
   runs.forEach((run, r) => {
-    const groups = { infeasible: [], feasible: [], own: [], front: [], baselines: [] };
+    const groups = { infeasible: [], feasible: [], own: [], front: [], baselines: [], baselinesOver: [] };
     const passes = filterOf(run, r), [xs, ys] = [column(run, x), column(run, y)];
     for (let i = 0; i < run.count; i++) if (xs[i] !== null && ys[i] !== null && passes.point(i)) groups[groupOf(run, i)].push(i);
     run.baselines.forEach((_, i) => {
-      if (value(run, BASELINE, i, x) !== null && value(run, BASELINE, i, y) !== null && passes.baseline(i)) groups.baselines.push(i);
+      if (value(run, BASELINE, i, x) !== null && value(run, BASELINE, i, y) !== null && passes.baseline(i)) groups[isFeasible(run, BASELINE, i) ? "baselines" : "baselinesOver"].push(i);
     });
     all += run.count;
     const looks = {
@@ -102,11 +106,14 @@ const drawFront = () => {
       own: { size: 6, opacity: hue === "run" ? 0.6 : 0.8, symbol: symbol(r) },
       front: { size: 11, opacity: 1, symbol: symbol(r), line: { width: 1, color: "#1d2733" } },
       baselines: { size: 11, opacity: 1, symbol: "diamond-open", line: { width: 2 } },
+      baselinesOver: { size: 9, opacity: 0.6, symbol: "diamond-x-open", line: { width: 1 } },
     };
     for (const [group, marker] of Object.entries(looks)) {
-      const of = group === "baselines" ? BASELINE : VISITED, points = $(`show-${group}`).checked ? groups[group] : [];
+      const of = group === "baselines" || group === "baselinesOver" ? BASELINE : VISITED, points = isShown(group) ? groups[group] : [];
       const at = (metric) => points.map((i) => value(run, of, i, metric));
-      if (group !== "baselines") shown += points.length;
+      if (of === VISITED) shown += points.length;
+      for (const i of points) { seen.x.push(value(run, of, i, x)); seen.y.push(value(run, of, i, y)); }
+      if (group === "front" && hue !== "run") for (const i of groups.front) if (value(run, of, i, hue) !== null) hues.push(value(run, of, i, hue));
       traces.push({
         type: SCATTER, mode: "markers", name: safe(`${run.label}, ${GROUPS[group]}`), legendgroup: `${r}`, showlegend: false, x: at(x), y: at(y), customdata: points.map((i) => [r, of, i]),
         marker: { ...marker, color: hue === "run" ? colour(r) : at(hue), ...(hue === "run" ? {} : { coloraxis: "coloraxis" }) },
@@ -119,14 +126,15 @@ const drawFront = () => {
     hoverinfo: "skip", marker: { size: 11, symbol: symbol(r), color: hue === "run" ? colour(r) : "#5d6b7a" } }));
   const limits = (metric, line) => metric !== "error" ? [] : runs.filter((run) => run.errorLimit !== null).map((run) => ({
     type: "line", line: { color: colour(runs.indexOf(run)), width: 1, dash: "dot" }, ...line(run.errorLimit) }));
-  const kind = (axis) => $(`log-${axis}`).checked ? "log" : "linear";
+  const isLog = (axis) => $(`log-${axis}`).checked, [least, most] = [Math.min, Math.max].map((of) => hues.reduce((a, b) => of(a, b), hues[0]));
   draw("front", traces, {
-    xaxis: { title: { text: axisOf(x) }, type: kind("x"), ...GRID }, yaxis: { title: { text: axisOf(y) }, type: kind("y"), ...GRID },
+    xaxis: axisFor(x, isLog("x"), seen.x), yaxis: axisFor(y, isLog("y"), seen.y),
     shapes: [...limits(y, (e) => ({ xref: "paper", x0: 0, x1: 1, y0: e, y1: e })), ...limits(x, (e) => ({ yref: "paper", y0: 0, y1: 1, x0: e, x1: e }))],
-    legend: { orientation: "h", y: 1.06, x: 0, itemsizing: "constant" }, hovermode: "closest", uirevision: `${x} ${y} ${kind("x")} ${kind("y")}`,
-    coloraxis: { colorscale: hue === "variant" ? "Rainbow" : "Viridis", showscale: hue !== "run",
+    legend: { orientation: "h", y: 1.06, x: 0, itemsizing: "constant" }, hovermode: "closest", uirevision: `${x} ${y} ${isLog("x")} ${isLog("y")}`,
+    coloraxis: { colorscale: hue === "variant" ? "Rainbow" : "Viridis", showscale: hue !== "run", ...(least < most ? { cmin: least, cmax: most } : {}),
       colorbar: { title: { text: safe(READINGS[hue] || names[hue] || ""), side: "right" }, thickness: 14 } },
   });
+  retick("front");
   $("shown").textContent = `${shown.toLocaleString("en")} of ${all.toLocaleString("en")} points shown`;
 };
 

@@ -25,6 +25,7 @@ const value = (run, of, i, metric) => {
   if (data.keys.includes(metric)) return numeric(run.variants[0].settings[metric]);
   return metric === "variant" ? 0 : run.baselines[i][metric] ?? null;
 };
+const isFeasible = (run, of, i) => !!(of === VISITED ? run.points.feasible[i] : run.baselines[i].feasible);
 const every = (metric) => runs.flatMap((run) => [...new Set(column(run, metric))]);
 
 // Keys of the hardware that differ in a number are figures like any other.

@@ -22,7 +22,7 @@ const select = (r, of, i) => {
   $("solution-figures").replaceChildren(
     ...Object.keys(metrics).filter((m) => value(run, of, i, m) !== null).map((m) => shownFigure(figure(value(run, of, i, m)), READINGS[m])),
     shownFigure(whole(value(run, of, i, "cycles")), "cycles"),
-    ...(of === BASELINE || run.points.feasible[i] ? [] : [element("div", {}, element("b", { textContent: "over a limit" }))]),
+    ...(isFeasible(run, of, i) ? [] : [element("div", {}, element("b", { textContent: "over a limit" }))]),
     ...(beacon ? [element("div", { textContent: `error with the parameters of the beacon ${beacon}` })] : []));
   $("solution-hardware").replaceChildren(...(run.isCodesign ? hardwareFigures(run, variant) : []));
   const sites = pairs(bits);

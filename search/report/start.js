@@ -9,8 +9,10 @@ if (first >= 0) {
 } else $("solution").hidden = true;
 drawFront();
 moveRing();
+$("front").on("plotly_relayout", () => retick("front"));
 for (const event of ["plotly_afterplot", "plotly_relayouting"]) $("front").on(event, moveRing);
 $("front").on("plotly_click", (event) => { if (event.points[0].customdata) select(...event.points[0].customdata); });
+makeFrontTable();
 makeVariants();
 makeFrontBits();
 drawHypervolume();

@@ -30,20 +30,17 @@ const drawVariants = () => {
     return run.variants.map((v, number) => ({ ...v, r, number, label: run.label, best: best.map((of) => of[number]) }));
   });
   const [by, falling] = order || [JOINT, true];
-  const compare = (a, b) => a === b ? 0 : a === null ? 1 : b === null ? -1 : (typeof a === "string" ? a.localeCompare(b) : a - b) * (falling ? -1 : 1);
-  all.sort((a, b) => compare(columns[by][2](a), columns[by][2](b)) || b.joint - a.joint || b.hypervolume - a.hypervolume || a.r - b.r || a.number - b.number);
+  all.sort((a, b) => compared(columns[by][2](a), columns[by][2](b), falling) || b.joint - a.joint || b.hypervolume - a.hypervolume || a.r - b.r || a.number - b.number);
   const head = columns.map(([text, kind]) => [text, kind]);
   const rows = all.slice(0, MOST_VARIANTS).map((v) => {
     const made = dotted(row(columns.map(([, , of], k) => k === 0 ? (runs.length > 1 ? `${v.label} ${v.number}` : v.number) : typeof of(v) === "string" ? of(v) : figure(of(v))), head), v.r);
     Object.assign(made, { className: "choice", title: v.name, onclick: () => { showOnly(v.r, v.number); $("plane").scrollIntoView({ behavior: "smooth" }); } });
     return made;
   });
-  $("variants").replaceChildren(table(head, rows));
-  [...$("variants").querySelectorAll("th")].forEach((cell, k) => {
-    cell.classList.add("choice");
-    if (k === by) cell.textContent += falling ? " ↓" : " ↑";
-    cell.onclick = () => { order = [k, k === by ? !falling : [JOINT, JOINT + 1, JOINT + 2].includes(k)]; drawVariants(); };
-  });
+  $("variants").replaceChildren(orderable(table(head, rows), by, falling, (k) => {
+    order = [k, k === by ? !falling : [JOINT, JOINT + 1, JOINT + 2].includes(k)];
+    drawVariants();
+  }));
   const never = all.filter((v) => v.joint === 0 && runs[v.r].isCodesign).length, count = all.filter((v) => runs[v.r].isCodesign).length;
   $("variants-note").textContent = `${whole(never)} of ${whole(count)} variants are on their run's joint front nowhere. ` +
     (all.length > rows.length ? `The table shows the first ${rows.length} of ${whole(all.length)} rows in this order; variants.csv in the run's folder has all. ` : "") +

@@ -44,6 +44,10 @@ class SearchDisplay:
         self._task: TaskID | None = None
         self._seen: set[str] = set()
         self._best = float("inf")
+        self._before = 0
+        """Candidates that stand before this search's on the bar."""
+        self._label = ""
+        """What a line begins with."""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -63,7 +67,7 @@ class SearchDisplay:
         self._seen.add(name_of(bits))
         self._best = min(self._best, quality.error)
         assert self._task is not None
-        self._bar.update(self._task, completed=len(self._seen))
+        self._bar.update(self._task, completed=self._before + len(self._seen))
 
     def set_aside(self, bits: Bits) -> None:
         """Say so at once, and once."""
@@ -87,8 +91,8 @@ class SearchDisplay:
     def generation(self, number: int, of: int, candidates: int, front: int) -> None:
         """Show what is on the front; in a log, a line."""
         assert self._task is not None
-        text = f"generation {number}/{of}: {front} on the front, lowest error {self._best:.2f} %"
-        self._bar.update(self._task, description=text, completed=candidates)
+        text = f"{self._label}generation {number}/{of}: {front} on the front, lowest error {self._best:.2f} %"
+        self._bar.update(self._task, description=text, completed=self._before + candidates)
         if not self._console.is_terminal:  # a log shows no bar before the end
             self._console.say(f"{text}, {candidates} candidates")
 

@@ -16,3 +16,11 @@ class Constraints(BaseModel):
     """Largest phone error rate in percent."""
     error_increase: Annotated[float, Field(gt=0)] | None = None
     """Largest increase over the 16-bit baseline in percentage points (MOHAQ: 8)."""
+
+    def kept_by(self, memory_mib: float, error: float | None, error_limit: float | None) -> bool:
+        """Whether a candidate of this size in MiB keeps all limits with this error in percent (None: not known, which
+        keeps no limit on it). `error_limit` is what `error` or `error_increase` come to in percent; None: there is
+        none."""
+        if self.memory_mib is not None and memory_mib > self.memory_mib:
+            return False
+        return error_limit is None or (error is not None and error <= error_limit)

@@ -156,6 +156,11 @@ class Experiment(BaseModel):
             document = Document(document.source, document.data["experiment"], inside)
         if changes and isinstance(document.data, dict):
             document = with_options(document, changes)
+        return cls.of_document(document)
+
+    @classmethod
+    def of_document(cls, document: Document) -> "Experiment":
+        """The experiment that a document holds. Raises InputError with the place of what is wrong with it."""
         experiment = validate(document, cls)
         experiment._origin = Origin(document)
         return experiment

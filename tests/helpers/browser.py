@@ -101,3 +101,45 @@ def clicked(page: str, folder: Path) -> Any:
     match = re.search(r'<pre id="seen">(.*?)</pre>', shown, re.DOTALL)
     assert match is not None
     return json.loads(match[1].replace("&gt;", ">"))
+
+
+# Asks for the best within limits, orders the table of the front by its last column, and tells what is shown; posts it
+# to the page that frames this one, for a headless window is never as narrow as a telephone.
+FRAMED = """
+<script>
+window.addEventListener("load", () => setTimeout(() => {
+  const rows = () => [...document.querySelectorAll("#front-table tbody tr")].map((x) => x.cells[0].textContent.slice(2));
+  const { xaxis, coloraxis } = document.getElementById("front")._fullLayout, before = rows();
+  document.querySelectorAll("#front-table th")[LATENCY_COLUMN].click();
+  const ordered = rows(), input = document.getElementById("under-latency_ms"), words = [];
+  for (const most of [LIMIT, 0]) {
+    input.value = most;
+    input.dispatchEvent(new Event("change"));
+    words.push(document.getElementById("best-within").textContent);
+  }
+  const plot = document.getElementById("front").getBoundingClientRect();
+  parent.postMessage({ width: innerWidth, needed: document.documentElement.scrollWidth, before, ordered, words,
+    bits: document.getElementById("solution").dataset.bits, range: xaxis.range, isLog: xaxis.type === "log",
+    ticks: xaxis.ticktext || [], plot: [plot.top, plot.bottom], colours: [coloraxis.cmin, coloraxis.cmax] }, "*");
+}, 1500));
+</script>
+"""
+
+
+def on_a_telephone(page: str, folder: Path, latency_limit_ms: float, latency_column: int = 3) -> Any:
+    """What a page shows in 390 pixels, asked for the best within a latency; its front by that column of its table."""
+    probe = FRAMED.replace("LIMIT", repr(latency_limit_ms)).replace("LATENCY_COLUMN", str(latency_column))
+    (folder / "framed.html").write_text(page.replace("<head>", "<head>" + probe, 1))
+    frame = folder / "frame.html"
+    frame.write_text(
+        '<pre id="seen"></pre><script>addEventListener("message", (event) => '
+        '{ document.getElementById("seen").textContent = JSON.stringify(event.data); });</script>'
+        '<iframe src="framed.html" style="width:390px;height:844px;border:0"></iframe>'
+    )
+    command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
+               "--window-size=600,1000", "--virtual-time-budget=10000", "--dump-dom", frame.as_uri()]  # fmt: skip
+    environment = {**os.environ, "HOME": str(folder)}
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment).stdout
+    match = re.search(r'<pre id="seen">(.+?)</pre>', shown, re.DOTALL)
+    assert match is not None
+    return json.loads(match[1].replace("&gt;", ">"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import browser, clicked, data_of, with_points
+from browser import browser, clicked, data_of, on_a_telephone, with_points
 from stand_in import StandInModel
 
 from search import Experiment, run
@@ -102,3 +102,42 @@ def test_a_click_selects_a_solution_in_a_browser(folders: list[Path], tmp_path: 
     assert (seen["hardware"], seen["variants"]) == ("", [])
     if count:
         assert "10,0" in seen["shown"]
+
+
+@pytest.mark.skipif(browser() is None, reason="no Chromium here (MOHAQ_CHROMIUM may name one)")
+def test_the_front_is_ordered_and_asked_on_a_telephone(folders: list[Path], tmp_path: Path) -> None:
+    page = tmp_path / "r.html"
+    write_report(folders[:1], page, models=models(folders))
+    (run_data,) = data_of(page.read_text())["runs"]
+    front = run_data["front"]
+    limit = sorted(row["latency_ms"] for row in front)[len(front) // 2]
+    seen = on_a_telephone(page.read_text(), tmp_path, limit)
+    assert (seen["width"], seen["needed"] <= 390) == (390, True)
+    assert 0 <= seen["plot"][0] < seen["plot"][1] <= 844  # nothing has to be scrolled for it
+    assert seen["ordered"] == [row["solution"] for row in sorted(front, key=lambda row: row["latency_ms"])]
+    assert seen["before"] == [row["solution"] for row in sorted(front, key=lambda row: row["error"])]
+    best = min((row for row in front if row["latency_ms"] <= limit), key=lambda row: row["error"])
+    assert seen["words"][0].startswith(f"Least error within: {run_data['label']}, solution {best['solution']}:")
+    assert seen["words"][1].startswith("No solution of the front is within.")
+    assert seen["bits"] == best["bits"]  # what was found stays shown
+    ends = [10**end if seen["isLog"] else end for end in seen["range"]]
+    within = [
+        x for x, keeps in zip(run_data["points"]["latency_ms"], run_data["points"]["feasible"], strict=True) if keeps
+    ]
+    assert ends[0] < min(within) <= max(within) < ends[1]
+    assert ends[1] < 1.3 * max(within)
+    energies = [row["energy_uj"] for row in front]
+    assert seen["colours"] == pytest.approx([min(energies), max(energies)])
+    assert not any(tick == "2" for tick in seen["ticks"] if ends[0] > 2)
+
+
+@pytest.mark.parametrize("at", ["16-bit", "2-bit"])
+def test_a_baseline_over_a_limit_is_told_so(tmp_path: Path, at: str) -> None:
+    limits = {"error_increase": 2.0, "memory_mib": 0.004}
+    settings = {"population": 6, "offspring": 3, "generations": 1, "steps": 5, "method": "nsga2"}
+    run(Experiment(name="e", constraints=limits, **settings), tmp_path / "e", model=StandInModel())
+    write_report([tmp_path / "e"], tmp_path / "r.html", models={tmp_path / "e": StandInModel()})
+    (run_data,) = data_of((tmp_path / "r.html").read_text())["runs"]
+    told = {row["solution"]: row["feasible"] for row in run_data["baselines"]}
+    assert told[at] is False
+    assert told["8-bit"] is True

@@ -1,0 +1,181 @@
+"""The searches of a campaign, one after the other, each in a folder of its own.
+
+What is wrong with any of them is found before the first begins. What goes wrong later with one does not keep the others
+from running. An error that one search measured is found again by those of the same model on other platforms, for it
+does not depend on the hardware: each begins with what the ledgers of the others have. To resume is to run again:
+finished searches are left as they are, and the one that was interrupted continues from its ledger.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from search.campaign.members import Member
+from search.codesign.hardware_search import search_hardware
+from search.evaluation.executors.executor import Executor, Inline
+from search.evaluation.experiment_model import ExperimentModel
+from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
+from search.evaluation.model import Model
+from search.report.page import write_report
+from search.runs.driver import Progress, VariantSearch, run
+from search.runs.run_reader import load_run
+from search.runs.session import plan
+from search.settings.experiment import Experiment
+from search.settings.experiment_source import located
+from simulators.inputs.errors import InputError, LoweringError
+from simulators.inputs.files import make_folder
+from simulators.inputs.locks import FolderLock
+
+REPORT = "report"
+"""Name, without its ending, of the files that compare the searches."""
+
+
+class CampaignProgress(Progress, Protocol):
+    """A display of a campaign; every method may do nothing."""
+
+    def begins(self, number: int, of: int, label: str) -> None:
+        """The search of this number, from 1, begins, or is found to be finished."""
+
+
+class CampaignIncomplete(InputError):
+    """Some searches came to nothing, and the others are done."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What the searches of a campaign came to."""
+
+    finished: tuple[Path, ...]
+    """Folders of the searches that found a front."""
+    failures: Mapping[str, str]
+    """Why a search came to nothing, by its label."""
+    report: Path | None
+    """The page that compares those that found a front; None: there are none."""
+
+    def check(self) -> None:
+        """Raise CampaignIncomplete if a search came to nothing."""
+        if self.failures:
+            rule = f"{len(self.failures)} of {len(self.failures) + len(self.finished)} runs came to nothing"
+            raise CampaignIncomplete(f"{rule}: {', '.join(self.failures)}")
+
+
+def run_campaign(
+    members: Sequence[Member],
+    folder: Path,
+    resume: bool = False,
+    progress: CampaignProgress | None = None,
+    executor: Executor | None = None,
+    models: Mapping[str, Model] | None = None,
+) -> Campaign:
+    """Run every search in its folder below `folder`, and write the report there. `models`, by the name that members
+    have for them, take the place of checkpoints.
+
+    Raises InputError for settings that a search cannot have, before anything runs, and for a folder that holds
+    something while `resume` is false, or that another process works in.
+    """
+    loaded = _loaded(members, models or {})
+    with _claimed(folder, resume):
+        failures: dict[str, str] = {}
+        for number, member in enumerate(members):
+            if progress:
+                progress.begins(number + 1, len(members), member.label)
+            model = loaded[member.label]
+            siblings = [folder / other.label for other in members if other.experiment.model == member.experiment.model]
+            try:
+                why = _searched(member, folder / member.label, model, siblings, progress, executor or Inline())
+            except (InputError, LoweringError) as error:
+                why = str(error)
+            if why:
+                failures[member.label] = why
+        done = [member for member in members if member.label not in failures]
+        finished = tuple(folder / member.label for member in done)
+        given = {folder / m.label: models[m.experiment.model] for m in done if models and m.experiment.model in models}
+        if finished:
+            page, png, table = (folder / f"{REPORT}.{ending}" for ending in ("html", "png", "csv"))
+            write_report(finished, page, png, table, given)
+    return Campaign(finished, failures, folder / f"{REPORT}.html" if finished else None)
+
+
+def _loaded(members: Sequence[Member], given: Mapping[str, Model]) -> dict[str, Model]:
+    """The model of each member by its label, one for all members that have it; every member checked with it."""
+    by_name, found = dict(given), {}
+    for member in members:
+        name = member.experiment.model
+        model = _checked(member.experiment, by_name.get(name), name in given)
+        by_name[name] = found[member.label] = model
+    return found
+
+
+@located
+def _checked(experiment: Experiment, model: Model | None, is_given: bool) -> Model:
+    """The model of a search that can be, loaded if there is none yet."""
+    planned = plan(experiment, model, None if is_given else ExperimentModel.of(experiment))
+    if not experiment.hardware:
+        VariantSearch.of(planned, planned.hardware.variants[0])
+    return planned.model
+
+
+@contextmanager
+def _claimed(folder: Path, resume: bool) -> Iterator[None]:
+    """The campaign's folder, locked."""
+    make_folder(folder)
+    try:
+        lock = FolderLock(folder, wait=False, otherwise="give --out a folder on another one")
+    except BlockingIOError:
+        raise InputError(f"{folder}: another search is running in this folder") from None
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be used as the folder of runs: {error.strerror}") from None
+    with closing(lock):
+        if not resume and any(not path.name.startswith(".") for path in folder.iterdir()):
+            rule = "not empty: --resume continues the runs in it, another folder starts new ones"
+            raise InputError(f"{folder}: {rule}")
+        yield
+
+
+def _searched(
+    member: Member, folder: Path, model: Model, siblings: Sequence[Path], progress: Progress | None, executor: Executor
+) -> str:
+    """Run or finish a search; why it came to nothing, or an empty text."""
+    experiment = member.experiment
+    if _is_finished(folder, experiment):
+        return ""
+    _share_errors(model, siblings, folder)
+    # A model that is a checkpoint's is made again by other processes, not sent there.
+    made = ExperimentModel.of(experiment) if _is_checkpoint(model) else None
+    if experiment.hardware:
+        search_hardware(experiment, folder, True, progress, model, executor, made)
+        return ""
+    return run(experiment, folder, True, progress, model, executor, made).shortfall
+
+
+def _is_checkpoint(model: Model) -> bool:
+    from quant import Recogniser
+
+    return isinstance(model, Recogniser)
+
+
+def _is_finished(folder: Path, experiment: Experiment) -> bool:
+    """Whether a folder holds this very search with a front; one without is run again, from its ledger."""
+    if not folder.is_dir() or not any(folder.glob("*state.json")):
+        return False
+    found = load_run(folder)
+    if found.results is None or not found.results["front"]:
+        return False
+    return {**found.experiment} == experiment.to_dict()
+
+
+def _share_errors(model: Model, siblings: Sequence[Path], folder: Path) -> None:
+    """Record in a search's ledger what those of others know of its model's errors."""
+    key = errors_of(model)
+    for sibling in siblings:
+        if sibling == folder or not (sibling / LEDGER_FILE).is_file():
+            continue
+        with closing(Ledger(sibling / LEDGER_FILE)) as theirs, closing(Ledger(folder / LEDGER_FILE)) as ours:
+            for candidate in sorted({*theirs.candidates(key)} - {*ours.candidates(key)}):
+                error = theirs.find_error(key, candidate)
+                if error is not None:
+                    ours.write_error(key, candidate, error, 0.0)
