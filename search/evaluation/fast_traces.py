@@ -23,7 +23,7 @@ class FastTraces:
     each of which is one of a site's, or never changes."""
 
     trace: Trace
-    """That of any candidate."""
+    """The trace of any one candidate."""
     sites: tuple[str, ...]
     """All sites of the model."""
     follows: NDArray[np.int64]
@@ -35,7 +35,7 @@ class FastTraces:
     def found(
         cls, trace: Callable[[Bits], Trace], sites: Sequence[str], pairs: Sequence[tuple[int, int]]
     ) -> Self | None:
-        """That of a model whose traces are `trace`'s, with legal (weight bits, activation bits); None where a few
+        """What holds for a model whose traces are `trace`'s, with legal (weight bits, activation bits); None where a few
         candidates show that it does not hold."""
         wide, narrow = max(pairs), min(pairs)
         base = dict.fromkeys(sites, wide)

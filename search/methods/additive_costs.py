@@ -14,7 +14,7 @@ DRAWN_BASES = 4
 
 
 def additive_costs(space: Space, sites: Sequence[SiteGenes], error: float, seed: int) -> list[Floats]:
-    """By site what each option adds, (options, columns): a column for each objective that bits change at an error in
+    """What each option adds, site by site (options, columns): a column for each objective that bits change at an error in
     percent, in whichever rising scale its values add up best. Learnt by least squares from simulations in which the
     sites of a few candidates are varied one by one."""
     rows = _varied(_bases(space, np.random.default_rng(seed)), sites)

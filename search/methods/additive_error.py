@@ -20,7 +20,7 @@ class AdditiveError:
     widest: float
     """Logarithm of the error in percent of the widest candidate."""
     added: list[Floats]
-    """By gene what each of its values adds, (values,)."""
+    """What each value of a gene adds, gene by gene (values,)."""
 
     def fit(self, genes: Genes, error: Floats, upper: Genes) -> None:
         """Learn from gene vectors (N, genes) up to `upper` (genes,), and errors (N,) in percent. A step of a gene that

@@ -41,8 +41,8 @@ class ErrorModel:
         distances = Distances.between(x, x)
         if tune:
             self.parameters = minimize(
-                negative_log_likelihood, self.parameters, (distances, self._y), method="L-BFGS-B", jac=True, bounds=_BOUNDS,
-                options={"maxiter": 15},
+                negative_log_likelihood, self.parameters, (distances, self._y), method="L-BFGS-B", jac=True,
+                bounds=_BOUNDS, options={"maxiter": 15},
             ).x  # fmt: skip
         kernel = distances.covariance(self.parameters) + np.exp(self.parameters[4]) * np.eye(len(x))
         self._lower = cholesky(kernel, lower=True)
@@ -98,8 +98,8 @@ class Distances:
 
 
 def negative_log_likelihood(parameters: Floats, distances: Distances, y: Floats) -> tuple[float, Floats]:
-    """The negative logarithm of the likelihood of normalised values (N,), up to a constant, and its gradient (5,) by the
-    kernel's parameters (Rasmussen and Williams 2006, equations 2.30 and 5.9)."""
+    """The negative logarithm of the likelihood of normalised values (N,), up to a constant, and its gradient (5,) by
+    the kernel's parameters (Rasmussen and Williams 2006, equations 2.30 and 5.9)."""
     noise = np.exp(parameters[4])
     lower = cholesky(distances.covariance(parameters) + noise * np.eye(len(y)), lower=True)
     weights = cho_solve((lower, True), y)

@@ -36,7 +36,7 @@ def pareto_sums(tables: Sequence[Floats], most: int, limits: Floats | None = Non
 
 
 def _without_dominated(sums: Floats, rows: Ints, most: int) -> Ints:
-    """Those of some rows of sums (N, columns) that no others of them dominate, one of equal ones, `most` at most."""
+    """The rows, of some of sums (N, columns), that no others of them dominate, one of equal ones, `most` at most."""
     _, first = np.unique(sums[rows], axis=0, return_index=True)
     rows = rows[np.sort(first)]
     boxes = 2 * FINEST
@@ -52,7 +52,7 @@ def _without_dominated(sums: Floats, rows: Ints, most: int) -> Ints:
 
 
 def _one_a_box(sums: Floats, rows: Ints, boxes: int) -> Ints:
-    """Of some rows of sums (N, columns) the one with the least total, in shares of the range, in each box of a grid
+    """The row, of some of sums (N, columns), with the least total, in shares of the range, in each box of a grid
     with so many boxes in each direction."""
     values = sums[rows]
     low, span = values.min(axis=0), np.ptp(values, axis=0)

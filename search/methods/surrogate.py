@@ -169,7 +169,7 @@ class Surrogate:
         ]
 
     def _chosen(self, promises: Sequence[Promise]) -> list[Genes]:
-        """Of some promises those to evaluate. What the population was evaluated with is taken to be there."""
+        """Candidates to evaluate, of some promises. What the population was evaluated with is taken to be there."""
         known = [trial.objectives for trial in self._trials.values() if trial.feasible]
         rows = np.array([*known, *(promise.objectives for promise in promises)])
         values = in_ratios(rows.reshape(-1, len(self._space.objectives)), self._space.objectives)
