@@ -34,6 +34,13 @@ def search(
     dask: UseDask = False,
     scheduler: Scheduler = None,
     dashboard: Dashboard = None,
+    confirm: Annotated[
+        bool,
+        typer.Option(
+            "--confirm",
+            help="Evaluate near-ties on all of dev, where the search had a part, before the front is drawn.",
+        ),
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: error from the model, latency and energy from the simulator."""
@@ -41,7 +48,7 @@ def search(
     from search.runs.search_display import SearchDisplay, print_front
     from search.runs.shortfall import NothingFeasible
 
-    changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
+    changes = {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
     settings = Experiment.load(experiment, {key: value for key, value in changes.items() if value is not None})
     with _executor(workers, dask, scheduler, dashboard) as executor, SearchDisplay() as display:
         if settings.hardware:

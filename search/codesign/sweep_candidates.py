@@ -18,7 +18,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
 from search.evaluation.model import HasPrecisions, Model
 from search.evaluation.progress import EvaluationProgress, reporter
-from search.runs.driver import BASELINE_BITS
+from search.runs.results import BASELINE_BITS
 from search.runs.run_reader import load_run
 from search.runs.session import Plan
 from search.runs.shortfall import NothingFeasible

@@ -1,6 +1,7 @@
 """The picture of a run: error against the other objectives."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +13,7 @@ from search.runs.plot_axes import HEIGHT, cost_axis, plain_style, png_of
 from search.runs.results import Run, Solution
 from simulators.inputs.escapes import picture_text
 
-VISITED, FRONT, BASELINE = "#b8c0cc", "#c0392b", "#1f3a5f"
+VISITED, FRONT, BASELINE, TEST = "#b8c0cc", "#c0392b", "#1f3a5f", "#e69f00"
 
 
 def draw_front(run: Run) -> bytes:
@@ -33,6 +34,17 @@ def draw_front(run: Run) -> bytes:
         return png_of(figure)
 
 
+def _draw_test(axis: Axes, run: Run, cost: Objective) -> None:
+    """The front's errors on test, at the same costs."""
+    if run.check is None:
+        return
+    tested = [(solution, run.check.test.get(solution.chosen.key)) for solution in run.front]
+    figures = run.figures([replace(solution, quality=quality) for solution, quality in tested if quality is not None])
+    if len(figures):
+        axis.scatter(cost.values(figures), ERROR.values(figures), s=26, marker="x", color=TEST, label="front on test",
+                     linewidths=1.2)  # fmt: skip
+
+
 def _draw(axis: Axes, run: Run, cost: Objective) -> None:
     """One diagram."""
 
@@ -44,6 +56,7 @@ def _draw(axis: Axes, run: Run, cost: Objective) -> None:
     axis.scatter(*visited, s=12, color=VISITED, label="evaluated", linewidths=0)
     # On a front of three objectives a solution need not be on the staircase of any two, so no line joins them.
     axis.scatter(*points(run.front), s=26, color=FRONT, label="Pareto front", linewidths=0)
+    _draw_test(axis, run, cost)
     baselines = points(list(run.baselines.values()))
     axis.scatter(*baselines, s=44, marker="D", facecolors="none", edgecolors=BASELINE,
                  label="one width for all", linewidths=1.3)  # fmt: skip
