@@ -9,7 +9,7 @@ from search.evaluation.progress import EvaluationProgress
 from search.evaluation.quality import Quality
 from search.held_out.luck import Luck
 from search.held_out.resampling import Change, changes, edits_of
-from search.held_out.split_errors import Chosen, SplitErrors, errors_on
+from search.held_out.split_errors import SPLITS, Chosen, SplitErrors, errors_on
 from simulators.inputs.errors import InputError
 
 DIGITS = 4
@@ -69,7 +69,7 @@ def check_front(
     without a test split, or one that cannot be read, is said to be so: the search before it is worth no less."""
     everything = [*solutions, *([] if base is None else [base])]
     try:
-        dev, test = (errors_on(split, evaluator, everything, progress) for split in ("dev", "test"))
+        dev, test = (errors_on(split, evaluator, everything, progress) for split in SPLITS)
     except InputError as error:
         return FrontCheck(str(error), {}, {}, {}, 0, luck)
     counted = test.scored

@@ -2,17 +2,19 @@
 ledger, under the digest of that split's data."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from quant.evaluation.rates import ScoredUtterances
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.evaluator import Evaluator
-from search.evaluation.model import CountsEdits
+from search.evaluation.model import CountsEdits, HasSplits, Model
 from search.evaluation.progress import EvaluationProgress, ShowsSplits
 from search.evaluation.quality import Quality, Unknown
 from simulators.inputs.errors import InputError
 
+SPLITS = ("dev", "test")
 NO_SPLITS = "the model has no other data than those of the search"
 
 
@@ -37,6 +39,17 @@ class SplitErrors:
     """By `Chosen.key`; without those whose evaluation gave no number, or killed workers."""
     scored: ScoredUtterances | None
     """The utterances that errors are counted over; None: the model does not say."""
+
+
+def on_splits(model: Model) -> list[Model]:
+    """A model on all of dev and on test, as far as it has them and they can be read."""
+    found = []
+    for split in SPLITS if isinstance(model, HasSplits) else ():
+        with suppress(InputError):
+            on_split = model.on_split(split)  # type: ignore[attr-defined]
+            if on_split.data_digest:
+                found.append(on_split)
+    return found
 
 
 def errors_on(

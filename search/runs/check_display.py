@@ -11,6 +11,9 @@ from simulators.inputs.terminal import Terminal
 DEV, TEST = ("dev %", "error_dev"), ("test %", "error_test")
 """Headings and columns of errors that stand in the front's own table: of the worst group, as its own."""
 
+MOST_NAMES = 30
+"""Solutions that a line names; all are in the file."""
+
 
 def held_out_columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Of `DEV` and `TEST` those that tell something: all of dev only where the search had a part of it."""
@@ -26,38 +29,49 @@ def held_out_cells(row: Mapping[str, Any], columns: Sequence[tuple[str, str]]) -
 
 def show_check(console: Terminal, results: Mapping[str, Any]) -> None:
     """What the content of `pareto.json` tells of test, if it tells of it."""
-    check, front = results.get("held_out"), results["front"]
     if results.get("confirmed"):
         console.say(f"front drawn of {results['confirmed']} near-ties, by their errors on all of dev")
-    if check is None:
-        return
-    if check["luck"]:
-        console.say(luck_line(check["luck"]))
-    if check["why_not"]:
-        console.say(f"not evaluated on test: {check['why_not']}")
-        return
-    if any(row["test_change"] is not None for row in front):
+    if any(row.get("test_change") is not None for row in results["front"]):
         console.show(_table(results))
         console.say(
-            f"On test: {check['utterances']} utterances; worst of 4: of groups of speakers. Over 16 bits everywhere: "
-            "percentage points, with 95 % intervals (bootstrap over utterances, paired). Dominated: with the errors of "
-            "test in place of dev's."
+            f"On test: {results['held_out']['utterances']} utterances; worst of 4: of groups of speakers. Over 16 bits "
+            "everywhere: percentage points, with 95 % intervals (bootstrap over utterances, paired). Dominated: with "
+            "errors of test in place of dev's."
         )
+    show_words(console, results)
+
+
+def show_words(console: Terminal, results: Mapping[str, Any]) -> None:
+    """What the content of `pareto.json` or `sweep.json` tells of luck, and of solutions that do not hold on test."""
+    check, front = results.get("held_out"), results["front"]
+    if check is None:
+        return
+    if line := luck_line(check["luck"]):
+        console.say(line)
+    if check["why_not"]:
+        console.say(f"not evaluated on test: {check['why_not']}")
     dominated = [row["solution"] for row in front if row["dominated_on_test_by"]]
     lost = [row["solution"] for row in front if row["lost_on_test"]]
     if dominated:
-        console.say(
-            f"dominated on test by others of the front: {len(dominated)} of {len(front)}: {', '.join(dominated)}"
-        )
+        console.say(f"dominated on test by others of the front: {len(dominated)} of {len(front)}: {_named(dominated)}")
     if lost:
-        console.say(f"err less than 16 bits on dev, and no less on test: {', '.join(lost)}")
+        console.say(f"err less than 16 bits on dev, and no less on test: {_named(lost)}")
 
 
-def luck_line(luck: Mapping[str, Any]) -> str:
-    """How much of the lowest error is luck."""
+def _named(solutions: Sequence[str]) -> str:
+    """The first names of some solutions."""
+    return ", ".join(solutions[:MOST_NAMES]) + (", …" if len(solutions) > MOST_NAMES else "")
+
+
+def luck_line(luck: Mapping[str, Any] | None) -> str:
+    """How much of the lowest error is luck; empty where that is not known."""
     return (
-        f"luck: the lowest of {luck['candidates']} errors, {luck['lowest']:.2f} %, is expected to be about "
-        f"{luck['points']:.2f} points too low, for it was chosen on these utterances"
+        ""
+        if luck is None
+        else (
+            f"luck: the lowest of {luck['candidates']} errors, {luck['lowest']:.2f} %, is expected to be about "
+            f"{luck['points']:.2f} points too low, for it was chosen on these utterances"
+        )
     )
 
 

@@ -67,6 +67,7 @@ class Row(Stored):
     latency_ms: float
     energy_uj: float
     memory_mib: float
+    dominated_on_test_by: Annotated[str, Field(pattern=r"\A([0-9]{3,9})?\z")] = ""
 
 
 class SearchRow(Row):
@@ -74,7 +75,6 @@ class SearchRow(Row):
 
     beacon: Beacon
     error_original: float | None
-    dominated_on_test_by: Annotated[str, Field(pattern=r"\A([0-9]{3,9})?\z")] = ""
 
 
 class VisitedRow(SearchRow):
@@ -166,6 +166,7 @@ class SweepResults(Stored):
     candidates: Count
     points: Count
     left_out: dict[str, Count]
+    held_out: StoredCheck | None = None
     front: Annotated[list[SweepRow], Field(fail_fast=True)]
     hardware: Annotated[list[VariantRow], Field(fail_fast=True)]
 
