@@ -86,7 +86,7 @@ class SpeechSplits:
 
     @cached_property
     def whole(self) -> "SpeechSplits":
-        """The same corpus with every utterance of dev and test."""
+        """This corpus with every utterance of dev and test."""
         if self._every == 1:
             return self
         return SpeechSplits(self._checkpoint, self.corpus_root, self._skip_bad, 1)

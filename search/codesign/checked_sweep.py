@@ -13,7 +13,7 @@ from search.evaluation.progress import EvaluationProgress
 from search.held_out.front_check import check_front, checked_cells
 from search.held_out.luck import Luck, luck
 from search.held_out.resampling import edits_of
-from search.held_out.split_errors import Chosen
+from search.held_out.split_errors import ChosenCandidate
 from search.held_out.verdicts import dominators
 from search.objectives.objective import minimised_values
 from search.runs.checked_front import by_plain_error
@@ -26,7 +26,7 @@ def checked(result: CoDesign, evaluator: Evaluator, progress: EvaluationProgress
     if not result.experiment.needs_error:
         return result
     candidates = dict.fromkeys(result.candidate[result.front].tolist())
-    chosen = [Chosen(result.candidates[number]) for number in candidates]
+    chosen = [ChosenCandidate(result.candidates[number]) for number in candidates]
     return replace(result, check=check_front(evaluator, chosen, _base(result), _luck(result, evaluator), progress))
 
 
@@ -34,7 +34,7 @@ def front_cells(result: CoDesign) -> list[dict[str, Any]]:
     """The columns of the joint front's rows that tell of test; none where it was not checked."""
     if result.check is None:
         return [{} for _ in result.front]
-    chosen = [Chosen(result.candidates[number]) for number in result.candidate[result.front].tolist()]
+    chosen = [ChosenCandidate(result.candidates[number]) for number in result.candidate[result.front].tolist()]
     qualities = [result.check.test.get(one.key) for one in chosen]
     figures = replace(
         result.figures(result.front),
@@ -45,13 +45,13 @@ def front_cells(result: CoDesign) -> list[dict[str, Any]]:
     return checked_cells(result.check, chosen, _base(result), dominated)
 
 
-def _base(result: CoDesign) -> Chosen:
+def _base(result: CoDesign) -> ChosenCandidate:
     """16 bits for everything, whether or not a variant has them."""
-    return Chosen({site.name: (BASELINE_BITS, BASELINE_BITS) for site in result.model.sites})
+    return ChosenCandidate({site.name: (BASELINE_BITS, BASELINE_BITS) for site in result.model.sites})
 
 
 def _luck(result: CoDesign, evaluator: Evaluator) -> Luck | None:
-    """Of the lowest error of all candidates."""
+    """How far the lowest error of all candidates is luck."""
     counted = [quality.edits for quality in result.qualities if quality is not None and quality.edits]
     if not counted or not isinstance(evaluator.model, CountsEdits):
         return None

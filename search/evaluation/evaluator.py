@@ -129,7 +129,7 @@ class Evaluator:
         return self
 
     def on_split(self, split: str) -> "Evaluator | None":
-        """The same model evaluated on all of another split, in the same ledger; None where it has none."""
+        """What evaluates the model on all of another split, in the same ledger; None where it has no others."""
         if not isinstance(self.model, HasSplits):
             return None
         model = self.model.on_split(split)

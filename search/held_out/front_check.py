@@ -8,8 +8,8 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.progress import EvaluationProgress
 from search.evaluation.quality import Quality
 from search.held_out.luck import Luck
-from search.held_out.resampling import Change, changes, edits_of
-from search.held_out.split_errors import SPLITS, Chosen, SplitErrors, errors_on
+from search.held_out.resampling import Difference, changes, edits_of
+from search.held_out.split_errors import SPLITS, ChosenCandidate, SplitErrors, errors_on
 from simulators.inputs.errors import InputError
 
 DIGITS = 4
@@ -28,20 +28,20 @@ on dev and no less on test."""
 
 @dataclass(frozen=True)
 class FrontCheck:
-    """What solutions err on test and on all of dev; mappings are by `Chosen.key`."""
+    """What solutions err on test and on all of dev; mappings are by `ChosenCandidate.key`."""
 
     why_not: str
     """Why there is nothing of it; empty where there is."""
     dev: Mapping[tuple[str, str], Quality]
     test: Mapping[tuple[str, str], Quality]
-    changes: Mapping[tuple[str, str], tuple[Change, Change]]
+    changes: Mapping[tuple[str, str], tuple[Difference, Difference]]
     """On test over 16 bits everywhere: of the worst group of speakers, and of all."""
     utterances: int
     """Utterances of test; 0 where they are not counted."""
     luck: Luck | None
-    """Of the lowest error of the search; None where its utterances are not counted."""
+    """How far the lowest error of the search is luck; None where its utterances are not counted."""
 
-    def cells(self, chosen: Chosen) -> dict[str, float | None]:
+    def cells(self, chosen: ChosenCandidate) -> dict[str, float | None]:
         """The columns of errors and changes of a solution; None where a value is not known."""
         values: list[float | None] = []
         for of_split in (self.dev, self.test):
@@ -62,7 +62,7 @@ class FrontCheck:
 
 
 def check_front(
-    evaluator: Evaluator, solutions: Sequence[Chosen], base: Chosen | None, luck: Luck | None,
+    evaluator: Evaluator, solutions: Sequence[ChosenCandidate], base: ChosenCandidate | None, luck: Luck | None,
     progress: EvaluationProgress | None,
 ) -> FrontCheck:  # fmt: skip
     """Evaluate solutions on test and on all of dev. `base` is 16 bits everywhere, which changes are over. A model
@@ -77,7 +77,7 @@ def check_front(
     return FrontCheck("", dev.qualities, test.qualities, _changes(test, base), utterances, luck)
 
 
-def _changes(test: SplitErrors, base: Chosen | None) -> dict[tuple[str, str], tuple[Change, Change]]:
+def _changes(test: SplitErrors, base: ChosenCandidate | None) -> dict[tuple[str, str], tuple[Difference, Difference]]:
     """Changes of all candidates whose edits are counted."""
     of_base = None if base is None else test.qualities.get(base.key)
     if test.scored is None or of_base is None or not of_base.edits:
@@ -88,7 +88,10 @@ def _changes(test: SplitErrors, base: Chosen | None) -> dict[tuple[str, str], tu
 
 
 def checked_cells(
-    check: FrontCheck, solutions: Sequence[Chosen], base: Chosen | None, dominators: Sequence[int | None] = ()
+    check: FrontCheck,
+    solutions: Sequence[ChosenCandidate],
+    base: ChosenCandidate | None,
+    dominators: Sequence[int | None] = (),
 ) -> list[dict[str, Any]]:
     """The `COLUMNS` of solutions. `base` is 16 bits everywhere, and `dominators` are the positions of what dominates
     each on test."""
@@ -100,7 +103,7 @@ def checked_cells(
     return rows
 
 
-def _lost(check: FrontCheck, chosen: Chosen, base: Chosen | None) -> int | None:
+def _lost(check: FrontCheck, chosen: ChosenCandidate, base: ChosenCandidate | None) -> int | None:
     """1 where a solution errs less than 16 bits on dev and no less on test, else 0; None where an error is not
     known."""
     keys = [] if base is None else [chosen.key, base.key]

@@ -33,8 +33,8 @@ class Luck:
 
 
 def luck(edits: Floats, scored: ScoredUtterances, plain: bool = False) -> Luck | None:
-    """Of candidates with these edits (N, U): by the worst group's error, or by that over all speakers. None where there
-    is no candidate, or nothing to halve."""
+    """The luck of the lowest error among candidates with these edits (N, U): the worst group's, or that over all
+    speakers. None where there is no candidate, or nothing to halve."""
     count, utterances = edits.shape
     if not count or utterances < 2:
         return None

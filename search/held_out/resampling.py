@@ -22,12 +22,15 @@ SEED = 1
 """What resamples follow from: figures of one run come out alike wherever they are computed."""
 
 
-class Change(NamedTuple):
-    """A difference of two error rates in percentage points, with the ends of its interval."""
+class Difference(NamedTuple):
+    """A difference of two error rates, and its interval."""
 
     points: float
+    """Percentage points."""
     low: float
+    """Percentage points: the lower end of the interval."""
     high: float
+    """Percentage points: the upper end."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def edits_of(counts: Sequence[Sequence[int]], scored: ScoredUtterances) -> Float
     return np.array(counts, np.float64).reshape(len(counts), utterances)
 
 
-def changes(edits: Floats, base: Floats, scored: ScoredUtterances) -> tuple[list[Change], list[Change]]:
+def changes(edits: Floats, base: Floats, scored: ScoredUtterances) -> tuple[list[Difference], list[Difference]]:
     """What the error of each candidate (N, U) is over that of a base (U,), in percentage points: of the worst group of
     speakers, and of all speakers."""
     together = np.concatenate([edits, base[np.newaxis]])
@@ -82,8 +85,8 @@ def changes(edits: Floats, base: Floats, scored: ScoredUtterances) -> tuple[list
     )  # type: ignore[return-value]
 
 
-def _intervals(points: Floats, resampled: Floats) -> list[Change]:
+def _intervals(points: Floats, resampled: Floats) -> list[Difference]:
     """Percentile intervals of differences (N,) from those of resamples (B, N)."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
-    return [Change(*ends) for ends in zip(points.tolist(), low.tolist(), high.tolist(), strict=True)]
+    return [Difference(*ends) for ends in zip(points.tolist(), low.tolist(), high.tolist(), strict=True)]

@@ -18,7 +18,7 @@ SPLITS = ("dev", "test")
 NO_SPLITS = "the model has no other data than those of the search"
 
 
-class Chosen(NamedTuple):
+class ChosenCandidate(NamedTuple):
     """A candidate with the parameters that it was chosen with."""
 
     bits: Bits
@@ -36,7 +36,7 @@ class SplitErrors:
     """What candidates err on all of a split."""
 
     qualities: Mapping[tuple[str, str], Quality]
-    """By `Chosen.key`; without those whose evaluation gave no number, or killed workers."""
+    """Qualities by `ChosenCandidate.key`, without those whose evaluation gave no number, or killed workers."""
     scored: ScoredUtterances | None
     """The utterances that errors are counted over; None: the model does not say."""
 
@@ -53,7 +53,7 @@ def on_splits(model: Model) -> list[Model]:
 
 
 def errors_on(
-    split: str, evaluator: Evaluator, chosen: Sequence[Chosen], progress: EvaluationProgress | None
+    split: str, evaluator: Evaluator, chosen: Sequence[ChosenCandidate], progress: EvaluationProgress | None
 ) -> SplitErrors:
     """Evaluate candidates on a split, those of one beacon together. Raises InputError where the model has no such
     split, or it cannot be read."""

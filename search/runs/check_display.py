@@ -16,7 +16,7 @@ MOST_NAMES = 30
 
 
 def held_out_columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Of `DEV` and `TEST` those that tell something: all of dev only where the search had a part of it."""
+    """Headings and columns of what there is of `DEV` and `TEST`: all of dev only where the search had a part of it."""
     tested = any(row.get("error_test") is not None for row in rows)
     part = any(row.get("error_dev") not in (None, row["error"]) for row in rows)
     return [DEV] * part + [TEST] * tested

@@ -31,7 +31,7 @@ def by_plain_error(experiment: Experiment) -> bool:
 
 
 def _luck(run: Run, evaluator: Evaluator) -> Luck | None:
-    """Of the lowest error of the feasible candidates; of a confirmed front, among those that it was drawn of."""
+    """How far the lowest error of the feasible candidates is luck; of a confirmed front, of what it is drawn of."""
     feasible = [s.quality for s, keeps in zip(run.visited, run.feasible, strict=True) if keeps]
     on_all = evaluator.on_split("dev") if run.confirmed else evaluator
     counted = [quality.edits for quality in run.confirmed or feasible if quality is not None and quality.edits]

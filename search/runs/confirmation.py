@@ -14,7 +14,7 @@ from search.evaluation.progress import EvaluationProgress
 from search.evaluation.quality import Quality
 from search.held_out.near_ties import near_ties
 from search.held_out.resampling import edits_of
-from search.held_out.split_errors import Chosen, errors_on
+from search.held_out.split_errors import ChosenCandidate, errors_on
 from search.objectives import Floats
 from search.objectives.built_in import ERROR, ERROR_PLAIN
 from search.objectives.dominance import non_dominated
@@ -37,7 +37,7 @@ def confirmed(run: Run, evaluator: Evaluator, progress: EvaluationProgress | Non
     tied = _near_ties(run, evaluator)
     if not tied or on_all is None or on_all.model.data_digest == evaluator.model.data_digest:
         return run
-    base = Chosen({site.name: (BASELINE_BITS, BASELINE_BITS) for site in evaluator.model.sites})
+    base = ChosenCandidate({site.name: (BASELINE_BITS, BASELINE_BITS) for site in evaluator.model.sites})
     errors = errors_on("dev", evaluator, [base, *(solution.chosen for solution in tied)], progress).qualities
     increase, limit = run.experiment.constraints.error_increase, run.experiment.constraints.error
     if increase is not None and base.key in errors:

@@ -8,7 +8,7 @@ from quant.sites.candidate import Bits, name_of
 from search.evaluation.model import Model
 from search.evaluation.quality import Cost, Quality, figures_of
 from search.held_out.front_check import FrontCheck
-from search.held_out.split_errors import Chosen
+from search.held_out.split_errors import ChosenCandidate
 from search.objectives import PointFigures
 from search.settings.experiment import Experiment
 from simulators import Arch
@@ -32,9 +32,9 @@ class Solution:
         return name_of(self.bits)
 
     @property
-    def chosen(self) -> Chosen:
+    def chosen(self) -> ChosenCandidate:
         """The candidate with the parameters that its quality is of."""
-        return Chosen(self.bits, "" if self.quality is None else self.quality.beacon)
+        return ChosenCandidate(self.bits, "" if self.quality is None else self.quality.beacon)
 
 
 @dataclass(frozen=True)
