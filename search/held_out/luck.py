@@ -16,6 +16,7 @@ from search.held_out.resampling import SEED, Resampled, rates
 from search.objectives import Floats
 
 HALVINGS = 500
+"""Halves that are drawn."""
 AT_ONCE = 256
 """Candidates that are counted together, which bounds memory."""
 

@@ -12,6 +12,7 @@ from simulators.engine.program import Ints
 SURE = 0.95
 """Share of resamples on which a candidate must err no less than a solution to be beaten by it for sure."""
 RESAMPLES = 1_000
+"""Resamples that a share is of."""
 
 
 def near_ties(

@@ -133,7 +133,14 @@ class Recognition:
 
 
 def _measured(rate: MeasuredError) -> Measured:
-    edits = tuple(map(int, rate.edits)) if isinstance(rate, CountedError) else ()
+    """What a model measured, as Python numbers. Raises InputError for what is none."""
+    edits: tuple[int, ...] = ()
+    if isinstance(rate, CountedError):
+        try:
+            edits = tuple(map(int, rate.edits))
+        except (TypeError, ValueError):
+            rule = "they must be whole numbers, one an utterance"
+            raise InputError(f"the model measured edits of {shown(rate.edits)}: {rule}") from None
     return Measured(as_number(rate.error_max), as_number(rate.error), edits)
 
 

@@ -1,7 +1,9 @@
 """Fronts held against test and all of dev, of searches with a stand-in model that has luck in its errors."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,6 +120,21 @@ def test_a_test_split_that_cannot_be_read_costs_no_search(tmp_path: Path, capsys
     assert "luck: the lowest of" in printed(tmp_path / "run", capsys)
 
 
+class OneNumber(SplitModel):
+    """Counts edits, but not by utterance."""
+
+    def evaluate(self, bits: Any) -> Any:
+        return replace(super().evaluate(bits), edits=17)
+
+
+def test_edits_that_are_not_of_utterances_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match="the model measured edits of 17: they must be whole numbers, one an utterance"
+    ):
+        run(experiment(generations=0), tmp_path / "run", model=OneNumber())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inline", "workers", "dask"])
 def test_executors_find_the_same_and_a_second_time_nothing_is_evaluated(kind: str, tmp_path: Path) -> None:
     run(experiment(generations=1), tmp_path / "whole", model=SplitModel(every=3))
