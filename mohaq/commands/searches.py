@@ -34,6 +34,13 @@ def search(
     dask: UseDask = False,
     scheduler: Scheduler = None,
     dashboard: Dashboard = None,
+    confirm: Annotated[
+        bool,
+        typer.Option(
+            "--confirm",
+            help="Evaluate near-ties on all of dev, where the search had a part, before the front is drawn.",
+        ),
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: error from the model, latency and energy from the simulator. A file that names
@@ -43,7 +50,7 @@ def search(
     from search.runs.search_display import SearchDisplay, print_front
     from search.runs.shortfall import NothingFeasible
 
-    options = {"arch": arch, "set": overrides, "generations": generations, "seed": seed}
+    options = {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
     changes = {key: value for key, value in options.items() if value is not None}
     if members := members_of(experiment, changes):
         from search.campaign.display import CampaignDisplay, print_campaign

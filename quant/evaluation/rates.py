@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -33,10 +35,22 @@ class ErrorRate:
     """Phones said and not recognised."""
     reference_phones: int
     """Phones that are said, which the edits are divided by."""
+    edits: tuple[int, ...] = ()
+    """Edits of each utterance, in the order of the corpus."""
 
     def to_dict(self) -> dict[str, Any]:
-        """What `mohaq evaluate --json` prints."""
-        return asdict(self)
+        """What `mohaq evaluate --json` prints: all but the edits of single utterances."""
+        return {name: value for name, value in asdict(self).items() if name != "edits"}
+
+
+@dataclass(frozen=True)
+class ScoredUtterances:
+    """What error rates of a split are counted over: U utterances, in the order of the corpus."""
+
+    reference_phones: np.ndarray
+    """(U,) int64 Phones of each that are said."""
+    subset_of: np.ndarray
+    """(U,) int64 Group of speakers of each, from 0."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from quant.arithmetic.weights import QuantizedWeights
 from quant.evaluation.code import RECOGNISER, RETRAINING, cell_code
 from quant.evaluation.delta_activity import check_thresholds, eliminated_share, transmitted_shares, with_activity
 from quant.evaluation.prefix_cache import PrefixCache, logits_of
-from quant.evaluation.rates import DeltaResult, ErrorRate, ReferenceCheck
+from quant.evaluation.rates import DeltaResult, ErrorRate, ReferenceCheck, ScoredUtterances
 from quant.evaluation.speech_splits import SpeechSplits
 from quant.evaluation.threads import in_threads
 from quant.evaluation.work_estimate import Part, parts_of
@@ -43,7 +43,7 @@ MAX_STEPS = 1 << 20
 """Frames of a trace: nearly three hours."""
 
 BEACON_CACHES = 8
-"""A retrained model's cache is so much smaller than its original's: a search has several of them."""
+"""The cache of a retrained model, or of another split, is so much smaller: a search has several of them."""
 
 
 class Recogniser:
@@ -63,6 +63,8 @@ class Recogniser:
         `skipped`; `every`: evaluate on every so-manyth utterance only."""
         self.checkpoint = checkpoint
         self.weights = weights or QuantizedWeights(checkpoint.network, scheme)
+        self.split = "dev"
+        """What it is evaluated on where nothing else is said."""
         self._speech = SpeechSplits(checkpoint, corpus_root, skip_bad, every)
         self._cache = PrefixCache()
         keep_freed_memory()
@@ -99,8 +101,21 @@ class Recogniser:
 
     @property
     def data_digest(self) -> str:
-        """sha256 of the dev split's audio and labels."""
-        return self._speech.packed("dev").features.digest
+        """sha256 of the split's audio and labels."""
+        return self._speech.packed(self.split).features.digest
+
+    @property
+    def scored(self) -> ScoredUtterances:
+        """What its error rates are counted over."""
+        return self._speech.packed(self.split).scored
+
+    def on_split(self, split: str) -> "Recogniser":
+        """This model evaluated on all of another split: "dev" or "test"."""
+        if self.split == split and self._speech.whole is self._speech:
+            return self
+        model = self.sharing_speech(self.checkpoint, self.weights, self._cache.capacity_bytes // BEACON_CACHES)
+        model.split, model._speech = split, self._speech.whole
+        return model
 
     @property
     def unit(self) -> str:
@@ -151,14 +166,16 @@ class Recogniser:
         """A candidate as a user writes it: see `quant.sites.candidate.parse_bits`."""
         return parse_bits(text, self.sites)
 
-    def evaluate(self, bits: Bits | None, split: str = "dev") -> ErrorRate:
-        """Phone error rate of a candidate on a split ("dev" or "test"); without bits, of the float model."""
+    def evaluate(self, bits: Bits | None, split: str | None = None) -> ErrorRate:
+        """Phone error rate of a candidate on a split ("dev" or "test"; its own); without bits, of the float model."""
+        split = split or self.split
         if bits is not None:
             return self.evaluate_population([bits], split)[0]
         return self.error_rate(self.checkpoint.decoder.decode(self.log_posteriors(bits, split)), split)
 
-    def evaluate_population(self, candidates: Sequence[Bits], split: str = "dev") -> list[ErrorRate]:
+    def evaluate_population(self, candidates: Sequence[Bits], split: str | None = None) -> list[ErrorRate]:
         """Phone error rates of several candidates: as `evaluate` gives, what they share being computed once."""
+        split = split or self.split
         for bits in candidates:
             check_candidate(bits, self.sites)
             self.weights.prepare(bits)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 
-from quant.evaluation.rates import ErrorRate
+from quant.evaluation.rates import ErrorRate, ScoredUtterances
 from quant.files.checkpoint import Checkpoint
 from quant.speech.batches import UtteranceBatch, pack, plan
 from quant.speech.corpus import load_corpus
@@ -42,6 +43,13 @@ class PackedSplit:
         }
         return [by_position[i] for i in range(len(by_position))]
 
+    @property
+    def scored(self) -> ScoredUtterances:
+        """What error rates are counted over."""
+        units = self.features.units
+        phones = np.array([len(units.scored(said)) for said in self.features.phones], np.int64)
+        return ScoredUtterances(phones, self.subset_of.astype(np.int64))
+
     def error_rate(self, hypotheses: Sequence[Sequence[int]]) -> ErrorRate:
         """Phone error rate of decoded utterances, in the order of the corpus."""
         units = self.features.units
@@ -55,8 +63,9 @@ class PackedSplit:
         ]
         rates = tuple(subset.error_rate for subset in subsets)
         return ErrorRate(
-            max(rates), total.error_rate, rates, total.substitutions, total.insertions, total.deletions, total.reference
-        )
+            max(rates), total.error_rate, rates, total.substitutions, total.insertions, total.deletions,
+            total.reference, tuple(s.edits for s in scores),
+        )  # fmt: skip
 
 
 class SpeechSplits:
@@ -74,6 +83,13 @@ class SpeechSplits:
         self._every = every
         self._utterances: dict[str, Features] = {}
         self._packed: dict[str, PackedSplit] = {}
+
+    @cached_property
+    def whole(self) -> "SpeechSplits":
+        """This corpus with every utterance of dev and test."""
+        if self._every == 1:
+            return self
+        return SpeechSplits(self._checkpoint, self.corpus_root, self._skip_bad, 1)
 
     def utterances(self, split: str) -> Features:
         """Normalised features, labels and phones of a split. Raises InputError for a corpus of other units."""

@@ -93,9 +93,14 @@ class Score:
         )
 
     @property
+    def edits(self) -> int:
+        """Edits of all kinds."""
+        return self.substitutions + self.insertions + self.deletions
+
+    @property
     def error_rate(self) -> float:
         """Percent; more than 100 is possible."""
-        return 100.0 * (self.substitutions + self.insertions + self.deletions) / self.reference
+        return 100.0 * self.edits / self.reference
 
 
 def score(reference: Sequence[int] | np.ndarray, hypothesis: Sequence[int] | np.ndarray) -> Score:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.model import Model
 from search.evaluation.quality import Quality, Unknown
+from search.held_out.front_check import FrontCheck
 from search.objectives import Floats, Objective, PointFigures
 from search.objectives.dominance import non_dominated
 from search.objectives.objective import minimised_values
@@ -83,6 +84,8 @@ class CoDesign:
     evaluated: int
     """Model evaluations that this process computed."""
     model: Model
+    check: FrontCheck | None = None
+    """The joint front held against test and all of dev."""
 
     @cached_property
     def area_mm2(self) -> Floats:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from quant.sites.candidate import Bits, name_of
+from search.codesign.checked_sweep import checked
 from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, WHY_UNKNOWN, CoDesign, kind_of
 from search.codesign.limits import error_limit_of
 from search.codesign.sweep_outputs import write_sweep
@@ -61,7 +62,7 @@ def search_hardware(
         limit = error_limit_of(settings, evaluators[0])
         space = DesignSpace(settings, points, limit, initial_points(settings, genome, points), reporter(progress))
         trials = search_space(searcher, space, settings, session.folder, on_generation(progress, settings))
-        result = _result(planned, folder, space, trials)
+        result = checked(_result(planned, folder, space, trials), evaluators[0], progress)
         write_sweep(result, session.identity, "search")
     return result
 

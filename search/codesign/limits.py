@@ -2,7 +2,7 @@
 
 from search.codesign.design_points import WHY_UNKNOWN
 from search.evaluation.evaluator import Evaluator
-from search.runs.driver import BASELINE_BITS
+from search.runs.results import BASELINE_BITS
 from search.settings.experiment import Experiment
 from simulators.inputs.source_locations import KeyedError
 

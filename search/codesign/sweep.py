@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from quant.sites.candidate import Bits, name_of
+from search.codesign.checked_sweep import checked
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep_candidates import Screened, copy_errors, memory_of, named_candidates, screened
 from search.codesign.sweep_outputs import write_sweep
@@ -69,6 +70,7 @@ def sweep(
         evaluator = session.evaluator(planned.hardware.variants[0])
         within = screened(experiment, evaluator, candidates, progress)
         result = _swept(planned, folder, evaluator, within, progress, workers or usable_cores())
+        result = checked(result, evaluator, progress)
         write_sweep(result, session.identity)
         shutil.rmtree(folder / PARTS, ignore_errors=True)
     return result

@@ -18,7 +18,8 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
 from search.evaluation.model import HasPrecisions, Model
 from search.evaluation.progress import EvaluationProgress, reporter
-from search.runs.driver import BASELINE_BITS
+from search.held_out.split_errors import on_splits
+from search.runs.results import BASELINE_BITS
 from search.runs.run_reader import load_run
 from search.runs.session import Plan
 from search.runs.shortfall import NothingFeasible
@@ -96,16 +97,16 @@ def _of_run(folder: str, source: SweepCandidates, model: Model) -> list[str]:
 
 
 def copy_errors(path: Path, ledger: Ledger, model: Model, candidates: Sequence[Bits]) -> None:
-    """Record what another run's ledger knows of the candidates."""
+    """Record what another run's ledger knows of the candidates, also on test and on all of dev."""
     if not path.is_file():
         return
-    key = errors_of(model)
     base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in model.sites}
     with closing(Ledger(path)) as other:
-        for bits in [base, *candidates]:
-            error = other.find_error(key, name_of(bits))
-            if error is not None:
-                ledger.write_error(key, name_of(bits), error, 0.0)
+        for key in dict.fromkeys(map(errors_of, (model, *on_splits(model)))):
+            for bits in [base, *candidates]:
+                error = other.find_error(key, name_of(bits))
+                if error is not None:
+                    ledger.write_error(key, name_of(bits), error, 0.0)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep_outputs import results_of
+from search.runs.check_display import held_out_cells, held_out_columns, show_words
 from search.runs.search_display import SearchDisplay, cells, console_of, pairs_of, shown_objectives, sites_of
 from simulators.inputs.terminal import Terminal
 
@@ -65,14 +66,16 @@ def print_results(
     shown = rows if len(rows) <= MOST_ROWS else [rows[i * len(rows) // MOST_ROWS] for i in range(MOST_ROWS)]
     names = short_names(content["hardware"])
     objectives = shown_objectives(experiment["objectives"], ALWAYS, of_variants=True)
+    held_out = held_out_columns(rows)
     title = f"Joint Pareto front of {experiment['name']}: {', '.join(experiment['objectives'])}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("", *(objective.heading for objective in objectives)):
+    for heading in ("", *(objective.heading for objective in objectives), *(heading for heading, _ in held_out)):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("hardware: what differs", overflow="fold")
     table.add_column(f"weights x activations: {sites_of(rows)}", overflow="fold")
     for row in shown:
-        table.add_row(row["solution"], *cells(row, objectives), names[row["variant"]], pairs_of(row))
+        figures = (*cells(row, objectives), *held_out_cells(row, held_out))
+        table.add_row(row["solution"], *figures, names[row["variant"]], pairs_of(row))
     console.show(table)
     if len(shown) < len(rows):
         console.say(f"{len(shown)} of {len(rows)} points, evenly taken; all: {folder / 'sweep.csv'}")
@@ -84,6 +87,7 @@ def print_results(
     )  # fmt: skip
     for reason, count in content["left_out"].items():
         console.say(f"left out: {count:,} points: {reason}")
+    show_words(console, content)
     console.say(f"plot: {folder / 'sweep.png'}")
     console.say(
         f"each variant: {folder / 'variants.csv'}, {folder / 'fronts.csv'}",

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from quant.sites.candidate import name_of
+from search.codesign.checked_sweep import front_cells
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep_plot import draw_sweep
 from search.objectives.registry import other_than_built_in
@@ -41,6 +42,7 @@ BEST = ("error", "latency", "energy")
 
 def results_of(result: CoDesign) -> dict[str, Any]:
     """The joint front, the variants and the counts."""
+    front = [row | cells for row, cells in zip(result.describe(result.front), front_cells(result), strict=True)]
     return {
         "experiment": result.experiment.to_dict(),
         "error_limit": result.error_limit,
@@ -48,7 +50,8 @@ def results_of(result: CoDesign) -> dict[str, Any]:
         "candidates": len(result.candidates),
         "points": len(result.variant),
         "left_out": result.reasons(),
-        "front": [{"solution": f"{i:03d}", **row} for i, row in enumerate(result.describe(result.front))],
+        "held_out": None if result.check is None else result.check.about(),
+        "front": [{"solution": f"{i:03d}", **row} for i, row in enumerate(front)],
         "hardware": _variants(result),
     }
 

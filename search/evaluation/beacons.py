@@ -72,6 +72,7 @@ class BeaconEvaluator(Evaluator):
         if not isinstance(original.model, Retrainable):
             raise KeyedError(("beacons",), "this model cannot be retrained")
         self.settings = settings
+        self._original = original
         self.beacons: list[Beacon] = []
         self._retrainable: Retrainable = original.model
         self._folder = folder / BEACON_FOLDER
@@ -125,6 +126,10 @@ class BeaconEvaluator(Evaluator):
             return super().why_unknown(bits)
         return scored if isinstance(scored, Unknown) else None
 
+    def with_parameters(self, beacon: str) -> Evaluator:
+        """See `Evaluator.with_parameters`: of a beacon that candidates were scored with."""
+        return self._evaluators[beacon] if beacon else self._original
+
     @property
     def evaluated(self) -> int:
         """Model evaluations computed here, with original and retrained parameters."""
@@ -142,7 +147,7 @@ class BeaconEvaluator(Evaluator):
             if other is None:
                 scored = evaluator.why_unknown(bits) or Unknown.KILLED
             elif other.error < quality.error:
-                scored = Quality(other.error, other.error_plain, beacon.name, quality.error)
+                scored = Quality(other.error, other.error_plain, beacon.name, quality.error, other.edits)
             self._scored[name_of(bits)] = scored
 
     def _nearest(self, bits: Bits) -> tuple[float, Beacon | None]:

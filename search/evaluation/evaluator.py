@@ -1,17 +1,16 @@
 """What a candidate costs and how well it recognises: from the ledger where it is known, else computed and recorded."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cached_property
 from math import isfinite
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.executors.executor import Died, Executor
-from search.evaluation.executors.worker import Recognition, Source
+from search.evaluation.executors.worker import Measured, OnSplit, Recognition, Source
 from search.evaluation.fast_traces import FastTraces
 from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
-from search.evaluation.model import HasPrecisions, Model
+from search.evaluation.model import HasPrecisions, HasSplits, Model
 from search.evaluation.progress import OnQuality
 from search.evaluation.quality import Cost, Quality, Unknown
 from search.objectives.figures import FIGURE_PLATFORMS
@@ -110,7 +109,7 @@ class Evaluator:
             found = self.ledger.find_error(self.errors_of, name)
             if found is not None:
                 row = row_of(ErrorRow, found, self.ledger.path)
-                self._qualities[name] = _quality(row.error, row.error_plain)
+                self._qualities[name] = _quality(Measured(row.error, row.error_plain, row.edits))
             elif self.ledger.is_set_aside(self.errors_of, name):
                 self._qualities[name] = Unknown.KILLED
         return name in self._qualities
@@ -132,11 +131,23 @@ class Evaluator:
             rates, seconds = outcome
             for bits, rate in zip(group, rates, strict=True):
                 name = name_of(bits)
-                self.ledger.write_error(self.errors_of, name, asdict(Quality(*rate)), seconds)
-                self._qualities[name] = _quality(*rate)
+                self.ledger.write_error(self.errors_of, name, rate._asdict(), seconds)
+                self._qualities[name] = _quality(rate)
                 self._computed += 1
                 if done:
                     done(bits, self._qualities[name])
+
+    def with_parameters(self, beacon: str) -> "Evaluator":
+        """What evaluates with the parameters of a beacon, by its candidate's name; empty: with the original ones."""
+        return self
+
+    def on_split(self, split: str) -> "Evaluator | None":
+        """What evaluates the model on all of another split, in the same ledger; None where it has no others."""
+        if not isinstance(self.model, HasSplits):
+            return None
+        model = self.model.on_split(split)
+        source = Source.of(model, OnSplit(self.source, split))
+        return Evaluator(model, self.arch, self.steps, self.ledger, self.executor, source)
 
     @property
     def evaluated(self) -> int:
@@ -172,6 +183,8 @@ class Evaluator:
         )  # fmt: skip
 
 
-def _quality(error: float, error_plain: float) -> Quality | Unknown:
-    """The quality of these errors in percent, which may be no numbers."""
-    return Quality(error, error_plain) if isfinite(error) and isfinite(error_plain) else Unknown.NO_NUMBER
+def _quality(measured: Measured) -> Quality | Unknown:
+    """The quality of what was measured, which may be no numbers."""
+    if not (isfinite(measured.error) and isfinite(measured.error_plain)):
+        return Unknown.NO_NUMBER
+    return Quality(measured.error, measured.error_plain, edits=measured.edits)

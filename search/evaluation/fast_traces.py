@@ -35,8 +35,8 @@ class FastTraces:
     def found(
         cls, trace: Callable[[Bits], Trace], sites: Sequence[str], pairs: Sequence[tuple[int, int]]
     ) -> Self | None:
-        """What holds for a model whose traces are `trace`'s, with legal (weight bits, activation bits); None where a few
-        candidates show that it does not hold."""
+        """What holds for a model whose traces are `trace`'s, with legal (weight bits, activation bits); None where a
+        few candidates show that it does not hold."""
         wide, narrow = max(pairs), min(pairs)
         base = dict.fromkeys(sites, wide)
         whole = trace(base)

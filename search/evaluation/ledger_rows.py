@@ -38,6 +38,8 @@ class ErrorRow(BaseModel):
 
     error: Measured
     error_plain: Measured
+    edits: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, fail_fast=True)] = ()
+    """Edits of each utterance, where the model counts them."""
 
 
 class CostRow(BaseModel):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from quant.evaluation.rates import ScoredUtterances
 from quant.evaluation.work_estimate import Part
 from quant.sites.candidate import Bits
 from simulators import Trace
@@ -33,6 +34,16 @@ class MeasuredError(Protocol):
     @property
     def error(self) -> float:
         """Percent over all data."""
+        ...
+
+
+@runtime_checkable
+class CountedError(Protocol):
+    """An error that is a count of edits over utterances."""
+
+    @property
+    def edits(self) -> Sequence[int]:
+        """Edits of each utterance, in the order of the model's `scored`."""
         ...
 
 
@@ -79,6 +90,27 @@ class SharesParts(Protocol):
 
     def parts(self, bits: Bits) -> Sequence[Part]:
         """The parts of a candidate's evaluation in their order, with the work that each is."""
+        ...
+
+
+@runtime_checkable
+class CountsEdits(Protocol):
+    """A model whose errors are counted over utterances (`CountedError`), so that it is known how far they are
+    chance."""
+
+    @property
+    def scored(self) -> ScoredUtterances:
+        """What its errors are counted over."""
+        ...
+
+
+@runtime_checkable
+class HasSplits(Protocol):
+    """A model that can be evaluated on other data than those that a search chooses by."""
+
+    def on_split(self, split: str) -> Model:
+        """The model evaluated on all of a split, "dev" (what the search has, or has a part of) or "test", under a
+        `data_digest` of its own. What cannot be read is an InputError, here or when the digest is asked for."""
         ...
 
 

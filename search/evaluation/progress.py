@@ -36,6 +36,14 @@ class ShowsNoNumber(Protocol):
         """The model measured no number as one candidate's error, now or before: it counts as infeasible."""
 
 
+@runtime_checkable
+class ShowsSplits(Protocol):
+    """A display that shows how far a front's evaluation on other data came."""
+
+    def on_split(self, split: str, done: int, of: int) -> None:
+        """So many of these candidates are evaluated on all of a split."""
+
+
 OnQuality = Callable[[Bits, Quality | Unknown], None]
 """Told of each candidate as its quality becomes known, or why it has none."""
 

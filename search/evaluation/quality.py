@@ -42,6 +42,8 @@ class Quality:
     """The candidate that the parameters were retrained for; empty for the original ones."""
     error_original: float | None = None
     """Percent with the original parameters, where it was reached with a beacon's."""
+    edits: tuple[int, ...] = ()
+    """Edits of each utterance, where the model counts them (`search.evaluation.model.CountsEdits`)."""
 
 
 class Unknown(Enum):

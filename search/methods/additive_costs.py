@@ -14,8 +14,8 @@ DRAWN_BASES = 4
 
 
 def additive_costs(space: Space, sites: Sequence[SiteGenes], error: float, seed: int) -> list[Floats]:
-    """What each option adds, site by site (options, columns): a column for each objective that bits change at an error in
-    percent, in whichever rising scale its values add up best. Learnt by least squares from simulations in which the
+    """What each option adds, site by site (options, columns): a column for each objective that bits change at an error
+    in percent, in whichever rising scale its values add up best. Learnt by least squares from simulations in which the
     sites of a few candidates are varied one by one."""
     rows = _varied(_bases(space, np.random.default_rng(seed)), sites)
     values, _ = space.preview(rows, np.full(len(rows), error))

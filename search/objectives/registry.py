@@ -10,7 +10,9 @@ BUILT_IN = ("error", "error_plain", "latency", "energy", "area", "memory", "moha
 """In the order of columns and axes."""
 OTHER_COLUMNS = (
     "solution", "evaluation", "run", "feasible", "front", "variant", "hardware", "variants", "candidate", "candidates",
-    "cycles", "beacon", "error_original", "bits", "row",
+    "cycles", "beacon", "error_original", "bits", "row", "error_dev", "error_dev_plain", "error_test",
+    "error_test_plain", "test_change", "test_change_low", "test_change_high", "test_change_plain",
+    "test_change_plain_low", "test_change_plain_high", "dominated_on_test_by", "lost_on_test",
 )  # fmt: skip
 """Columns of files that no objective may have."""
 

@@ -16,8 +16,10 @@ from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.model import Model
 from search.objectives import Floats, Objective
 from search.report.commands import Commands
+from search.report.held_out_figures import with_test
 from search.report.points import Points, points_arrays
 from search.report.reading import Reading
+from search.runs.check_display import luck_line
 from search.runs.identity import digest_of_hardware
 from search.runs.run_folder import CODESIGN
 from search.runs.run_reader import load_run
@@ -68,6 +70,8 @@ class ReportedRun:
     """The candidates of one width for everything; a co-design has none."""
     commands: Commands
     """The commands that reproduce its points."""
+    luck: str = ""
+    """How much of its lowest error is luck, in words; empty where that is not known."""
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:
@@ -137,7 +141,8 @@ def _search(reading: Reading) -> ReportedRun:
     reading.check([*visited, *front, *(row["beacon"] for row in results["visited"] if row["beacon"])])
     if lost := {*front} - {*visited}:
         raise InputError(f"{reading.results_file}: front: {min(lost)}: not among the candidates that were visited")
-    points = Points.of_rows(results["visited"], front, variant.area_mm2, reading.experiment.objectives)
+    rows = with_test(results["visited"], results["front"])
+    points = Points.of_rows(rows, front, variant.area_mm2, reading.experiment.objectives)
     details = {}
     for i in _evenly(len(results["front"])):
         row = {**results["front"][i], "solution": f"{i:03d}"}
@@ -212,7 +217,7 @@ def _reported(
         raise InputError(f"{reading.folder}: {bits}: within all limits, and without a value of an objective")
     return ReportedRun(
         reading.label, reading.folder, reading.experiment, reading.hardware, reading.results["error_limit"], points,
-        details, baselines, reading.commands,
+        details, baselines, reading.commands, luck_line((reading.results.get("held_out") or {}).get("luck")),
     )  # fmt: skip
 
 

@@ -76,6 +76,7 @@ def _run_data(report: Analysis, number: int, objectives: Sequence[Objective], ke
         "generations": None if run.is_codesign and e.candidates is not None else e.generations,
         "seed": e.seed,
         "errorLimit": run.error_limit,
+        "luck": run.luck,
         "memoryLimit": e.constraints.memory_mib,
         "total": len(run.points),
         "allCandidates": len(run.points.bits),

@@ -14,6 +14,7 @@ from search.codesign.design_points import front_of_each
 from search.objectives import Floats, Objective
 from search.objectives.figures import OF_CANDIDATE, OF_HARDWARE
 from search.objectives.registry import BUILT_IN, columns_of, objectives_named
+from search.report.held_out_figures import NUMBERS, TEST_FIGURES
 from simulators.engine.program import Ints
 from simulators.inputs.arrays import Expected
 
@@ -21,8 +22,9 @@ Bools = NDArray[np.bool_]
 
 
 def shown_objectives(names: Sequence[str]) -> tuple[Objective, ...]:
-    """The objectives that a report has figures of: mohaq's own, and those of these names that plugins bring."""
-    return objectives_named(dict.fromkeys((*BUILT_IN, *names)))
+    """The objectives that a report has figures of: mohaq's own, and those of these names that plugins bring; then the
+    errors on test."""
+    return (*objectives_named(dict.fromkeys((*BUILT_IN, *names))), *TEST_FIGURES)
 
 
 def points_arrays(names: Sequence[str]) -> dict[str, Expected]:
@@ -68,7 +70,8 @@ class Points:
         its objectives."""
         at = {row["bits"]: i for i, row in enumerate(rows)}
         columns = [objective.column for objective in shown_objectives(names)]
-        values = {column: _column([row.get(column) for row in rows]) for column in (*columns, "error_original")}
+        names_of_values = dict.fromkeys((*columns, "error_original", *NUMBERS))
+        values = {column: _column([row.get(column) for row in rows]) for column in names_of_values}
         values["area_mm2"] = _column([area_mm2] * len(rows))
         return cls(
             variant=np.zeros(len(rows), np.int64),
@@ -87,7 +90,7 @@ class Points:
         over a limit is in there."""
         variant, candidate = (arrays[name].astype(np.int64) for name in ("variant", "candidate"))
         unknown = np.full(len(variant), np.nan)
-        values = {"error_original": unknown}
+        values = dict.fromkeys(("error_original", *NUMBERS), unknown)
         for column in (objective.column for objective in shown_objectives(names)):
             if column not in arrays:
                 values[column] = unknown

@@ -23,6 +23,7 @@ const select = (r, of, i) => {
     ...Object.keys(metrics).filter((m) => value(run, of, i, m) !== null).map((m) => shownFigure(figure(value(run, of, i, m)), READINGS[m])),
     shownFigure(whole(value(run, of, i, "cycles")), "cycles"),
     ...(isFeasible(run, of, i) ? [] : [element("div", {}, element("b", { textContent: "over a limit" }))]),
+    ...(solution ? onTest(solution) : []),
     ...(beacon ? [element("div", { textContent: `error with the parameters of the beacon ${beacon}` })] : []));
   $("solution-hardware").replaceChildren(...(run.isCodesign ? hardwareFigures(run, variant) : []));
   const sites = pairs(bits);
@@ -35,6 +36,14 @@ const select = (r, of, i) => {
     element("code", { textContent: text }),
     element("button", { textContent: "copy", onclick: () => navigator.clipboard && navigator.clipboard.writeText(text) }))));
   if ($("front").data) moveRing();
+};
+
+// What a solution's errors on test are over those of 16 bits, and what that says.
+const onTest = ({ test_change: change, test_change_low: low, test_change_high: high, dominated_on_test_by: by, lost_on_test: lost }) => {
+  const signed = (x) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(2)}`;
+  return [...(change === null || change === undefined ? [] : [shownFigure(`${signed(change)} [${signed(low)}, ${signed(high)}]`, "points over 16 bits on test, 95 %")]),
+    ...(by ? [element("div", {}, element("b", { textContent: `dominated on test by ${by}` }))] : []),
+    ...(lost ? [element("div", {}, element("b", { textContent: "less than 16 bits on dev, not on test" }))] : [])];
 };
 
 // Which variant a solution is of, and what that changes in the spec.

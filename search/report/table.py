@@ -14,7 +14,8 @@ HARDWARE = ("variant", "hardware", "area_mm2")
 
 def csv_of(report: Analysis) -> str:
     """Every point of every run and its fronts: a search's in order of evaluation, a co-design's by variant."""
-    names = columns(list(dict.fromkeys(name for run in report.runs for name in run.experiment.objectives)))
+    objectives = list(dict.fromkeys(name for run in report.runs for name in run.experiment.objectives))
+    names = [name for name in columns(objectives) if name != "dominated_on_test_by"]  # its solutions are of one run
     rows = (row for i in range(len(report.runs)) for row in _rows(report, i, names))
     return csv_of_cells(rows, ["run", "evaluation", "feasible", *FRONTS, *HARDWARE, *names])
 

@@ -22,10 +22,12 @@ from search.evaluation.model import Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
 from search.evaluation.quality import Quality, Unknown
 from search.methods.method import Method, Trial
+from search.runs.checked_front import checked
+from search.runs.confirmation import check_confirmable, confirmed
 from search.runs.design_space import DesignSpace
 from search.runs.initial import initial_candidates
 from search.runs.point_costs import PointCosts
-from search.runs.results import Run, Solution
+from search.runs.results import BASELINE_BITS, Run, Solution
 from search.runs.search_loop import OnGeneration, Recorder, front_of, search_space
 from search.runs.search_outputs import write_outputs
 from search.runs.session import Plan, begun, plan
@@ -37,8 +39,6 @@ from search.space.genome import Genome
 from search.space.hardware_variants import Variant
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
-
-BASELINE_BITS = 16
 
 
 class Progress(EvaluationProgress, Protocol):
@@ -71,11 +71,16 @@ def run(
     planned = plan(experiment, model, factory, method)
     (variant,) = planned.hardware
     search = VariantSearch.of(planned, variant)
+    if experiment.confirm:
+        check_confirmable(planned.model)
     with begun(planned, folder, resume, executor) as session:
         evaluator = session.evaluator(variant)
         if experiment.beacons is not None:
             evaluator = BeaconEvaluator(evaluator, experiment.beacons, folder, progress)
         result = search.run(evaluator, session.folder, progress)
+        if experiment.confirm:
+            result = confirmed(result, evaluator, progress)
+        result = checked(result, evaluator, progress)
         write_outputs(result, session.identity)
     return result
 

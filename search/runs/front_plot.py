@@ -2,6 +2,7 @@
 one of them would leave the front no room."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from search.runs.plot_axes import HEIGHT, cost_axis, plain_style, png_of, show_s
 from search.runs.results import Run, Solution
 from simulators.inputs.escapes import picture_text
 
-VISITED, FRONT, BASELINE, OVER = "#b8c0cc", "#c0392b", "#1f3a5f", "#d9c3a0"
+VISITED, FRONT, BASELINE, TEST, OVER = "#b8c0cc", "#c0392b", "#1f3a5f", "#e69f00", "#d9c3a0"
 
 
 def draw_front(run: Run) -> bytes:
@@ -35,6 +36,19 @@ def draw_front(run: Run) -> bytes:
         return png_of(figure)
 
 
+def _draw_test(axis: Axes, run: Run, cost: Objective) -> tuple[Floats, Floats]:
+    """The front's errors on test, at the same costs, and where they are."""
+    if run.check is None:
+        return np.zeros(0), np.zeros(0)
+    tested = [(solution, run.check.test.get(solution.chosen.key)) for solution in run.front]
+    figures = run.figures([replace(solution, quality=quality) for solution, quality in tested if quality is not None])
+    places = cost.values(figures), ERROR.values(figures)
+    if len(figures):
+        axis.scatter(*places, s=26, marker="x", color=TEST, label="front on test",
+                     linewidths=1.2)  # fmt: skip
+    return places
+
+
 def _draw(axis: Axes, run: Run, cost: Objective) -> None:
     """One diagram."""
 
@@ -48,13 +62,14 @@ def _draw(axis: Axes, run: Run, cost: Objective) -> None:
     axis.scatter(*feasible, s=12, color=VISITED, label="evaluated", linewidths=0)
     # On a front of three objectives a solution need not be on the staircase of any two, so no line joins them.
     axis.scatter(*points(run.front), s=26, color=FRONT, label="Pareto front", linewidths=0)
+    tested = _draw_test(axis, run, cost)
     within = _draw_baselines(axis, run, cost)
     if run.error_limit is not None:
         axis.axhline(run.error_limit, color=BASELINE, linewidth=0.8, linestyle=":")
         axis.text(0.01, run.error_limit, "error limit", transform=axis.get_yaxis_transform(), va="bottom", fontsize=8,
                   color=BASELINE, clip_on=True)  # fmt: skip
     # With nothing feasible there is nothing to leave room for, and all is shown.
-    spans = [feasible, within] if len(feasible[0]) or len(within[0]) else [over, points(run.baselines.values())]
+    spans = [feasible, within, tested] if len(feasible[0]) or len(within[0]) else [over, points(run.baselines.values())]
     across, upright = (np.concatenate([span[i] for span in spans]) for i in (0, 1))
     cost_axis(axis, cost.axis, across)
     show_span(axis, "y", upright[~np.isnan(upright)])

@@ -7,9 +7,14 @@ from pathlib import Path
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.model import Model
 from search.evaluation.quality import Cost, Quality, figures_of
+from search.held_out.front_check import FrontCheck
+from search.held_out.split_errors import ChosenCandidate
 from search.objectives import PointFigures
 from search.settings.experiment import Experiment
 from simulators import Arch
+
+BASELINE_BITS = 16
+"""Width of the candidate that others are held against."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class Solution:
     def name(self) -> str:
         """The candidate's name."""
         return name_of(self.bits)
+
+    @property
+    def chosen(self) -> ChosenCandidate:
+        """The candidate with the parameters that its quality is of."""
+        return ChosenCandidate(self.bits, "" if self.quality is None else self.quality.beacon)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,10 @@ class Run:
     """Candidates of `visited` whose evaluation killed the workers that tried it: infeasible, with no quality."""
     no_number: tuple[Solution, ...] = ()
     """Candidates of `visited` whose error the model measured as NaN or infinite: infeasible, with no quality."""
+    confirmed: tuple[Quality, ...] = ()
+    """On all of dev, of the candidates that were evaluated on it before the front was drawn, which is of these then."""
+    check: FrontCheck | None = None
+    """The front and the baselines held against test and all of dev."""
 
     def figures(self, solutions: Sequence[Solution]) -> PointFigures:
         """All that is known of N solutions, as arrays."""

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from search.held_out.front_check import COLUMNS
 from search.objectives import Floats, Objective, PointFigures
 from search.objectives.registry import columns_of
 from search.runs.results import Run, Solution
 
-AFTER_OBJECTIVES = ("cycles", "beacon", "error_original", "bits")
+AFTER_OBJECTIVES = ("cycles", "beacon", "error_original", *COLUMNS, "bits")
 """Columns of a search's rows that follow those of the objectives."""
 
 

@@ -22,6 +22,10 @@ COMPUTED_BEFORE = (LEDGER_FILE, f"{LEDGER_FILE}-wal", f"{LEDGER_FILE}-shm", BEAC
 """What a new run may begin with: evaluations and retrainings, which say themselves what they are of."""
 
 
+AFTERWARDS = ("confirm",)
+"""Settings that a run is resumed with whatever they were: they decide what is done when its search is over."""
+
+
 @dataclass(frozen=True)
 class RunKind:
     """The files by which a kind of run is known."""
@@ -112,7 +116,8 @@ class RunFolder:
             raise InputError(f"{self.folder}: {rule}: {error}") from None
         stored = state.identity.model_dump()
         for part, ours in self._identity.items():
-            different = sorted(key for key in {*ours, *stored[part]} if ours.get(key) != stored[part].get(key))
+            keys = {*ours, *stored[part]} - {*AFTERWARDS}
+            different = sorted(key for key in keys if ours.get(key) != stored[part].get(key))
             if different == ["generations"] and self._extends:
                 wanted, planned = ours["generations"], stored[part]["generations"]
                 if wanted > planned:

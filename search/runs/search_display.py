@@ -21,6 +21,7 @@ from quant.sites.candidate import Bits, name_of
 from search.evaluation.quality import Quality, Unknown
 from search.objectives import Objective
 from search.objectives.registry import columns_of
+from search.runs.check_display import held_out_cells, held_out_columns, show_check
 from search.runs.results import Run
 from search.runs.run_reader import StoredRun
 from search.runs.search_outputs import results_of
@@ -88,6 +89,15 @@ class SearchDisplay:
         assert self._task is not None
         self._bar.update(self._task, description=f"retraining a beacon, step {step.done}/{step.total}")
 
+    def on_split(self, split: str, done: int, of: int) -> None:
+        """Show how far the front's evaluation on test, or on all of dev, came; in a log, a line at its end."""
+        if self._task is None:
+            self._task = self._bar.add_task("", total=of)
+        text = f"the front on {'all of dev' if split == 'dev' else split}"
+        self._bar.update(self._task, description=text, completed=done, total=of)
+        if done == of and not self._console.is_terminal:
+            self._console.say(f"{text}: {of} candidates")
+
     def generation(self, number: int, of: int, candidates: int, front: int) -> None:
         """Show what is on the front; in a log, a line."""
         assert self._task is not None
@@ -109,19 +119,23 @@ def print_results(
     console = console_of(console)
     experiment, rows = results["experiment"], [*results["front"], *results["baselines"]]
     objectives = shown_objectives(experiment["objectives"], ALWAYS, of_variants=False)
+    held_out = held_out_columns(rows)
     title = f"Pareto front of {experiment['name']}: {', '.join(experiment['objectives'])}"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("", *(objective.heading for objective in objectives)):
+    for heading in ("", *(objective.heading for objective in objectives), *(heading for heading, _ in held_out)):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(f"weights x activations: {sites_of(rows)}", overflow="fold")
-    for row in results["front"]:
-        table.add_row(row["solution"], *cells(row, objectives), pairs_of(row))
-    table.add_section()
-    for row in results["baselines"]:
-        table.add_row(row["solution"], *cells(row, objectives), pairs_of(row), style="dim")
+    for kind, style in (("front", ""), ("baselines", "dim")):
+        for row in results[kind]:
+            figures = (*cells(row, objectives), *held_out_cells(row, held_out))
+            table.add_row(row["solution"], *figures, pairs_of(row), style=style)
+        table.add_section()
     console.show(table)
+    every = experiment.get("every", 1)
+    of_dev = "dev" if every == 1 else f"one dev utterance in {every}"
     console.say(
-        f"Latency and energy: simulated, {experiment['steps']} frames. Error: the worst of 4 groups of speakers. "
+        f"Latency and energy: simulated, {experiment['steps']} frames. Error %: the worst of 4 groups of speakers, on "
+        f"{of_dev}{''.join(f', {heading}: on all of {column[6:]}' for heading, column in held_out)}. "
         "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times."
         + (" † with a beacon's parameters." if any(row["beacon"] for row in rows) else ""),
     )
@@ -130,6 +144,7 @@ def print_results(
     now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     console.say(f"{evaluated} distinct candidates evaluated on speech{now}, {screened} screened out{limit}")
+    show_check(console, results)
     for name in set_aside:
         console.say(f"set aside as infeasible, for the workers that evaluated it died: {name}")
     for name in results.get("no_number", []):

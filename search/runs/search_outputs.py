@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from search.runs.checked_front import front_cells
 from search.runs.front_plot import draw_front
 from search.runs.identity import Identity
 from search.runs.mohaq_claims import claims_of, table_of
@@ -38,7 +39,9 @@ LIBRARIES = ("mohaq", "numpy", "torch", "numba", "pymoo")
 
 def results_of(run: Run) -> dict[str, Any]:
     """The front and the baselines as rows, and what they came from."""
-    front, baselines = rows_of(run, run.front), rows_of(run, list(run.baselines.values()))
+    of_test = front_cells(run)
+    front = [row | more for row, more in zip(rows_of(run, run.front), of_test[0], strict=True)]
+    baselines = [row | more for row, more in zip(rows_of(run, list(run.baselines.values())), of_test[1], strict=True)]
     visited = zip(rows_of(run, run.visited), run.feasible, strict=True)
     return {
         "experiment": run.experiment.to_dict(),
@@ -51,6 +54,8 @@ def results_of(run: Run) -> dict[str, Any]:
         "baselines": [{"solution": f"{width}-bit", **row} for width, row in zip(run.baselines, baselines, strict=True)],
         "visited": [{**row, "feasible": feasible} for row, feasible in visited],
         "claims": [asdict(claim) for claim in claims_of(run)],
+        "confirmed": len(run.confirmed),
+        "held_out": None if run.check is None else run.check.about(),
     }
 
 

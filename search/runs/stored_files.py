@@ -67,6 +67,7 @@ class Row(Stored):
     latency_ms: float
     energy_uj: float
     memory_mib: float
+    dominated_on_test_by: Annotated[str, Field(pattern=r"\A([0-9]{3,9})?\z")] = ""
 
 
 class SearchRow(Row):
@@ -96,6 +97,22 @@ class StoredClaim(Stored):
     measured: Name
 
 
+class StoredLuck(Stored):
+    """How far the lowest error is luck."""
+
+    candidates: Count
+    lowest: float
+    points: float
+
+
+class StoredCheck(Stored):
+    """What holds of a front on test."""
+
+    why_not: Annotated[str, Field(max_length=4096)]
+    utterances: Count
+    luck: StoredLuck | None
+
+
 class SearchResults(Stored):
     """`pareto.json`."""
 
@@ -109,6 +126,8 @@ class SearchResults(Stored):
     baselines: Annotated[list[SolutionRow], Field(fail_fast=True)]
     visited: Annotated[list[VisitedRow], Field(fail_fast=True)] = []
     claims: list[StoredClaim] = []
+    confirmed: Count = 0
+    held_out: StoredCheck | None = None
 
     @model_validator(mode="after")
     def _front_was_visited(self) -> Self:
@@ -147,6 +166,7 @@ class SweepResults(Stored):
     candidates: Count
     points: Count
     left_out: dict[str, Count]
+    held_out: StoredCheck | None = None
     front: Annotated[list[SweepRow], Field(fail_fast=True)]
     hardware: Annotated[list[VariantRow], Field(fail_fast=True)]
 

@@ -79,6 +79,8 @@ class Experiment(BaseModel):
     """Whether the initial population holds the candidates of one width for everything."""
     seed_neighbours: bool = True
     """Whether it also holds what the narrowest feasible of those becomes if one gene alone is a step narrower."""
+    confirm: bool = False
+    """Whether near-ties of a search on a part of dev (`every`) are evaluated on all of it before the front is drawn."""
     published: Literal["memory", "silago", "bitfusion"] | None = None
     """Which of MOHAQ's experiments this is: its claims are set beside what was found (`search.runs.mohaq_claims`)."""
     seed: int = Field(default=1, ge=0, le=2**32 - 1)
@@ -104,6 +106,8 @@ class Experiment(BaseModel):
         self._check_method()
         if self.hardware and self.beacons is not None:
             raise ValueError("beacons: a co-design (hardware) is inference-only")
+        if self.hardware and self.confirm:
+            raise ValueError("confirm: it is for searches on one piece of hardware")
         if self.constraints.error is not None and self.constraints.error_increase is not None:
             raise ValueError("constraints: error and error_increase exclude each other")
         return self

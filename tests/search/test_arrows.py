@@ -6,7 +6,9 @@ import pytest
 from arrows import against_the_order, files_of, imported
 from paths import ROOT
 
-ORDER = ("objectives", "space", "methods", "settings", "evaluation", "runs", "codesign", "report", "campaign")
+ORDER = (
+    "objectives", "space", "methods", "settings", "evaluation", "held_out", "runs", "codesign", "report", "campaign",
+)  # fmt: skip
 """Folders from the bottom up. A method knows the space that it searches and the objectives, and nothing of how trials
 are evaluated; settings stand on methods because an experiment is refused for one that there is not."""
 

@@ -11,18 +11,31 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from quant.sites.candidate import Bits
-from search.evaluation.model import Model, Retrainable, code_of
+from search.evaluation.model import CountedError, HasSplits, MeasuredError, Model, Retrainable, code_of
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
 from simulators.inputs.plugins import Plugin, SentPlugins
 from simulators.inputs.source_locations import shown
 
 Group = Sequence[Bits]
-Recognised = tuple[list[tuple[float, float]], float]
-"""Error rates in percent of a group's candidates (the worst subset's, that of all), and seconds that each took."""
+
+
+class Measured(NamedTuple):
+    """What a model measured of one candidate."""
+
+    error: float
+    """Error rate in percent, the worst subset's."""
+    error_plain: float
+    """Error rate in percent of all data."""
+    edits: tuple[int, ...] = ()
+    """Edits of each utterance, where the model counts them."""
+
+
+Recognised = tuple[list[Measured], float]
+"""What was measured of a group's candidates, and seconds that each took."""
 
 
 MakeModel = Callable[[], Model]
@@ -91,6 +104,19 @@ class RetrainedBefore:
 
 
 @dataclass(frozen=True)
+class OnSplit:
+    """Makes a model that is evaluated on another split."""
+
+    base: Source
+    split: str
+
+    def __call__(self) -> Model:
+        base = loaded(self.base)
+        assert isinstance(base, HasSplits)
+        return base.on_split(self.split)
+
+
+@dataclass(frozen=True)
 class Recognition:
     """Evaluates a group of candidates: here with the model at hand, elsewhere with the one that its source makes."""
 
@@ -103,7 +129,19 @@ class Recognition:
         seconds = (time.perf_counter() - started) / len(group)
         if len(rates) != len(group):
             raise InputError(f"the model measured {len(rates)} errors for {len(group)} candidates")
-        return [(as_number(rate.error_max), as_number(rate.error)) for rate in rates], seconds
+        return [_measured(rate) for rate in rates], seconds
+
+
+def _measured(rate: MeasuredError) -> Measured:
+    """What a model measured, as Python numbers. Raises InputError for what is none."""
+    edits: tuple[int, ...] = ()
+    if isinstance(rate, CountedError):
+        try:
+            edits = tuple(map(int, rate.edits))
+        except (TypeError, ValueError):
+            rule = "they must be whole numbers, one an utterance"
+            raise InputError(f"the model measured edits of {shown(rate.edits)}: {rule}") from None
+    return Measured(as_number(rate.error_max), as_number(rate.error), edits)
 
 
 def as_number(error: object) -> float:
