@@ -39,7 +39,7 @@ def tasks(layer: Layer, outer: Outer | None, spec: BitSerialSpec) -> Segment:
     assert outer is not None
     runs = list(_runs(product, outer, spec))
     if product.dependent and len(runs) > 1:
-        builder.emit(product.rows, [step for many, run in runs for step in _flat(run.phases()) * many])
+        builder.emit(product.rows * product.times, [step for many, run in runs for step in _flat(run.phases()) * many])
         return builder.segment()
     for many, run in runs:
         phases, times = list(run.phases()), many * product.times

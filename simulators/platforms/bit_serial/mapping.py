@@ -51,34 +51,40 @@ def tile_pairs(outer: Side, inner: Side) -> Iterator[tuple[int, Side, Side]]:
 
 @lru_cache(maxsize=4096)
 def best_order(product: SerialProduct, spec: BitSerialSpec) -> Outer:
-    """The operand that had better be the outer one. Pairs of tiles are ordered as the published model does; else the
-    busiest of the three stages and what it waits for at first decide, then the bits that are fetched. A recurrent
-    product has its vectors outside. Raises InputError for a buffer that does not hold a block."""
+    """The operand that had better be the outer one. Pairs of tiles are ordered as the published model does; else an
+    estimate decides, and where that is equal the bits that are fetched. A recurrent product whose weights may stay has
+    its vectors outside. Raises InputError for a buffer that does not hold a block."""
     both = sides(product, spec)
-    if product.dependent:
-        return "activations"
     if not spec.corrections.overlap_tiles:
         shape = PublishedProduct(product.rows, product.columns, product.k_words, product.times)
         return evaluate(shape, product.weight_bits, product.activation_bits, spec.published_array).outer
-    return min(ORDERS, key=lambda outer: _estimate(product, both, outer, spec))
+    if product.dependent:
+        return "activations"
+    return min(ORDERS, key=lambda outer: _estimate(product, both[outer], both[other(outer)], spec))
 
 
-def _estimate(product: SerialProduct, both: dict[str, Side], outer_name: Outer, spec: BitSerialSpec) -> tuple[int, int]:
-    """Cycles of the stage that is busiest and of the first fetches, and bits that are fetched."""
-    outer, inner = both[outer_name], both[other(outer_name)]
-    tiles = ceil(inner.blocks / inner_tile(inner).blocks)
-    fetched = [side.bits(side.blocks * side.height) * times for side, times in ((outer, tiles), (inner, 1))]
-    cycles = [side.cycles(bits) for side, bits in zip((outer, inner), fetched, strict=True)]
-    fetch = sum(cycles) if spec.corrections.shared_channel else max(cycles)
-    pairs = outer.blocks * inner.blocks
-    drain = spec.array.pipeline_cycles if spec.corrections.pipeline_latency else 0
-    execute = pairs * (product.weight_bits * product.activation_bits * product.k_words + drain)
-    results = 0
-    if spec.corrections.write_results:
-        block = spec.array.rows * spec.array.columns * spec.array.accumulator_bits
-        results = pairs * ceil(block / spec.dram.write_bits_per_cycle)
-    first = sum(side.cycles(side.block_words * side.word_bits) for side in (outer, inner))
-    return product.times * (max(fetch, execute, results) + first), product.times * sum(fetched)
+def _estimate(product: SerialProduct, outer: Side, inner: Side, spec: BitSerialSpec) -> tuple[int, int]:
+    """Cycles, as if each stage kept a steady pace while a tile's blocks arrive and again behind them, and bits that are
+    fetched."""
+    on, array, tile = spec.corrections, spec.array, inner_tile(inner)
+    pair = product.weight_bits * product.activation_bits * product.k_words
+    if on.pipeline_latency:
+        pair += array.pipeline_cycles
+    if on.write_results:
+        block = outer.height * inner.height * array.accumulator_bits
+        pair = max(pair, ceil(block / spec.dram.write_bits_per_cycle))
+    bits = [side.block_words * side.word_bits for side in (outer, inner)]
+    of_outer, of_tile = outer.cycles(bits[0]), tile.blocks * inner.cycles(bits[1])
+    pairs = tile.blocks * pair
+    arriving = of_outer + of_tile if on.shared_channel else max(of_outer, of_tile)
+    first = max(pairs, arriving) + (outer.blocks - 1) * max(pairs, of_outer)
+    further = first
+    if tile.held == 2:  # the next tile's blocks arrive meanwhile
+        fetch = outer.blocks * of_outer + of_tile if on.shared_channel else max(outer.blocks * of_outer, of_tile)
+        further = max(outer.blocks * pairs, fetch)
+    tiles = ceil(inner.blocks / tile.blocks)
+    fetched = tiles * outer.blocks * bits[0] + inner.blocks * bits[1]
+    return first + (tiles * product.times - 1) * further, product.times * fetched
 
 
 def other(name: Outer) -> Outer:

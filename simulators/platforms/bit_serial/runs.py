@@ -194,24 +194,20 @@ class Run:
             roles = self._roles(where) if end == whole else ("begun",)
             steps.append(Step(roles, EXECUTE, end - begin, COMPUTE, waits, moved, works_on=0))
             moved = ()
-        done = where.last_outer and where.last_inner
         if stages.drain_cycles:
-            roles = ("executed", "run") if done else ("executed",)
-            steps.append(Step(roles, EXECUTE, stages.drain_cycles, PIPELINE))
+            steps.append(Step(("executed",), EXECUTE, stages.drain_cycles, PIPELINE))
         if stages.written:
             cycles = -(-bits // stages.write_bits_per_cycle)
             steps.append(Step(("results", "results free"), RESULT, cycles, RESULTS, (("executed", 1),), _written(bits)))
+        if where.last_outer and where.last_inner:
+            steps[-1] = steps[-1]._replace(roles=(*steps[-1].roles, "run"))
         return steps
 
     def _roles(self, where: _Where) -> tuple[str, ...]:
         """What the end of a block pair's passes is."""
         roles = ["passes"] if self.stages.drain_cycles else ["executed"]
         if where.last_inner:
-            roles.append(self.outer.free)
-            if where.last_outer:
-                roles.append(self.inner.free)
-                if not self.stages.drain_cycles:
-                    roles.append("run")
+            roles += [self.outer.free, self.inner.free] if where.last_outer else [self.outer.free]
         return tuple(roles)
 
 
