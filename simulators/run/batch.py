@@ -19,7 +19,7 @@ from simulators.inputs.errors import InputError
 from simulators.run.in_place import position
 from simulators.run.network_walk import Batch, for_each_distinct, simulate_networks
 from simulators.run.simulation import Simulator, simulator
-from simulators.workloads.operations import AnyLayer, Layer
+from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer
 from simulators.workloads.trace import Trace
 
 _Result = TypeVar("_Result")
@@ -69,6 +69,8 @@ def _at_bits(simulation: Simulator, trace: Trace, bits: Ints) -> Ints:
     if bits.size and (bits.min() < 1 or bits.max() > 16):
         raise InputError(f"bits: {bits.min()} to {bits.max()}: widths are 1 to 16")
     widths = trace.widths(bits)
+    if not simulation.platform.counts_output_bits:
+        widths[2][:, trace.products] = VECTOR_BITS
     places = _places(simulation, trace.layers, widths[0])
     numbers, i = [], 0
     lengths = simulation.lengths(trace.layers)

@@ -22,7 +22,7 @@ from simulators.platforms.bit_serial.machine import ACTIVATIONS, FETCH, MACHINE,
 from simulators.platforms.bit_serial.mapping import inner_tile, other, outer_held, tile_pairs
 from simulators.platforms.bit_serial.products import SerialProduct, Side, serial_product, sides
 from simulators.platforms.bit_serial.published import Outer
-from simulators.platforms.bit_serial.runs import Labels, Phase, Run, Stages
+from simulators.platforms.bit_serial.runs import BlockRun, Labels, Phase, Stages
 from simulators.platforms.bit_serial.spec import BitSerialSpec
 from simulators.workloads.operations import VECTOR_BITS, Layer, VectorLayer
 
@@ -57,13 +57,13 @@ def _flat(phases: Iterable[Phase]) -> list[Repetition]:
     return [(phase.periods * count, steps) for phase in phases for count, steps in phase.repetitions]
 
 
-def _runs(product: SerialProduct, outer_name: Outer, spec: BitSerialSpec) -> Iterator[tuple[int, Run]]:
+def _runs(product: SerialProduct, outer_name: Outer, spec: BitSerialSpec) -> Iterator[tuple[int, BlockRun]]:
     """(how many, run) of one product, in order."""
     both, stages = sides(product, spec), Stages.of(spec)
     outer, inner = both[outer_name], both[other(outer_name)]
     if not spec.corrections.overlap_tiles:
         for many, outer_piece, inner_piece in tile_pairs(outer, inner):
-            yield many, Run(stages, outer_piece, inner_piece, (("run", 1),), (), ())
+            yield many, BlockRun(stages, outer_piece, inner_piece, (("run", 1),), (), ())
         return
     tile = inner_tile(inner)
     tiles = _cut(inner, tile.blocks)
@@ -73,14 +73,14 @@ def _runs(product: SerialProduct, outer_name: Outer, spec: BitSerialSpec) -> Ite
         # A vector is there when the results of the one before are; it is loaded anew for each further tile of weights.
         step_done: Labels = (("results" if spec.corrections.write_results else "executed", 1),)
         if sum(many for many, _ in tiles) == 1:  # weights that stay
-            yield 1, Run(stages, outer, inner, (), (*outer_free, *step_done), inner_free)
+            yield 1, BlockRun(stages, outer, inner, (), (*outer_free, *step_done), inner_free)
             return
         outer = outer.piece(1)
         (many, first), *behind = tiles
-        yield 1, Run(stages, outer, first, (), (*outer_free, *step_done), inner_free)
+        yield 1, BlockRun(stages, outer, first, (), (*outer_free, *step_done), inner_free)
         tiles = [(many - 1, first), *behind] if many > 1 else behind
     for many, piece in tiles:
-        yield many, Run(stages, outer, piece, (), outer_free, inner_free)
+        yield many, BlockRun(stages, outer, piece, (), outer_free, inner_free)
 
 
 def _cut(side: Side, blocks: int) -> list[tuple[int, Side]]:

@@ -37,6 +37,7 @@ class BitSerial(Platform):
     spec = BitSerialSpec
     machine = MACHINE
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
+    counts_output_bits = False
 
     def choose(self, layers: Sequence[Layer], place: int, spec: BitSerialSpec) -> Outer | None:
         """The outer operand of a product."""

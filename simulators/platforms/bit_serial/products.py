@@ -61,7 +61,9 @@ class Side(NamedTuple):
     free: str
     """The role of what gives a part of its buffer back."""
     queue: int
+    """Index of the queue of its fetches."""
     kind: int
+    """Index of the kind that waiting for it is charged to."""
     height: int
     """Rows of a block: as many as the array has along that side."""
     rows: int

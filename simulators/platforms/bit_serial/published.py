@@ -78,7 +78,7 @@ def depthwise(array: PublishedArray, channels: int, taps: int, pixels: int, imag
     return PublishedProduct(pixels, array.columns, words, ceil(channels / array.columns) * images)
 
 
-class Operand(NamedTuple):
+class TileOperand(NamedTuple):
     """What one operand of a pair of tiles brings."""
 
     height: int
@@ -110,7 +110,7 @@ class Operand(NamedTuple):
         )  # fmt: skip
 
 
-def pair_cycles(outer: Operand, inner: Operand, k_words: int) -> int:
+def pair_cycles(outer: TileOperand, inner: TileOperand, k_words: int) -> int:
     """Cycles of a pair of tiles that starts with empty buffers. Loops, outermost first: blocks of the outer operand,
     blocks of the inner, words, planes of the inner, planes of the outer."""
     word_steps = outer.planes * inner.planes
@@ -138,7 +138,7 @@ def _pieces(whole: int, tile: int) -> Iterator[tuple[int, int]]:
 
 
 @dataclass(frozen=True)
-class PublishedResult:
+class PublishedCycles:
     """What the closed form says of a layer."""
 
     order_cycles: tuple[int, int]
@@ -161,7 +161,7 @@ class PublishedResult:
 
 def evaluate(
     product: PublishedProduct, weight_bits: int, activation_bits: int, array: PublishedArray
-) -> PublishedResult:
+) -> PublishedCycles:
     """A layer at some widths. Raises InputError for widths that the model does not have."""
     for bits in (weight_bits, activation_bits):
         if not 1 <= bits <= MOST_BITS:
@@ -173,14 +173,14 @@ def evaluate(
     tile_n = tile_rows(n, array.columns, weight_bits, k_words, array.weight_words)
     cycles, blocks = [0, 0], 0
     for (many_m, rows_m), (many_n, rows_n) in pairs_of(_pieces(m, tile_m), [*_pieces(n, tile_n)]):
-        activations = Operand(array.rows, rows_m, activation_bits)
-        weights = Operand(array.columns, rows_n, weight_bits)
+        activations = TileOperand(array.rows, rows_m, activation_bits)
+        weights = TileOperand(array.columns, rows_n, weight_bits)
         pairs = times * many_m * many_n
         cycles[0] += pairs * pair_cycles(activations, weights, k_words)
         cycles[1] += pairs * pair_cycles(weights, activations, k_words)
         blocks += pairs * activations.blocks * weights.blocks
     words = m * activation_bits * ceil(n / tile_n) + n * weight_bits * ceil(m / tile_m)
-    return PublishedResult(
+    return PublishedCycles(
         order_cycles=(cycles[0], cycles[1]),
         steps=blocks * k_words * weight_bits * activation_bits,
         loaded_words=times * k_words * words,

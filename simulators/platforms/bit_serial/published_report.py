@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulators.inputs.errors import InputError
 from simulators.platforms.bit_serial.cost_model import binary_operations_per_cycle
 from simulators.platforms.bit_serial.layers import product_of
-from simulators.platforms.bit_serial.published import PublishedResult, evaluate
+from simulators.platforms.bit_serial.published import PublishedCycles, evaluate
 from simulators.platforms.bit_serial.spec import BitSerialSpec
 from simulators.run.report import LayerReport, PartialReport, Report
 from simulators.workloads.operations import Layer
@@ -41,7 +41,7 @@ def published_report(trace: Trace, arch_name: str, spec: BitSerialSpec) -> Parti
     return PartialReport(report, left_out)
 
 
-def _report(layer: Layer, result: PublishedResult, spec: BitSerialSpec) -> LayerReport:
+def _report(layer: Layer, result: PublishedCycles, spec: BitSerialSpec) -> LayerReport:
     weight_bits, activation_bits = layer.operand_bits
     array = spec.published_array
     peak = array.rows * array.columns * array.word_bits / (weight_bits * activation_bits)

@@ -58,6 +58,7 @@ class Phase(NamedTuple):
     """Periods that are alike."""
 
     periods: int
+    """Number of periods."""
     repetitions: list[Repetition]
 
 
@@ -84,7 +85,7 @@ class _Use(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BlockRun:
     """Blocks of the outer operand against a tile of the inner one."""
 
     stages: Stages

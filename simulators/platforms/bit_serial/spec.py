@@ -12,7 +12,7 @@ from simulators.platforms.bit_serial.published import MOST_BITS, PublishedArray
 from simulators.workloads.operations import known_operations
 
 
-class Array(SpecPart):
+class DotProductArray(SpecPart):
     """Binary dot-product units, each with an accumulator."""
 
     rows: Units
@@ -28,7 +28,7 @@ class Array(SpecPart):
     """Blocks of results that the units hold until they are written."""
 
 
-class Buffers(SpecPart):
+class OperandBuffers(SpecPart):
     """One memory a row and a column of the array. A word is `array.word_bits` of one bit plane of one row."""
 
     activation_words: Annotated[int, Field(ge=1, le=1 << 30)]
@@ -44,7 +44,7 @@ class MemoryPort(SpecPart):
     write_bits_per_cycle: Units
 
 
-class Elementwise(SpecPart):
+class ElementwiseLanes(SpecPart):
     """What does elementwise work beside the array, at 16 bits."""
 
     lanes: Units
@@ -69,7 +69,7 @@ class BitSerialArea(SpecPart):
     block_ram_mm2: Figure
 
 
-class Corrections(SpecPart):
+class Departures(SpecPart):
     """Where the discrete-event model departs from the published closed form; each can be switched off."""
 
     shared_channel: bool = True
@@ -99,13 +99,13 @@ class BitSerialSpec(PlatformSpec):
     """A bit-serial matrix array (BISMO: Umuroglu et al., FPL 2018; TRETS 2019)."""
 
     platform: Literal["bit_serial"]
-    array: Array
-    buffers: Buffers
+    array: DotProductArray
+    buffers: OperandBuffers
     dram: MemoryPort
-    elementwise: Elementwise
+    elementwise: ElementwiseLanes
     energy: BitSerialEnergy
     area: BitSerialArea | None = None
-    corrections: Corrections = Corrections()
+    corrections: Departures = Departures()
 
     @property
     def published_array(self) -> PublishedArray:

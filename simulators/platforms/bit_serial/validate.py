@@ -52,12 +52,14 @@ MOST = 1 << 24
 
 
 @dataclass(frozen=True)
-class RowComparison:
+class CycleComparison:
     """One row: where it stands, and the cycles of both."""
 
     place: str
     expected: int
+    """Cycles of the table."""
     found: int
+    """Cycles of the closed form."""
 
 
 def shipped_table() -> Path:
@@ -65,7 +67,7 @@ def shipped_table() -> Path:
     return folder("arch_specs") / TABLE
 
 
-def compare_table(path: Path) -> list[RowComparison]:
+def compare_table(path: Path) -> list[CycleComparison]:
     """Every row of a table. Raises InputError with the line of a row that cannot be read."""
     rows = csv.DictReader(io.StringIO(read_text(path, MOST_BYTES)))
     network = load_trace("mobilenet-v2").at_steps(IMAGES)
@@ -73,7 +75,7 @@ def compare_table(path: Path) -> list[RowComparison]:
     for row in rows:
         place = f"{path}:{rows.line_num}"
         try:
-            comparisons.append(RowComparison(place, _whole(row, "cycles", 1 << 62), _cycles(row, network)))
+            comparisons.append(CycleComparison(place, _whole(row, "cycles", 1 << 62), _cycles(row, network)))
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
     if not comparisons:

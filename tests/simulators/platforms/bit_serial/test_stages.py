@@ -10,11 +10,11 @@ from simulators import Arch, Conv2d, InputError, LayerReport, Matmul, Trace, loa
 from simulators.platforms.bit_serial.mapping import best_order
 from simulators.platforms.bit_serial.products import serial_product
 from simulators.platforms.bit_serial.published import ORDERS
-from simulators.platforms.bit_serial.spec import BitSerialSpec, Corrections
+from simulators.platforms.bit_serial.spec import BitSerialSpec, Departures
 from simulators.run.published import published_report
 from simulators.workloads.operations import ActivationMatmul, Elementwise, Layer
 
-SWITCHES = tuple(Corrections.model_fields)
+SWITCHES = tuple(Departures.model_fields)
 SMALL = ("array.rows=4", "array.columns=4", "array.word_bits=64", "array.pipeline_cycles=5",
          "dram.read_bits_per_cycle=64", "dram.write_bits_per_cycle=64")  # fmt: skip
 
