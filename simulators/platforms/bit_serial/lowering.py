@@ -19,24 +19,24 @@ from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Repetition, Segment, Step
 from simulators.platforms.bit_serial.cost_model import binary_operations_per_cycle
 from simulators.platforms.bit_serial.machine import ACTIVATIONS, FETCH, MACHINE, PROCESS, RESULT, RESULTS, WEIGHTS
-from simulators.platforms.bit_serial.mapping import inner_tile, other, outer_held, tile_pairs
-from simulators.platforms.bit_serial.products import SerialProduct, Side, serial_product, sides
+from simulators.platforms.bit_serial.mapping import SerialMapping, inner_tile, other, outer_held, tile_pairs
+from simulators.platforms.bit_serial.products import SerialProduct, Side, sides
 from simulators.platforms.bit_serial.published import Outer
-from simulators.platforms.bit_serial.runs import BlockRun, Labels, Phase, Stages
+from simulators.platforms.bit_serial.runs import BlockRun, Labels, Phase, stages_of
 from simulators.platforms.bit_serial.spec import BitSerialSpec
 from simulators.workloads.operations import VECTOR_BITS, Layer, VectorLayer
 
 
-def tasks(layer: Layer, outer: Outer | None, spec: BitSerialSpec) -> Segment:
-    """The tasks of one layer; `outer` is the outer operand of a product. Raises InputError for a buffer that does not
-    hold a block, or an elementwise operation without a figure."""
+def tasks(layer: Layer, mapping: SerialMapping | None, spec: BitSerialSpec) -> Segment:
+    """The tasks of one layer, a product as it is mapped. Raises InputError for an elementwise operation without a
+    figure."""
     if isinstance(layer, VectorLayer):
         return _elementwise(layer, spec)
-    product = serial_product(layer, spec)
+    assert mapping is not None
+    product, outer = mapping
     units = spec.array.rows * spec.array.columns * spec.array.word_bits
     peak = units / (product.weight_bits * product.activation_bits)
     builder = SegmentBuilder(MACHINE, [LayerWork(layer.macs, peak, COMPUTE)])
-    assert outer is not None
     runs = list(_runs(product, outer, spec))
     if product.dependent and len(runs) > 1:
         builder.emit(product.rows * product.times, [step for many, run in runs for step in _flat(run.phases()) * many])
@@ -59,7 +59,7 @@ def _flat(phases: Iterable[Phase]) -> list[Repetition]:
 
 def _runs(product: SerialProduct, outer_name: Outer, spec: BitSerialSpec) -> Iterator[tuple[int, BlockRun]]:
     """(how many, run) of one product, in order."""
-    both, stages = sides(product, spec), Stages.of(spec)
+    both, stages = sides(product, spec), stages_of(spec)
     outer, inner = both[outer_name], both[other(outer_name)]
     if not spec.corrections.overlap_tiles:
         for many, outer_piece, inner_piece in tile_pairs(outer, inner):

@@ -12,6 +12,14 @@ from simulators.platforms.bit_serial.published import ORDERS, Outer, PublishedPr
 from simulators.platforms.bit_serial.spec import BitSerialSpec
 
 
+class SerialMapping(NamedTuple):
+    """How a layer's products are mapped."""
+
+    product: SerialProduct
+    outer: Outer
+    """The operand whose blocks are the outer loop."""
+
+
 class Tile(NamedTuple):
     """A tile of the inner operand."""
 

@@ -11,9 +11,8 @@ from simulators.lowering.platform import MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.bit_serial import lowering
 from simulators.platforms.bit_serial.machine import MACHINE
-from simulators.platforms.bit_serial.mapping import best_order, inner_tile, other
+from simulators.platforms.bit_serial.mapping import SerialMapping, best_order, inner_tile, other
 from simulators.platforms.bit_serial.products import serial_product, sides
-from simulators.platforms.bit_serial.published import Outer
 from simulators.platforms.bit_serial.spec import BitSerialSpec
 from simulators.run.report import PartialReport
 from simulators.workloads.operations import (
@@ -39,26 +38,26 @@ class BitSerial(Platform):
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
     counts_output_bits = False
 
-    def choose(self, layers: Sequence[Layer], place: int, spec: BitSerialSpec) -> Outer | None:
-        """The outer operand of a product."""
+    def choose(self, layers: Sequence[Layer], place: int, spec: BitSerialSpec) -> SerialMapping | None:
+        """A layer's products, and which operand is the outer one."""
         (layer,) = layers
         if isinstance(layer, VectorLayer):
             return None
+        product = serial_product(layer, spec)
         try:
-            return best_order(serial_product(layer, spec), spec)
+            return SerialMapping(product, best_order(product, spec))
         except InputError as error:
             raise InputError(f"layer {layer.name}: {error}") from None
 
-    def lower(self, layers: Sequence[Layer], choice: Outer | None, spec: BitSerialSpec) -> Segment:
+    def lower(self, layers: Sequence[Layer], choice: SerialMapping | None, spec: BitSerialSpec) -> Segment:
         """The tasks of one layer."""
         (layer,) = layers
         return lowering.tasks(layer, choice, spec)
 
-    def mapping(self, layers: Sequence[Layer], choice: Outer, spec: BitSerialSpec) -> MappingRow:
+    def mapping(self, layers: Sequence[Layer], choice: SerialMapping, spec: BitSerialSpec) -> MappingRow:
         """The outer operand, blocks of both, and words and passes of a block pair."""
-        product = serial_product(layers[0], spec)
-        both = sides(product, spec)
-        outer, inner = both[choice], both[other(choice)]
+        product, both = choice.product, sides(choice.product, spec)
+        outer, inner = both[choice.outer], both[other(choice.outer)]
         tile = inner_tile(inner).blocks
         passes = product.weight_bits * product.activation_bits
         nest = (
@@ -69,7 +68,7 @@ class BitSerial(Platform):
             f"{passes} passes of {product.k_words} words",
         )
         return {
-            "outer": choice, "outer blocks": outer.blocks, "inner blocks": inner.blocks, "tile": tile,
+            "outer": choice.outer, "outer blocks": outer.blocks, "inner blocks": inner.blocks, "tile": tile,
             "passes": passes, "words": product.k_words, "loops": loops_shown(nest),
         }  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from math import ceil
 from typing import NamedTuple
 
@@ -108,7 +110,8 @@ class Side(NamedTuple):
         return -(-bits // self.bits_per_cycle)
 
 
-def sides(product: SerialProduct, spec: BitSerialSpec) -> dict[str, Side]:
+@lru_cache(maxsize=4096)
+def sides(product: SerialProduct, spec: BitSerialSpec) -> Mapping[str, Side]:
     """Both operands by name. Raises InputError for a buffer that does not hold a block."""
     array, buffers = spec.array, spec.buffers
     # A recurrent product has a vector at a time: each is a block of its own.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -40,18 +41,19 @@ class Stages(NamedTuple):
     results_free: Labels
     """What the passes of a block pair wait for: room for its results."""
 
-    @classmethod
-    def of(cls, spec: BitSerialSpec) -> Stages:
-        """The stages of an architecture."""
-        corrections, array = spec.corrections, spec.array
-        return cls(
-            corrections.whole_blocks,
-            array.pipeline_cycles if corrections.pipeline_latency else 0,
-            corrections.write_results,
-            array.accumulator_bits,
-            spec.dram.write_bits_per_cycle,
-            (("results free", array.result_blocks),) if corrections.write_results else (),
-        )
+
+@lru_cache(maxsize=64)
+def stages_of(spec: BitSerialSpec) -> Stages:
+    """The stages of an architecture."""
+    corrections, array = spec.corrections, spec.array
+    return Stages(
+        corrections.whole_blocks,
+        array.pipeline_cycles if corrections.pipeline_latency else 0,
+        corrections.write_results,
+        array.accumulator_bits,
+        spec.dram.write_bits_per_cycle,
+        (("results free", array.result_blocks),) if corrections.write_results else (),
+    )
 
 
 class Phase(NamedTuple):
@@ -186,7 +188,8 @@ class BlockRun:
         bits = rows * stages.accumulator_bits
         moved = () if stages.written else _written(bits)
         steps = []
-        for begin, end in pairwise([*sorted({0, *(use.steps for use in uses)}), whole]):
+        cuts = [0] if stages.whole_blocks else sorted({0, *(use.steps for use in uses)})
+        for begin, end in pairwise([*cuts, whole]):
             waits = (*after, *stages.results_free) if begin == 0 else ()
             for use in uses:
                 if use.steps == begin:
