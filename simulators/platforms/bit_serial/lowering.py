@@ -26,6 +26,9 @@ from simulators.platforms.bit_serial.runs import BlockRun, Labels, Phase, stages
 from simulators.platforms.bit_serial.spec import BitSerialSpec
 from simulators.workloads.operations import VECTOR_BITS, Layer, VectorLayer
 
+LONGEST_PERIOD = 512
+"""Repetitions of a period up to which a run that comes again is one: longer ones are written run by run."""
+
 
 def tasks(layer: Layer, mapping: SerialMapping | None, spec: BitSerialSpec) -> Segment:
     """The tasks of one layer, a product as it is mapped. Raises InputError for an elementwise operation without a
@@ -43,18 +46,26 @@ def tasks(layer: Layer, mapping: SerialMapping | None, spec: BitSerialSpec) -> S
         return builder.segment()
     for many, run in runs:
         phases, times = list(run.phases()), many * product.times
-        if all(len(phase.repetitions) == 1 for phase in phases):
+        nested = any(len(phase.repetitions) > 1 for phase in phases)
+        if nested and (times == 1 or sum(phase.periods * len(phase.repetitions) for phase in phases) > LONGEST_PERIOD):
+            for _ in range(times):
+                for phase in phases:
+                    builder.emit(phase.periods, phase.repetitions)
+        else:
             builder.emit(times, _flat(phases))
-            continue
-        for _ in range(times):
-            for phase in phases:
-                builder.emit(phase.periods, phase.repetitions)
     return builder.segment()
 
 
 def _flat(phases: Iterable[Phase]) -> list[Repetition]:
-    """Phases of one repetition each as one period."""
-    return [(phase.periods * count, steps) for phase in phases for count, steps in phase.repetitions]
+    """Phases as one period."""
+    flat: list[Repetition] = []
+    for periods, repetitions in phases:
+        if len(repetitions) == 1:
+            ((count, steps),) = repetitions
+            flat.append((periods * count, steps))
+        else:
+            flat += repetitions * periods
+    return flat
 
 
 def _runs(product: SerialProduct, outer_name: Outer, spec: BitSerialSpec) -> Iterator[tuple[int, BlockRun]]:

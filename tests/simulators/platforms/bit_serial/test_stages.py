@@ -3,15 +3,29 @@
 import random
 from math import ceil
 
+import numpy as np
 import pytest
 from written_stages import Side, cycles
 
-from simulators import Arch, Conv2d, InputError, LayerReport, Matmul, Trace, load_arch, load_trace, simulate
+from simulators import (
+    Arch,
+    Conv2d,
+    InputError,
+    LayerReport,
+    Matmul,
+    Trace,
+    load_arch,
+    load_trace,
+    simulate,
+    simulate_batch,
+)
+from simulators.platforms.bit_serial import lowering
 from simulators.platforms.bit_serial.mapping import SerialMapping, best_order
 from simulators.platforms.bit_serial.products import serial_product
 from simulators.platforms.bit_serial.published import ORDERS
 from simulators.platforms.bit_serial.spec import BitSerialSpec, Departures
 from simulators.run.published import published_report
+from simulators.run.simulation import Simulator
 from simulators.workloads.operations import ActivationMatmul, Elementwise, Layer
 
 SWITCHES = tuple(Departures.model_fields)
@@ -247,3 +261,30 @@ def test_an_elementwise_layer_by_hand() -> None:
     assert found.cycles == 1 + 2 + 3 * 2 + 2
     assert found.bits == {"dram_read": 48 + 3 * 128, "dram_write": 3 * 128}
     assert found.energy_uj["elementwise"] == pytest.approx(3 * (16 * 32 + 8 * 512) * 8 / 15.36 * 1e-6)
+
+
+def test_products_that_come_again_are_written_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one long period, or run by run: the tasks are the same."""
+    scores = ActivationMatmul(name="s", out_features=30, in_features=70, vectors=25, heads=2, steps=3, second_bits=2,
+                              activation_bits=3, output_bits=16)  # fmt: skip
+    one_period = run(scores, load_arch("bit-serial-cloud", SMALL))
+    monkeypatch.setattr(lowering, "LONGEST_PERIOD", 0)
+    again = Simulator(load_arch("bit-serial-cloud", SMALL), alone=True)
+    trace = Trace(name="one", steps=3, layers=(scores,))
+    assert again.report(trace).layers[0] == one_period
+    assert one_period.bits["dram_write"] == 6 * 7 * 8 * 16 * 32
+    rows, columns = ceil(25 / 4), ceil(30 / 4)
+    assert one_period.busy_cycles == 6 * rows * columns * 2 * 3 * 2
+
+
+def test_a_batch_is_its_candidates_one_by_one() -> None:
+    """Products whose results differ in width share segments; what reads them does not."""
+    arch = load_arch("bit-serial-cloud", SMALL)
+    relu = Elementwise(name="relu", ops={"relu": 9}, inputs=9, outputs=9, steps=4)
+    trace = Trace(name="x", steps=4, layers=(matmul(9, 70, 4, 8, 8), relu, matmul(5, 9, 4, 8, 8).but(name="n")))
+    bits = np.random.default_rng(2).integers(1, 9, (20, 2, 2))
+    batch = simulate_batch(trace, arch, bits)
+    for row, cycles_of_row in enumerate(batch.cycles.tolist()):
+        widths = zip(*(of[row].tolist() for of in trace.widths(bits)), strict=True)
+        layers = tuple(layer.at_bits(*of) for layer, of in zip(trace.layers, widths, strict=True))
+        assert Simulator(arch, alone=True).report(Trace(name="x", steps=4, layers=layers)).cycles == cycles_of_row
