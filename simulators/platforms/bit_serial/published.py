@@ -104,9 +104,10 @@ class TileOperand(NamedTuple):
         """The largest of (cycle in which a plane of a word of a block has arrived) - (steps before the first that needs
         it), where so many steps lie between the first uses of two blocks, words and planes."""
         return max(
-            self.planes * k_words * self.height * block + rows * (k * self.planes + plane + 1)
-            - (block * block_steps + k * word_steps + plane * plane_steps)
-            for block, rows in self.corners for k in (0, k_words - 1) for plane in (0, self.planes - 1)
+            block * (self.planes * k_words * self.height - block_steps) + rows
+            + max(0, (k_words - 1) * (rows * self.planes - word_steps))
+            + max(0, (self.planes - 1) * (rows - plane_steps))
+            for block, rows in self.corners
         )  # fmt: skip
 
 

@@ -174,11 +174,10 @@ class BlockRun:
         it)."""
         word_steps = self.outer.planes * self.inner.planes
         plane_steps = 1 if side is self.outer else self.outer.planes
-        corners = [
-            (rows * (k * side.planes + plane + 1) * side.word_bits, k * word_steps + plane * plane_steps)
-            for k in (0, side.k_words - 1) for plane in (0, side.planes - 1)
-        ]  # fmt: skip
-        return max(corners, key=lambda corner: corner[0] - corner[1] * side.bits_per_cycle)
+        bits, rate = rows * side.word_bits, side.bits_per_cycle
+        word = side.k_words - 1 if bits * side.planes > word_steps * rate else 0
+        plane = side.planes - 1 if bits > plane_steps * rate else 0
+        return (word * side.planes + plane + 1) * bits, word * word_steps + plane * plane_steps
 
     def _execute(self, where: _Where, uses: list[_Use], after: Labels, pairs: int = 1) -> list[Step]:
         """The passes of a block pair, cut where they begin to need what is fetched, and its results; or of several

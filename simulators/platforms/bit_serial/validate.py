@@ -39,10 +39,10 @@ IMAGES = 16
 MOST_BYTES = 1 << 24
 KINDS = {
     "conv": "conv", "convolution": "conv", "pw": "conv", "pointwise": "conv", "dw": "dw", "depthwise": "dw",
-    "fc": "fc", "linear": "fc", "fully_connected": "fc",
+    "dwconv": "dw", "fc": "fc", "linear": "fc", "fully_connected": "fc",
 }  # fmt: skip
 OTHER_NAMES = {
-    "kind": ("type", "op"), "in_channels": ("c_in", "in_features"), "out_channels": ("c_out", "out_features"),
+    "kind": ("type", "op", "layer"), "in_channels": ("c_in", "in_features"), "out_channels": ("c_out", "out_features"),
     "kernel": ("k", "kernel_size"), "out_size": ("o", "output_size"), "batch": ("images", "batch_size"),
     "Dm": ("dm", "rows"), "Dn": ("dn", "columns"), "Dk": ("dk", "word_bits"), "buf": ("buffer", "buffer_words"),
     "w_bits": ("weight_bits",), "a_bits": ("activation_bits",),
@@ -85,7 +85,7 @@ def compare_table(path: Path) -> list[CycleComparison]:
 
 def _cycles(row: dict[str, str], network: Trace) -> int:
     array = _array(row)
-    product = _product(row, array) if _cell(row, "kind") is not None else _of_network(row, network, array)
+    product = _product(row, array) if _cell(row, "in_channels") is not None else _of_network(row, network, array)
     return evaluate(product, _whole(row, "w_bits"), _whole(row, "a_bits"), array).cycles
 
 
