@@ -23,7 +23,7 @@ def simulate(
     steps: Steps = None,
     model: Annotated[
         str,
-        typer.Option(help="`simulated`, or `published`: the closed form of Bit Fusion's released simulator."),
+        typer.Option(help="`simulated`, or `published`: the closed form of the platform, where one was published."),
     ] = "simulated",
     engine: Annotated[str, typer.Option(help="`numba` (fast) or `simpy` (the reference); equal cycles.")] = "numba",
     mapping: Annotated[

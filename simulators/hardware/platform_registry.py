@@ -35,6 +35,7 @@ PLATFORMS: Registry[HasSpec] = Registry(
     "platform",
     "mohaq.platforms",
     {
+        "bit_serial": "simulators.platforms.bit_serial.platform:PLATFORM",
         "bitfusion": "simulators.platforms.bitfusion.platform:PLATFORM",
         "silago": "simulators.platforms.silago.platform:PLATFORM",
     },

@@ -19,7 +19,7 @@ from simulators.inputs.errors import InputError
 from simulators.run.in_place import position
 from simulators.run.network_walk import Batch, for_each_distinct, simulate_networks
 from simulators.run.simulation import Simulator, simulator
-from simulators.workloads.operations import AnyLayer, Layer
+from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer
 from simulators.workloads.trace import Trace
 
 _Result = TypeVar("_Result")
@@ -80,6 +80,11 @@ def _at_bits(simulation: Simulator, trace: Trace, bits: Ints) -> Ints:
 
 def _at_widths(simulation: Simulator, trace: Trace, widths: tuple[Ints, ...]) -> Ints:
     """Numbers of the segments of one network at many widths (N, layers) of three kinds, (N, segments)."""
+    if not simulation.platform.counts_output_bits:
+        first, activation, output = widths
+        output = output.copy()
+        output[:, trace.products] = VECTOR_BITS
+        widths = first, activation, output
     places = _places(simulation, trace.layers, widths[0])
     numbers, i = [], 0
     lengths = simulation.lengths(trace.layers)

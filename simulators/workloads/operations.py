@@ -140,7 +140,7 @@ class Layer(BaseModel):
         """The results that the layer leaves over all steps."""
         raise NotImplementedError
 
-    @property
+    @cached_property
     def is_product(self) -> bool:
         """Whether a candidate gives it a pair of widths."""
         return self.as_gemm() is not None
@@ -353,7 +353,7 @@ class _Window(Layer):
         )
         return height, width
 
-    @property
+    @cached_property
     def output_size(self) -> tuple[int, int]:
         """Height, width of the result."""
         height, width = (

@@ -60,6 +60,7 @@ AREAS = {
         (f"{_PLATFORMS}/bitfusion/*.py",), (f"{_PLATFORMS}/bitfusion", *_NETWORKS, _DRAWN_NETWORKS)
     ),
     "silago": Area((f"{_PLATFORMS}/silago/*.py",), (f"{_PLATFORMS}/silago", *_NETWORKS, _DRAWN_NETWORKS)),
+    "bit_serial": Area((f"{_PLATFORMS}/bit_serial/*.py",), (f"{_PLATFORMS}/bit_serial",)),
     "costs": Area(
         ("simulators/lowering/*.py", "simulators/run/*.py"),
         (

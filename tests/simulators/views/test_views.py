@@ -163,7 +163,9 @@ def test_the_published_model_says_what_it_leaves_out() -> None:
     assert streamed.bits["dram_read"] >= load_trace("lstm-128-8bit").steps * 128 * 512 * 8  # weights at every step
     with pytest.raises(InputError, match="layer L0: 16x16 bits: the published model has no answer"):
         published_report(load_trace("mohaq-sru-16bit"), load_arch("bitfusion"))
-    with pytest.raises(InputError, match="platform silago has no published model; there is one of bitfusion"):
+    with pytest.raises(
+        InputError, match="platform silago has no published model; there is one of bit_serial, bitfusion"
+    ):
         published_report(load_trace("mohaq-sru-8bit"), load_arch("silago"))
 
 
