@@ -1,0 +1,130 @@
+"""EdgeDRNN's cycle law: exact against its RTL (SensorsINI/EdgeDRNN @2f57fc6) on every step it was compared with.
+
+The delta encoder scans a layer's elements in order: the bias, the inputs, two empty slots, the states, one a cycle. A
+non-zero delta enters the FIFO and makes a command; after the memory's latency the lanes take its column, P weights a
+cycle. A command is taken when the burst before it has come in. Where the last input or the last state is zero, a null
+entry closes the list. A full FIFO holds the encoder. Behind the last entry a layer drains and activates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulators.inputs.errors import InputError
+from simulators.inputs.jit import compiled
+from simulators.platforms.edgedrnn.masks import Sent
+from simulators.platforms.edgedrnn.network import LayerSize, Timing
+
+LANES, MEMORY, SCAN, DRAIN = range(4)
+"""What the cycles of a layer's step go to: bursts in the lanes; lanes that wait for the memory's latency; lanes that
+wait for the delta encoder, null entries included; drain and activation."""
+_EMPTY_SLOTS = 2
+"""Between inputs and states."""
+_RELEASE_CYCLES = 2
+"""From the end of an entry's work to the scan of a slot that waited for its place."""
+
+
+@dataclass(frozen=True)
+class DeltaMasks:
+    """What a layer sends, step by step."""
+
+    bias: NDArray[np.uint8]
+    """(steps,) 1 where the bias is sent: in the first step after reset, if the threshold lets it."""
+    inputs: Sent
+    """(steps, inputs)."""
+    states: Sent
+    """(steps, hidden)."""
+
+
+def layer_cycles(masks: DeltaMasks, size: LayerSize, timing: Timing) -> NDArray[np.int64]:
+    """Cycles of a layer in each step by what they go to, (steps, 4): LANES, MEMORY, SCAN, DRAIN. Their sum is what the
+    layer takes; a first step after reset takes one more for the whole network (see `step_cycles`).
+
+    Raises InputError for masks of other shapes than the layer's.
+    """
+    steps = len(masks.bias)
+    for name, found, length in (("inputs", masks.inputs, size.inputs), ("states", masks.states, size.hidden)):
+        if found.shape != (steps, length):
+            raise InputError(f"masks of {name}: shape {found.shape}: expected ({steps}, {length})")
+    filled = size.scanned_inputs(timing.lanes) - size.inputs
+    inputs = np.pad(masks.inputs, ((0, 0), (0, filled))) if filled else masks.inputs
+    cycles = np.empty((steps, 4), np.int64)
+    _scan(
+        np.ascontiguousarray(masks.bias, np.uint8), np.ascontiguousarray(inputs, np.uint8),
+        np.ascontiguousarray(masks.states, np.uint8), size.burst_cycles(timing.lanes), timing.memory_latency,
+        timing.fifo_entries + 1, cycles,
+    )  # fmt: skip
+    cycles[:, DRAIN] = size.drain_cycles(timing.lanes)
+    return cycles
+
+
+def step_cycles(
+    layers: Sequence[DeltaMasks], sizes: Sequence[LayerSize], timing: Timing, from_reset: bool = True
+) -> NDArray[np.int64]:
+    """Cycles of each step of a network, (steps,), from the last output of the step before to its own; of the first step
+    after a reset, from the first valid input. Raises InputError for masks that are not the network's."""
+    if len(layers) != len(sizes):
+        raise InputError(f"masks of {len(layers)} layers: the network has {len(sizes)}")
+    if len({len(masks.bias) for masks in layers}) != 1:
+        raise InputError(f"masks of {[len(masks.bias) for masks in layers]} steps: expected as many of each layer")
+    total = np.zeros(len(layers[0].bias), np.int64)
+    for masks, size in zip(layers, sizes, strict=True):
+        total += layer_cycles(masks, size, timing).sum(axis=1)
+    if from_reset and len(total):
+        total[0] += 1
+    return total
+
+
+def sent_columns(masks: DeltaMasks) -> NDArray[np.int64]:
+    """Columns of weights that a layer fetches in each step, (steps,), the bias included."""
+    columns: NDArray[np.int64] = (
+        masks.bias.astype(np.int64)
+        + masks.inputs.sum(axis=1, dtype=np.int64)
+        + masks.states.sum(axis=1, dtype=np.int64)
+    )
+    return columns
+
+
+@compiled
+def _scan(
+    bias: Sent, inputs: Sent, states: Sent, burst: int, latency: int, places: int, cycles: NDArray[np.int64]
+) -> None:
+    """Fill LANES, MEMORY and SCAN of `cycles` (steps, 4). `places`: entries between encoder and lanes, the output
+    register included. Times are in cycles; the bias is scanned at 0."""
+    first_state = 1 + inputs.shape[1] + _EMPTY_SLOTS
+    slots = first_state + states.shape[1]
+    ends = np.empty(places, np.int64)  # of the last entries' work, a ring
+    for step in range(len(bias)):
+        t, free, read, entries = -1, 0, 0, 0
+        lanes = memory = scan = 0
+        for slot in range(slots):
+            t += 1
+            if entries >= places:
+                t = max(t, ends[entries % places] + _RELEASE_CYCLES)
+            closes = slot == first_state - _EMPTY_SLOTS - 1 or slot == slots - 1
+            if slot == 0:
+                sent = bias[step] != 0
+            elif slot < first_state - _EMPTY_SLOTS:
+                sent = inputs[step, slot - 1] != 0
+            else:
+                sent = slot >= first_state and states[step, slot - first_state] != 0
+            if sent:
+                command = max(read, t + 1)
+                waits = max(command + latency - free, 0)
+                memory += min(waits, latency)
+                scan += waits - min(waits, latency)
+                lanes += burst
+                free += waits + burst
+                read = free
+            elif closes:
+                scan += max(t - free, 0) + 1
+                free = max(free, t) + 1
+            else:
+                continue
+            ends[entries % places] = free
+            entries += 1
+        cycles[step, 0], cycles[step, 1], cycles[step, 2] = lanes, memory, scan
