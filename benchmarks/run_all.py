@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "engines": (),
     "candidate": (),
     "batch": (),
+    "delta": (),
     "published_search": (),
     "caches": (),
     "sweep": (),

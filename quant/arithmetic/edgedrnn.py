@@ -36,7 +36,9 @@ class Thresholds:
     """Thresholds in units of 1/256, common to all layers. Raises InputError for what the registers do not hold."""
 
     inputs: int
+    """Least change of an input, and of the bias, that is sent, in 1/256."""
     states: int
+    """Least change of a state that is sent, in 1/256."""
 
     def __post_init__(self) -> None:
         check_threshold("input threshold", self.inputs)

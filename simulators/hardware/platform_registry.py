@@ -36,6 +36,7 @@ PLATFORMS: Registry[HasSpec] = Registry(
     "mohaq.platforms",
     {
         "bitfusion": "simulators.platforms.bitfusion.platform:PLATFORM",
+        "edgedrnn": "simulators.platforms.edgedrnn.platform:PLATFORM",
         "silago": "simulators.platforms.silago.platform:PLATFORM",
     },
     _has_spec,

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from simulators.inputs.errors import InputError
 from simulators.inputs.jit import compiled
-from simulators.platforms.edgedrnn.masks import Sent
-from simulators.platforms.edgedrnn.network import LayerSize, Timing
+from simulators.platforms.edgedrnn.network import DeltaTiming, LayerSize
+from simulators.workloads.masks import Sent
 
 LANES, MEMORY, SCAN, DRAIN = range(4)
 """What the cycles of a layer's step go to: bursts in the lanes; lanes that wait for the memory's latency; lanes that
@@ -40,30 +40,32 @@ class DeltaMasks:
     """(steps, hidden)."""
 
 
-def layer_cycles(masks: DeltaMasks, size: LayerSize, timing: Timing) -> NDArray[np.int64]:
+def layer_cycles(masks: DeltaMasks, size: LayerSize, timing: DeltaTiming) -> NDArray[np.int64]:
     """Cycles of a layer in each step by what they go to, (steps, 4): LANES, MEMORY, SCAN, DRAIN. Their sum is what the
     layer takes; a first step after reset takes one more for the whole network (see `step_cycles`).
 
     Raises InputError for masks of other shapes than the layer's.
     """
-    steps = len(masks.bias)
     for name, found, length in (("inputs", masks.inputs, size.inputs), ("states", masks.states, size.hidden)):
-        if found.shape != (steps, length):
-            raise InputError(f"masks of {name}: shape {found.shape}: expected ({steps}, {length})")
+        if found.shape != (len(masks.bias), length):
+            raise InputError(f"masks of {name}: shape {found.shape}: expected ({len(masks.bias)}, {length})")
     filled = size.scanned_inputs(timing.lanes) - size.inputs
     inputs = np.pad(masks.inputs, ((0, 0), (0, filled))) if filled else masks.inputs
-    cycles = np.empty((steps, 4), np.int64)
-    _scan(
-        np.ascontiguousarray(masks.bias, np.uint8), np.ascontiguousarray(inputs, np.uint8),
-        np.ascontiguousarray(masks.states, np.uint8), size.burst_cycles(timing.lanes), timing.memory_latency,
-        timing.fifo_entries + 1, cycles,
-    )  # fmt: skip
+    cycles = list_cycles(DeltaMasks(masks.bias, inputs, masks.states), size.burst_cycles(timing.lanes), timing)
     cycles[:, DRAIN] = size.drain_cycles(timing.lanes)
     return cycles
 
 
+def list_cycles(masks: DeltaMasks, burst_cycles: int, timing: DeltaTiming) -> NDArray[np.int64]:
+    """Cycles (steps, 4) as `layer_cycles` has them, of all that is scanned as the masks have it, without the DRAIN."""
+    cycles = np.zeros((len(masks.bias), 4), np.int64)
+    bias, inputs, states = (np.ascontiguousarray(mask, np.uint8) for mask in (masks.bias, masks.inputs, masks.states))
+    _scan(bias, inputs, states, burst_cycles, timing.memory_latency, timing.fifo_entries + 1, cycles)
+    return cycles
+
+
 def step_cycles(
-    layers: Sequence[DeltaMasks], sizes: Sequence[LayerSize], timing: Timing, from_reset: bool = True
+    layers: Sequence[DeltaMasks], sizes: Sequence[LayerSize], timing: DeltaTiming, from_reset: bool = True
 ) -> NDArray[np.int64]:
     """Cycles of each step of a network, (steps,), from the last output of the step before to its own; of the first step
     after a reset, from the first valid input. Raises InputError for masks that are not the network's."""

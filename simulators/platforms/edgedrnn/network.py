@@ -40,7 +40,7 @@ def bias_is_sent(input_threshold: int) -> bool:
 
 
 @dataclass(frozen=True)
-class Timing:
+class DeltaTiming:
     """What of the accelerator decides cycles. Raises InputError for what cannot be."""
 
     lanes: int = 8
@@ -61,7 +61,9 @@ class LayerSize:
     """One delta layer."""
 
     inputs: int
+    """Elements of the layer's input."""
     hidden: int
+    """Neurons."""
     blocks: int = GRU_BLOCKS
     """Weights of a column for each neuron."""
 
@@ -84,6 +86,11 @@ class LayerSize:
         return 1 + self.inputs + self.hidden
 
 
+def check_size(name: str, value: int) -> None:
+    """Raise InputError for a number of inputs or neurons beyond the RTL's."""
+    _within(name, value, 1, MOST_SIZE)
+
+
 def layer_sizes(inputs: int, hidden: Sequence[int], lanes: int = 8, blocks: int = GRU_BLOCKS) -> tuple[LayerSize, ...]:
     """The layers of a network, each reading the one before it.
 
@@ -92,17 +99,17 @@ def layer_sizes(inputs: int, hidden: Sequence[int], lanes: int = 8, blocks: int 
     """
     if not 1 <= len(hidden) <= MOST_LAYERS:
         raise InputError(f"{len(hidden)} layers: EdgeDRNN runs 1 to {MOST_LAYERS}")
-    _within("inputs", inputs, 1, MOST_SIZE)
+    check_size("inputs", inputs)
     if inputs % lanes and 2 * (inputs % lanes) != lanes:
         raise InputError(f"inputs: {inputs}: expected a multiple of half of the {lanes} lanes")
     for size in hidden:
-        _within("hidden size", size, 1, MOST_SIZE)
+        check_size("hidden size", size)
         if size % lanes:
             raise InputError(f"hidden size: {size}: expected a multiple of the {lanes} lanes")
     return tuple(LayerSize(before, size, blocks) for before, size in pairwise((inputs, *hidden)))
 
 
-def sums_are_right(layer: LayerSize, timing: Timing) -> bool:
+def sums_are_right(layer: LayerSize, timing: DeltaTiming) -> bool:
     """Whether the RTL's accumulators keep up: reading, adding and writing one takes 4 cycles, so that a burst of fewer
     that follows another without latency overtakes it and leaves a wrong sum. Cycles are the same."""
     return layer.burst_cycles(timing.lanes) >= 4 or timing.memory_latency >= 1

@@ -12,8 +12,8 @@ from paths import REFERENCE
 
 from simulators.inputs.errors import InputError
 from simulators.platforms.edgedrnn.cycle_law import DeltaMasks, layer_cycles, sent_columns, step_cycles
-from simulators.platforms.edgedrnn.masks import masks_of, sent_of
-from simulators.platforms.edgedrnn.network import LayerSize, Timing, bias_is_sent, layer_sizes, sums_are_right
+from simulators.platforms.edgedrnn.network import DeltaTiming, LayerSize, bias_is_sent, layer_sizes, sums_are_right
+from simulators.workloads.masks import masks_of, sent_of
 
 TABLE = REFERENCE / "edgedrnn_cycles.csv"
 
@@ -47,7 +47,7 @@ def plain_layer(bias: int, inputs: Sequence[int], states: Sequence[int], lanes: 
 @pytest.mark.parametrize("rows", configurations(), ids=lambda rows: rows[0]["configuration"])
 def test_every_step_of_the_rtl(rows: list[dict[str, str]]) -> None:
     first = rows[0]
-    timing = Timing(int(first["num_pe"]), int(first["memory_latency"]))
+    timing = DeltaTiming(int(first["num_pe"]), int(first["memory_latency"]))
     sizes = layer_sizes(
         int(first["input_size"]), [int(size) for size in first["hidden_sizes"].split("x")], timing.lanes
     )
@@ -79,7 +79,7 @@ def test_agrees_with_the_plain_transcription(data: st.DataObject) -> None:
     inputs = chance.random((3, size.inputs)) < np.where(np.arange(size.inputs) < size.inputs * dense, 1, sparse / 20)
     states = chance.random((3, size.hidden)) < sparse
     masks = DeltaMasks(np.array([1, 0, 0], np.uint8), inputs.astype(np.uint8), states.astype(np.uint8))
-    parts = layer_cycles(masks, size, Timing(lanes, latency))
+    parts = layer_cycles(masks, size, DeltaTiming(lanes, latency))
     expected = [plain_layer(int(step == 0), inputs[step], states[step], lanes, latency) for step in range(3)]
     assert parts.min() >= 0
     assert parts.sum(axis=1).tolist() == expected
@@ -95,7 +95,7 @@ def test_closed_forms_of_nothing_and_of_everything(inputs: int, hidden: int, lan
         masks = DeltaMasks(
             np.zeros(1, np.uint8), np.full((1, inputs), sent, np.uint8), np.full((1, hidden), sent, np.uint8)
         )
-        assert layer_cycles(masks, size, Timing(lanes)).sum() == expected
+        assert layer_cycles(masks, size, DeltaTiming(lanes)).sum() == expected
         assert sent_columns(masks).tolist() == [sent * (inputs + hidden)]
 
 
@@ -103,7 +103,7 @@ def test_half_a_group_of_inputs_is_scanned_as_a_whole_one() -> None:
     """12 inputs with 8 lanes scan 16 slots; the last, a zero, closes the list whatever the inputs are."""
     (size,) = layer_sizes(12, [16], 8)
     masks = DeltaMasks(np.zeros(1, np.uint8), np.ones((1, 12), np.uint8), np.zeros((1, 16), np.uint8))
-    assert layer_cycles(masks, size, Timing(8)).sum() == plain_layer(0, [1] * 12 + [0] * 4, [0] * 16, 8, 0)
+    assert layer_cycles(masks, size, DeltaTiming(8)).sum() == plain_layer(0, [1] * 12 + [0] * 4, [0] * 16, 8, 0)
 
 
 def test_masks_there_and_back() -> None:
@@ -118,7 +118,7 @@ def test_a_threshold_beyond_one_loses_the_bias(threshold: int, sent: bool) -> No
 
 @pytest.mark.parametrize(("hidden", "latency", "right"), [(8, 0, False), (8, 1, True), (16, 0, True)])
 def test_short_bursts_without_latency_overtake_sums(hidden: int, latency: int, right: bool) -> None:
-    assert sums_are_right(LayerSize(8, hidden), Timing(8, latency)) is right
+    assert sums_are_right(LayerSize(8, hidden), DeltaTiming(8, latency)) is right
 
 
 @pytest.mark.parametrize(
@@ -132,16 +132,16 @@ def test_short_bursts_without_latency_overtake_sums(hidden: int, latency: int, r
         (lambda: layer_sizes(16, [12]), "hidden size: 12: expected a multiple of the 8 lanes"),
         (lambda: layer_sizes(16, [8] * 5), "5 layers: EdgeDRNN runs 1 to 4"),
         (lambda: layer_sizes(16, [1032]), "hidden size: 1032"),
-        (lambda: Timing(8, -1), "memory_latency: -1"),
-        (lambda: Timing(0), "lanes: 0"),
+        (lambda: DeltaTiming(8, -1), "memory_latency: -1"),
+        (lambda: DeltaTiming(0), "lanes: 0"),
         (
             lambda: layer_cycles(
                 DeltaMasks(np.zeros(2, np.uint8), np.zeros((2, 8), np.uint8), np.zeros((1, 8), np.uint8)),
-                LayerSize(8, 8), Timing(),
+                LayerSize(8, 8), DeltaTiming(),
             ),
             "masks of states: shape (1, 8): expected (2, 8)",
         ),
-        (lambda: step_cycles([], layer_sizes(8, [8]), Timing()), "masks of 0 layers: the network has 1"),
+        (lambda: step_cycles([], layer_sizes(8, [8]), DeltaTiming()), "masks of 0 layers: the network has 1"),
     ],
 )  # fmt: skip
 def test_refused_in_one_line(call, message: str) -> None:  # type: ignore[no-untyped-def]

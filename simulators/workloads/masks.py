@@ -15,9 +15,9 @@ Sent = NDArray[np.uint8]
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
 
 
-def sent_of(masks: Sequence[str], elements: int) -> Sent:
-    """The sent elements (steps, elements) of hexadecimal masks, one a step. Raises InputError for a text that is none,
-    and for a bit beyond the elements."""
+def packed_masks(masks: Sequence[str], elements: int) -> NDArray[np.uint8]:
+    """Bytes (steps, (elements + 7) // 8) of hexadecimal masks, one a step, element 0 the least significant bit of the
+    first. Raises InputError for a text that is no mask, and for a bit beyond the elements."""
     size = (elements + 7) // 8
     packed = bytearray()
     for step, mask in enumerate(masks):
@@ -27,11 +27,19 @@ def sent_of(masks: Sequence[str], elements: int) -> Sent:
         if value >> elements:
             raise InputError(f"mask {mask[:40]!r} of step {step}: bit {value.bit_length() - 1} of {elements} elements")
         packed += value.to_bytes(size, "little")
-    rows = np.frombuffer(bytes(packed), np.uint8).reshape(len(masks), size)
-    return np.unpackbits(rows, axis=1, count=elements, bitorder="little")
+    return np.frombuffer(bytes(packed), np.uint8).reshape(len(masks), size)
+
+
+def unpacked_masks(packed: NDArray[np.uint8]) -> list[str]:
+    """Hexadecimal masks, one a step, of bytes as `packed_masks` makes them."""
+    return [f"{int.from_bytes(row.tobytes(), 'little'):x}" for row in packed]
+
+
+def sent_of(masks: Sequence[str], elements: int) -> Sent:
+    """The sent elements (steps, elements) of hexadecimal masks. Raises InputError as `packed_masks` does."""
+    return np.unpackbits(packed_masks(masks, elements), axis=1, count=elements, bitorder="little")
 
 
 def masks_of(sent: Sent) -> list[str]:
     """Hexadecimal masks, one a step, of the sent elements (steps, elements)."""
-    packed = np.packbits(np.asarray(sent, bool), axis=1, bitorder="little")
-    return [f"{int.from_bytes(row.tobytes(), 'little'):x}" for row in packed]
+    return unpacked_masks(np.packbits(np.asarray(sent, bool), axis=1, bitorder="little"))
