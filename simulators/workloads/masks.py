@@ -19,20 +19,20 @@ def packed_masks(masks: Sequence[str], elements: int) -> NDArray[np.uint8]:
     """Bytes (steps, (elements + 7) // 8) of hexadecimal masks, one a step, element 0 the least significant bit of the
     first. Raises InputError for a text that is no mask, and for a bit beyond the elements."""
     size = (elements + 7) // 8
-    packed = bytearray()
     for step, mask in enumerate(masks):
         if not _HEXADECIMAL.fullmatch(mask):
             raise InputError(f"mask {mask[:40]!r} of step {step}: expected a hexadecimal number")
-        value = int(mask, 16)
-        if value >> elements:
-            raise InputError(f"mask {mask[:40]!r} of step {step}: bit {value.bit_length() - 1} of {elements} elements")
-        packed += value.to_bytes(size, "little")
-    return np.frombuffer(bytes(packed), np.uint8).reshape(len(masks), size)
+        if 4 * len(mask) > elements and int(mask, 16) >> elements:
+            highest = int(mask, 16).bit_length() - 1
+            raise InputError(f"mask {mask[:40]!r} of step {step}: bit {highest} of {elements} elements")
+    digits = "".join([mask[-2 * size :].rjust(2 * size, "0") for mask in masks])
+    return np.frombuffer(bytes.fromhex(digits), np.uint8).reshape(len(masks), size)[:, ::-1]
 
 
 def unpacked_masks(packed: NDArray[np.uint8]) -> list[str]:
     """Hexadecimal masks, one a step, of bytes as `packed_masks` makes them."""
-    return [f"{int.from_bytes(row.tobytes(), 'little'):x}" for row in packed]
+    digits, size = packed[:, ::-1].tobytes().hex(), 2 * packed.shape[1]
+    return [digits[begin : begin + size].lstrip("0") or "0" for begin in range(0, len(digits), size)]
 
 
 def sent_of(masks: Sequence[str], elements: int) -> Sent:

@@ -276,7 +276,7 @@ class Matmul(_Weighted):
             what = "shares" if self.masks is None else "masks"
             raise ValueError(f"active: {len(self.active)} {what} for {self.steps} steps")
         for step, mask in enumerate(self.masks or ()):
-            if int(mask, 16) >> self.in_features:
+            if 4 * len(mask) > self.in_features and int(mask, 16) >> self.in_features:
                 highest = int(mask, 16).bit_length() - 1
                 raise ValueError(f"active: the mask of step {step} has bit {highest}, of {self.in_features} inputs")
         return self

@@ -52,7 +52,7 @@ class DeltaPass(NamedTuple):
     """One direction of a delta layer, or a product without recurrence, over all steps."""
 
     masks: DeltaMasks
-    """Of all that is scanned, filled-up inputs included."""
+    """Masks of all that is scanned, filled-up inputs included."""
     cycles: dict[int, int]
     """Cycles of all steps by LANES, MEMORY, SCAN and DRAIN."""
     burst_cycles: int
@@ -61,12 +61,12 @@ class DeltaPass(NamedTuple):
     @property
     def input_columns(self) -> int:
         """Columns of inputs and bias that were sent over all steps."""
-        return int(self.masks.bias.sum(dtype=np.int64) + self.masks.inputs.sum(dtype=np.int64))
+        return int(np.count_nonzero(self.masks.bias) + np.count_nonzero(self.masks.inputs))
 
     @property
     def state_columns(self) -> int:
         """Columns of states that were sent over all steps."""
-        return int(self.masks.states.sum(dtype=np.int64))
+        return int(np.count_nonzero(self.masks.states))
 
 
 def directions_of(layers: Sequence[Layer]) -> int:

@@ -113,3 +113,15 @@ def sums_are_right(layer: LayerSize, timing: DeltaTiming) -> bool:
     """Whether the RTL's accumulators keep up: reading, adding and writing one takes 4 cycles, so that a burst of fewer
     that follows another without latency overtakes it and leaves a wrong sum. Cycles are the same."""
     return layer.burst_cycles(timing.lanes) >= 4 or timing.memory_latency >= 1
+
+
+def column_addresses(layers: Sequence[LayerSize], base: int = 0) -> list[range]:
+    """Byte addresses of the columns of each layer, 8-bit weights, as the RTL commands them: the column's number over
+    all layers times the bytes of a column of the *current* layer. With unequal hidden sizes the columns of a layer do
+    not follow those of the one before, and overlap them where the hidden size shrinks."""
+    addresses, first = [], 0
+    for layer in layers:
+        stride = layer.blocks * layer.hidden
+        addresses.append(range(base + first * stride, base + (first + layer.columns) * stride, stride))
+        first += layer.columns
+    return addresses

@@ -62,8 +62,9 @@ class EdgeDrnn(Platform):
         return spec.energy.static_mw
 
     def bits_per_cycle(self, spec: EdgeDrnnSpec) -> dict[str, float]:
-        """Bandwidth of DRAM at 8-bit weights, one for each lane, and of memory on chip, an element in and one out."""
-        return {"dram": 8.0 * spec.lanes, "sram": 32.0}
+        """Bandwidth of DRAM at 8-bit weights, one for each lane, and of memory on chip: an element in and one out, and
+        a 24-bit sum of each lane read and written."""
+        return {"dram": 8.0 * spec.lanes, "sram": 32.0 + 48.0 * spec.lanes}
 
     def tasks_key(self, spec: EdgeDrnnSpec) -> Hashable:
         """All that decides cycles: the thresholds by whether the bias is sent."""

@@ -41,7 +41,7 @@ class EdgeDrnnEnergy(SpecPart):
     mac_pj: dict[Literal["8", "4", "2"], Figure]
     """Energy of a multiply-accumulate by the weight's width in bits."""
     sram_pj_per_bit: Figure
-    """Of inputs, states and outputs on chip."""
+    """Energy of a bit of inputs, states and outputs read or written on chip, in pJ."""
     pj_per_op: Figure
     """Energy of one elementwise operation of the activation unit."""
     static_mw: Figure

@@ -12,7 +12,14 @@ from paths import REFERENCE
 
 from simulators.inputs.errors import InputError
 from simulators.platforms.edgedrnn.cycle_law import DeltaMasks, layer_cycles, sent_columns, step_cycles
-from simulators.platforms.edgedrnn.network import DeltaTiming, LayerSize, bias_is_sent, layer_sizes, sums_are_right
+from simulators.platforms.edgedrnn.network import (
+    DeltaTiming,
+    LayerSize,
+    bias_is_sent,
+    column_addresses,
+    layer_sizes,
+    sums_are_right,
+)
 from simulators.workloads.masks import masks_of, sent_of
 
 TABLE = REFERENCE / "edgedrnn_cycles.csv"
@@ -106,7 +113,15 @@ def test_half_a_group_of_inputs_is_scanned_as_a_whole_one() -> None:
     assert layer_cycles(masks, size, DeltaTiming(8)).sum() == plain_layer(0, [1] * 12 + [0] * 4, [0] * 16, 8, 0)
 
 
+def test_columns_of_a_smaller_layer_overlap_those_before_it() -> None:
+    equal, shrinking = (column_addresses(layer_sizes(16, hidden), 100) for hidden in ([16, 16], [32, 16]))
+    assert equal[1].start == equal[0].stop == 100 + 33 * 48
+    assert shrinking[0] == range(100, 100 + 49 * 96, 96)
+    assert shrinking[1].start == 100 + 49 * 48 < shrinking[0].stop
+
+
 def test_masks_there_and_back() -> None:
+    assert sent_of(["0000000a"], 4).tolist() == [[0, 1, 0, 1]]
     assert masks_of(sent_of(["0", "a5", "1ff"], 9)) == ["0", "a5", "1ff"]
     assert sent_of(["5"], 4).tolist() == [[1, 0, 1, 0]]
 
