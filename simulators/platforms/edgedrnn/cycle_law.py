@@ -24,6 +24,8 @@ LANES, MEMORY, SCAN, DRAIN = range(4)
 wait for the delta encoder, null entries included; drain and activation."""
 _EMPTY_SLOTS = 2
 """Between inputs and states."""
+_CLOSES = np.uint8(2)
+"""Beside the 1 of what is sent: marks the last slot of inputs and of states."""
 _RELEASE_CYCLES = 2
 """From the end of an entry's work to the scan of a slot that waited for its place."""
 
@@ -97,24 +99,29 @@ def _scan(
 ) -> None:
     """Fill LANES, MEMORY and SCAN of `cycles` (steps, 4). `places`: entries between encoder and lanes, the output
     register included. Times are in cycles; the bias is scanned at 0."""
-    first_state = 1 + inputs.shape[1] + _EMPTY_SLOTS
+    last_input = inputs.shape[1]
+    first_state = 1 + last_input + _EMPTY_SLOTS
     slots = first_state + states.shape[1]
+    row = np.zeros(slots, np.uint8)
     ends = np.empty(places, np.int64)  # of the last entries' work, a ring
     for step in range(len(bias)):
-        t, free, read, entries = -1, 0, 0, 0
+        row[0] = bias[step]
+        row[1 : 1 + last_input] = inputs[step]
+        row[first_state:] = states[step]
+        row[last_input] |= _CLOSES
+        row[slots - 1] |= _CLOSES
+        t, free, read, entries, place, before = -1, 0, 0, 0, 0, -1
         lanes = memory = scan = 0
         for slot in range(slots):
+            if row[slot] == 0:
+                continue
+            # All slots since the entry before wait for the same place in the FIFO: so does the first of them alone.
             t += 1
             if entries >= places:
-                t = max(t, ends[entries % places] + _RELEASE_CYCLES)
-            closes = slot == first_state - _EMPTY_SLOTS - 1 or slot == slots - 1
-            if slot == 0:
-                sent = bias[step] != 0
-            elif slot < first_state - _EMPTY_SLOTS:
-                sent = inputs[step, slot - 1] != 0
-            else:
-                sent = slot >= first_state and states[step, slot - first_state] != 0
-            if sent:
+                t = max(t, ends[place] + _RELEASE_CYCLES)
+            t += slot - before - 1
+            before = slot
+            if row[slot] & 1:
                 command = max(read, t + 1)
                 waits = max(command + latency - free, 0)
                 memory += min(waits, latency)
@@ -122,11 +129,10 @@ def _scan(
                 lanes += burst
                 free += waits + burst
                 read = free
-            elif closes:
+            else:
                 scan += max(t - free, 0) + 1
                 free = max(free, t) + 1
-            else:
-                continue
-            ends[entries % places] = free
+            ends[place] = free
             entries += 1
+            place = place + 1 if place + 1 < places else 0
         cycles[step, 0], cycles[step, 1], cycles[step, 2] = lanes, memory, scan
