@@ -208,7 +208,8 @@ def _move(
     """Count multiply-accumulates and traffic: columns from DRAM, elements on chip each time that they are scanned."""
     column = ran.burst_cycles * spec.lanes
     for number, columns, layer in zip(at, (ran.input_columns, ran.state_columns), layers, strict=False):
-        works[number].work += columns * column
+        assert isinstance(layer, Matmul)
+        works[number].work += columns * min(column, layer.out_features)  # without what fills up the last beat
         works[number].move("dram_read", columns * column * layer.operand_bits[0])
     for number, layer in zip(at, layers, strict=False):
         read = sum(operand.bits for operand in layer.operands() if operand.name == "activations")

@@ -117,6 +117,16 @@ def test_both_engines_run_other_cells_and_a_second_direction(blocks: int, direct
     assert report.cycles == 1 + directions * (steps * dense + bias)
 
 
+def test_a_product_without_recurrence() -> None:
+    """13 outputs take two beats; bias and 16 inputs are sent in the first step, of which all follow at once; a null
+    entry behind the two empty slots closes the list."""
+    bits = {"weight_bits": 8, "activation_bits": 16, "output_bits": 16}
+    trace = Trace(name="x", steps=1, layers=(Matmul(name="FC", out_features=13, in_features=16, steps=1, **bits),))
+    (layer,) = simulate(trace, load_arch("edgedrnn", ["memory.latency_cycles=0"])).layers
+    assert layer.cycles == 1 + (1 + 17 * 2 + 1) + 13 + 2
+    assert (layer.work, layer.bits["dram_read"]) == (17 * 13, 17 * 16 * 8)
+
+
 def test_a_step_that_sends_nothing() -> None:
     size = LayerSize(8, 8)
     nothing = products(0, 2, size, 8, inputs=("0", "0"), states=("0", "0"))
