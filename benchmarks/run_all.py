@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "candidate": (),
     "batch": (),
     "bit_serial": (),
+    "delta": (),
     "published_search": (),
     "caches": (),
     "sweep": (),

@@ -248,7 +248,7 @@ def _add_segment(
                 cycles=cycles,
                 compute_cycles=by_kind[work.own_kind],
                 stall_cycles=stalls,
-                utilisation=work.work / (max(cycles, work.busy_cycles) * work.peak_per_cycle),
+                utilisation=work.work / (max(cycles, work.busy_cycles, 1) * work.peak_per_cycle),  # 1: nothing was sent
                 energy_uj=energy,
                 bits=dict(work.bits),
                 unit=kinds[work.own_kind],

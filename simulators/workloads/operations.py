@@ -37,11 +37,23 @@ BitWidth = Annotated[int, BeforeValidator(whole), Field(ge=1, le=16)]
 OutputWidth = Annotated[int, BeforeValidator(whole), Field(ge=1, le=32)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Mask = Annotated[str, Field(min_length=1, max_length=1 << 16, pattern=r"^[0-9a-f]+$")]
+"""Input elements that a step transmits, as the bits of a hexadecimal number: element 0 is the least significant."""
+
+
+def _kind_of_activity(value: Any) -> str:
+    if not isinstance(value, list | tuple):
+        return "one"
+    return "masks" if value and isinstance(value[0], str) else "each"
+
+
 Activity = Annotated[
-    Annotated[Fraction, Tag("one")] | Annotated[tuple[Share, ...], Field(strict=False), Tag("each")],
-    Discriminator(lambda value: "each" if isinstance(value, list | tuple) else "one"),
+    Annotated[Fraction, Tag("one")]
+    | Annotated[tuple[Share, ...], Field(strict=False), Tag("each")]
+    | Annotated[tuple[Mask, ...], Field(strict=False), Tag("masks")],
+    Discriminator(_kind_of_activity),
 ]
-"""A share of all steps, or one of each."""
+"""A share of all steps, or one of each, or a mask of each."""
 Extent = Annotated[tuple[Size, Size], Field(strict=False)]
 """Height, width in elements."""
 Margin = Annotated[tuple[Count, Count], Field(strict=False)]
@@ -252,15 +264,29 @@ class Matmul(_Weighted):
     recurrent: bool = False
     """True: vector t+1 needs the result of vector t, and vectors stay on chip between steps."""
     active: Activity = 1.0
-    """Fraction of input elements that a delta network transmits, of all steps or one by one; hardware that cannot skip
-    the rest computes them all. In a file, it may also name an .npz file beside it, with an array for this layer.
+    """Fraction of input elements that a delta network transmits, of all steps or one by one, or masks of them, one a
+    step; hardware that cannot skip the rest computes them all. In a file, it may also name an .npz file beside it, with
+    an array for this layer: shares (steps,), or masks as bytes (steps, (in_features + 7) // 8), element 0 the least
+    significant bit of the first.
     """
 
     @model_validator(mode="after")
     def _a_share_for_each_step(self) -> Matmul:
         if isinstance(self.active, tuple) and len(self.active) != self.steps:
-            raise ValueError(f"active: {len(self.active)} shares for {self.steps} steps")
+            what = "shares" if self.masks is None else "masks"
+            raise ValueError(f"active: {len(self.active)} {what} for {self.steps} steps")
+        for step, mask in enumerate(self.masks or ()):
+            if 4 * len(mask) > self.in_features and int(mask, 16) >> self.in_features:
+                highest = int(mask, 16).bit_length() - 1
+                raise ValueError(f"active: the mask of step {step} has bit {highest}, of {self.in_features} inputs")
         return self
+
+    @property
+    def masks(self) -> tuple[str, ...] | None:
+        """Hexadecimal masks of the input elements that each step transmits; None where they are not known."""
+        if isinstance(self.active, tuple) and isinstance(self.active[0], str):
+            return self.active
+        return None
 
     def as_gemm(self) -> Gemm:
         return Gemm(self.out_features, self.steps, self.in_features)
@@ -302,7 +328,10 @@ class Matmul(_Weighted):
         """(steps in a row, input elements that each transmits), in order; one at least, for a step takes its time."""
         if not isinstance(self.active, tuple):
             return [(self.steps, self._inputs_of(self.active))]
-        counts = (self._inputs_of(share) for share in self.active)
+        if self.masks is not None:
+            counts = [max(1, int(mask, 16).bit_count()) for mask in self.masks]
+        else:
+            counts = [self._inputs_of(float(share)) for share in self.active]
         return [(len(list(same)), inputs) for inputs, same in groupby(counts)]
 
 

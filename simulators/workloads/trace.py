@@ -27,6 +27,7 @@ from simulators.inputs.fields import whole
 from simulators.inputs.files import check_target, write_output, write_whole
 from simulators.inputs.shipped import find
 from simulators.inputs.source_locations import Document, shown
+from simulators.workloads.masks import packed_masks, unpacked_masks
 from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer, Matmul, Pool2d, Size
 
 MOST_SHARES = 1 << 22
@@ -166,8 +167,13 @@ class Trace(BaseModel):
             raise InputError(f"{path}: a trace is saved as .yaml or .json")
         check_target(path)  # before the file beside it is written
         data = self._plain()
-        arrays = {layer["name"]: np.array(layer["active"]) for layer in data["layers"]
-                  if isinstance(layer.get("active"), list)}  # fmt: skip
+        arrays = {
+            layer.name: packed_masks(layer.masks, layer.in_features)
+            if layer.masks is not None
+            else np.array(layer.active)
+            for layer in self.layers
+            if isinstance(layer, Matmul) and isinstance(layer.active, tuple)
+        }
         if arrays:
             packed = io.BytesIO()
             np.savez_compressed(packed, allow_pickle=False, **arrays)
@@ -221,7 +227,7 @@ def _with_sidecars(document: Document) -> Document:
             continue
         steps = layer.get("steps", document.data.get("steps"))
         try:
-            shares = _shares(beside(Path(document.source), layer["active"]), layer.get("name"), steps, left)
+            shares = _activity(beside(Path(document.source), layer["active"]), layer, steps, left)
         except InputError as error:
             rule = str(error).removeprefix(f"{Path(document.source).parent / layer['active']}: ")
             raise document.error(("layers", i, "active"), f"{shown(layer['active'])[1:-1]}: {rule}") from None
@@ -230,22 +236,29 @@ def _with_sidecars(document: Document) -> Document:
     return replace(document, data={**document.data, "layers": filled})
 
 
-def _shares(path: Path, layer: object, steps: object, most: int) -> list[float]:
-    """What a sidecar holds for a layer: a share for each step. Its length is looked at before it is read."""
+def _activity(path: Path, layer: dict[str, Any], steps: object, most: int) -> list[float] | list[str]:
+    """What a sidecar holds for a layer: a share for each step, or a mask. Its length is looked at before it is read."""
     try:
         opened = ArrayFile(path, 8 * MOST_SHARES)
     except InputError as error:
         why = str(error).removeprefix(f"{path}: ")
         raise InputError(f"no .npz file of that name beside the trace: {why}") from None
+    name = layer.get("name")
     with opened as file:
-        if not isinstance(layer, str) or layer not in file:
+        if not isinstance(name, str) or name not in file:
             raise InputError("it holds no array for this layer")
-        header = file.header(layer)
-        if header.dtype.kind not in "fiu" or len(header.shape) != 1:
+        header = file.header(name)
+        masks = header.dtype == np.uint8 and len(header.shape) == 2
+        if not masks and (header.dtype.kind not in "fiu" or len(header.shape) != 1):
             raise InputError(f"{header.dtype} of shape {header.shape}: expected a share for each step")
-        (length,) = header.shape
+        length, what = header.shape[0], "masks" if masks else "shares"
         if length > most:
-            raise InputError(f"{length:,} shares of active inputs: a trace has at most {MOST_SHARES:,}")
+            raise InputError(f"{length:,} {what} of active inputs: a trace has at most {MOST_SHARES:,}")
         if whole(steps) != length:
-            raise InputError(f"{length:,} shares of active inputs for {shown(steps)} steps")
-        return file.read(layer).astype(np.float64).tolist()  # type: ignore[no-any-return]
+            raise InputError(f"{length:,} {what} of active inputs for {shown(steps)} steps")
+        if not masks:
+            return file.read(name).astype(np.float64).tolist()  # type: ignore[no-any-return]
+        inputs = whole(layer.get("in_features"))
+        if isinstance(inputs, int) and header.shape[1] != (inputs + 7) // 8:
+            raise InputError(f"masks of {header.shape[1]} bytes a step: {inputs} inputs take {(inputs + 7) // 8}")
+        return unpacked_masks(file.read(name))
