@@ -7,21 +7,26 @@ import numpy as np
 from search.methods.method import Space
 from search.methods.site_genes import SiteGenes
 from search.objectives import Floats
+from search.objectives.objective import NOT_EVALUATED
 from search.space.genome import Genes
 
 DRAWN_BASES = 4
 """Random candidates whose sites are varied one by one, besides the narrowest and the widest."""
 
 
-def additive_costs(space: Space, sites: Sequence[SiteGenes], error: float, seed: int) -> list[Floats]:
+def additive_costs(space: Space, sites: Sequence[SiteGenes], hardware: Genes, error: float, seed: int) -> list[Floats]:
     """What each option adds, site by site (options, columns): a column for each objective that bits change at an error
     in percent, in whichever rising scale its values add up best. Learnt by least squares from simulations in which the
-    sites of a few candidates are varied one by one."""
-    rows = _varied(_bases(space, np.random.default_rng(seed)), sites)
+    sites of a few candidates are varied one by one, on the hardware of its genes."""
+    bases = _bases(space, np.random.default_rng(seed))
+    bases[:, len(space.upper) - space.hardware_genes :] = hardware
+    rows = _varied(bases, sites)
     values, _ = space.preview(rows, np.full(len(rows), error))
+    run = (values != NOT_EVALUATED).all(axis=1)  # some hardware cannot run all of them
+    rows, values = rows[run], values[run]
     columns = [(rows[:, None, site.positions] == site.options).all(axis=2) for site in sites]
     options = np.concatenate(columns, axis=1).astype(np.float64)
-    changing = [column for column in values.T if np.ptp(column) > 1e-9 * np.abs(column).max()]
+    changing = [column for column in values.T if np.ptp(column) > 1e-9 * np.abs(column).max()] if len(rows) else []
     added = np.column_stack([np.zeros((options.shape[1], 0)), *(_added(options, column) for column in changing)])
     return np.split(added, np.cumsum([len(site.options) for site in sites])[:-1])
 

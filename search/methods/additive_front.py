@@ -22,11 +22,12 @@ GRAIN = 2.0**-20
 class AdditiveFront:
     """Finds candidates that may be on the front, anew as more are evaluated."""
 
-    def __init__(self, space: Space, error: float, seed: int):
-        """`error`, in percent, is what costs that depend on it are taken at."""
-        self._space = space
+    def __init__(self, space: Space, hardware: Genes, error: float, seed: int):
+        """On the hardware of its genes, none where there is one piece. `error`, in percent, is what costs that depend
+        on it are taken at."""
+        self._space, self._hardware = space, hardware
         self._sites = site_genes(space)
-        self._costs = additive_costs(space, self._sites, error, seed)
+        self._costs = additive_costs(space, self._sites, hardware, error, seed)
 
     def candidates(self, error: AdditiveError) -> Genes:
         """(N, genes) The front's gene vectors, within the limits that are known."""
@@ -41,5 +42,6 @@ class AdditiveFront:
         rows = np.tile(self._space.upper, (len(chosen), 1))
         for site, options in zip(self._sites, chosen.T, strict=True):
             rows[:, site.positions] = site.options[options]
+        rows[:, len(self._space.upper) - len(self._hardware) :] = self._hardware
         kept: Genes = rows[self._space.within(rows)]
         return kept

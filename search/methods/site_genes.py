@@ -26,13 +26,13 @@ class SiteGenes:
 
 
 def site_genes(space: Space) -> list[SiteGenes]:
-    """The genes of the bits, by site: those that change the same site of the widest candidate."""
+    """The genes of the bits, by site: those that change the same site of the narrowest candidate."""
     upper, by_site = space.upper, dict[str, list[int]]()
-    widest = space.decode(upper)
+    narrowest = space.decode(0 * upper)
     for gene in range(len(upper) - space.hardware_genes):
-        narrower = upper.copy()
-        narrower[gene] = 0
-        bits = space.decode(narrower)
-        for site in [site for site in bits if bits[site] != widest[site]][:1]:
+        wider = 0 * upper
+        wider[gene] = upper[gene]
+        bits = space.decode(wider)
+        for site in [site for site in bits if bits[site] != narrowest[site]][:1]:
             by_site.setdefault(site, []).append(gene)
     return [SiteGenes.of(genes, upper) for genes in by_site.values()]

@@ -10,33 +10,31 @@ modular black-box systems).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from quant.evaluation.work_estimate import Shared
-from search.methods.additive_error import AdditiveError
 from search.methods.additive_front import AdditiveFront
-from search.methods.error_model import ErrorModel
 from search.methods.evolution import Evolution, Setup
-from search.methods.learnt_subset import learnt_subset
+from search.methods.learnt_errors import LearntErrors
 from search.methods.method import MethodSettings, Space, Trial
 from search.methods.promise import Promise, in_ratios, most_promising
+from search.methods.promising_hardware import promising_hardware
 from search.objectives import Floats
 from search.space.genome import Genes
 
 BESIDE_GENES = 8
 """Candidates that are evaluated first besides one for each gene: as many as tell the additive model something of each
 gene; what else there is of the first population is better chosen."""
-MOST_LEARNT = 256
-"""Candidates that the error model learns from at most: those near the front, and some around."""
-REFIT_GROWTH = 1.25
-"""Factor by which the evaluated candidates have grown, where they are more, before parameters are fitted again."""
 INNER_POPULATION, INNER_GENERATIONS = 50, 10
 """The search on predictions: its population, and its generations with the first."""
-OPTIMISM = 0.3
-"""Standard deviations below its mean at which a prediction is taken: what is not known well is worth a look."""
+SHORTER = 3
+"""The same where genes choose the hardware."""
+MOST_FRONTS = 4
+"""Pieces of hardware whose additive fronts are kept, where genes choose it; one more a generation."""
+MOST_CROSSED = 100
+"""Candidates that are predicted on each piece of hardware, where genes choose it."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +49,11 @@ class _InnerSettings:
     generations: int = INNER_GENERATIONS - 1
 
 
-class _Learnt(NamedTuple):
-    """What the errors are learnt from."""
-
-    genes: Genes
-    """(N, genes)"""
-    errors: Floats
-    """(N,) percent."""
-
-
 class Surrogate:
-    """NSGA-II whose offspring come from searches on predictions. It learns an error of bits, and knows no hardware:
-    where genes choose that too, NSGA-II takes its place. `additive` leaves the additive model alone."""
+    """NSGA-II whose offspring come from searches on predictions; `additive` leaves the additive model alone.
 
-    over_hardware = "nsga2"
+    Where genes choose the hardware too, what is promising of bits is predicted on hardware of the front and some around
+    it, and NSGA-II searches both for a shorter time: other hardware has all its layers simulated anew."""
 
     def __init__(self, additive: bool = False):
         self._additive = additive
@@ -73,10 +62,9 @@ class Surrogate:
         self._space, self._settings = space, settings
         self._evolution = Evolution()
         self._evolution.begin(space, settings)
-        self._error_model, self._additive_error = ErrorModel.begin(), AdditiveError()
-        self._additive_front: AdditiveFront | None = None
+        self._errors = LearntErrors(space, alone=self._additive)
+        self._fronts: dict[bytes, AdditiveFront] = {}
         self._trials: dict[str, Trial] = {}
-        self._fitted_at = 0
 
     def ask(self) -> Genes | None:
         if not self._trials:
@@ -90,11 +78,10 @@ class Surrogate:
         self._evolution.tell(trials)
 
     def _offspring(self) -> Genes | None:
-        learnt = self._learnt()
-        if learnt is None:
+        if not self._errors.learn(list(self._trials.values())):
             return self._evolution.ask()
         promises: dict[str, Promise] = {}
-        for promise in self._promises(learnt):
+        for promise in self._promises():
             promises.setdefault(self._space.name_of(promise.genes), promise)
         chosen = self._chosen([promise for name, promise in promises.items() if name not in self._trials])
         if len(chosen) < self._wanted:
@@ -112,32 +99,37 @@ class Surrogate:
         left = self._settings.population - len(self._trials)
         return min(left, self._settings.offspring) if left > 0 else self._settings.offspring
 
-    def _learnt(self) -> _Learnt | None:
-        """Fit the models of the error to what was evaluated, where that is enough for one."""
-        trials = [trial for trial in self._trials.values() if trial.error is not None]
-        if len(trials) < 2:
-            return None
-        genes, errors = np.array([trial.genes for trial in trials]), np.array([trial.error for trial in trials], float)
-        feasible = np.flatnonzero([trial.feasible for trial in trials])
-        rows = learnt_subset(genes, feasible, np.array([trial.objectives for trial in trials]), MOST_LEARNT)
-        learnt = _Learnt(genes[rows], errors[rows])
-        self._additive_error.fit(learnt.genes, learnt.errors, self._space.upper)
-        tune = len(trials) <= MOST_LEARNT or len(trials) >= REFIT_GROWTH * self._fitted_at
-        if tune:
-            self._fitted_at = len(trials)
-        if not self._additive:
-            self._error_model.fit(learnt.genes, learnt.errors, tune)
-        return learnt
-
-    def _promises(self, learnt: _Learnt) -> Iterable[Promise]:
+    def _promises(self) -> Iterable[Promise]:
         """What the searches on predictions look at."""
-        if self._additive_front is None:
-            self._additive_front = AdditiveFront(self._space, float(np.median(learnt.errors)), self._settings.seed)
-        rows = self._additive_front.candidates(self._additive_error)
+        rows = self._over_hardware() if self._space.hardware_genes else self._additive_candidates(self._space.upper[:0])
         if len(rows):
             yield from self._promised(rows, *self._previewed(rows))
         if not self._additive:
             yield from self._bred()
+
+    def _additive_candidates(self, hardware: Genes) -> Genes:
+        """(N, genes) The front of the additive model on the hardware of its genes."""
+        front = self._fronts.get(hardware.tobytes())
+        if front is None:
+            front = AdditiveFront(self._space, hardware, self._errors.median, self._settings.seed)
+            self._fronts[hardware.tobytes()] = front
+            while len(self._fronts) > MOST_FRONTS:
+                del self._fronts[next(iter(self._fronts))]
+        return front.candidates(self._errors.additive)
+
+    def _over_hardware(self) -> Genes:
+        """(N, genes) Bits of the population and of additive models' fronts, each on several pieces of hardware."""
+        generator, space = self._evolution.generator, self._space
+        trials, count = list(self._trials.values()), len(space.upper) - space.hardware_genes
+        hardware = promising_hardware(trials, space.upper, space.hardware_genes, generator)
+        kept = [hardware[0], *(row for row in hardware[1:] if row.tobytes() in self._fronts)]
+        bits = np.concatenate([self._additive_candidates(row)[:, :count] for row in kept])
+        bits = np.concatenate([self._evolution.population[:, :count], bits])
+        bits = bits[np.sort(np.unique(bits, axis=0, return_index=True)[1])]
+        bits = bits[np.sort(generator.permutation(len(bits))[:MOST_CROSSED])]
+        rows = np.concatenate([np.column_stack([bits, np.tile(row, (len(bits), 1))]) for row in hardware])
+        within: Genes = rows[space.within(rows)]
+        return within
 
     def _bred(self) -> Iterable[Promise]:
         """The candidates that NSGA-II looks at on predictions, from the population that there is."""
@@ -146,7 +138,7 @@ class Surrogate:
         inner_settings = _InnerSettings(seed, settings.crossover_eta, settings.mutation_eta)
         inner = Evolution()
         inner.breed(Setup(space, len(space.objectives), self._evolution.population, inner_settings))
-        for _ in range(INNER_GENERATIONS):
+        for _ in range(SHORTER if space.hardware_genes else INNER_GENERATIONS):
             genes = inner.offspring()
             if not len(genes):
                 break
@@ -156,10 +148,7 @@ class Surrogate:
 
     def _previewed(self, genes: Genes) -> tuple[Floats, Floats]:
         """Objectives and violations of gene vectors (N, genes) with predicted errors, as `Space.preview` has them."""
-        if self._additive:
-            return self._space.preview(genes, np.exp(self._additive_error.predict(genes)))
-        mean, deviation = self._error_model.predict(genes)
-        return self._space.preview(genes, np.exp(mean - OPTIMISM * deviation))
+        return self._space.preview(genes, self._errors.predict(genes))
 
     @staticmethod
     def _promised(genes: Genes, objectives: Floats, violations: Floats) -> list[Promise]:

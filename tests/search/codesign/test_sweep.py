@@ -357,8 +357,8 @@ def test_a_search_over_hardware_resumes_and_repeats(tmp_path: Path) -> None:
 
 
 def test_what_is_recorded_is_the_method_that_ran(tmp_path: Path) -> None:
-    """The default method learns errors of bits and knows no hardware: NSGA-II takes its place, and says so."""
-    settings = experiment(candidates=None, population=6, offspring=3, generations=1, method="surrogate")
+    """Greedy knows widths and no hardware: NSGA-II takes its place, and says so."""
+    settings = experiment(candidates=None, population=6, offspring=3, generations=1, method="greedy")
     search_hardware(settings, tmp_path / "run", model=StandInModel())
     assert yaml.safe_load((tmp_path / "run/run.yaml").read_text())["experiment"]["method"] == "nsga2"
 

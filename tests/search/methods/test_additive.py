@@ -109,7 +109,7 @@ def test_costs_that_add_up_are_found_whatever_they_are_told_in() -> None:
     """The ratio adds up as its inverse: both columns order all candidates as the costs do."""
     space, rows = Adding(), everything()
     sites = site_genes(space)
-    tables = additive_costs(space, sites, 20.0, seed=1)
+    tables = additive_costs(space, sites, space.upper[:0], 20.0, seed=1)
     costs = np.array([space.cost(row) for row in rows])
     assert {table.shape[1] for table in tables} == {2}  # the error is the same for all
     for column in range(2):
@@ -144,7 +144,7 @@ def test_the_additive_front_is_the_front_where_all_adds_up() -> None:
     errors = np.array([space.error(row) for row in rows])
     model = AdditiveError()
     model.fit(np.repeat(rows, 3, axis=0), np.repeat(errors, 3), space.upper)
-    found = AdditiveFront(space, 20.0, seed=1).candidates(model)
+    found = AdditiveFront(space, space.upper[:0], 20.0, seed=1).candidates(model)
     assert len(found)
     assert space.within(found).all()
     within = rows[space.within(rows)]

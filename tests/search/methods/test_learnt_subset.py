@@ -8,7 +8,7 @@ import pytest
 from stand_in import StandInModel
 
 from search import Experiment, run
-from search.methods import surrogate
+from search.methods import learnt_errors
 from search.methods.error_model import ErrorModel
 from search.methods.learnt_subset import learnt_subset
 from search.runs import search_outputs
@@ -44,8 +44,8 @@ def test_a_search_learns_from_no_more_than_it_is_to(tmp_path: Path, monkeypatch:
             super().fit(x, error, tune)
 
     monkeypatch.setattr(search_outputs, "draw_front", lambda result: b"")
-    monkeypatch.setattr(surrogate, "ErrorModel", Noting)
-    monkeypatch.setattr(surrogate, "MOST_LEARNT", 20)
+    monkeypatch.setattr(learnt_errors, "ErrorModel", Noting)
+    monkeypatch.setattr(learnt_errors, "MOST_LEARNT", 20)
     settings = Experiment(name="bounded", population=12, offspring=4, generations=25, steps=5)
     found = run(settings, tmp_path / "run", model=StandInModel())
     assert len(found.visited) == 112

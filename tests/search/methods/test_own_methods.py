@@ -10,7 +10,7 @@ from stand_in import StandInModel
 from search import Experiment, run
 from search.codesign.hardware_search import search_hardware
 from search.methods import Genes, MethodSettings, Space, Trial, register_method
-from search.methods.surrogate import Surrogate
+from search.methods.greedy import Greedy
 from simulators import InputError
 from simulators.inputs.source_locations import KeyedError
 
@@ -64,9 +64,9 @@ def test_an_instance_says_which_settings_it_cannot_work_with(tmp_path: Path) -> 
 
 def test_an_instance_that_knows_bits_only_searches_no_hardware(tmp_path: Path) -> None:
     hardware = [{"grid": {"array.rows": [8, 16]}}]
-    with pytest.raises(InputError, match="hardware: Surrogate knows bits only; nsga2 searches both"):
+    with pytest.raises(InputError, match="hardware: Greedy knows bits only; nsga2 searches both"):
         search_hardware(
-            Experiment(**SETTINGS, hardware=hardware), tmp_path / "run", model=StandInModel(), method=Surrogate()
+            Experiment(**SETTINGS, hardware=hardware), tmp_path / "run", model=StandInModel(), method=Greedy()
         )
 
 
