@@ -69,7 +69,7 @@ def main() -> None:
                 name=f"methods-{method}", model=options.model, every=options.every, arch=options.arch,
                 generations=options.generations, seed=seed, **settings,
             )  # fmt: skip
-            results.setdefault(method, []).append(run(experiment, folder, resume=True, model=model))
+            results.setdefault(method, []).append(run(experiment, folder, resume=True, model=model, check=False))
             ledger = folder / LEDGER_FILE
             print(f"{method} {seed}: {len(results[method][-1].front)} on the front", flush=True)
     first = results["nsga2"][0]

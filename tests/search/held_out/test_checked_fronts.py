@@ -183,3 +183,9 @@ def test_dominators_are_the_best_of_what_dominates() -> None:
         assert (by is None) == (not better)
         if by is not None:
             assert values[by].tolist() == min(other.tolist() for other in better)
+
+
+def test_a_search_without_the_check_evaluates_nothing_of_test(tmp_path: Path) -> None:
+    found = run(experiment(), tmp_path / "run", model=SplitModel(every=3), check=False)
+    assert found.check is None
+    assert "error_test" not in results_in(tmp_path / "run")["front"][0]
