@@ -150,6 +150,7 @@ def delta_layer(inputs: int = 8, hidden: int = 8, **active: object) -> tuple[Mat
         (delta_layer(inputs=8, active=0.5, states=0.5), "layer U0: active: a share"),
         (delta_layer()[:2], "layer U0: recurrent"),
         (delta_layer()[2:], "layer E0: elementwise"),
+        ((*delta_layer()[:2], delta_layer()[2].but(outputs=9)), "layer E0: outputs: 9: expected one for each of 8 neurons"),
         ([layer.but(name=f"{layer.name}-{n}") for n in range(5) for layer in delta_layer()], "layer W0-4: recurrent layer 5"),
     ],
 )  # fmt: skip
