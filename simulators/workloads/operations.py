@@ -284,7 +284,7 @@ class Matmul(_Weighted):
     @property
     def masks(self) -> tuple[str, ...] | None:
         """Hexadecimal masks of the input elements that each step transmits; None where they are not known."""
-        if isinstance(self.active, tuple) and isinstance(self.active[0], str):
+        if isinstance(self.active, tuple) and self.active and isinstance(self.active[0], str):
             return self.active
         return None
 

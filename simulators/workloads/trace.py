@@ -259,6 +259,8 @@ def _activity(path: Path, layer: dict[str, Any], steps: object, most: int) -> li
         if not masks:
             return file.read(name).astype(np.float64).tolist()  # type: ignore[no-any-return]
         inputs = whole(layer.get("in_features"))
-        if isinstance(inputs, int) and header.shape[1] != (inputs + 7) // 8:
+        if not isinstance(inputs, int) or inputs < 1:
+            raise InputError(f"masks for {shown(layer.get('in_features'))} in_features: expected a whole number from 1")
+        if header.shape[1] != (inputs + 7) // 8:
             raise InputError(f"masks of {header.shape[1]} bytes a step: {inputs} inputs take {(inputs + 7) // 8}")
         return unpacked_masks(file.read(name))

@@ -72,12 +72,12 @@ def compare_table(path: Path) -> list[CycleComparison]:
     rows = csv.DictReader(io.StringIO(read_text(path, MOST_BYTES)))
     network = load_trace("mobilenet-v2").at_steps(IMAGES)
     comparisons = []
-    for row in rows:
-        place = f"{path}:{rows.line_num}"
-        try:
+    try:
+        for row in rows:
+            place = f"{path}:{rows.line_num}"
             comparisons.append(CycleComparison(place, _whole(row, "cycles", 1 << 62), _cycles(row, network)))
-        except InputError as error:
-            raise InputError(f"{place}: {error}") from None
+    except (InputError, csv.Error) as error:
+        raise InputError(f"{path}:{rows.line_num}: {error}") from None
     if not comparisons:
         raise InputError(f"{path}: no row")
     return comparisons
@@ -126,9 +126,10 @@ def _whole(row: dict[str, str], name: str, most: int = MOST, least: int = 1, usu
     text = _cell(row, name)
     if text is None and usual is not None:
         return usual
-    if text is None or not text.strip().isdecimal() or not least <= int(text[:20]) <= most:
+    digits = "" if text is None else text.strip()
+    if not digits.isdecimal() or len(digits) > 20 or not least <= int(digits) <= most:
         raise InputError(f"{name} {text!r}: expected a whole number from {least} to {most}")
-    return int(text)
+    return int(digits)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -138,6 +138,7 @@ def delta_pass(layers: Sequence[Layer], spec: EdgeDrnnSpec) -> DeltaPass:
         cycles[:, DRAIN] = 13 + burst
     else:
         size = _size(layers[1], inputs.shape[1], spec)
+        _check_gates(layers[2], size)
         masks, burst = DeltaMasks(bias, inputs, _sent(layers[1], spec)), size.burst_cycles(spec.lanes)
         cycles = layer_cycles(masks, size, timing)
     total = cycles.sum(axis=0).tolist()
@@ -153,6 +154,15 @@ def _size(recurrent: Layer, inputs: int, spec: EdgeDrnnSpec) -> LayerSize:
     if rows % hidden or rows // hidden not in BLOCKS:
         raise InputError(f"layer {recurrent.name}: {rows} outputs of {hidden} neurons: expected 2, 3 or 4 for each")
     return LayerSize(inputs, hidden, rows // hidden)
+
+
+def _check_gates(gates: Layer, size: LayerSize) -> None:
+    """Refuse gates that leave other than a state of each neuron: the activation unit's cycles are of neurons."""
+    assert isinstance(gates, Elementwise)
+    if gates.outputs != size.hidden:
+        raise InputError(
+            f"layer {gates.name}: outputs: {gates.outputs}: expected one for each of {size.hidden} neurons"
+        )
 
 
 def _check(what: str, size: int, layer: Layer) -> None:

@@ -63,13 +63,20 @@ def read_runs(path: Path) -> list[RtlRun]:
             runs.append(_run([row for _, row in numbered], place))
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except KeyError as error:
+            raise InputError(f"{place}: no column {error}") from None
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"{place}: {type(error).__name__}: {error}") from None
+    if not runs:
+        raise InputError(f"{path}: no row")
     return runs
 
 
 def _run(rows: Sequence[dict[str, str]], place: str) -> RtlRun:
     first = rows[0]
+    for name in ("num_pe", "memory_latency", "input_size", "hidden_sizes", "thx"):
+        if len({row[name] for row in rows}) > 1:
+            raise InputError(f"{name}: expected the same in all steps of a configuration")
     timing = DeltaTiming(int(first["num_pe"]), int(first["memory_latency"]))
     hidden = [int(size) for size in first["hidden_sizes"].split("x")]
     sizes = layer_sizes(int(first["input_size"]), hidden, timing.lanes)
@@ -80,6 +87,10 @@ def _run(rows: Sequence[dict[str, str]], place: str) -> RtlRun:
         range(first_step, first_step + len(rows))
     ):
         raise InputError("steps follow each other, and the bias is sent in the first after reset alone")
+    for name in ("x_masks", "h_masks"):
+        for row in rows:
+            if row[name].count(";") != len(sizes) - 1:
+                raise InputError(f"{name} {row[name][:40]!r} of step {row['step']}: expected {len(sizes)} masks")
     masks = [
         DeltaMasks(
             bias,

@@ -48,6 +48,7 @@ def test_platforms_that_skip_count_the_masks(arch: str) -> None:
         (MASKS[:3], "active: 3 masks for 4 steps"),
         (("0", "1", "2", "100000"), "active: the mask of step 3 has bit 20, of 20 inputs"),
         (("0", "1", "2", "xy"), "pattern"),
+        ((), "active: 0 shares for 4 steps"),
         (("0", "1", "2", 0.5), "string"),
     ],
 )
@@ -61,4 +62,15 @@ def test_a_packed_file_of_another_width_is_refused(tmp_path: Path) -> None:
     trace(MASKS).save(path)
     path.write_text(path.read_text().replace("in_features: 20", "in_features: 40"))
     with pytest.raises(InputError, match="masks of 3 bytes a step: 40 inputs take 5"):
+        load_trace(path)
+
+
+@pytest.mark.parametrize("inputs", ["0", "-7", "wide"])
+def test_a_packed_file_without_bytes_is_refused(inputs: str, tmp_path: Path) -> None:
+    path = tmp_path / "trace.yaml"
+    trace(MASKS).save(path)
+    path.write_text(path.read_text().replace("in_features: 20", f"in_features: {inputs}"))
+    (sidecar,) = tmp_path.glob("*.npz")
+    np.savez(sidecar, U=np.zeros((4, 0), np.uint8))
+    with pytest.raises(InputError, match="in_features: expected a whole number from 1"):
         load_trace(path)

@@ -216,3 +216,15 @@ def test_the_command_counts_rows_and_tells_disagreement(tmp_path: Path, capsys: 
     assert main([str(tmp_path / "nothing.csv")]) == 2
     write()
     assert main([str(table)]) == 2
+
+
+@pytest.mark.parametrize(
+    "row", [" " * 20 + "5,1,1,5", "0" * 20 + "99,1,1,5", "1" * 200_000 + ",1,1,5", "0,1\r,1,5"],
+    ids=["blanks", "zeros", "long", "return"],
+)  # fmt: skip
+def test_a_damaged_row_is_one_line(row: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text(f"layer,w_bits,a_bits,cycles\n{row}\n", newline="")
+    expected = 1 if row.startswith(" ") else 2  # a number is one behind any blanks
+    assert main([str(table)]) == expected
+    assert capsys.readouterr().err.count("\n") == expected - 1

@@ -150,6 +150,7 @@ def delta_layer(inputs: int = 8, hidden: int = 8, **active: object) -> tuple[Mat
         (delta_layer(inputs=8, active=0.5, states=0.5), "layer U0: active: a share"),
         (delta_layer()[:2], "layer U0: recurrent"),
         (delta_layer()[2:], "layer E0: elementwise"),
+        ((*delta_layer()[:2], delta_layer()[2].but(outputs=9)), "layer E0: outputs: 9: expected one for each of 8 neurons"),
         ([layer.but(name=f"{layer.name}-{n}") for n in range(5) for layer in delta_layer()], "layer W0-4: recurrent layer 5"),
     ],
 )  # fmt: skip
@@ -186,3 +187,28 @@ def test_validation_says_which_step_disagrees(tmp_path: Path, capsys: pytest.Cap
     table.write_text("\n".join(lines).replace(",8,0,8,8,", ",8,0,10,8,"))
     assert validate.main([str(table)]) == 2
     assert "inputs: 10: expected a multiple of half of the 8 lanes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (",0,1,ab,0,39", ",0,300,ab,0,39", "OverflowError"),
+        (",ab,0,39", ",ab;ff,0,39", "x_masks 'ab;ff' of step 0: expected 1 masks"),
+        ("d01,8,0,8,8,0,0,uniform 0.5,1,", "d01,16,0,8,8,0,0,uniform 0.5,1,", "num_pe: expected the same"),
+        ("d01,8,0,8,8,0,0,uniform 0.5,1,", "d01,8,0,8,8,9,0,uniform 0.5,1,", "thx: expected the same"),
+        ("num_pe", "lanes", "no column 'num_pe'"),
+    ],
+)
+def test_a_damaged_table_is_one_line(
+    old: str, new: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "\n".join((REFERENCE / "edgedrnn_cycles.csv").read_text().splitlines()[:4])
+    assert text.count(old) == 1
+    table = tmp_path / "table.csv"
+    table.write_text(text.replace(old, new))
+    assert validate.main([str(table)]) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+    table.write_text("")
+    assert validate.main([str(table)]) == 2
