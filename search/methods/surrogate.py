@@ -30,7 +30,7 @@ gene; what else there is of the first population is better chosen."""
 INNER_POPULATION, INNER_GENERATIONS = 50, 10
 """The search on predictions: its population, and its generations with the first."""
 SHORTER = 3
-"""The same where genes choose the hardware."""
+"""Generations of the search on predictions where genes choose the hardware."""
 MOST_FRONTS = 4
 """Pieces of hardware whose additive fronts are kept, where genes choose it; one more a generation."""
 MOST_CROSSED = 100

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from simulators.hardware.spec import Cycles, Figure, PlatformSpec, ServiceCycles, SpecPart, Units
+from simulators.inputs.fields import whole
 from simulators.platforms.bit_serial.cost_model import array_luts, block_rams
 from simulators.platforms.bit_serial.published import MOST_BITS, PublishedArray
 from simulators.workloads.operations import known_operations
@@ -28,12 +29,15 @@ class DotProductArray(SpecPart):
     """Blocks of results that the units hold until they are written."""
 
 
+Words = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 30)]
+
+
 class OperandBuffers(SpecPart):
     """One memory a row and a column of the array. A word is `array.word_bits` of one bit plane of one row."""
 
-    activation_words: Annotated[int, Field(ge=1, le=1 << 30)]
+    activation_words: Words
     """Words in the memories of all rows."""
-    weight_words: Annotated[int, Field(ge=1, le=1 << 30)]
+    weight_words: Words
     """Words in the memories of all columns."""
 
 

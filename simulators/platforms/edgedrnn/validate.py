@@ -10,6 +10,7 @@ h_masks (hexadecimal, `;` between layers) and rtl_cycles; the steps of a configu
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from itertools import groupby
@@ -20,6 +21,7 @@ import numpy as np
 
 from simulators.engine import fast, reference
 from simulators.engine.program import unroll
+from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
 from simulators.inputs.terminal import Terminal
 from simulators.platforms.edgedrnn.cycle_law import DeltaMasks, step_cycles
@@ -29,6 +31,9 @@ from simulators.platforms.edgedrnn.step_tasks import step_program
 from simulators.workloads.masks import sent_of
 
 ENGINES = ("numba", "simpy")
+
+MOST_BYTES = 1 << 24
+"""Bytes of a table that are read at most."""
 
 
 class RtlRun(NamedTuple):
@@ -50,10 +55,10 @@ class RtlRun(NamedTuple):
 
 def read_runs(path: Path) -> list[RtlRun]:
     """The configurations of a table. Raises InputError with the line of one that cannot be read."""
+    text = read_text(path, MOST_BYTES)
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(enumerate(csv.DictReader(file), start=2))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(enumerate(csv.DictReader(io.StringIO(text, newline="")), start=2))
+    except csv.Error as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     runs = []
     for _, of_run in groupby(rows, key=lambda numbered: numbered[1].get("configuration")):
