@@ -159,13 +159,14 @@ def _is_checkpoint(model: Model) -> bool:
 
 
 def _is_finished(folder: Path, experiment: Experiment) -> bool:
-    """Whether a folder holds this very search with a front; one without is run again, from its ledger."""
+    """Whether a folder holds what this very search found, a front; one without is run again, from its ledger. A search
+    that was stopped as it was extended has the results of what it was before."""
     if not folder.is_dir() or not any(folder.glob("*state.json")):
         return False
     found = load_run(folder)
     if found.results is None or not found.results["front"]:
         return False
-    return {**found.experiment} == experiment.to_dict()
+    return bool(found.results["experiment"] == experiment.to_dict())
 
 
 def _share_errors(model: Model, siblings: Sequence[Path], folder: Path) -> None:

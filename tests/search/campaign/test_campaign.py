@@ -139,6 +139,31 @@ def test_a_campaign_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: py
         assert ledger.counts()["errors"] >= 8 + 3 * 4
 
 
+class StopsInGeneration3(CampaignDisplay):
+    """A display of somebody who stops the search."""
+
+    def generation(self, number: int, of: int, candidates: int, front: int) -> None:
+        if number == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_campaign_that_was_stopped_as_it_was_extended_goes_on(tmp_path: Path) -> None:
+    text, file = "models: [one]\narchs: [bitfusion]\n", tmp_path / "pairs.yaml"
+    run_campaign(members(tmp_path, text), tmp_path / "out", models=models())
+    longer = members_of(file, {"generations": 5})
+    with (
+        pytest.raises(KeyboardInterrupt),
+        StopsInGeneration3(Terminal(file=io.StringIO(), width=200)) as display,
+    ):
+        run_campaign(longer, tmp_path / "out", resume=True, progress=display, models=models())
+    for resume, folder in ((True, "out"), (False, "at once")):
+        run_campaign(longer, tmp_path / folder, resume=resume, models=models())
+    for name in OUTPUTS:
+        assert (tmp_path / "out" / "one-bitfusion" / name).read_bytes() == (
+            tmp_path / "at once" / "one-bitfusion" / name
+        ).read_bytes()
+
+
 def test_the_command_ends_with_1_where_one_came_to_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = members(tmp_path, "models: [one]\narchs: [silago, bitfusion]\nconstraints: {memory_mib: 0.001}\n")
     campaign = run_campaign(found, tmp_path / "out", models=models())
