@@ -18,7 +18,9 @@ from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
 from search.evaluation.model import Model
+from search.held_out.split_errors import on_splits
 from search.report.page import write_report
+from search.runs.confirmation import check_confirmable
 from search.runs.driver import Progress, VariantSearch, run
 from search.runs.run_reader import load_run
 from search.runs.session import plan
@@ -114,6 +116,8 @@ def _loaded(members: Sequence[Member], given: Mapping[str, Model]) -> dict[str, 
 def _checked(experiment: Experiment, model: Model | None, is_given: bool) -> Model:
     """The model of a search that can be, loaded if there is none yet."""
     planned = plan(experiment, model, None if is_given else ExperimentModel.of(experiment))
+    if experiment.confirm:
+        check_confirmable(planned.model)
     if not experiment.hardware:
         VariantSearch.of(planned, planned.hardware.variants[0])
     return planned.model
@@ -170,13 +174,14 @@ def _is_finished(folder: Path, experiment: Experiment) -> bool:
 
 
 def _share_errors(model: Model, siblings: Sequence[Path], folder: Path) -> None:
-    """Record in a search's ledger what those of others know of its model's errors."""
-    key = errors_of(model)
+    """Record in a search's ledger what those of others know of its model's errors, also on test and on all of dev."""
+    keys = dict.fromkeys(map(errors_of, (model, *on_splits(model))))
     for sibling in siblings:
         if sibling == folder or not (sibling / LEDGER_FILE).is_file():
             continue
         with closing(Ledger(sibling / LEDGER_FILE)) as theirs, closing(Ledger(folder / LEDGER_FILE)) as ours:
-            for candidate in sorted({*theirs.candidates(key)} - {*ours.candidates(key)}):
-                error = theirs.find_error(key, candidate)
-                if error is not None:
-                    ours.write_error(key, candidate, error, 0.0)
+            for key in keys:
+                for candidate in sorted({*theirs.candidates(key)} - {*ours.candidates(key)}):
+                    error = theirs.find_error(key, candidate)
+                    if error is not None:
+                        ours.write_error(key, candidate, error, 0.0)

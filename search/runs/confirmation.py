@@ -39,11 +39,15 @@ def confirmed(run: Run, evaluator: Evaluator, progress: EvaluationProgress | Non
         return run
     base = ChosenCandidate({site.name: (BASELINE_BITS, BASELINE_BITS) for site in evaluator.model.sites})
     errors = errors_on("dev", evaluator, [base, *(solution.chosen for solution in tied)], progress).qualities
-    increase, limit = run.experiment.constraints.error_increase, run.experiment.constraints.error
+    increase, limit = run.experiment.constraints.error_increase, run.error_limit
     if increase is not None and base.key in errors:
         limit = errors[base.key].error + increase
     found = [(s, errors[s.chosen.key]) for s in tied if s.chosen.key in errors]
     kept = [(s, quality) for s, quality in found if limit is None or quality.error <= limit]
+    if not kept:
+        least = min((quality.error for _, quality in found), default=float("nan"))
+        said = f"of {len(tied)} near-ties none is within the limits on all of dev: the lowest error is {least:.4g} %"
+        return replace(run, front=(), shortfall=said, confirmed=tuple(quality for _, quality in found))
     values = _values(run, kept)
     front = sorted(non_dominated(values).tolist(), key=lambda i: (*values[i].tolist(), kept[i][0].name))
     return replace(run, front=tuple(kept[i][0] for i in front), confirmed=tuple(quality for _, quality in found))
