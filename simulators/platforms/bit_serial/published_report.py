@@ -7,7 +7,8 @@ from simulators.platforms.bit_serial.cost_model import binary_operations_per_cyc
 from simulators.platforms.bit_serial.layers import product_of
 from simulators.platforms.bit_serial.published import PublishedCycles, evaluate
 from simulators.platforms.bit_serial.spec import BitSerialSpec
-from simulators.run.report import LayerReport, PartialReport, Report
+from simulators.run.published import report_of
+from simulators.run.report import LayerReport, PartialReport
 from simulators.workloads.operations import Layer
 from simulators.workloads.trace import Trace
 
@@ -26,19 +27,7 @@ def published_report(trace: Trace, arch_name: str, spec: BitSerialSpec) -> Parti
             except InputError as error:
                 raise InputError(f"layer {layer.name}: {error}") from None
             layers.append(_report(layer, result, spec))
-    if not layers:
-        raise InputError(f"{trace.name}: the published model is of products and convolutions, and there is none")
-    left_out = tuple(layer.name for layer in trace.layers if not layer.is_product)
-    report = Report(
-        arch=f"{arch_name} (published model)",
-        trace=trace.name,
-        steps=trace.steps,
-        has_frames=trace.has_frames,
-        frequency_mhz=spec.frequency_mhz,
-        layers=tuple(layers),
-        bits_per_cycle={"dram": 2 * spec.array.word_bits},
-    )
-    return PartialReport(report, left_out)
+    return report_of(trace, arch_name, spec.frequency_mhz, layers, 2 * spec.array.word_bits)
 
 
 def _report(layer: Layer, result: PublishedCycles, spec: BitSerialSpec) -> LayerReport:

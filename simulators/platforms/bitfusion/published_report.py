@@ -6,7 +6,8 @@ from simulators.inputs.errors import InputError
 from simulators.platforms.bitfusion.published import PublishedHardware, PublishedLayer, PublishedResult, evaluate
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.platforms.bitfusion.tiling import precision
-from simulators.run.report import LayerReport, PartialReport, Report
+from simulators.run.published import report_of
+from simulators.run.report import LayerReport, PartialReport
 from simulators.workloads.operations import Conv2d, Layer, Matmul
 from simulators.workloads.trace import Trace
 
@@ -37,21 +38,7 @@ def published_report(trace: Trace, arch_name: str, spec: BitFusionSpec) -> Parti
         except InputError as error:
             raise InputError(f"layer {layer.name}: {error}") from None
         layers.append(_report(layer, result, times, spec))
-    if not layers:
-        raise InputError(f"{trace.name}: the published model is of products and convolutions, and there is none")
-    left_out = tuple(layer.name for layer in trace.layers if not layer.is_product)
-    return PartialReport(
-        Report(
-            arch=f"{arch_name} (published model)",
-            trace=trace.name,
-            steps=trace.steps,
-            has_frames=trace.has_frames,
-            frequency_mhz=spec.frequency_mhz,
-            layers=tuple(layers),
-            bits_per_cycle={"dram": hardware.dram_bits_per_cycle},
-        ),
-        left_out,
-    )
+    return report_of(trace, arch_name, spec.frequency_mhz, layers, hardware.dram_bits_per_cycle)
 
 
 def _whole_bits_per_cycle(spec: BitFusionSpec) -> int:
