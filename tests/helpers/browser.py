@@ -89,18 +89,23 @@ def with_points(page: str, count: int) -> str:
     return page[:start] + json.dumps(data) + page[page.index("</script>", start) :]
 
 
+def _seen(file: Path, folder: Path, window: str, budget_ms: int) -> Any:
+    """What a page leaves in its element `seen`, in a window of so many pixels."""
+    command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
+               f"--window-size={window}", f"--virtual-time-budget={budget_ms}", "--dump-dom", file.as_uri()]  # fmt: skip
+    environment = {**os.environ, "HOME": str(folder)}
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment).stdout
+    match = re.search(r'<pre id="seen">(.+?)</pre>', shown, re.DOTALL)
+    assert match is not None
+    return json.loads(match[1].replace("&gt;", ">"))
+
+
 def clicked(page: str, folder: Path) -> Any:
     """What the page shows after the click, and the errors until then."""
     file = folder / "clicked.html"
     # What stands before the page's policy is not held to it.
     file.write_text(page.replace("<head>", "<head>" + PROBE + CLICK, 1))
-    command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
-               "--window-size=1400,1000", "--virtual-time-budget=20000", "--dump-dom", file.as_uri()]  # fmt: skip
-    environment = {**os.environ, "HOME": str(folder)}
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment).stdout
-    match = re.search(r'<pre id="seen">(.*?)</pre>', shown, re.DOTALL)
-    assert match is not None
-    return json.loads(match[1].replace("&gt;", ">"))
+    return _seen(file, folder, "1400,1000", 20_000)
 
 
 # Asks for the best within limits, orders the table of the front by its last column, and tells what is shown; posts it
@@ -136,10 +141,4 @@ def on_a_telephone(page: str, folder: Path, latency_limit_ms: float, latency_col
         '{ document.getElementById("seen").textContent = JSON.stringify(event.data); });</script>'
         '<iframe src="framed.html" style="width:390px;height:844px;border:0"></iframe>'
     )
-    command = [str(browser()), "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader",
-               "--window-size=600,1000", "--virtual-time-budget=10000", "--dump-dom", frame.as_uri()]  # fmt: skip
-    environment = {**os.environ, "HOME": str(folder)}
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment).stdout
-    match = re.search(r'<pre id="seen">(.+?)</pre>', shown, re.DOTALL)
-    assert match is not None
-    return json.loads(match[1].replace("&gt;", ">"))
+    return _seen(frame, folder, "600,1000", 10_000)

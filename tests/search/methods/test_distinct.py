@@ -1,7 +1,6 @@
 """Every method looks at distinct design points within the limits that are known, as many as were asked for or as there
 are."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,13 @@ import numpy as np
 import pytest
 import yaml
 from stand_in import StandInModel
+from watched_method import Watched
 
 from quant.sites.candidate import name_of
 from search import Experiment, run
 from search.codesign import sweep_outputs
 from search.codesign.hardware_search import search_hardware
-from search.methods import METHODS, Genes, MethodSettings, Space, Trial
+from search.methods import METHODS, Genes
 from search.methods.fresh import Fresh, enumerated
 from search.methods.random_search import RandomSearch
 from search.methods.registry import method_named
@@ -34,23 +34,6 @@ HARDWARE = [
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_outputs, "draw_front", lambda result: b"")
     monkeypatch.setattr(sweep_outputs, "draw_sweep", lambda result: b"")
-
-
-class Watched:
-    """A method, and the trials that it was told."""
-
-    def __init__(self, method: Any):
-        self.method, self.trials = method, list[Trial]()
-
-    def begin(self, space: Space, settings: MethodSettings) -> None:
-        self.method.begin(space, settings)
-
-    def ask(self) -> Genes | None:
-        return self.method.ask()
-
-    def tell(self, trials: Sequence[Trial]) -> None:
-        self.trials += trials
-        self.method.tell(trials)
 
 
 @pytest.mark.parametrize("method", METHODS.names())

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from pymoo.indicators.hv import Hypervolume
 from stand_in import StandInModel
+from watched_method import Watched
 
 from search import Experiment
 from search.codesign.hardware_search import search_hardware
-from search.methods import Genes, Method, Space, Trial
+from search.methods import Trial
 from search.methods.learnt_errors import LearntErrors
 from search.methods.promising_hardware import promising_hardware
 from search.methods.registry import method_named
@@ -21,27 +22,8 @@ SETTINGS = {
 }  # fmt: skip
 
 
-class Watched:
-    """A method, with its space and what it was told."""
-
-    def __init__(self, name: str):
-        self.method: Method = method_named(name)
-        self.trials: list[Trial] = []
-
-    def begin(self, space: Space, settings: object) -> None:
-        self.space = space
-        self.method.begin(space, settings)
-
-    def ask(self) -> Genes | None:
-        return self.method.ask()
-
-    def tell(self, trials: list[Trial]) -> None:
-        self.trials += trials
-        self.method.tell(trials)
-
-
 def searched(folder: Path, name: str, seed: int = 1) -> Watched:
-    watched = Watched(name)
+    watched = Watched(method_named(name))
     experiment = Experiment.model_validate({**SETTINGS, "seed": seed})
     search_hardware(experiment, folder, model=StandInModel(), method=watched)
     return watched
