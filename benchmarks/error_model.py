@@ -5,7 +5,7 @@
 A stand-in of eight sites on Bit Fusion, whose errors take no time. The method is told of random candidates and then
 asked for generations of ten: processor seconds that a candidate takes without the exact simulation of what is looked
 at, and for that simulation, means of five generations; those of the generation that took longest, which fits the
-kernel's parameters, as one in five does up to 256 evaluations and seldom beyond; and the largest memory of the process
+kernel's parameters, as each does up to 256 evaluations and few beyond; and the largest memory of the process
 up to then. Of an evaluation of a second 5 % are 0.05 s. Ends with one line of JSON.
 """
 

@@ -16,19 +16,18 @@ from search.campaign.members import Member
 from search.codesign.hardware_search import search_hardware
 from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.experiment_model import ExperimentModel
-from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
+from search.evaluation.ledger import LEDGER_FILE, Ledger
 from search.evaluation.model import Model
-from search.held_out.split_errors import on_splits
+from search.held_out.split_errors import copy_errors
 from search.report.page import write_report
 from search.runs.confirmation import check_confirmable
 from search.runs.driver import Progress, VariantSearch, run
+from search.runs.run_folder import locked
 from search.runs.run_reader import load_run
 from search.runs.session import plan
 from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
 from simulators.inputs.errors import InputError, LoweringError
-from simulators.inputs.files import make_folder
-from simulators.inputs.locks import FolderLock
 
 REPORT = "report"
 """Name, without its ending, of the files that compare the searches."""
@@ -79,7 +78,8 @@ def run_campaign(
     Raises InputError for settings that a search cannot have, before anything runs, and for a folder that holds
     something while `resume` is false, or that another process works in.
     """
-    loaded = _loaded(members, models or {})
+    models = models or {}
+    loaded = _loaded(members, models)
     with _claimed(folder, resume):
         failures: dict[str, str] = {}
         for number, member in enumerate(members):
@@ -88,14 +88,16 @@ def run_campaign(
             model = loaded[member.label]
             siblings = [folder / other.label for other in members if other.experiment.model == member.experiment.model]
             try:
-                why = _searched(member, folder / member.label, model, siblings, progress, executor or Inline())
+                is_given = member.experiment.model in models
+                place, where = folder / member.label, executor or Inline()
+                why = _searched(member, place, model, is_given, siblings, progress, where)
             except (InputError, LoweringError) as error:
                 why = str(error)
             if why:
                 failures[member.label] = why
         done = [member for member in members if member.label not in failures]
         finished = tuple(folder / member.label for member in done)
-        given = {folder / m.label: models[m.experiment.model] for m in done if models and m.experiment.model in models}
+        given = {folder / m.label: models[m.experiment.model] for m in done if m.experiment.model in models}
         if finished:
             page, png, table = (folder / f"{REPORT}.{ending}" for ending in ("html", "png", "csv"))
             write_report(finished, page, png, table, given)
@@ -115,7 +117,7 @@ def _loaded(members: Sequence[Member], given: Mapping[str, Model]) -> dict[str, 
 @located
 def _checked(experiment: Experiment, model: Model | None, is_given: bool) -> Model:
     """The model of a search that can be, loaded if there is none yet."""
-    planned = plan(experiment, model, None if is_given else ExperimentModel.of(experiment))
+    planned = plan(experiment, model, _maker(experiment, is_given))
     if experiment.confirm:
         check_confirmable(planned.model)
     if not experiment.hardware:
@@ -123,17 +125,15 @@ def _checked(experiment: Experiment, model: Model | None, is_given: bool) -> Mod
     return planned.model
 
 
+def _maker(experiment: Experiment, is_given: bool) -> ExperimentModel | None:
+    """What makes the model again in other processes; one that was given is sent there."""
+    return None if is_given else ExperimentModel.of(experiment)
+
+
 @contextmanager
 def _claimed(folder: Path, resume: bool) -> Iterator[None]:
     """The campaign's folder, locked."""
-    make_folder(folder)
-    try:
-        lock = FolderLock(folder, wait=False, otherwise="give --out a folder on another one")
-    except BlockingIOError:
-        raise InputError(f"{folder}: another search is running in this folder") from None
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be used as the folder of runs: {error.strerror}") from None
-    with closing(lock):
+    with closing(locked(folder, "the folder of runs")):
         if not resume and any(not path.name.startswith(".") for path in folder.iterdir()):
             rule = "not empty: --resume continues the runs in it, another folder starts new ones"
             raise InputError(f"{folder}: {rule}")
@@ -141,25 +141,19 @@ def _claimed(folder: Path, resume: bool) -> Iterator[None]:
 
 
 def _searched(
-    member: Member, folder: Path, model: Model, siblings: Sequence[Path], progress: Progress | None, executor: Executor
-) -> str:
+    member: Member, folder: Path, model: Model, is_given: bool, siblings: Sequence[Path], progress: Progress | None,
+    executor: Executor,
+) -> str:  # fmt: skip
     """Run or finish a search; why it came to nothing, or an empty text."""
     experiment = member.experiment
     if _is_finished(folder, experiment):
         return ""
     _share_errors(model, siblings, folder)
-    # A model that is a checkpoint's is made again by other processes, not sent there.
-    made = ExperimentModel.of(experiment) if _is_checkpoint(model) else None
+    made = _maker(experiment, is_given)
     if experiment.hardware:
         search_hardware(experiment, folder, True, progress, model, executor, made)
         return ""
     return run(experiment, folder, True, progress, model, executor, made).shortfall
-
-
-def _is_checkpoint(model: Model) -> bool:
-    from quant import Recogniser
-
-    return isinstance(model, Recogniser)
 
 
 def _is_finished(folder: Path, experiment: Experiment) -> bool:
@@ -175,13 +169,7 @@ def _is_finished(folder: Path, experiment: Experiment) -> bool:
 
 def _share_errors(model: Model, siblings: Sequence[Path], folder: Path) -> None:
     """Record in a search's ledger what those of others know of its model's errors, also on test and on all of dev."""
-    keys = dict.fromkeys(map(errors_of, (model, *on_splits(model))))
     for sibling in siblings:
-        if sibling == folder or not (sibling / LEDGER_FILE).is_file():
-            continue
-        with closing(Ledger(sibling / LEDGER_FILE)) as theirs, closing(Ledger(folder / LEDGER_FILE)) as ours:
-            for key in keys:
-                for candidate in sorted({*theirs.candidates(key)} - {*ours.candidates(key)}):
-                    error = theirs.find_error(key, candidate)
-                    if error is not None:
-                        ours.write_error(key, candidate, error, 0.0)
+        if sibling != folder and (sibling / LEDGER_FILE).is_file():
+            with closing(Ledger(sibling / LEDGER_FILE)) as theirs, closing(Ledger(folder / LEDGER_FILE)) as ours:
+                copy_errors(theirs, ours, model)

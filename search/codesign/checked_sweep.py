@@ -8,11 +8,9 @@ import numpy as np
 
 from search.codesign.design_points import CoDesign
 from search.evaluation.evaluator import Evaluator
-from search.evaluation.model import CountsEdits
 from search.evaluation.progress import EvaluationProgress
 from search.held_out.front_check import check_front, checked_cells
-from search.held_out.luck import Luck, luck
-from search.held_out.resampling import edits_of
+from search.held_out.luck import luck_of
 from search.held_out.split_errors import ChosenCandidate
 from search.held_out.verdicts import dominators
 from search.objectives.objective import minimised_values
@@ -27,7 +25,8 @@ def checked(result: CoDesign, evaluator: Evaluator, progress: EvaluationProgress
         return result
     candidates = dict.fromkeys(result.candidate[result.front].tolist())
     chosen = [ChosenCandidate(result.candidates[number]) for number in candidates]
-    return replace(result, check=check_front(evaluator, chosen, _base(result), _luck(result, evaluator), progress))
+    luck = luck_of(result.qualities, evaluator.model, by_plain_error(result.experiment))
+    return replace(result, check=check_front(evaluator, chosen, _base(result), luck, progress))
 
 
 def front_cells(result: CoDesign) -> list[dict[str, Any]]:
@@ -48,12 +47,3 @@ def front_cells(result: CoDesign) -> list[dict[str, Any]]:
 def _base(result: CoDesign) -> ChosenCandidate:
     """16 bits for everything, whether or not a variant has them."""
     return ChosenCandidate({site.name: (BASELINE_BITS, BASELINE_BITS) for site in result.model.sites})
-
-
-def _luck(result: CoDesign, evaluator: Evaluator) -> Luck | None:
-    """How far the lowest error of all candidates is luck."""
-    counted = [quality.edits for quality in result.qualities if quality is not None and quality.edits]
-    if not counted or not isinstance(evaluator.model, CountsEdits):
-        return None
-    scored = evaluator.model.scored
-    return luck(edits_of(counted, scored), scored, by_plain_error(result.experiment))

@@ -13,7 +13,7 @@ import numpy as np
 from quant.sites.candidate import Bits, name_of
 from search.codesign.checked_sweep import checked
 from search.codesign.design_points import CoDesign
-from search.codesign.sweep_candidates import Screened, copy_errors, memory_of, named_candidates, screened
+from search.codesign.sweep_candidates import Screened, copy_known, memory_of, named_candidates, screened
 from search.codesign.sweep_outputs import write_sweep
 from search.codesign.sweep_parts import PARTS, swept_points, variant_figures
 from search.evaluation.evaluator import Evaluator
@@ -65,7 +65,7 @@ def sweep(
     digests = {} if named is None else {"candidates": digest_of(name_of(bits) for bits in named)}
     with begun(planned, folder, resume, executor, digests) as session:
         if source is not None and source.run is not None:
-            copy_errors(Path(source.run) / LEDGER_FILE, session.ledger, planned.model, named or [])
+            copy_known(Path(source.run) / LEDGER_FILE, session.ledger, planned.model, named or [])
         candidates = _searched(session, progress) if named is None else named
         evaluator = session.evaluator(planned.hardware.variants[0])
         within = screened(experiment, evaluator, candidates, progress)

@@ -18,7 +18,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
 from search.evaluation.model import HasPrecisions, Model
 from search.evaluation.progress import EvaluationProgress, reporter
-from search.held_out.split_errors import on_splits
+from search.held_out.split_errors import copy_errors
 from search.runs.results import BASELINE_BITS
 from search.runs.run_reader import load_run
 from search.runs.session import Plan
@@ -96,17 +96,12 @@ def _of_run(folder: str, source: SweepCandidates, model: Model) -> list[str]:
         return ledger.candidates(errors_of(model))
 
 
-def copy_errors(path: Path, ledger: Ledger, model: Model, candidates: Sequence[Bits]) -> None:
-    """Record what another run's ledger knows of the candidates, also on test and on all of dev."""
-    if not path.is_file():
-        return
-    base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in model.sites}
-    with closing(Ledger(path)) as other:
-        for key in dict.fromkeys(map(errors_of, (model, *on_splits(model)))):
-            for bits in [base, *candidates]:
-                error = other.find_error(key, name_of(bits))
-                if error is not None:
-                    ledger.write_error(key, name_of(bits), error, 0.0)
+def copy_known(path: Path, ledger: Ledger, model: Model, candidates: Sequence[Bits]) -> None:
+    """Record what another run's ledger knows of the candidates, and of 16 bits for everything."""
+    if path.is_file():
+        base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in model.sites}
+        with closing(Ledger(path)) as other:
+            copy_errors(other, ledger, model, [name_of(bits) for bits in (base, *candidates)])
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Evaluator:
         if self._fast is None:
             return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
         traces = self._fast.traces(candidates)
-        return self._costs_of(traces, simulate_at_widths(self._fast.trace, self.arch, self._fast.widths(candidates)))
+        return self._with_traces(traces, simulate_at_widths(self._fast.trace, self.arch, self._fast.widths(candidates)))
 
     @cached_property
     def _fast(self) -> FastTraces | None:
@@ -167,9 +167,9 @@ class Evaluator:
     def _simulated(self, traces: list[Trace]) -> list[Cost]:
         if not traces:
             return []
-        return self._costs_of(traces, simulate_batch(traces, self.arch))
+        return self._with_traces(traces, simulate_batch(traces, self.arch))
 
-    def _costs_of(self, traces: Sequence[Trace], batch: Batch) -> list[Cost]:
+    def _with_traces(self, traces: Sequence[Trace], batch: Batch) -> list[Cost]:
         figures = zip(batch.cycles.tolist(), batch.latency_ms.tolist(), batch.energy_uj.tolist(), strict=True)
         return [self._cost(trace, *simulated) for trace, simulated in zip(traces, figures, strict=True)]
 

@@ -7,12 +7,15 @@ that difference over √2: exact where candidates do not differ, up to a third t
 half is then among more of them), as `tests/search/held_out/test_luck.py` has it of errors whose truth is known.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from quant.evaluation.rates import ScoredUtterances
-from search.held_out.resampling import SEED, Resampled, rates
+from search.evaluation.model import CountsEdits, Model
+from search.evaluation.quality import Quality
+from search.held_out.resampling import SEED, Resampled, edits_of, rates
 from search.objectives import Floats
 
 HALVINGS = 500
@@ -51,6 +54,14 @@ def luck(edits: Floats, scored: ScoredUtterances, plain: bool = False) -> Luck |
         better = on_one[taken] < best
         best[better], elsewhere[better] = on_one[taken][better], on_other[taken][better]
     return Luck(count, lowest, max(0.0, float((elsewhere - best).mean()) / 2**0.5))
+
+
+def luck_of(qualities: Iterable[Quality | None], model: Model, plain: bool) -> Luck | None:
+    """The luck of the lowest of some candidates' errors on a model's data; None where its edits are not counted."""
+    counted = [quality.edits for quality in qualities if quality is not None and quality.edits]
+    if not counted or not isinstance(model, CountsEdits):
+        return None
+    return luck(edits_of(counted, model.scored), model.scored, plain)
 
 
 def _halves(utterances: int) -> tuple[Floats, Floats]:

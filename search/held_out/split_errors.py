@@ -1,7 +1,7 @@
 """What candidates err on all of a split: evaluated where the search's own evaluations were, and recorded in the same
 ledger, under the digest of that split's data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 from quant.evaluation.rates import ScoredUtterances
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.evaluator import Evaluator
+from search.evaluation.ledger import Ledger, errors_of
 from search.evaluation.model import CountsEdits, HasSplits, Model
 from search.evaluation.progress import EvaluationProgress, ShowsSplits
 from search.evaluation.quality import Quality, Unknown
@@ -50,6 +51,17 @@ def on_splits(model: Model) -> list[Model]:
             if on_split.data_digest:
                 found.append(on_split)
     return found
+
+
+def copy_errors(theirs: Ledger, ours: Ledger, model: Model, candidates: Collection[str] | None = None) -> None:
+    """Record in a ledger what another knows of a model's errors, also on test and on all of dev: of the candidates of
+    these names, or of all."""
+    for key in dict.fromkeys(map(errors_of, (model, *on_splits(model)))):
+        known = {*ours.candidates(key)}
+        for candidate in theirs.candidates(key) if candidates is None else candidates:
+            error = None if candidate in known else theirs.find_error(key, candidate)
+            if error is not None:
+                ours.write_error(key, candidate, error, 0.0)
 
 
 def errors_on(

@@ -127,9 +127,8 @@ class Surrogate:
         bits = np.concatenate([self._evolution.population[:, :count], bits])
         bits = bits[np.sort(np.unique(bits, axis=0, return_index=True)[1])]
         bits = bits[np.sort(generator.permutation(len(bits))[:MOST_CROSSED])]
-        rows = np.concatenate([np.column_stack([bits, np.tile(row, (len(bits), 1))]) for row in hardware])
-        within: Genes = rows[space.within(rows)]
-        return within
+        # What is over a limit turns out so as it is predicted: to ask beforehand would simulate all twice.
+        return np.concatenate([np.column_stack([bits, np.tile(row, (len(bits), 1))]) for row in hardware])
 
     def _bred(self) -> Iterable[Promise]:
         """The candidates that NSGA-II looks at on predictions, from the population that there is."""

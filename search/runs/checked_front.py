@@ -4,12 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from search.evaluation.evaluator import Evaluator
-from search.evaluation.model import CountsEdits
 from search.evaluation.progress import EvaluationProgress
 from search.evaluation.quality import figures_of
 from search.held_out.front_check import check_front, checked_cells
-from search.held_out.luck import Luck, luck
-from search.held_out.resampling import edits_of
+from search.held_out.luck import Luck, luck_of
 from search.held_out.verdicts import dominators
 from search.objectives.built_in import ERROR, ERROR_PLAIN
 from search.objectives.objective import minimised_values
@@ -36,11 +34,7 @@ def _luck(run: Run, evaluator: Evaluator) -> Luck | None:
     """How far the lowest error of the feasible candidates is luck; of a confirmed front, of what it is drawn of."""
     feasible = [s.quality for s, keeps in zip(run.visited, run.feasible, strict=True) if keeps]
     on_all = evaluator.on_split("dev") if run.confirmed else evaluator
-    counted = [quality.edits for quality in run.confirmed or feasible if quality is not None and quality.edits]
-    if not counted or on_all is None or not isinstance(on_all.model, CountsEdits):
-        return None
-    scored = on_all.model.scored
-    return luck(edits_of(counted, scored), scored, by_plain_error(run.experiment))
+    return None if on_all is None else luck_of(run.confirmed or feasible, on_all.model, by_plain_error(run.experiment))
 
 
 def front_cells(run: Run) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

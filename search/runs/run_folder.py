@@ -44,6 +44,18 @@ CODESIGN = RunKind("sweep-state.json", "sweep.json", "hardware")
 """A sweep, or a search whose genes choose the hardware too."""
 
 
+def locked(folder: Path, used_as: str) -> FolderLock:
+    """A folder, made where there is none, locked. Raises InputError where another process works in it, or it cannot be
+    used."""
+    make_folder(folder)
+    try:
+        return FolderLock(folder, wait=False, otherwise="give --out a folder on another one")
+    except BlockingIOError:
+        raise InputError(f"{folder}: another search is running in this folder") from None
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be used as {used_as}: {error.strerror}") from None
+
+
 class RunFolder:
     """A folder claimed for one run, locked while in use as a context.
 
@@ -66,13 +78,7 @@ class RunFolder:
         """Whether the run begins now."""
         self._identity = identity
         self._extends = extends
-        make_folder(folder)
-        try:
-            self._lock = FolderLock(folder, wait=False, otherwise="give --out a folder on another one")
-        except BlockingIOError:
-            raise InputError(f"{folder}: another search is running in this folder") from None
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be used as the run's folder: {error.strerror}") from None
+        self._lock = locked(folder, "the run's folder")
         try:
             self._generations = self._claim(resume)
         except BaseException:
