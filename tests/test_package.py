@@ -34,7 +34,7 @@ from simulators import load_arch, load_trace, simulate
 from search import Experiment
 from quant import load_model
 print(simulators.__file__)
-print(simulate(load_trace("mohaq-sru-4bit"), load_arch("bitfusion")).cycles, Experiment.load("demo").name, load_model("sru").digest)
+print(simulate(load_trace("mohaq-sru-4bit"), load_arch("silago")).cycles, Experiment.load("demo").name, load_model("sru").digest)
 """
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
     result = subprocess.run(
@@ -58,9 +58,9 @@ from quant.arithmetic import kernels
 from quant.speech import scoring
 from search.objectives.dominance import non_dominated
 from simulators import load_arch, load_trace, simulate
-print(simulate(load_trace("lstm-128-8bit"), load_arch("bitfusion")).cycles)
-for trace, *options in (["lstm-128-8bit"], ["lenet-5", "--model", "published"]):
-    sys.argv[1:] = ["simulate", trace, "--arch", "bitfusion", *options]
+print(simulate(load_trace("lstm-128-8bit"), load_arch("silago")).cycles)
+for trace, arch, *options in (["lstm-128-8bit", "silago"], ["lenet-5", "bitfusion", "--model", "published"]):
+    sys.argv[1:] = ["simulate", trace, "--arch", arch, *options]
     try:
         mohaq.main()
     except SystemExit as end:
