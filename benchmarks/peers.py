@@ -100,7 +100,7 @@ class Botorch:
     """BoTorch's qLogNEHVI on a Gaussian process of the error and known costs, over a pool of random points and of
     neighbours of the front."""
 
-    POOL, AT_A_TIME, SAMPLES = 600, 5, 64
+    POOL, AT_A_TIME, SAMPLES = 300, 10, 64
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
         self._space, self._seed = space, settings.seed
