@@ -19,7 +19,8 @@ from quant.arithmetic.glibc_memory import keep_freed_memory
 from quant.networks.geometry import geometry
 from quant.networks.network import Network
 from quant.networks.sru_recurrence import sru_recurrence
-from quant.training.loop import BFloat16Arithmetic
+from quant.training.loop import TrainingArithmetic
+from quant.training.product_types import fastest_products
 
 STEPS, BATCH, CELLS = 256, 16, 550
 
@@ -83,7 +84,7 @@ def training_step() -> float:
 
     def step() -> None:
         for x, y in batches:
-            logits = network(x, torch.full((x.shape[1],), x.shape[0]), BFloat16Arithmetic())
+            logits = network(x, torch.full((x.shape[1],), x.shape[0]), TrainingArithmetic(fastest_products()))
             functional.cross_entropy(logits.flatten(0, 1), y).backward()
 
     frames = sum(len(y) for _, y in batches)

@@ -41,6 +41,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "monotonicity": (),
     "candidate_error": ("sru", "lstm", "gru", "ligru"),
     "recurrence": (),
+    "training": (),
     "search_overhead": (),
     "error_model": (),
     "executors": (),

@@ -52,6 +52,12 @@ PerChannel = Annotated[bool, typer.Option("--per-channel", help="A step for ever
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out utterances that cannot be read, and say how many.")
 ]
+TypeOfProducts = Annotated[
+    str | None,
+    typer.Option(
+        "--products", help="Of training: `float32` or `bfloat16`. Default: the faster here; of a resumed run, its own."
+    ),
+]
 Workload = Annotated[
     str, typer.Argument(help="A trace file (YAML or JSON), a shipped trace's name, or a SCALE-Sim topology (CSV).")
 ]

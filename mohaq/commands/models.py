@@ -19,6 +19,7 @@ from mohaq.options import (
     PerChannel,
     Root,
     SkipBad,
+    TypeOfProducts,
     WeightClipping,
     written,
 )
@@ -29,6 +30,7 @@ from simulators.inputs.terminal import DescriptionColumn
 
 if TYPE_CHECKING:
     from quant.evaluation.rates import ReferenceCheck
+    from quant.training.product_types import Products
 
 
 @command(epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`")
@@ -201,6 +203,7 @@ def train(
         bool, typer.Option("--small", help="The small model that the tests use: seconds, not minutes.")
     ] = False,
     skip_bad: SkipBad = False,
+    products: TypeOfProducts = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Train a speech recogniser, calibrate it, and write its checkpoint and card."""
@@ -208,7 +211,7 @@ def train(
 
     path = run_training(
         output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, epochs=epochs, seed=seed,
-        small=small, resume=resume, start=start, skip_bad=skip_bad, console=err,
+        small=small, resume=resume, start=start, skip_bad=skip_bad, products=_products(products), console=err,
     )  # fmt: skip
     out.say(f"checkpoint: {path}")
 
@@ -223,11 +226,13 @@ def retrain(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training set.")] = 1,
     learning_rate: Annotated[float, typer.Option(help="Peak of the schedule.")] = 5e-4,
     seed: Annotated[int, typer.Option(help="Of batches and dropout.")] = 1,
+    products: TypeOfProducts = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Retrain a model for given bit-widths, full-precision weights under quantized ones."""
     from quant import load_model
-    from quant.runs.training_run import training_progress
+    from quant.runs.training_run import products_line, training_progress
+    from quant.training.loop import chosen_products
     from quant.training.retraining import recipe_of
     from quant.training.retraining import retrain as run_retraining
 
@@ -237,15 +242,27 @@ def retrain(
     make_folder(output)
     before = recogniser.evaluate(candidate)
     training = recogniser.utterances("train")
+    kind = chosen_products(output, resume, _products(products))
+    err.say(products_line(kind))
     with training_progress(epochs, err) as on_step:
         path = run_retraining(
             recogniser.checkpoint, candidate, training, output, epochs=epochs, learning_rate=learning_rate, seed=seed,
-            resume=resume, on_step=on_step,
+            products=kind, resume=resume, on_step=on_step,
         )  # fmt: skip
     after = load_model(path, corpus_root=corpus_root(corpus, root)).evaluate(candidate)
     out.say(
         f"{path}: {recogniser.unit} error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)",
     )
+
+
+def _products(text: str | None) -> "Products | None":
+    """A type of products as an option names it. Raises InputError."""
+    from quant.training.product_types import as_products
+
+    try:
+        return None if text is None else as_products(text)
+    except ValueError as error:
+        raise InputError(f"--products: {error}") from None
 
 
 def _print_reference(found: "ReferenceCheck") -> None:

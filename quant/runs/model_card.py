@@ -8,6 +8,7 @@ from quant.networks.geometry import Geometry
 from quant.networks.registry import CELLS
 from quant.runs.recipes import corpus_name
 from quant.sites.candidate import BIT_WIDTHS, homogeneous
+from quant.training.product_types import BEFORE_THE_CHOICE
 from simulators.inputs.terminal import Terminal
 
 CORPORA = {"timit": "TIMIT's layout", "fsdd": "Free Spoken Digit Dataset, connected digits; no speaker in two splits"}
@@ -42,7 +43,8 @@ def model_card(model: Recogniser, command: str, corpus_root: Path | None, consol
 {_describe(geometry)}, {geometry.outputs} {model.unit} states; {weights:,} weights, stored as float16.
 
 - Corpus: {corpus}; {minutes["train"]} min of train, {minutes["dev"]} of dev, {minutes["test"]} of test.
-- Training: {recipe["epochs"]} epochs, seed {recipe["seed"]}; the weights of the last epoch.
+- Training: {recipe["epochs"]} epochs, seed {recipe["seed"]}; products in
+  {recipe.get("products", BEFORE_THE_CHOICE)}; the weights of the last epoch.
 - Reproduce: `{command}`
 
 {MEASURES[model.unit]} Bits are weights x activations, the same at every site, post-training.

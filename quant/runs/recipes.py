@@ -41,7 +41,7 @@ def training_command(recipe: Recipe, small: bool, start: str | None, corpus_root
     if corpus_root:
         words.append(f"--corpus {corpus_name(corpus_root)} --root FOLDER" + " --skip-bad" * skip_bad)
     words += [f"--plugin {shell_word(Path(path).name)}" for path in plugin_files(cell)]
-    return " ".join([*words, f"--epochs {recipe.epochs} --seed {recipe.seed}"])
+    return " ".join([*words, f"--epochs {recipe.epochs} --seed {recipe.seed} --products {recipe.products}"])
 
 
 def plugin_files(cell: str) -> list[str]:

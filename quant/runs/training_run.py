@@ -23,7 +23,8 @@ from quant.speech.features import Features, load_features
 from quant.speech.scoring import Decoder, tune_decoder
 from quant.speech.utterances import SPLITS
 from quant.training.calibrating import calibrate_on
-from quant.training.loop import BFloat16Arithmetic, Examples, Recipe, Start, TrainingStep, train
+from quant.training.loop import Examples, Recipe, Start, TrainingArithmetic, TrainingStep, chosen_products, train
+from quant.training.product_types import Products, products_per_second
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 from simulators.inputs.terminal import DescriptionColumn, Terminal
@@ -57,6 +58,7 @@ def run_training(
     resume: bool = False,
     start: str | None = None,
     skip_bad: bool = False,
+    products: Products | None = None,
     console: Terminal | None = None,
 ) -> Path:
     """Train, calibrate, tune the decoder on dev, and write `NAME.safetensors` with its card `NAME.md` to `folder`.
@@ -64,6 +66,7 @@ def run_training(
     `start`: a model whose layers to train on from, in its geometry; its output layer is kept only if it recognises
     the same units.
 
+    `products` is the type of the products' operands: by default what a resumed run began with, or what is faster here.
     `corpus_root` is a corpus in TIMIT's layout; None is the embedded corpus. Returns the checkpoint's path. Raises
     InputError for a recipe or a corpus that cannot be, and for a folder that holds a run unless `resume`.
     """
@@ -75,7 +78,9 @@ def run_training(
             raise InputError(f"{start}: a network to start from has its own cell and sizes")
         recipe = Recipe(begun.network.geometry, seed=seed, learning_rate=LEARNING_RATE_FROM)
     make_folder(folder)
-    recipe = replace(recipe, epochs=epochs or recipe.epochs)
+    products = chosen_products(folder, resume, products)
+    console.say(products_line(products))
+    recipe = replace(recipe, epochs=epochs or recipe.epochs, products=products)
     corpus = _read_corpus(corpus_root, None if corpus_root else "small" if small else "full", skip_bad, console)
     training = corpus.splits["train"]
     recipe = replace(recipe, geometry=replace(recipe.geometry, outputs=training.units.classes))
@@ -98,6 +103,12 @@ def run_training(
     model = Recogniser(load_checkpoint(path), corpus_root, skip_bad=skip_bad)
     write_whole(folder / f"{name}.md", model_card(model, command, corpus_root, console).encode())
     return path
+
+
+def products_line(products: Products) -> str:
+    """What a run says of its type of products."""
+    speeds = ", ".join(f"{name} {2e-9 * speed:.0f}" for name, speed in products_per_second().items())
+    return f"products in {products} (GFLOP/s here: {speeds})"
 
 
 @contextmanager
@@ -168,7 +179,9 @@ def _train(
         examples = Examples(training.mats, training.labels, training.digest)
         start = None
         if begun is not None:
-            start = Start(_with_outputs(begun.network, recipe), begun.digest, lambda _: BFloat16Arithmetic())
+            start = Start(
+                _with_outputs(begun.network, recipe), begun.digest, lambda _: TrainingArithmetic(recipe.products)
+            )
         return train(recipe, examples, folder, resume, start, on_step, on_epoch)
 
 

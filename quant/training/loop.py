@@ -23,6 +23,14 @@ from quant.files.tensor_files import TensorFile, check_tensors, read_tensors, te
 from quant.networks.geometry import Geometry
 from quant.networks.network import Network
 from quant.speech.batches import UtteranceBatch, pack, plan
+from quant.training.product_types import (
+    BEFORE_THE_CHOICE,
+    PRODUCT_TYPES,
+    Products,
+    as_products,
+    dtype_of,
+    fastest_products,
+)
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
 from simulators.inputs.json_files import parse_json
@@ -50,6 +58,8 @@ class Recipe:
     """Gradients of a larger norm are scaled down to it."""
     seed: int = 1
     """Decides the first weights, the batches and the dropout."""
+    products: Products = BEFORE_THE_CHOICE
+    """Type of the products' operands: `float32` or `bfloat16`."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "frames_per_batch"):
@@ -61,6 +71,9 @@ class Recipe:
             raise InputError(f"training recipe: learning_rate is {self.learning_rate}: it must be positive and finite")
         if not 0 <= self.seed < 1 << 32:
             raise InputError(f"training recipe: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
+        if self.products not in PRODUCT_TYPES:
+            allowed = " or ".join(PRODUCT_TYPES)
+            raise InputError(f"training recipe: products is {self.products!r}: it must be {allowed}")
 
     def to_dict(self) -> dict[str, Any]:
         """What a checkpoint records of it."""
@@ -95,14 +108,16 @@ class TrainingStep:
     """Frames trained on in a second."""
 
 
-class BFloat16Arithmetic(FloatArithmetic):
-    """Products with bfloat16 operands (twice the speed of float32 on CPUs that have them); recurrences stay in
-    float32."""
+class TrainingArithmetic(FloatArithmetic):
+    """Products with operands of a type and results in float32; recurrences stay in float32."""
+
+    def __init__(self, products: Products):
+        self._dtype = dtype_of(products)
 
     def product(
         self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
     ) -> torch.Tensor:
-        y = functional.linear(x.bfloat16(), weight.bfloat16()).float()
+        y = functional.linear(x.to(self._dtype), weight.to(self._dtype)).float()
         return y if bias is None else y + bias
 
 
@@ -153,7 +168,7 @@ def train(
     done = sum(map(len, plans[:first_epoch]))
     for epoch in range(first_epoch, recipe.epochs):
         masks = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
-        arithmetic = BFloat16Arithmetic() if start is None else start.arithmetic(network)
+        arithmetic = TrainingArithmetic(recipe.products) if start is None else start.arithmetic(network)
         for positions in plans[epoch]:
             started = time.perf_counter()
             for group in optimiser.param_groups:
@@ -176,6 +191,27 @@ def train(
         if on_epoch:
             on_epoch(epoch + 1, network.folded())
     return network.folded()
+
+
+def chosen_products(folder: Path, resume: bool, wanted: Products | None) -> Products:
+    """The type of a run's products: what is wanted, or what the run to be resumed in a folder began with, or what is
+    faster here. Raises InputError for a state that cannot be read."""
+    if wanted is not None:
+        return wanted
+    path = folder / STATE_FILE
+    if not (resume and path.exists()):
+        return fastest_products()
+    stored = parse_json(read_tensors(path).described, str(path))
+    recipe = stored.get("recipe") if isinstance(stored, dict) else None
+    try:
+        return as_products(_with_products(recipe)["products"]) if isinstance(recipe, dict) else BEFORE_THE_CHOICE
+    except (TypeError, ValueError):  # what is wrong with the rest is said where all of it is restored
+        return BEFORE_THE_CHOICE
+
+
+def _with_products(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A stored recipe with its type of products, which older ones do not say."""
+    return {"products": BEFORE_THE_CHOICE, **recipe}
 
 
 def one_cycle(progress: float) -> float:
@@ -230,6 +266,8 @@ def _restore(
     if not isinstance(stored, dict) or not {"recipe", "data", "epochs_done"} <= stored.keys():
         raise InputError(f"{path}: not the state of a training run as mohaq writes it")
     epochs_done = stored.pop("epochs_done")
+    if isinstance(stored["recipe"], dict):
+        stored["recipe"] = _with_products(stored["recipe"])
     if stored != wanted:
         different = [key for key in ("recipe", "data", "start") if stored.get(key) != wanted.get(key)]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")

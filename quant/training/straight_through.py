@@ -16,6 +16,7 @@ from quant.arithmetic.float_arithmetic import FloatArithmetic, Rounding
 from quant.arithmetic.grid import Grid
 from quant.networks.network import Network
 from quant.sites.candidate import FIXED_POINT_BITS, Bits
+from quant.training.product_types import Products, dtype_of
 
 REFRESH = 25
 """Passes after which the grids of the weights are chosen again."""
@@ -50,9 +51,12 @@ class WeightsOnGrid(torch.autograd.Function):
 
 
 class StraightThrough(FloatArithmetic):
-    """Products on the candidate's grids in bfloat16, which holds codes of up to 8 bits exactly; differentiable."""
+    """Products on the candidate's grids, of codes of up to 8 bits in a type that holds them exactly; differentiable."""
 
-    def __init__(self, network: Network, bits: Bits, calibration: Calibration, scheme: Scheme):
+    def __init__(
+        self, network: Network, bits: Bits, calibration: Calibration, scheme: Scheme, products: Products = "float32"
+    ):
+        self._dtype = dtype_of(products)
         self._network = network
         self._bits = bits
         self._calibration = calibration
@@ -69,9 +73,9 @@ class StraightThrough(FloatArithmetic):
         x = OnGrid.apply(x, self._grid(site))
         w = self._rounded(site, weight)
         if max(self._bits[site]) < FIXED_POINT_BITS:
-            # Whole codes are exact in bfloat16; their steps are put back behind the product.
+            # Whole codes are exact in either type; their steps are put back behind the product.
             grid, steps = self._grid(site), self._steps[site]
-            y = torch.nn.functional.linear((x / grid.step).bfloat16(), (w / steps).bfloat16()).float()
+            y = torch.nn.functional.linear((x / grid.step).to(self._dtype), (w / steps).to(self._dtype)).float()
             y = y * (steps[:, 0] * grid.step)
         else:
             y = torch.nn.functional.linear(x, w)

@@ -18,11 +18,12 @@ from quant.runs.recipes import recipe_of, training_command
 def test_a_card_says_how_to_train_it_again(cell: str, small: bool, sizes: dict[str, int], words: str) -> None:
     recipe = recipe_of(cell, small, sizes.get("layers"), sizes.get("cells"))
     said = training_command(recipe, small, None, None, False)
-    assert said == f"mohaq train --out FOLDER {words}--epochs {recipe.epochs} --seed 1"
+    assert said == f"mohaq train --out FOLDER {words}--epochs {recipe.epochs} --seed 1 --products bfloat16"
 
 
 def test_a_start_brings_cell_and_sizes(tmp_path: Path) -> None:
     said = training_command(recipe_of("gru", False, 3, 256), False, "gru", tmp_path, True)
-    assert said == "mohaq train --out FOLDER --start gru --corpus timit --root FOLDER --skip-bad --epochs 12 --seed 1"
+    words = "--start gru --corpus timit --root FOLDER --skip-bad"
+    assert said == f"mohaq train --out FOLDER {words} --epochs 12 --seed 1 --products bfloat16"
     own = training_command(recipe_of("gru", False, 3, 256), False, "runs/mine/model.safetensors", None, False)
-    assert own == "mohaq train --out FOLDER --start FOLDER/model.safetensors --epochs 12 --seed 1"
+    assert own == "mohaq train --out FOLDER --start FOLDER/model.safetensors --epochs 12 --seed 1 --products bfloat16"
