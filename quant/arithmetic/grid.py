@@ -7,6 +7,7 @@ error over a 201-bin histogram, among 1 %…99 % of the largest magnitude; `quan
 where another choice errs less, that (`sixteen_bit_grid`, `least_error_fixed_point`)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ THRESHOLD_SHARES = np.arange(1, 100) / 100.0
 FRACTION_BITS = (14, 10, 7)
 SMALL_RANGE = 0.125
 """Below this magnitude 14 fractional bits leave 11 bits of a 16-bit word: it has more of them."""
-CLIPPED_OCTAVES = 6
+CLIPPED_OCTAVES = 8
 """How many times 16-bit fixed point may halve its range below the largest value seen, where that errs less."""
 
 
@@ -115,24 +116,31 @@ def finest_fixed_point(largest: float) -> Grid:
     return _fixed_point(15 - max(exponent, -80))
 
 
-def sixteen_bit_grid(values: torch.Tensor) -> Grid:
-    """The 16-bit grid of a tensor: `fixed_point_grid`, or for a small range `finest_fixed_point`. Where the step of 8
-    bits would err less, as for values that lie on a grid of their own, that step is taken: more bits never cost
-    accuracy."""
+def least_error_fixed_point(
+    values: torch.Tensor, through: Callable[[torch.Tensor], torch.Tensor] | None = None
+) -> Grid:
+    """The 16-bit fixed point of least squared error, of the finest that holds all values and of finer ones that clip
+    the largest. `through` is the one function that reads the values, whose results the error is of then: where it is
+    flat, clipping costs nothing."""
+    finest = finest_fixed_point(largest_magnitude(values.detach().numpy()))
+    tried = [finer(finest, octaves) for octaves in range(CLIPPED_OCTAVES + 1)]
+    exact = values.detach().double()
+    if through is not None:
+        read = through(exact)
+        return min(tried, key=lambda grid: float((through(grid.round(exact)) - read).square().sum()))
+    return min(tried, key=lambda grid: grid.squared_error(exact.numpy()))
+
+
+def sixteen_bit_grid(values: torch.Tensor, fixed: Grid | None = None) -> Grid:
+    """The 16-bit grid of a tensor: a given fixed point, by default `fixed_point_grid`, or for a small range
+    `finest_fixed_point`. Where the step of 8 bits would err less, as for values that lie on a grid of their own, that
+    step is taken: more bits never cost accuracy."""
     array = values.detach().numpy().ravel()
     largest = largest_magnitude(array)
-    fixed = finest_fixed_point(largest) if largest < SMALL_RANGE else fixed_point_grid(largest)
-    return _no_worse(fixed, minimum_error_grid(values, max(INTEGER_BITS)), array)
-
-
-def least_error_fixed_point(values: torch.Tensor) -> Grid:
-    """The 16-bit grid of least squared error, of fixed points that hold all values and of finer ones that clip the
-    largest. Where the step of 8 bits would err less, that step is taken."""
-    array = values.detach().numpy().ravel()
-    finest = finest_fixed_point(largest_magnitude(array))
-    tried = [finer(finest, octaves) for octaves in range(CLIPPED_OCTAVES + 1)]
-    best = min(tried, key=lambda grid: grid.squared_error(array))
-    return _no_worse(best, minimum_error_grid(values, max(INTEGER_BITS)), array)
+    if fixed is None:
+        fixed = finest_fixed_point(largest) if largest < SMALL_RANGE else fixed_point_grid(largest)
+    wide = Grid(FIXED_POINT_BITS, minimum_error_grid(values, max(INTEGER_BITS)).step, fixed.lowest, fixed.highest)
+    return min((fixed, wide), key=lambda grid: grid.squared_error(array))
 
 
 def finer(grid: Grid, octaves: int) -> Grid:
@@ -142,9 +150,3 @@ def finer(grid: Grid, octaves: int) -> Grid:
 
 def _fixed_point(fraction: int) -> Grid:
     return Grid(FIXED_POINT_BITS, 2.0**-fraction, -(2**15), 2**15 - 1)
-
-
-def _no_worse(grid: Grid, narrow: Grid, values: np.ndarray) -> Grid:
-    """A 16-bit grid, or that of a narrow one's step where it errs less."""
-    wide = Grid(grid.bits, narrow.step, grid.lowest, grid.highest)
-    return min((grid, wide), key=lambda each: each.squared_error(values))

@@ -81,7 +81,7 @@ def test_more_bits_never_raise_the_error_of_weights(x: torch.Tensor, per_channel
 @given(x=tensors())
 def test_more_bits_never_raise_the_error_of_activations(x: torch.Tensor) -> None:
     narrow = [minimum_error_grid(x, bits) for bits in INTEGER_BITS]
-    for wide in (sixteen_bit_grid(x), least_error_fixed_point(x)):
+    for wide in (sixteen_bit_grid(x), sixteen_bit_grid(x, least_error_fixed_point(x))):
         errors = [grid.squared_error(x.double().numpy()) for grid in (*narrow, wide)]
         assert all(accumulated(after, before) for before, after in pairwise(errors)), errors
 
@@ -103,6 +103,14 @@ def test_fractions_are_chosen_by_error_not_by_range() -> None:
     assert finest_fixed_point(4.0001).step == 2.0**-12
     with pytest.raises(InputError, match="not finite"):
         finest_fixed_point(float("nan"))
+
+
+def test_what_a_flat_function_reads_is_clipped_where_it_is_flat() -> None:
+    x = 3 * sample(4)
+    x[0] = 714.0
+    assert least_error_fixed_point(x).step == 2.0**-5  # 714 takes a range of 1,024
+    grid = least_error_fixed_point(x, torch.sigmoid)
+    assert 2.0**-12 <= grid.step <= 2.0**-10
 
 
 @pytest.mark.parametrize("bits", INTEGER_BITS)
