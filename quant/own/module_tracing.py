@@ -64,6 +64,10 @@ class ModuleTrace:
             layers += record.layers(bits, len(layers))
         return layers
 
+    def forget_tensors(self) -> None:
+        """Let go of what passed: nothing will be noted any more."""
+        self._alive, self._sources, self._constants = [], {}, {}
+
     def sole_readers(self) -> dict[str, str]:
         """The one kind of elementwise operation that reads a site's results, where nothing else does."""
         found = {}

@@ -127,6 +127,10 @@ class OwnModel:
         check_candidate(bits, self.sites)
         return self.evaluate_some(bits)
 
+    def float_error(self) -> OwnRates:
+        """Error of the module in float32, which a search holds its 16-bit baseline against."""
+        return self.evaluate(None)
+
     def evaluate_some(self, bits: Bits) -> OwnRates:
         """Error with the sites that `bits` names quantized, and all others in float32."""
         rounded = Rounded(bits, self._formats, {site: self._values(site, w) for site, (w, _) in bits.items()})
@@ -155,6 +159,7 @@ class OwnModel:
         trace = ModuleTrace({id(buffer): buffer for buffer in self.module.buffers()})
         with torch.no_grad(), observed(self.module, self._layers, trace), Functions(trace):
             _call(self.module, example)
+        trace.forget_tensors()
         used = {site for record in trace.records for site in record.sites}
         if idle := [site for site in self._weights if site not in used]:
             raise InputError(f"{self.name}: {', '.join(idle)}: the example does not pass through")
