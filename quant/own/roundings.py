@@ -86,12 +86,11 @@ class Rounded(Exactly):
     def _held(self, site: str, what: str, x: torch.Tensor, grid: Grid) -> torch.Tensor:
         """x on a grid, while what does not fit is counted. Raises InputError for what is no number."""
         codes = torch.mul(x, 1.0 / grid.step).round_()
-        if codes.numel() == 0:
-            return codes
-        lowest, highest = (float(end) for end in torch.aminmax(codes))
-        if lowest != lowest:
-            raise InputError(f"{site}: {what} are not finite: they cannot be quantized")
-        beyond = lowest < grid.lowest or highest > grid.highest
-        clipped = int(((codes < grid.lowest) | (codes > grid.highest)).sum()) if beyond else 0
+        held = codes.clamp(grid.lowest, grid.highest)
+        clipped = 0
+        if not torch.equal(codes, held):  # what is no number is not equal to itself
+            if bool(torch.isnan(codes).any()):
+                raise InputError(f"{site}: {what} are no numbers: they cannot be quantized")
+            clipped = int((codes != held).sum())
         self.saturation.add(site, what, clipped, codes.numel())
-        return codes.clamp_(grid.lowest, grid.highest).mul_(grid.step)
+        return held.mul_(grid.step)

@@ -11,6 +11,7 @@ from torch import nn
 from quant.arithmetic.clipping import ACTIVATION_RULES, Scheme
 from quant.own.own_model import OwnModel
 from quant.sites.candidate import homogeneous
+from simulators.inputs.errors import InputError
 
 Make = Callable[[], nn.Module]
 
@@ -152,3 +153,12 @@ def test_a_step_for_each_row_is_taken_where_the_scheme_says() -> None:
     assert by_row.evaluate(bits).error < model.evaluate(bits).error
     assert by_row.digest != model.digest
     assert model.evaluate(bits) == model.evaluate(bits)
+
+
+def test_what_is_no_number_at_run_time_is_named() -> None:
+    model = OwnModel(
+        nn.Sequential(nn.Linear(4, 4)), torch.ones(1, 4), [torch.ones(1, 4)], data_digest="none",
+        error=lambda module: float(module(torch.full((1, 4), float("nan"))).sum()),
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"^0: inputs are no numbers"):
+        model.evaluate({"0": (8, 8)})
