@@ -35,6 +35,20 @@ MOST_STEPS = 512
 """Steps of a recurrence that its formats are chosen by, likewise."""
 
 Function = Callable[[torch.Tensor], torch.Tensor]
+FLAT: dict[str, Function] = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
+"""Functions that are flat at both ends, by their operation in a trace."""
+FLAT_FROM = 32.0
+"""Magnitude from which on both are flat, to 16 bits and far beyond."""
+
+
+@dataclass(frozen=True)
+class FlatReader:
+    """What reads a site's results, where it is flat at both ends."""
+
+    operations: tuple[str, ...]
+    """Names in `FLAT` of all that read them; empty where these read their sums with results of other sites."""
+    beside: tuple[str, ...] = ()
+    """Names of those sites."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +118,10 @@ class Seen:
                 self._largest.setdefault(site, []).append(max(new))
             self._ended[site] = len(values)
 
-    def formats(self, rule: str, readers: Mapping[str, Function]) -> Formats:
+    def formats(self, rule: str, readers: Mapping[str, FlatReader]) -> Formats:
         """The formats of every site; inputs of up to 8 bits are clipped by a rule of `quant.arithmetic.clipping`.
-        `readers` has the one function that reads a site's results, where it is flat at both ends. Raises InputError for
-        a site that saw what is not finite."""
+        `readers` are those of sites' results that are flat at both ends. Raises InputError for a site that saw what is
+        not finite."""
         inputs = {
             site: _input_grids(site, values, self._largest.get(site, [0.0]), rule)
             for site, values in self._inputs.items()
@@ -117,11 +131,21 @@ class Seen:
             results[sites[0]], results[sites[1]], states[sites[1]] = _recurrence_grids(sites, seen)
         for site, values in self._results.items():
             if site not in results:
-                results[site] = least_error_fixed_point(_sampled(site, values), readers.get(site))
+                results[site] = least_error_fixed_point(_sampled(site, values), self._through(readers.get(site)))
         for site, values in self._states.items():
             if site not in states:
                 states[site] = least_error_fixed_point(_sampled(site, values))
         return Formats(inputs, results, states)
+
+    def _through(self, reader: FlatReader | None) -> Function | None:
+        """What there is left of a site's results behind what reads them. A sum stays beyond 32 if one of its terms
+        exceeds that by all that the others can be."""
+        if reader is None:
+            return None
+        if len(reader.operations) == 1:
+            return FLAT[reader.operations[0]]
+        others = sum(max(float(x.abs().max()) for x in self._results[site]) for site in reader.beside)
+        return lambda x: x.clamp(-FLAT_FROM - others, FLAT_FROM + others)
 
 
 def _kept(kept: dict[str, list[torch.Tensor]], site: str, x: torch.Tensor) -> torch.Tensor:

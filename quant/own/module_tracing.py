@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from quant.own.formats import FLAT, FlatReader
 from quant.own.module_layers import ACTIVATIONS, first_with_weights, kind_of
 from quant.own.recurrent_layers import Recurrent
 from quant.own.replaced_layers import check_recurrent_input
@@ -68,17 +69,13 @@ class ModuleTrace:
         """Let go of what passed: nothing will be noted any more."""
         self._alive, self._sources, self._constants = [], {}, {}
 
-    def sole_readers(self) -> dict[str, str]:
-        """The one kind of elementwise operation that reads a site's results, where nothing else does."""
+    def flat_readers(self) -> dict[str, FlatReader]:
+        """The sites whose results nothing but sigmoid or tanh reads, or nothing but their sums with those of other
+        sites that nothing but sigmoid or tanh reads."""
         found = {}
         for record in self.records:
-            operations = {reader.operation for reader in record.readers}
-            if (
-                isinstance(record, LinearProduct | Convolution)
-                and len(operations) == 1
-                and (operation := operations.pop())
-            ):
-                found[record.sites[0]] = operation
+            if isinstance(record, LinearProduct | Convolution) and (reader := _flat_reader(record)):
+                found[record.sites[0]] = reader
         return found
 
     def elementwise(self, op: ElementwiseOp, result: torch.Tensor, operands: Any) -> None:
@@ -87,8 +84,9 @@ class ModuleTrace:
         constants = [tensor for key, tensor in tensors.items() if key in self._constants]
         words = sum(tensor.numel() for tensor in constants)
         inputs = sum(tensor.numel() for tensor in tensors.values()) - words
-        record = ElementwiseWork(op, result.numel(), max(inputs, 1), words)
-        self._read(tensors.values(), Reader(operation=op))
+        sources = frozenset[Record]().union(*(self._sources.get(key, ()) for key in tensors))
+        record = ElementwiseWork(op, result.numel(), max(inputs, 1), words, sources)
+        self._read(tensors.values(), Reader(work=record))
         self._note(record, result)
 
     def moved(self, result: Any, operands: Any) -> None:
@@ -147,6 +145,24 @@ class ModuleTrace:
     def _left(self, tensor: torch.Tensor, sources: frozenset[Record]) -> None:
         self._alive.append(tensor)
         self._sources[id(tensor)] = sources
+
+
+def _flat_reader(record: Record) -> FlatReader | None:
+    if operations := _flat_operations(record):
+        return FlatReader(tuple(sorted(operations)))
+    sums = [reader.work for reader in record.readers]
+    if not sums or not all(work is not None and work.op == "add" and _flat_operations(work) for work in sums):
+        return None
+    beside = {source for work in sums if work is not None for source in work.sources} - {record}
+    if not all(isinstance(source, LinearProduct | Convolution) for source in beside):
+        return None
+    return FlatReader((), tuple(sorted(source.sites[0] for source in beside)))
+
+
+def _flat_operations(record: Record) -> set[str]:
+    """The operations that read a result, if all of them are flat at both ends."""
+    operations = {reader.work.op if reader.work else "product" for reader in record.readers}
+    return {*operations} if operations <= {*FLAT} else set()
 
 
 def _tensors(values: Any) -> Iterator[torch.Tensor]:

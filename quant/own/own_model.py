@@ -37,9 +37,6 @@ Error = float | tuple[float, float]
 Inputs = torch.Tensor | Sequence[Any] | Mapping[str, Any]
 """What a module is called with: one tensor, several arguments in order, or arguments by name."""
 
-FLAT = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
-"""Functions that are flat at both ends, by their operation in a trace."""
-
 
 @dataclass(frozen=True)
 class OwnRates(Rates):
@@ -176,8 +173,7 @@ class OwnModel:
         return kept
 
     def _chosen_formats(self) -> Formats:
-        readers = {site: FLAT[reader] for site, reader in self._trace.sole_readers().items() if reader in FLAT}
-        return self._seen.formats(self.scheme.activations, readers)
+        return self._seen.formats(self.scheme.activations, self._trace.flat_readers())
 
     def _values(self, site: str, bits: int) -> torch.Tensor:
         """The values of the quantized weights of a site."""

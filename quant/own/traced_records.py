@@ -19,10 +19,10 @@ AnyLayer = Matmul | Conv2d | Elementwise
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads a result: the product of a site, or an elementwise operation."""
+    """What reads a result: the product of a site, or elementwise work."""
 
     site: str | None = None
-    operation: str | None = None
+    work: "ElementwiseWork | None" = None
 
 
 class Record(ABC):
@@ -61,6 +61,8 @@ class ElementwiseWork(Record):
     """Elements that it reads, of all operands."""
     constants: int
     """Elements of operands that never change, which lie in memory with the weights."""
+    sources: frozenset[Record]
+    """What its operands come from."""
     readers: set[Reader] = field(default_factory=set)
 
     @property

@@ -162,3 +162,33 @@ def test_what_is_no_number_at_run_time_is_named() -> None:
     )  # fmt: skip
     with pytest.raises(InputError, match=r"^0: inputs are no numbers"):
         model.evaluate({"0": (8, 8)})
+
+
+class WrittenOut(nn.Module):
+    """A gated cell as users write one: the sums of two products, cut into gates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ih, self.hh, self.extra = nn.Linear(8, 12), nn.Linear(6, 12), nn.Linear(8, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = torch.zeros(x.shape[1], 6)
+        for frame in x:
+            z, n = (self.ih(frame) + self.hh(h)).chunk(2, -1)
+            z = torch.sigmoid(z)
+            h = z * h + (1 - z) * torch.tanh(n)
+        return h + self.extra(x[-1])
+
+
+def test_sums_that_only_gates_read_are_clipped_where_no_term_can_bring_them_back() -> None:
+    torch.manual_seed(0)
+    module, x = WrittenOut(), torch.randn(10, 5, 8)
+    with torch.no_grad():
+        module.ih.bias[0], module.extra.bias[0] = 714.0, 714.0
+    model = relative_error(module, x)
+    assert {*model._trace.flat_readers()} == {"ih", "hh"}
+    assert model._trace.flat_readers()["ih"].beside == ("hh",)
+    reach = 2.0**15 * model._formats.results["ih"].step
+    assert 32 < reach <= 64  # hh stays below 32
+    assert 2.0**15 * model._formats.results["extra"].step == 1024
+    assert model.evaluate(homogeneous(model.sites, 16)).error < 0.1
