@@ -34,7 +34,7 @@ OWN_MODEL = Code(
     (
         *(f"quant.own.{name}" for name in (
             "content_digest", "formats", "module_layers", "module_tracing", "own_model", "plain_modules",
-            "recurrent_layers", "replaced_layers", "roundings", "saturation", "traced_records",
+            "recurrence_formats", "recurrent_layers", "replaced_layers", "roundings", "saturation", "traced_records",
         )),
         "quant.sites", "quant.networks",
         *(f"quant.arithmetic.{name}" for name in (

@@ -42,6 +42,10 @@ class SeenRecurrence(NamedTuple):
     """The cell's step."""
     sites: tuple[str, str]
     """Names of the sites of the input product and of the recurrent one."""
+    x: torch.Tensor
+    """(T, B, K) What the input product reads."""
+    weight: torch.Tensor
+    """(G·C, K) What it multiplies with."""
     u: torch.Tensor
     """(T, B, G·C) Results of the input product with their bias."""
     a: torch.Tensor

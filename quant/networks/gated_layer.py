@@ -148,7 +148,7 @@ def one_direction(
     states = list(cell.steps(products[:, None], product, biases[1], held, begin))
     kept = tuple(torch.cat(parts) for parts in zip(begin, *states, strict=True))  # (1 + T, B, C) each
     before = tuple(part[:-1] for part in kept)
-    roundings.recurrence(SeenRecurrence(cell.step, sites, products, torch.cat(recurrent), biases[1], before))
+    roundings.recurrence(SeenRecurrence(cell.step, sites, x, w, products, torch.cat(recurrent), biases[1], before))
     return kept[0][1:], tuple(part[-1] for part in kept)
 
 

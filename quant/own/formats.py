@@ -14,25 +14,19 @@ import torch
 from quant.arithmetic.calibration import Range
 from quant.arithmetic.clipping import PERCENTILE
 from quant.arithmetic.grid import (
-    CLIPPED_OCTAVES,
     Grid,
-    finer,
-    finest_fixed_point,
-    fixed_point_grid,
     integer_grid,
     least_error_fixed_point,
     minimum_error_grid,
     sixteen_bit_grid,
 )
 from quant.networks.cell_layer import SeenRecurrence
-from quant.networks.step import StepRoundings
+from quant.own.recurrence_formats import recurrence_formats
 from quant.sites.candidate import FIXED_POINT_BITS, INTEGER_BITS
 from simulators.inputs.errors import InputError
 
 MOST_VALUES = 1 << 18
 """Values of a site that its formats are chosen by; of more, as many at even distances, and the largest."""
-MOST_STEPS = 512
-"""Steps of a recurrence that its formats are chosen by, likewise."""
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 FLAT: dict[str, Function] = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
@@ -128,7 +122,9 @@ class Seen:
         }
         results, states = {}, {}
         for sites, seen in self._recurrences.items():
-            results[sites[0]], results[sites[1]], states[sites[1]] = _recurrence_grids(sites, seen)
+            found = recurrence_formats(sites, seen, inputs[sites[0]][FIXED_POINT_BITS])
+            inputs[sites[0]][FIXED_POINT_BITS] = found.inputs
+            results[sites[0]], results[sites[1]], states[sites[1]] = found.results, found.sums, found.memory
         for site, values in self._results.items():
             if site not in results:
                 results[site] = least_error_fixed_point(_sampled(site, values), self._through(readers.get(site)))
@@ -175,42 +171,3 @@ def _input_grids(site: str, values: list[torch.Tensor], largest: list[float], ru
         if threshold > 0:
             grids |= {bits: integer_grid(bits, threshold) for bits in INTEGER_BITS}
     return grids
-
-
-def _recurrence_grids(sites: tuple[str, str], seen: list[SeenRecurrence]) -> tuple[Grid, Grid, Grid]:
-    """The formats of the input product's results, of the recurrent one's and of sums of both, and of the memory, that
-    together err least in the states that the cell's step leaves."""
-    step, bias = seen[0].step, seen[0].bias
-    u, a = (torch.cat([getattr(each, name).flatten(0, 1) for each in seen]) for name in ("u", "a"))
-    parts = zip(*(each.before for each in seen), strict=True)
-    before = tuple(torch.cat([part.flatten(0, 1) for part in of_each]) for of_each in parts)
-    for name, values in zip((sites[0], sites[1], sites[1]), (u, a, torch.cat(before, 1)), strict=True):
-        if not bool(torch.isfinite(values).all()):
-            raise InputError(f"{name}: values that are not finite pass: they cannot be quantized")
-    sums = torch.cat((a.flatten(), (u + a).flatten(), bias.flatten()))
-    largest = [float(values.abs().max()) for values in (u, sums, before[-1])]
-    rows = _telling_rows(u, a, before[-1])
-    u, a, before = u[rows][None], a[rows][None], tuple(part[rows][None] for part in before)
-    exact = step(u, a, bias, before, StepRoundings())
-    largest[2] = max(largest[2], float(exact[-1].abs().max()))
-    scales = [float(part.square().mean()) or 1.0 for part in exact]
-    gate = fixed_point_grid(1.0).round
-
-    def error(grids: list[Grid]) -> float:
-        inputs, sums, memory = grids
-        after = step(inputs.round(u), sums.round(a), bias, before, StepRoundings(gate, memory.round, sums.round))
-        return sum(float((x - y).square().mean()) / scale for x, y, scale in zip(after, exact, scales, strict=True))
-
-    grids = [finest_fixed_point(each) for each in largest]
-    for number in (0, 1, 2, 0):
-        tried = [[*grids[:number], finer(grids[number], n), *grids[number + 1 :]] for n in range(CLIPPED_OCTAVES + 1)]
-        grids = min(tried, key=error)
-    return grids[0], grids[1], grids[2]
-
-
-def _telling_rows(u: torch.Tensor, a: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-    """Numbers of the steps to look at: an even choice of N, and those with the largest values."""
-    steps = torch.arange(0, len(u), -(-len(u) // MOST_STEPS))
-    largest = [values.abs().amax(1).topk(min(16, len(values))).indices for values in (u, a, memory)]
-    rows: torch.Tensor = torch.cat((steps, *largest)).unique()
-    return rows
