@@ -107,7 +107,10 @@ class _Walk:
 
     def _module(self, module: nn.Module) -> None:
         self.add(type(module))
-        held = {name: value for name, value in vars(module).items() if name not in _OF_TORCH}
+        held = {
+            name: list(value.values()) if "_hooks" in name and isinstance(value, dict) else value  # keys are counters
+            for name, value in vars(module).items() if name not in _OF_TORCH
+        }  # fmt: skip
         self._all((held, dict(module._parameters), dict(module._buffers), dict(module._modules)))
 
     def _class(self, kind: type) -> None:

@@ -77,6 +77,23 @@ def test_what_decides_an_error_tells_models_apart(other: Callable[[], OwnModel])
     assert errors_of(own()) != errors_of(other())
 
 
+def test_hooks_tell_models_apart_by_what_they_are() -> None:
+    def hooked(hook: Callable[..., object]) -> OwnModel:
+        module = scaled()
+        module.lin.register_forward_hook(hook)
+        return own(module)
+
+    assert hooked(doubled_result).digest == hooked(doubled_result).digest != hooked(halved_result).digest
+
+
+def doubled_result(module: nn.Module, inputs: object, result: torch.Tensor) -> torch.Tensor:
+    return 2.0 * result
+
+
+def halved_result(module: nn.Module, inputs: object, result: torch.Tensor) -> torch.Tensor:
+    return 0.5 * result
+
+
 def test_code_without_a_file_tells_models_apart() -> None:
     one, other = (own(of_lines(line)) for line in ("self.lin(x) + 1.0", "self.lin(x) + 2.0"))
     assert errors_of(one) != errors_of(other)
