@@ -1,16 +1,17 @@
 """What a candidate costs and how well it recognises: from the ledger where it is known, else computed and recorded."""
 
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from math import isfinite
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.executors.executor import Died, Executor
-from search.evaluation.executors.worker import Measured, OnSplit, Recognition, Source
+from search.evaluation.executors.worker import Measured, OnSplit, Recognition, Source, measured
 from search.evaluation.fast_traces import FastTraces
 from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
-from search.evaluation.model import HasPrecisions, HasSplits, Model
+from search.evaluation.model import HasFloatError, HasPrecisions, HasSplits, Model
 from search.evaluation.progress import OnQuality
 from search.evaluation.quality import Cost, Quality, Unknown
 from search.objectives.figures import FIGURE_PLATFORMS
@@ -19,6 +20,9 @@ from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
 from simulators.run.batch import simulate_at_widths
 from simulators.run.cost_code import cost_code
 from simulators.run.network_walk import Batch
+
+FLOAT = "float"
+"""Stands in a ledger for a candidate's name where nothing is quantized."""
 
 
 class Evaluator:
@@ -148,6 +152,19 @@ class Evaluator:
         model = self.model.on_split(split)
         source = Source.of(model, OnSplit(self.source, split))
         return Evaluator(model, self.arch, self.steps, self.ledger, self.executor, source)
+
+    def float_error(self) -> float | None:
+        """The error before quantization in percent, of the worst part of the data; None where the model does not say
+        it, or it is no number."""
+        if not isinstance(self.model, HasFloatError):
+            return None
+        found = self.ledger.find_error(self.errors_of, FLOAT)
+        if found is None:
+            started = time.perf_counter()
+            found = measured(self.model.float_error())._asdict()
+            self.ledger.write_error(self.errors_of, FLOAT, found, time.perf_counter() - started)
+        row = row_of(ErrorRow, found, self.ledger.path)
+        return row.error if isfinite(row.error) else None
 
     @property
     def evaluated(self) -> int:

@@ -105,6 +105,15 @@ class CountsEdits(Protocol):
 
 
 @runtime_checkable
+class HasFloatError(Protocol):
+    """A model whose error in float32 a search holds its widest baseline against."""
+
+    def float_error(self) -> MeasuredError:
+        """The error before quantization."""
+        ...
+
+
+@runtime_checkable
 class HasSplits(Protocol):
     """A model that can be evaluated on other data than those that a search chooses by."""
 

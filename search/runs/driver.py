@@ -184,6 +184,7 @@ class VariantSearch:
             arch=evaluator.arch,
             area_mm2=self.variant.area_mm2,
             shortfall=shortfall(trials),
+            float_error=evaluator.float_error(),
             set_aside=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.KILLED),
             no_number=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.NO_NUMBER),
         )

@@ -67,6 +67,8 @@ class Run:
     """Candidates of `visited` whose error the model measured as NaN or infinite: infeasible, with no quality."""
     confirmed: tuple[Quality, ...] = ()
     """On all of dev, of the candidates that were evaluated on it before the front was drawn, which is of these then."""
+    float_error: float | None = None
+    """The model's error in float32 in percent, which the widest baseline is held against; None: it does not say it."""
     check: FrontCheck | None = None
     """The front and the baselines held against test and all of dev."""
 

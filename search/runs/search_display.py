@@ -22,13 +22,15 @@ from search.evaluation.quality import Quality, Unknown
 from search.objectives import Objective
 from search.objectives.registry import columns_of
 from search.runs.check_display import held_out_cells, held_out_columns, show_check
-from search.runs.results import Run
+from search.runs.results import BASELINE_BITS, Run
 from search.runs.run_reader import StoredRun
 from search.runs.search_outputs import results_of
 from simulators.inputs.terminal import DescriptionColumn, Terminal
 
 WIDTH_IN_FILES = 110
 """Columns of the table where the output is not a terminal."""
+MOST_POINTS_APART = 1.0
+"""Percentage points by which 16 bits may differ from float32 before it is said."""
 ALWAYS = ("error", "latency", "energy", "memory", "mohaq_speedup")
 """Objectives that the table of a front has a column of, besides the experiment's own."""
 
@@ -144,6 +146,8 @@ def print_results(
     now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     console.say(f"{evaluated} distinct candidates evaluated on speech{now}, {screened} screened out{limit}")
+    if line := float_line(results):
+        console.say(line)
     show_check(console, results)
     for name in set_aside:
         console.say(f"set aside as infeasible, for the workers that evaluated it died: {name}")
@@ -157,6 +161,19 @@ def print_results(
         console.show(claims)
     console.say(f"plot: {folder / 'pareto.png'}")
     console.say(f"table: {folder / 'pareto.csv'}, traces: {folder / 'solutions'}")
+
+
+def float_line(results: Mapping[str, Any]) -> str:
+    """What the content of `pareto.json` tells of the widest baseline beside float32; empty where they agree to within a
+    point, or where float32 is not known."""
+    exact = results.get("float_error")
+    wide = next((row for row in results["baselines"] if row["solution"] == f"{BASELINE_BITS}-bit"), None)
+    if exact is None or wide is None or wide["error"] is None or abs(wide["error"] - exact) <= MOST_POINTS_APART:
+        return ""
+    return (
+        f"{BASELINE_BITS} bits everywhere err {wide['error']:.2f} %, float32 {exact:.2f} %: 16 bits "
+        "are no baseline here. quant.own.site_table says which site costs it, and what saturates"
+    )
 
 
 def print_runs(runs: Sequence[StoredRun], console: Terminal | None = None) -> None:

@@ -118,6 +118,7 @@ class SearchResults(Stored):
 
     experiment: StoredExperiment
     error_limit: float | None
+    float_error: float | None = None
     candidates: Count
     screened: Count
     set_aside: list[Bits] = []

@@ -129,10 +129,10 @@ class Recognition:
         seconds = (time.perf_counter() - started) / len(group)
         if len(rates) != len(group):
             raise InputError(f"the model measured {len(rates)} errors for {len(group)} candidates")
-        return [_measured(rate) for rate in rates], seconds
+        return [measured(rate) for rate in rates], seconds
 
 
-def _measured(rate: MeasuredError) -> Measured:
+def measured(rate: MeasuredError) -> Measured:
     """What a model measured, as Python numbers. Raises InputError for what is none."""
     edits: tuple[int, ...] = ()
     if isinstance(rate, CountedError):

@@ -1,0 +1,89 @@
+"""The 16-bit formats of a recurrent layer, by the error that they make in the states that its steps leave."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from quant.arithmetic.grid import CLIPPED_OCTAVES, Grid, finer, finest_fixed_point, fixed_point_grid
+from quant.networks.cell_layer import SeenRecurrence
+from quant.networks.step import StepRoundings, Tensors
+from simulators.inputs.errors import InputError
+
+MOST_STEPS = 512
+"""Steps that formats are chosen by; of more, as many at even distances, and those with the largest values."""
+
+
+class RecurrenceFormats(NamedTuple):
+    """Formats of one direction of a layer."""
+
+    inputs: Grid
+    """Grid of what the input product reads."""
+    results: Grid
+    """Fixed point of what the input product leaves."""
+    sums: Grid
+    """Fixed point of what the recurrent product leaves, and of sums of both."""
+    memory: Grid
+    """Fixed point of what is kept from step to step."""
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Steps of a recurrence, as if they were one of a large batch N."""
+
+    seen: SeenRecurrence
+    x: torch.Tensor
+    """(N, K)."""
+    u: torch.Tensor
+    """(1, N, G·C)."""
+    a: torch.Tensor
+    """(1, N, G·C)."""
+    before: Tensors
+    """(1, N, C) each."""
+
+    def after(self, formats: RecurrenceFormats | None) -> Tensors:
+        """The states that the steps leave; without formats, exactly."""
+        step, bias = self.seen.step, self.seen.bias
+        if formats is None:
+            return step(self.u, self.a, bias, self.before, StepRoundings())
+        inputs, results, sums, memory = formats
+        changed = (inputs.round(self.x) - self.x) @ self.seen.weight.T
+        held = StepRoundings(fixed_point_grid(1.0).round, memory.round, sums.round)
+        return step(results.round(self.u + changed), sums.round(self.a), bias, self.before, held)
+
+
+def recurrence_formats(sites: tuple[str, str], seen: Sequence[SeenRecurrence], inputs: Grid) -> RecurrenceFormats:
+    """The formats of least error, from those that hold all values on, one after the other; `inputs` is the 16-bit grid
+    of what the input product reads, which may be clipped likewise. Raises InputError that names a site where a value is
+    not finite."""
+    x, u, a = (torch.cat([getattr(each, name).flatten(0, 1) for each in seen]) for name in ("x", "u", "a"))
+    parts = zip(*(each.before for each in seen), strict=True)
+    before = tuple(torch.cat([part.flatten(0, 1) for part in of_each]) for of_each in parts)
+    for name, values in zip((sites[0], sites[1], sites[1]), (u, a, torch.cat(before, 1)), strict=True):
+        if not bool(torch.isfinite(values).all()):
+            raise InputError(f"{name}: values that are not finite pass: they cannot be quantized")
+    rows = _telling_rows(x, u, a, before[-1])
+    steps = _Steps(seen[0], x[rows], u[rows][None], a[rows][None], tuple(part[rows][None] for part in before))
+    exact = steps.after(None)
+    scales = [float(part.square().mean()) or 1.0 for part in exact]
+
+    def error(formats: RecurrenceFormats) -> float:
+        pairs = zip(steps.after(formats), exact, scales, strict=True)
+        return sum(float((found - wanted).square().mean()) / scale for found, wanted, scale in pairs)
+
+    sums = torch.cat((a.flatten(), (u + a).flatten(), seen[0].bias.flatten()))
+    memory = torch.cat((before[-1].flatten(), exact[-1].flatten()))
+    best = RecurrenceFormats(inputs, *(finest_fixed_point(float(values.abs().max())) for values in (u, sums, memory)))
+    for name in ("results", "sums", "memory", "inputs", "results"):
+        wide = getattr(best, name)
+        best = min((best._replace(**{name: finer(wide, n)}) for n in range(CLIPPED_OCTAVES + 1)), key=error)
+    return best
+
+
+def _telling_rows(*values: torch.Tensor) -> torch.Tensor:
+    """Numbers of the steps to look at: an even choice of N, and those with the largest of some values (N, …)."""
+    steps = torch.arange(0, len(values[0]), -(-len(values[0]) // MOST_STEPS))
+    largest = [each.abs().amax(1).topk(min(16, len(each))).indices for each in values]
+    rows: torch.Tensor = torch.cat((steps, *largest)).unique()
+    return rows
