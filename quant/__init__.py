@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from quant.evaluation.loading import load_model
     from quant.evaluation.rates import ErrorRate
     from quant.evaluation.recogniser import Recogniser
-    from quant.graphs.loading import load
+    from quant.graphs.graph_loading import load
 
 _MODULES = {
     "ErrorRate": "quant.evaluation.rates",
     "Recogniser": "quant.evaluation.recogniser",
     "Scheme": "quant.arithmetic.clipping",
-    "load": "quant.graphs.loading",
+    "load": "quant.graphs.graph_loading",
     "load_model": "quant.evaluation.loading",
 }
 

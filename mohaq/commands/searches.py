@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mohaq.app import command, note, out
-from mohaq.options import Dashboard, Scheduler, Set, UseDask, written
+from mohaq.options import Dashboard, Data, Scheduler, Set, UseDask, written
 from simulators.inputs.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ def search(
     output: Annotated[Path, written("--out", help="Folder of the run; new or empty unless --resume.")],
     arch: Annotated[str | None, typer.Option("--arch", help="Another architecture than the experiment's.")] = None,
     overrides: Set = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Another model than the experiment's: an .onnx file, with --data, too."),
+    ] = None,
+    data: Data = None,
     generations: Annotated[
         int | None, typer.Option(help="Another number of generations; with --resume more than there are.")
     ] = None,
@@ -50,7 +55,8 @@ def search(
     from search.runs.search_display import SearchDisplay, print_front
     from search.runs.shortfall import NothingFeasible
 
-    options = {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
+    options = {"model": model, "data": None if data is None else str(data)}
+    options |= {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
     changes = {key: value for key, value in options.items() if value is not None}
     if members := members_of(experiment, changes):
         from search.campaign.display import CampaignDisplay, print_campaign

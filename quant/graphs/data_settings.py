@@ -41,8 +41,7 @@ class DataSettings(BaseModel):
     sample_rate: int | None = Field(default=None, ge=1)
     """Samples a second of .wav files."""
     hop_ms: float | None = Field(default=None, gt=0)
-    """Time from one call to the next, where chunks come; else from one frame to the next. Of .wav files it follows
-    from the sample rate."""
+    """Time from one chunk to the next; without it, it follows from the sample rate."""
     output: str | None = None
     """The output that is judged; the first without it."""
     error: Literal["signal", "decisions", "labels"] = "signal"

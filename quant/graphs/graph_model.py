@@ -11,14 +11,14 @@ from quant.arithmetic.products import Weights
 from quant.evaluation.code import GRAPH_MODEL
 from quant.evaluation.rates import Rates
 from quant.graphs.call import Pass
+from quant.graphs.fidelity import ERRORS, PARTS, rates
 from quant.graphs.graph import Graph
+from quant.graphs.graph_data import GivenUtterance, GraphData
 from quant.graphs.graph_roundings import GraphRounded
 from quant.graphs.graph_trace import GraphTrace
 from quant.graphs.operations.table import OPERATIONS
 from quant.graphs.running import run_graph
-from quant.graphs.scoring import rates
 from quant.graphs.site_names import SiteNames
-from quant.graphs.utterances import GraphData, Utterance
 from quant.own.roundings import Exactly, SeenRanges
 from quant.sites.candidate import Bits, check_candidate, parse_bits
 from quant.sites.site import Site
@@ -69,6 +69,16 @@ class GraphModel:
         """What decides its errors."""
         return GRAPH_MODEL
 
+    @property
+    def error_name(self) -> str:
+        """What its error is, in words."""
+        return ERRORS[self.data.settings.error]
+
+    @property
+    def parts(self) -> int:
+        """Parts of the data, of which the error has a worst."""
+        return min(PARTS, len(self.data.utterances))
+
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """A candidate, as a user writes it."""
         return parse_bits(text, self.sites)
@@ -96,13 +106,16 @@ class GraphModel:
         cut or repeated to as many. Raises InputError where that does not give them."""
         check_candidate(bits, self.sites)
         frames = self._frames if steps is None else steps
+        chunk = self.data.chunk
+        if chunk is not None and frames != self._frames:
+            raise InputError(f"steps: {steps}: {self.name} takes chunks, whose trace is of one call: {self._frames}")
         if frames not in self._traces:
             with torch.no_grad():
                 made = self._traced(self._resized(frames))
             if made.frames != frames:
                 raise InputError(f"steps: {steps}: the first call of {self.name} has {self._frames}")
             self._traces[frames] = made
-        return self._traces[frames].trace(self.name, bits)
+        return self._traces[frames].trace(self.name, bits, chunk)
 
     def _right(self) -> list[torch.Tensor]:
         if self.data.settings.error != "labels":
@@ -113,7 +126,7 @@ class GraphModel:
             raise InputError(f"{missing[0]}: no array of labels, which the error counts")
         return [label for label in labels if label is not None]
 
-    def _output(self, utterance: Utterance, run: Pass) -> torch.Tensor:
+    def _output(self, utterance: GivenUtterance, run: Pass) -> torch.Tensor:
         """The judged output of an utterance, of all its calls in a row."""
         settings = self.data.settings
         judged = settings.output or self.graph.outputs[0]
@@ -136,7 +149,12 @@ class GraphModel:
     def _quantized(self, site: str, bits: int) -> Weights:
         """The codes of a site's weights, kept: candidates share them."""
         if (site, bits) not in self._weights:
-            self._weights[site, bits] = quantize_weights(self._names.weights[site], bits, self._scheme)
+            weight = self._names.weights[site]
+            if self._names.stored_bits.get(site) == bits:  # they lie on the file's own grid already
+                held = Weights(weight, torch.ones(len(weight)), bits)
+            else:
+                held = quantize_weights(weight, bits, self._scheme)
+            self._weights[site, bits] = held
         return self._weights[site, bits]
 
     def _first_call(self) -> dict[str, torch.Tensor]:

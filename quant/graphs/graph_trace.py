@@ -14,11 +14,12 @@ from quant.sites.site import Site
 from simulators import Conv2d, Elementwise, Matmul, Trace
 from simulators.inputs.errors import InputError
 from simulators.workloads.operations import ActivationMatmul, ElementwiseOp, Pool2d
+from simulators.workloads.trace import Chunk
 
 TraceLayer = Matmul | Conv2d | Elementwise | Pool2d | ActivationMatmul
 
 
-class Record(Protocol):
+class Noted(Protocol):
     """Something that the graph computes, once it is known at which bits."""
 
     def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
@@ -145,7 +146,7 @@ class ElementwiseRecord:
 class GraphTrace:
     """The layers of one run, noted as they are computed."""
 
-    records: list[Record] = field(default_factory=list)
+    records: list[Noted] = field(default_factory=list)
     frames: int = 1
     """Frames of the run: the most of any recurrent layer."""
     upstream: frozenset[str] = frozenset()
@@ -222,11 +223,12 @@ class GraphTrace:
         self._uses[site] = self._uses.get(site, 0) + 1
         self.touched.add(site)
 
-    def trace(self, name: str, bits: Bits) -> Trace:
-        """The trace at a candidate's widths. Raises InputError where nothing is computed."""
+    def trace(self, name: str, bits: Bits, chunk: Chunk | None = None) -> Trace:
+        """The trace at a candidate's widths, of a chunk if the run was of one. Raises InputError where there is
+        nothing."""
         layers: list[TraceLayer] = []
         for record in self.records:
             layers += record.layers(bits, self.frames, len(layers))
         if not layers:
             raise InputError(f"{name}: it computes nothing that a trace has")
-        return Trace(name=name, steps=self.frames, layers=tuple(layers))
+        return Trace(name=name, steps=self.frames, layers=tuple(layers), chunk=chunk)

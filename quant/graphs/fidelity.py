@@ -13,6 +13,14 @@ PARTS = 4
 """Parts of the data, of which the worst is what a search minimises: every fourth utterance."""
 
 
+ERRORS = {
+    "signal": "difference from the float network",
+    "decisions": "decisions that are not the float network's",
+    "labels": "wrong decisions",
+}
+"""What each kind of error counts, in words."""
+
+
 def decisions(output: torch.Tensor, threshold: float) -> torch.Tensor:
     """The largest of the last axis, or whether a single value exceeds the threshold."""
     if not output.dim() or output.shape[-1] == 1:

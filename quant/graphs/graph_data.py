@@ -15,6 +15,7 @@ from quant.graphs.graph import Graph, GraphInput
 from quant.speech.audio import read_audio
 from simulators.inputs.arrays import ArrayFile
 from simulators.inputs.errors import InputError
+from simulators.workloads.trace import Chunk
 
 SUFFIXES = (".npz", ".npy", ".wav")
 LABELS = "labels"
@@ -25,7 +26,7 @@ PCM16 = 2.0**15
 
 
 @dataclass(frozen=True)
-class Utterance:
+class GivenUtterance:
     """The inputs of a network, those that are cut into chunks whole."""
 
     name: str
@@ -46,7 +47,7 @@ class Utterance:
 class GraphData:
     """Utterances, and how they are given to a network."""
 
-    utterances: tuple[Utterance, ...]
+    utterances: tuple[GivenUtterance, ...]
     settings: DataSettings
 
     @property
@@ -56,12 +57,26 @@ class GraphData:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
-    def calibration(self) -> tuple[Utterance, ...]:
+    def calibration(self) -> tuple[GivenUtterance, ...]:
         """Those that ranges are taken from."""
         count = min(self.settings.calibrate, len(self.utterances))
         return tuple(self.utterances[i * len(self.utterances) // count] for i in range(count))
 
-    def calls(self, utterance: Utterance) -> Iterator[dict[str, torch.Tensor]]:
+    @property
+    def chunk(self) -> Chunk | None:
+        """How long the chunks are and how soon they come; None where inputs are given whole. Raises InputError where
+        neither a sample rate nor a hop says so."""
+        if not self.settings.chunks:
+            return None
+        first = next(iter(self.settings.chunks.values()))
+        hop, rate = self.settings.hop_ms, self.settings.sample_rate
+        if hop is None and rate is None:
+            raise InputError("chunks: data.yaml must say hop_ms, or the sample_rate that it follows from")
+        hop_ms = first.length * 1e3 / rate if hop is None and rate is not None else hop
+        assert hop_ms is not None
+        return Chunk(length_ms=hop_ms * (first.length + first.context) / first.length, hop_ms=hop_ms)
+
+    def calls(self, utterance: GivenUtterance) -> Iterator[dict[str, torch.Tensor]]:
         """The inputs of each call of the network, in order, without state."""
         chunks = self.settings.chunks
         if not chunks:
@@ -90,7 +105,7 @@ class GraphData:
         completed = tuple(self._completed(utterance, known) for utterance in self.utterances)
         return GraphData(completed, settings)
 
-    def _completed(self, utterance: Utterance, known: Mapping[str, GraphInput]) -> Utterance:
+    def _completed(self, utterance: GivenUtterance, known: Mapping[str, GraphInput]) -> GivenUtterance:
         inputs = dict(utterance.inputs)
         for name, value in self.settings.inputs.items():
             entry = known[name]
@@ -105,8 +120,8 @@ class GraphData:
                 f"{utterance.name}: nothing gives input {missing[0]}: an array of that name in the file, or in "
                 f"data.yaml `inputs` for a value that never changes, or `state` for one that an output gives"
             )
-        return Utterance(utterance.name, {name: _fitting(utterance.name, known[name], v) for name, v in inputs.items()},
-                         utterance.labels)  # fmt: skip
+        fitting = {name: _fitting(utterance.name, known[name], value) for name, value in inputs.items()}
+        return GivenUtterance(utterance.name, fitting, utterance.labels)
 
 
 def _zeros(settings: DataSettings, entry: GraphInput) -> tuple[int, ...]:
@@ -156,23 +171,23 @@ def read_data(folder: Path, graph: Graph) -> GraphData:
         raise InputError(f"{folder}: {str(error).removeprefix(f'{folder}/')}") from None
 
 
-def _read(path: Path, settings: DataSettings, alone: Sequence[GraphInput]) -> Utterance:
+def _read(path: Path, settings: DataSettings, alone: Sequence[GraphInput]) -> GivenUtterance:
     if path.suffix == ".npz":
         with ArrayFile(path, MOST_BYTES) as file:
             arrays = {name: _tensor(path, file.read(name)) for name in file.names}
         labels = arrays.pop(LABELS, None)
-        return Utterance(path.name, arrays, labels)
+        return GivenUtterance(path.name, arrays, labels)
     if len(alone) != 1:
         names = ", ".join(entry.name for entry in alone) or "none"
         raise InputError(f"{path.name}: it holds one input, and the network has {names}: expected an .npz file")
     (entry,) = alone
     if path.suffix == ".npy":
-        return Utterance(path.name, {entry.name: _tensor(path, _read_npy(path))})
+        return GivenUtterance(path.name, {entry.name: _tensor(path, _read_npy(path))})
     if settings.sample_rate is None:
         raise InputError(f"{path.name}: data.yaml must say its sample_rate")
     samples = torch.from_numpy(read_audio(path, settings.sample_rate).astype(np.float32) / PCM16)
     dims = len(entry.shape) if entry.shape is not None else 2
-    return Utterance(path.name, {entry.name: samples.reshape(*[1] * (dims - 1), -1)})
+    return GivenUtterance(path.name, {entry.name: samples.reshape(*[1] * (dims - 1), -1)})
 
 
 def _read_npy(path: Path) -> Any:

@@ -9,10 +9,10 @@ import torch
 
 from quant.arithmetic.clipping import Scheme
 from quant.graphs.data_settings import DataSettings
+from quant.graphs.graph_data import GivenUtterance, GraphData, read_data
 from quant.graphs.graph_model import GraphModel
 from quant.graphs.onnx_files import read_onnx
 from quant.graphs.simplifying import simplified
-from quant.graphs.utterances import GraphData, Utterance, read_data
 from simulators.inputs.errors import InputError
 
 
@@ -43,7 +43,7 @@ def load(
         raise InputError(f"{path}: {error}") from error
 
 
-def _utterance(number: int, given: Mapping[str, Any]) -> Utterance:
+def _utterance(number: int, given: Mapping[str, Any]) -> GivenUtterance:
     tensors = {name: torch.as_tensor(np.asarray(value)) for name, value in given.items()}
     labels = tensors.pop("labels", None)
-    return Utterance(f"utterance {number}", tensors, labels)
+    return GivenUtterance(f"utterance {number}", tensors, labels)
