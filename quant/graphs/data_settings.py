@@ -47,10 +47,10 @@ class DataSettings(BaseModel):
     error: Literal["signal", "decisions", "labels"] = "signal"
     """`signal`: the root mean square of what the output differs by from the float network's, in percent of the output's
     own; `decisions`: how many percent of its decisions are others than the float network's; `labels`: how many percent
-    are others than the files' `labels`. A decision is the largest of the last axis, or of a single value whether it
-    exceeds `threshold`."""
-    threshold: float = 0.5
-    """The value from which on a single value is a yes."""
+    are others than the files' `labels`. A decision is the largest along the last axis, or with `threshold` of every
+    value whether it exceeds that."""
+    threshold: float | None = None
+    """The value that a yes exceeds; without it, decisions are between the values of the last axis."""
     calibrate: int = Field(default=8, ge=1)
     """Files that ranges are taken from: so many, spread over the folder."""
 

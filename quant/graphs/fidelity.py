@@ -21,10 +21,13 @@ ERRORS = {
 """What each kind of error counts, in words."""
 
 
-def decisions(output: torch.Tensor, threshold: float) -> torch.Tensor:
-    """The largest of the last axis, or whether a single value exceeds the threshold."""
-    if not output.dim() or output.shape[-1] == 1:
+def decisions(output: torch.Tensor, threshold: float | None) -> torch.Tensor:
+    """The largest along the last axis, or with a threshold of every value whether it exceeds that. Raises InputError
+    for a choice among one."""
+    if threshold is not None:
         return (output > threshold).long().flatten()
+    if not output.dim() or output.shape[-1] == 1:
+        raise InputError("threshold: missing: a decision on single values has one (data.yaml)")
     return output.argmax(-1).flatten()
 
 

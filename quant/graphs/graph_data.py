@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from simulators.inputs.errors import InputError
 from simulators.workloads.trace import Chunk
 
 SUFFIXES = (".npz", ".npy", ".wav")
+ALONE = ""
+"""The name of the one input that a file of another kind holds, until it is known."""
 LABELS = "labels"
 """The array of an .npz file that says what is right."""
 MOST_BYTES = 1 << 30
@@ -87,6 +89,47 @@ class GraphData:
         for pieces in zip(*cut.values(), strict=True):
             yield whole | dict(zip(cut, pieces, strict=True))
 
+    def named(self, graph: Graph) -> "GraphData":
+        """These data for a graph: what stands alone in a file is its one input that nothing else gives, and recordings
+        have as many dimensions as it."""
+        named = self.named_by([entry.name for entry in graph.inputs])
+        dims = {entry.name: len(entry.shape) for entry in graph.inputs if entry.shape is not None}
+        turned = []
+        for old, utterance in zip(self.utterances, named.utterances, strict=True):
+            inputs = dict(utterance.inputs)
+            for name in inputs:
+                if old.name.endswith(".wav") and name in dims:
+                    inputs[name] = inputs[name].reshape(*[1] * (dims[name] - 1), -1)
+            turned.append(replace(utterance, inputs=inputs))
+        return replace(named, utterances=tuple(turned))
+
+    def named_by(self, inputs: Sequence[str]) -> "GraphData":
+        """These data with what stands alone in a file named after the one of these inputs that nothing else gives.
+        Raises InputError where there are others."""
+        given = {*self.settings.inputs, *self.settings.state}
+        alone = [name for name in inputs if name not in given]
+        named = []
+        for utterance in self.utterances:
+            held = dict(utterance.inputs)
+            if ALONE in held:
+                if len(alone) != 1:
+                    names = ", ".join(alone) or "none"
+                    raise InputError(
+                        f"{utterance.name}: it holds one input, and the network has {names}: expected .npz"
+                    )
+                held[alone[0]] = held.pop(ALONE)
+            named.append(replace(utterance, inputs=held))
+        return replace(self, utterances=tuple(named))
+
+    @property
+    def first_completed(self) -> GivenUtterance:
+        """The first utterance, with what the settings give a module of torch, whose inputs say nothing of their
+        sizes."""
+        first = self.utterances[0]
+        constants = {name: torch.tensor(value) for name, value in self.settings.inputs.items()}
+        zeros = {name: torch.zeros(self.settings.zeros.get(name, [1])) for name in self.settings.state}
+        return replace(first, inputs=constants | zeros | dict(first.inputs))
+
     def checked(self, graph: Graph) -> "GraphData":
         """These data with what settings give every call, if they fit a graph's inputs. Raises InputError for one that
         nothing gives, and for one that the graph has not."""
@@ -154,9 +197,9 @@ def _pieces(x: torch.Tensor, how: Chunks) -> Sequence[torch.Tensor]:
     return [piece.movedim(-1, axis).contiguous() for piece in pieces.movedim(-2, 0)]
 
 
-def read_data(folder: Path, graph: Graph) -> GraphData:
-    """The data in a folder, for a graph: .npz files with an array for each input, .npy files and recordings (.wav,
-    mono, 16-bit PCM) of the one input that nothing else gives; `data.yaml` says the rest. Raises InputError."""
+def read_data(folder: Path) -> GraphData:
+    """The data in a folder: .npz files with an array for each input, .npy files and recordings (.wav, mono, 16-bit PCM)
+    of the one input that nothing else gives; `data.yaml` says the rest. Raises InputError."""
     if not folder.is_dir():
         raise InputError(f"--data {folder}: no such folder")
     settings = read_settings(folder)
@@ -164,30 +207,23 @@ def read_data(folder: Path, graph: Graph) -> GraphData:
     if not paths:
         raise InputError(f"{folder}: no data: expected {', '.join(SUFFIXES)} files")
     try:
-        alone = [e for e in graph.inputs if e.name not in settings.inputs and e.name not in settings.state]
-        utterances = tuple(_read(path, settings, alone) for path in paths)
-        return GraphData(utterances, settings).checked(graph)
+        return GraphData(tuple(_read(path, settings) for path in paths), settings)
     except InputError as error:
         raise InputError(f"{folder}: {str(error).removeprefix(f'{folder}/')}") from None
 
 
-def _read(path: Path, settings: DataSettings, alone: Sequence[GraphInput]) -> GivenUtterance:
+def _read(path: Path, settings: DataSettings) -> GivenUtterance:
     if path.suffix == ".npz":
         with ArrayFile(path, MOST_BYTES) as file:
             arrays = {name: _tensor(path, file.read(name)) for name in file.names}
         labels = arrays.pop(LABELS, None)
         return GivenUtterance(path.name, arrays, labels)
-    if len(alone) != 1:
-        names = ", ".join(entry.name for entry in alone) or "none"
-        raise InputError(f"{path.name}: it holds one input, and the network has {names}: expected an .npz file")
-    (entry,) = alone
     if path.suffix == ".npy":
-        return GivenUtterance(path.name, {entry.name: _tensor(path, _read_npy(path))})
+        return GivenUtterance(path.name, {ALONE: _tensor(path, _read_npy(path))})
     if settings.sample_rate is None:
         raise InputError(f"{path.name}: data.yaml must say its sample_rate")
     samples = torch.from_numpy(read_audio(path, settings.sample_rate).astype(np.float32) / PCM16)
-    dims = len(entry.shape) if entry.shape is not None else 2
-    return GivenUtterance(path.name, {entry.name: samples.reshape(*[1] * (dims - 1), -1)})
+    return GivenUtterance(path.name, {ALONE: samples[None]})
 
 
 def _read_npy(path: Path) -> Any:

@@ -70,6 +70,11 @@ class GraphModel:
         return GRAPH_MODEL
 
     @property
+    def frames(self) -> int:
+        """Frames of the first call, which its trace has unless another number is asked for."""
+        return self._frames
+
+    @property
     def error_name(self) -> str:
         """What its error is, in words."""
         return ERRORS[self.data.settings.error]
@@ -166,13 +171,13 @@ class GraphModel:
         return trace
 
     def _resized(self, frames: int) -> dict[str, torch.Tensor]:
-        """The first call, cut or repeated along the axes that grow with its frames: those that the network leaves open,
-        but for a batch in front."""
+        """The first call, cut or repeated along the axes that grow with its frames: those that the network leaves open
+        or that have a place for each, but for a batch in front."""
         shapes = {entry.name: entry.shape or () for entry in self.graph.inputs}
         given = {}
         for name, value in self._first_call().items():
             for axis, size in enumerate(value.shape):
-                is_open = not isinstance(shapes[name][axis] if shapes[name] else None, int)
+                is_open = not isinstance(shapes[name][axis] if shapes[name] else None, int) or size == self._frames
                 if is_open and axis and size > 1 and name not in self.data.settings.state:
                     wanted = max(1, size * frames // self._frames)
                     times = [1] * value.dim()
