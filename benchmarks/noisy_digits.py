@@ -62,7 +62,8 @@ def deepfilternet_features(signal: Signal) -> dict[str, Any]:
     frames = np.lib.stride_tricks.sliding_window_view(signal, window)[::hop] * np.hanning(window)
     spectrum = np.fft.rfft(frames, axis=-1)[:, :160]
     bands = np.log10(np.maximum((np.abs(spectrum) ** 2).reshape(len(frames), 32, 5).mean(-1), 1e-10))
-    bins = spectrum[:, :96] / np.maximum(np.abs(spectrum[:, :96]).mean(), 1e-9)
+    bins = spectrum[:, :96] / 160.0  # half a window: a sine of full scale is one
+    bins /= np.sqrt(np.maximum(np.abs(bins).mean(0), 1e-6))
     both = np.stack([bins.real, bins.imag])
     return {
         "feat_erb": ((bands - bands.mean()) / 4.0)[None, None].astype(np.float32),

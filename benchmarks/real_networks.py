@@ -15,7 +15,7 @@ from typing import Any
 from noisy_digits import FEATURES, SETTINGS, utterances
 from published_networks import network_file
 
-from quant import homogeneous, load
+from quant import Scheme, homogeneous, load
 from quant.graphs.graph_model import GraphModel
 from quant.sites.candidate import Bits
 from search import Experiment, run
@@ -41,23 +41,21 @@ def searched(model: GraphModel, platform: str) -> dict[str, Any]:
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         front = run(experiment, Path(folder) / "run", model=model).front
-    return {
-        "front": [
-            [round(point.quality.error, 3), round(point.cost.latency_ms, 4)]
-            for point in front
-            if point.quality is not None
-        ]
-    }
+    points = [(round(p.quality.error, 3), round(p.cost.latency_ms, 4)) for p in front if p.quality is not None]
+    print(f"{model.name} on {platform}: error %, latency ms: {points}", flush=True)
+    return {"front": points}
 
 
 def measured(name: str, file: Path, digits: Path) -> dict[str, Any]:
     """Errors in percent by width, and fronts by platform."""
     data = [FEATURES[name](signal) for signal in utterances(digits, UTTERANCES)]
-    model = load(file, data, settings=SETTINGS[name])
-    errors = {str(bits): model.evaluate(homogeneous(model.sites, bits)).error for bits in (16, 8, 4)}
-    errors["mixed"] = model.evaluate(mixed(model)).error
-    errors["4x8"] = model.evaluate(homogeneous(model.sites, 4, 8)).error
-    print(f"{name}: {model.error_name}: {', '.join(f'{k}: {v:.2f} %' for k, v in errors.items())}", flush=True)
+    errors: dict[str, dict[str, float]] = {}
+    for steps in ("a tensor", "a channel"):
+        model = load(file, data, Scheme(per_channel=steps == "a channel"), SETTINGS[name])
+        found = {str(bits): model.evaluate(homogeneous(model.sites, bits)).error for bits in (16, 8, 4)}
+        errors[steps] = found | {"mixed": model.evaluate(mixed(model)).error}
+        line = ", ".join(f"{widths}: {error:.2f} %" for widths, error in errors[steps].items())
+        print(f"{name}: {model.error_name}, a step {steps}: {line}", flush=True)
     return {"errors": errors, "fronts": {platform: searched(model, platform) for platform in PLATFORMS}}
 
 

