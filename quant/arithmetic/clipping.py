@@ -8,7 +8,8 @@
 | `aciq-laplace`, `aciq-gauss` | the optimum for a Laplace or normal distribution (ACIQ, Banner et al. 2019) |
 | `median` | of activations only: the median of the utterances' largest magnitudes |
 
-16 bits are fixed point under every rule.
+16 bits are fixed point under every rule, or what errs less (`quant.arithmetic.grid.sixteen_bit_grid`); with a step for
+each row, as fine as the row allows.
 """
 
 import math
@@ -21,18 +22,20 @@ from scipy.special import erfc, lambertw
 
 from quant.arithmetic.grid import (
     THRESHOLD_SHARES,
-    fixed_point_grid,
     integer_grid,
     largest_magnitude,
     minimum_error_grid,
+    sixteen_bit_grid,
 )
 from quant.arithmetic.products import Weights
-from quant.sites.candidate import FIXED_POINT_BITS, check_bits
+from quant.sites.candidate import FIXED_POINT_BITS, INTEGER_BITS, check_bits
 from simulators.inputs.errors import InputError
 
 WEIGHT_RULES = ("mse", "max", "percentile", "aciq-laplace", "aciq-gauss")
 ACTIVATION_RULES = ("mse", "max", "percentile", "median")
 PERCENTILE = 99.9
+_LEAST_STEP = 1e-30
+"""Divides nothing by zero: rows of zeros."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,13 @@ def aciq_gauss(bits: int, deviation: float) -> float:
 def quantize_weights(weight: torch.Tensor, bits: int, scheme: Scheme) -> Weights:
     """Codes and steps of a matrix (M, K): one step for all of it, or one a row."""
     check_bits(bits, "weight")
-    if bits == FIXED_POINT_BITS:
-        grid = fixed_point_grid(largest_magnitude(weight.detach().numpy()))
-    elif scheme.per_channel:
-        thresholds = _row_thresholds(weight, bits, scheme.weights)
+    if scheme.per_channel:
         highest = 2 ** (bits - 1) - 1
-        steps = thresholds / highest
+        steps = _row_steps(weight.detach(), bits, scheme.weights)
         codes = (weight / steps[:, None]).round_().clamp_(-highest - 1, highest)
         return Weights(codes, steps, bits)
+    if bits == FIXED_POINT_BITS:
+        grid = sixteen_bit_grid(weight)
     elif scheme.weights == "mse":
         grid = minimum_error_grid(weight, bits)
     else:
@@ -107,20 +109,35 @@ def _threshold(values: np.ndarray, bits: int, rule: str) -> float:
     return largest
 
 
-def _row_thresholds(weight: torch.Tensor, bits: int, rule: str) -> torch.Tensor:
-    """(M,), positive. `mse` by the true error of each row, for a row is too short for a histogram."""
+def _row_steps(weight: torch.Tensor, bits: int, rule: str) -> torch.Tensor:
+    """(M,), positive: each row's own, by a rule. `mse` by the true error of each row, for a row is too short for a
+    histogram; the best step of a narrower width is tried too, so that more bits never cost accuracy."""
     largest = weight.abs().amax(1)
     largest_magnitude(largest.numpy())
-    if rule != "mse":
-        rows = [_threshold(row, bits, rule) for row in weight.detach().numpy()]
-        thresholds = torch.tensor(rows, dtype=torch.float32)
+    highest = 2 ** (bits - 1) - 1
+    if bits == FIXED_POINT_BITS:  # the finest power of two that holds the row, as `finest_fixed_point` has it
+        fixed = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent.clamp_min(-80) - 15)
+        tried = [fixed, _row_steps(weight, max(INTEGER_BITS), "mse")]
+    elif rule == "mse":
+        tried = [largest * (share / highest) for share in (*THRESHOLD_SHARES, 1.0)]
+        narrower = [width for width in INTEGER_BITS if width < bits]
+        tried += [_row_steps(weight, narrower[-1], rule)] if narrower else []
     else:
-        highest = 2 ** (bits - 1) - 1
-        thresholds, least = largest.clone(), torch.full_like(largest, math.inf)
-        for share in (*THRESHOLD_SHARES, 1.0):
-            steps = (largest * (share / highest)).clamp_min(1e-30)[:, None]
-            rounded = (weight / steps).round_().clamp_(-highest - 1, highest).mul_(steps)
-            error = (weight - rounded).square_().sum(1)
-            better = error < least
-            thresholds[better], least[better] = largest[better] * share, error[better]
-    return torch.where(thresholds > 0, thresholds, torch.ones_like(thresholds))
+        thresholds = [_threshold(row, bits, rule) for row in weight.numpy()]
+        tried = [torch.tensor(thresholds, dtype=torch.float32) / highest]
+    steps = _least_error(weight, tried, highest)
+    return torch.where(steps > _LEAST_STEP, steps, torch.full_like(steps, 1.0 / highest))
+
+
+def _least_error(weight: torch.Tensor, tried: list[torch.Tensor], highest: int) -> torch.Tensor:
+    """The step (M,) of least error of each row (M, K), of several (M,); the first of equals."""
+    if len(tried) == 1:
+        return tried[0].clamp_min(_LEAST_STEP)
+    best, least = tried[0].clone(), torch.full_like(tried[0], math.inf)
+    for steps in tried:
+        steps = steps.clamp_min(_LEAST_STEP)
+        rounded = (weight / steps[:, None]).round_().clamp_(-highest - 1, highest).mul_(steps[:, None])
+        error = (weight - rounded).square_().sum(1)
+        better = error < least
+        best[better], least[better] = steps[better], error[better]
+    return best

@@ -8,7 +8,7 @@ import torch
 from quant.arithmetic.calibration import Calibration, Range
 from quant.arithmetic.clipping import PERCENTILE
 from quant.arithmetic.float_arithmetic import FloatArithmetic
-from quant.arithmetic.grid import fixed_point_grid, minimum_error_grid
+from quant.arithmetic.grid import fixed_point_grid, minimum_error_grid, sixteen_bit_grid
 from quant.arithmetic.protocol import Arithmetic, RecurrentLayer
 from quant.sites.candidate import FIXED_POINT_BITS, INTEGER_BITS
 
@@ -81,7 +81,7 @@ def calibrate(
             float(magnitudes.max()), float(np.percentile(magnitudes, PERCENTILE)), observer.medians[site]
         )
         grids = {bits: minimum_error_grid(x, bits) for bits in INTEGER_BITS}
-        activations[site] = {**grids, FIXED_POINT_BITS: fixed_point_grid(ranges[site].max)}
+        activations[site] = {**grids, FIXED_POINT_BITS: sixteen_bit_grid(x)}
     return Calibration(
         activations=activations,
         ranges=ranges,

@@ -33,10 +33,13 @@ RETRAINING = RECOGNISER | Code(
 OWN_MODEL = Code(
     (
         *(f"quant.own.{name}" for name in (
-            "module_layers", "module_tracing", "own_model", "recurrent_layers", "replaced_layers", "roundings",
+            "content_digest", "formats", "module_layers", "module_tracing", "own_model", "plain_modules",
+            "recurrent_layers", "replaced_layers", "roundings", "saturation", "traced_records",
         )),
         "quant.sites", "quant.networks",
-        *(f"quant.arithmetic.{name}" for name in ("clipping", "float_arithmetic", "grid", "kernels", "products")),
+        *(f"quant.arithmetic.{name}" for name in (
+            "calibration", "clipping", "float_arithmetic", "grid", "kernels", "products",
+        )),
         "simulators.inputs.jit",
     ),
     libraries=("torch", "numpy", "scipy", "numba"),

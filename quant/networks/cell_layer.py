@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -11,6 +11,7 @@ from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.integer import QuantizedArithmetic
 from quant.arithmetic.integer_reference import IntegerArithmetic
 from quant.arithmetic.observer import Observer
+from quant.networks.step import StepRoundings, Tensors
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,24 @@ class LayerParameters:
     """The batch normalisation of the input product (T, B, 2·G·C), which training has in place of the bias."""
 
 
+class SeenRecurrence(NamedTuple):
+    """What one direction of a layer of a cell with a recurrent product computed in T steps: all that decides each
+    step's states."""
+
+    step: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Tensors, StepRoundings], Tensors]
+    """The cell's step."""
+    sites: tuple[str, str]
+    """Names of the sites of the input product and of the recurrent one."""
+    u: torch.Tensor
+    """(T, B, G·C) Results of the input product with their bias."""
+    a: torch.Tensor
+    """(T, B, G·C) Results of the recurrent product."""
+    bias: torch.Tensor
+    """(1, R·C) Biases of the recurrent product."""
+    before: Tensors
+    """(T, B, C) each: the states that each step begins with."""
+
+
 class ValueRoundings(Protocol):
     """How a module of one's own holds its values (`quant.own.roundings`): products of rounded float32 values."""
 
@@ -52,8 +71,12 @@ class ValueRoundings(Protocol):
         """What the recurrence of a site keeps from step to step."""
         ...
 
-    def gate(self, x: torch.Tensor) -> torch.Tensor:
-        """A gate, or another value in [-1, 1]."""
+    def gate(self, site: str, x: torch.Tensor) -> torch.Tensor:
+        """A gate of the recurrence of a site, or another value in [-1, 1]."""
+        ...
+
+    def recurrence(self, recurrence: "SeenRecurrence") -> None:
+        """Told what one direction of a layer computed."""
         ...
 
     def steps(self, site: str) -> tuple[float, float] | None:

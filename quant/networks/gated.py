@@ -87,12 +87,13 @@ class GatedCell(RecurrentCell):
         product: Callable[[torch.Tensor], torch.Tensor],
         bias: torch.Tensor,
         roundings: StepRoundings | None = None,
+        initial: Tensors | None = None,
     ) -> Iterator[Tensors]:
-        """The states after each step of u (T, D, B, G·C), from zero on. `product` makes a (D, B, G·C) of h (D, B, C).
-        Raises InputError for a step that does not return what it must."""
+        """The states after each step of u (T, D, B, G·C), from `initial` ones (D, B, C) or from zero on. `product`
+        makes a (D, B, G·C) of h (D, B, C). Raises InputError for a step that does not return what it must."""
         roundings = roundings or StepRoundings()
         shape = (*u.shape[1:-1], u.shape[-1] // self.gates)
-        state: Tensors = tuple(u.new_zeros(shape) for _ in range(self.states))
+        state: Tensors = initial or tuple(u.new_zeros(shape) for _ in range(self.states))
         for t, frame in enumerate(u):
             state = self.step(frame, product(state[0]), bias, state, roundings)
             if t == 0 and [getattr(value, "shape", None) for value in state] != [shape] * self.states:

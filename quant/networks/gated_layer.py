@@ -14,9 +14,9 @@ from quant.arithmetic.integer_reference import CARRIED, IntegerArithmetic, carri
 from quant.arithmetic.observer import Observer
 from quant.arithmetic.protocol import Arithmetic
 from quant.arithmetic.whole_numbers import GATE_FRACTION, fraction_of, rescaled, saturated
-from quant.networks.cell_layer import CellLayer, LayerParameters, ValueRoundings
+from quant.networks.cell_layer import CellLayer, LayerParameters, SeenRecurrence, ValueRoundings
 from quant.networks.fixed_point import with_fast_step, with_step
-from quant.networks.step import Fractions, StepRoundings
+from quant.networks.step import Fractions, StepRoundings, Tensors
 from quant.networks.time_order import before, in_time, side_by_side, true_frames
 from quant.sites.site import DIRECTIONS
 
@@ -118,22 +118,38 @@ def one_direction(
     weights: tuple[torch.Tensor, torch.Tensor],
     biases: tuple[torch.Tensor, torch.Tensor],
     roundings: ValueRoundings,
-) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+    initial: Tensors | None = None,
+) -> tuple[torch.Tensor, Tensors]:
     """One direction of a layer in a module's roundings: x (T, B, K) in that direction's order of time → h (T, B, C) and
     the last states (B, C). `weights` (G·C, K) and (G·C, C) are rounded already; `biases` are those of the input product
-    (G·C,) and of the recurrent one (1, R·C). `sites` are both products'."""
+    (G·C,) and of the recurrent one (1, R·C). `sites` are both products'. `initial` states (B, C), by default zero."""
     input_site, site = sites
     w, u = weights
     products = roundings.result(input_site, functional.linear(roundings.input(input_site, x), w, biases[0]))
-    held = StepRoundings(
-        roundings.gate, lambda value: roundings.state(site, value), lambda value: roundings.result(site, value)
-    )
+
+    def gate(value: torch.Tensor) -> torch.Tensor:
+        return roundings.gate(site, value)
+
+    def memory(value: torch.Tensor) -> torch.Tensor:
+        return roundings.state(site, value)
+
+    recurrent: list[torch.Tensor] = []
 
     def product(h: torch.Tensor) -> torch.Tensor:
-        return roundings.result(site, roundings.input(site, h) @ u.T)
+        recurrent.append(roundings.result(site, roundings.input(site, h) @ u.T))
+        return recurrent[-1]
 
-    states = list(cell.steps(products[:, None], product, biases[1], held))
-    return torch.stack([state[0][0] for state in states]), tuple(part[0] for part in states[-1])
+    if initial is None:
+        initial = tuple(x.new_zeros(x.shape[1], u.shape[1]) for _ in range(cell.states))
+    else:
+        initial = tuple((memory if number or not cell.bounded else gate)(part) for number, part in enumerate(initial))
+    held = StepRoundings(gate, memory, lambda value: roundings.result(site, value))
+    begin = tuple(part[None] for part in initial)
+    states = list(cell.steps(products[:, None], product, biases[1], held, begin))
+    kept = tuple(torch.cat(parts) for parts in zip(begin, *states, strict=True))  # (1 + T, B, C) each
+    before = tuple(part[:-1] for part in kept)
+    roundings.recurrence(SeenRecurrence(cell.step, sites, products, torch.cat(recurrent), biases[1], before))
+    return kept[0][1:], tuple(part[-1] for part in kept)
 
 
 def _true_part(h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

@@ -6,10 +6,12 @@ Li-GRU and registered cells as well. Activation functions and elementwise arithm
 free; anything else is an error that names it, for what a trace cannot express would be simulated as if it cost nothing.
 """
 
-import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy, deepcopy
+from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,89 +19,122 @@ from torch import nn
 from quant.arithmetic.clipping import Scheme, quantize_weights
 from quant.evaluation.code import OWN_MODEL, cell_code
 from quant.evaluation.rates import Rates
-from quant.own.module_layers import layers_of, weights_of
+from quant.own.content_digest import content_digest
+from quant.own.formats import Formats, Seen
+from quant.own.module_layers import first_with_weights, layers_of, weights_of
 from quant.own.module_tracing import Functions, ModuleTrace, observed
 from quant.own.recurrent_layers import Recurrent
 from quant.own.replaced_layers import replaced
-from quant.own.roundings import Rounded, SeenRanges
+from quant.own.roundings import Rounded
+from quant.own.saturation import SiteSaturation
 from quant.sites.candidate import Bits, check_candidate
-from simulators import Conv2d, Elementwise, Matmul, Trace
+from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 
 Error = float | tuple[float, float]
 """Percent; or that of the worst part of the data, and of all."""
+Inputs = torch.Tensor | Sequence[Any] | Mapping[str, Any]
+"""What a module is called with: one tensor, several arguments in order, or arguments by name."""
+
+FLAT = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
+"""Functions that are flat at both ends, by their operation in a trace."""
+
+
+@dataclass(frozen=True)
+class OwnRates(Rates):
+    """Error rates in percent, and what saturated meanwhile."""
+
+    saturation: tuple[SiteSaturation, ...] = ()
+    """Shares of each site that was quantized, in the order of the computation."""
 
 
 class OwnModel:
-    """A module as the search takes it.
+    """A module as the search takes it: a copy, so that the module stays as it is, and this as it was.
 
-    `example` is one input with a batch of one: it gives the trace its shapes. `seen` are inputs that ranges are taken
-    from. `error` evaluates the module as it is when called: percent, or (worst part, all). `data_digest` tells the data
-    of `error` apart. Raises InputError for a module or an operation that a trace cannot express.
+    `example` is one input with a batch of one: it gives the trace its shapes; of a larger batch all is counted. `seen`
+    are inputs that formats are chosen by. `error` evaluates the module that it is given: percent, or (worst part, all).
+    `data_digest` tells the data of `error` apart; by default that is known from what the function holds, reads and
+    closes over. `frames` is the example's time in frames of 10 ms, by default the most steps of a recurrent layer.
+    Raises InputError, which names the module within, for one or for an operation that a trace cannot express.
     """
 
     def __init__(
         self,
         module: nn.Module,
-        example: torch.Tensor,
-        seen: Sequence[torch.Tensor],
+        example: Inputs,
+        seen: Sequence[Inputs],
         error: Callable[[nn.Module], Error],
         name: str = "own",
         data_digest: str = "",
         scheme: Scheme | None = None,
+        frames: int | None = None,
     ):
-        self.module = module.eval().requires_grad_(False)
+        if len(seen) == 0:
+            raise InputError(f"{name}: seen: there are no inputs in it, by which formats are chosen")
+        layers_of(module)  # before it is copied, which not all that is refused can be
         self.name = name
-        self.data_digest = data_digest
+        self.module = _copied(module, name)
+        self.scheme = scheme or Scheme()
+        self.data_digest = data_digest or content_digest(error)
         self._error = error
-        self._scheme = scheme or Scheme()
-        self._layers = dict(layers_of(module))
-        self._trace = ModuleTrace()
-        weights = {
-            site: weight.clone() for path, layer in self._layers.items() for site, weight in weights_of(path, layer)
-        }
-        self.sites = tuple(weights)
-        self._weights = {site.name: weight for site, weight in weights.items()}
-        with torch.no_grad(), observed(module, self._layers, self._trace), Functions(self._trace):
-            module(example)
-        used = {site for record in self._trace.records for site in record.sites}
-        if idle := [site for site in self._weights if site not in used]:
-            raise InputError(f"{name}: {', '.join(idle)}: the example does not pass through")
-        self._ranges = SeenRanges()
-        with replaced(self._layers, self._ranges), torch.no_grad():
-            for x in seen:
-                module(x)
-        self._grids = self._ranges.grids()
-        digest = hashlib.sha256(repr(module).encode())
-        for parameter in module.parameters():
-            digest.update(parameter.detach().numpy().tobytes())
-        self.digest = f"{digest.hexdigest()}:{self._scheme.name}"
+        self._layers = layers_of(self.module)
+        first = first_with_weights(self._layers)
+        sites = {
+            site: weight.clone()
+            for path, layer in self._layers.items() if first[path] == path
+            for site, weight in weights_of(path, layer)
+        }  # fmt: skip
+        self.sites = tuple(sites)
+        self._weights = {site.name: weight for site, weight in sites.items()}
+        self._quantized: dict[tuple[str, int], torch.Tensor] = {}
+        self._trace = self._traced(example)
+        self.frames = self._trace.frames if frames is None else frames
+        self._seen = self._calibrated(seen)
+        self._formats = self._chosen_formats()
+        self._content = content_digest(module, example, seen, _without_data(error))
+
+    @property
+    def digest(self) -> str:
+        """Tells parameters, code and calibration data of the module apart, and how it is quantized."""
+        return f"{self._content}:{self.scheme.name}"
 
     @property
     def code(self) -> Code:
-        """What decides its errors: this project's part, cells of one's own, and the module that evaluates it, if it is
-        one that has a file."""
-        module = getattr(self._error, "__module__", None) or type(self._error).__module__
-        code = OWN_MODEL | Code((module,) if module in sys.modules or find_spec(module) else ())
+        """What decides its errors: this project's part, cells of one's own, and the modules of Python that its classes
+        and what evaluates it are of, if they have files."""
+        modules = [getattr(self._error, "__module__", None) or type(self._error).__module__]
+        modules += [type(part).__module__ for part in self.module.modules()]
+        others = {"torch", "quant", *sys.builtin_module_names}
+        own = [each for each in dict.fromkeys(modules) if each.split(".")[0] not in others]
+        code = OWN_MODEL | Code(tuple(each for each in own if each in sys.modules or find_spec(each)))
         for layer in self._layers.values():
             if isinstance(layer, Recurrent):
                 code |= cell_code(layer.cell)
         return code
 
-    def evaluate(self, bits: Bits | None) -> Rates:
-        """Error of a candidate; without bits, of the module as it is."""
-        if bits is None:
-            error = self._error(self.module)
-        else:
-            check_candidate(bits, self.sites)
-            rounded = Rounded(bits, self._grids, self._ranges, self._quantized(bits))
-            with replaced(self._layers, rounded), torch.no_grad():
-                error = self._error(self.module)
-        worst, whole = error if isinstance(error, tuple) and len(error) == 2 else (error, error)
-        return Rates(worst, whole)
+    def with_scheme(self, scheme: Scheme) -> "OwnModel":
+        """The model with another scheme of clipping, by the same inputs."""
+        other = copy(self)
+        other.scheme, other._quantized = scheme, {}
+        other._formats = other._chosen_formats()
+        return other
 
-    def evaluate_population(self, candidates: Sequence[Bits]) -> list[Rates]:
+    def evaluate(self, bits: Bits | None) -> OwnRates:
+        """Error of a candidate, with what saturated; without bits, of the module in float32."""
+        if bits is None:
+            return _rates(self._measured())
+        check_candidate(bits, self.sites)
+        return self.evaluate_some(bits)
+
+    def evaluate_some(self, bits: Bits) -> OwnRates:
+        """Error with the sites that `bits` names quantized, and all others in float32."""
+        rounded = Rounded(bits, self._formats, {site: self._values(site, w) for site, (w, _) in bits.items()})
+        with replaced(self._layers, rounded):
+            error = self._measured()
+        return _rates(error, rounded.saturation.by_site())
+
+    def evaluate_population(self, candidates: Sequence[Bits]) -> list[OwnRates]:
         """Errors of several candidates, one after the other."""
         return [self.evaluate(bits) for bits in candidates]
 
@@ -107,18 +142,65 @@ class OwnModel:
         """What the module computes for the example, in the order of the computation. `steps` must be the example's
         frames, if it is said."""
         check_candidate(bits, self.sites)
-        frames = self._trace.frames
-        if steps is not None and steps != frames:
-            raise InputError(f"steps: {steps}: the example of {self.name} has {frames}")
-        layers: list[Matmul | Conv2d | Elementwise] = []
-        for record in self._trace.records:
-            layers += record.layers(bits, len(layers))
-        return Trace(name=self.name, steps=frames, layers=tuple(layers))
+        if steps is not None and steps != self.frames:
+            raise InputError(f"steps: {steps}: the example of {self.name} has {self.frames}")
+        return Trace(name=self.name, steps=self.frames, layers=tuple(self._trace.layers(bits)))
 
-    def _quantized(self, bits: Bits) -> dict[str, torch.Tensor]:
-        """The values of the quantized weights of each site."""
-        values = {}
-        for site, weight in self._weights.items():
-            quantized = quantize_weights(weight.flatten(1), bits[site][0], self._scheme)
-            values[site] = (quantized.codes * quantized.steps[:, None]).view(weight.shape)
-        return values
+    def _measured(self) -> Error:
+        """What the function of the user returns; it may have set modes, which are set again."""
+        with torch.no_grad():
+            return self._error(self.module.eval())
+
+    def _traced(self, example: Inputs) -> ModuleTrace:
+        trace = ModuleTrace({id(buffer): buffer for buffer in self.module.buffers()})
+        with torch.no_grad(), observed(self.module, self._layers, trace), Functions(trace):
+            _call(self.module, example)
+        used = {site for record in trace.records for site in record.sites}
+        if idle := [site for site in self._weights if site not in used]:
+            raise InputError(f"{self.name}: {', '.join(idle)}: the example does not pass through")
+        return trace
+
+    def _calibrated(self, seen: Sequence[Inputs]) -> Seen:
+        kept = Seen()
+        with torch.no_grad(), replaced(self._layers, kept):
+            for inputs in seen:
+                _call(self.module, inputs)
+                kept.next_input()
+        if idle := [site for site in self._weights if site not in kept.sites]:
+            raise InputError(f"{self.name}: {', '.join(idle)}: no input of `seen` passes through")
+        return kept
+
+    def _chosen_formats(self) -> Formats:
+        readers = {site: FLAT[reader] for site, reader in self._trace.sole_readers().items() if reader in FLAT}
+        return self._seen.formats(self.scheme.activations, readers)
+
+    def _values(self, site: str, bits: int) -> torch.Tensor:
+        """The values of the quantized weights of a site."""
+        if (site, bits) not in self._quantized:
+            weight = self._weights[site]
+            quantized = quantize_weights(weight.flatten(1), bits, self.scheme)
+            self._quantized[site, bits] = (quantized.codes * quantized.steps[:, None]).view(weight.shape)
+        return self._quantized[site, bits]
+
+
+def _copied(module: nn.Module, name: str) -> nn.Module:
+    try:
+        return deepcopy(module).eval().requires_grad_(False)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"{name}: {type(module).__name__}: it cannot be copied: {error}") from error
+
+
+def _call(module: nn.Module, inputs: Inputs) -> Any:
+    if isinstance(inputs, Mapping):
+        return module(**inputs)
+    return module(inputs) if isinstance(inputs, torch.Tensor) else module(*inputs)
+
+
+def _without_data(error: Callable[..., Any]) -> Any:
+    """The code of what evaluates, where it is Python's."""
+    return getattr(error, "__code__", None) or type(error)
+
+
+def _rates(error: Error, saturation: tuple[SiteSaturation, ...] = ()) -> OwnRates:
+    worst, whole = error if isinstance(error, tuple) and len(error) == 2 else (error, error)
+    return OwnRates(worst, whole, saturation)

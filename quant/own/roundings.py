@@ -4,8 +4,15 @@ from collections.abc import Mapping
 
 import torch
 
-from quant.arithmetic.grid import Grid, fixed_point_grid, minimum_error_grid
-from quant.sites.candidate import FIXED_POINT_BITS, INTEGER_BITS, Bits
+from quant.arithmetic.grid import Grid, fixed_point_grid
+from quant.networks.cell_layer import SeenRecurrence
+from quant.own.formats import Formats
+from quant.own.saturation import SaturationCounts
+from quant.sites.candidate import Bits
+from simulators.inputs.errors import InputError
+
+GATES = fixed_point_grid(1.0)
+"""Holds gates, and other values in [-1, 1]: 14 fractional bits."""
 
 
 class Exactly:
@@ -27,83 +34,64 @@ class Exactly:
         """What the recurrence of a site keeps from step to step."""
         return x
 
-    def gate(self, x: torch.Tensor) -> torch.Tensor:
-        """A gate, or another value in [-1, 1]."""
+    def gate(self, site: str, x: torch.Tensor) -> torch.Tensor:
+        """A gate of the recurrence of a site, or another value in [-1, 1]."""
         return x
+
+    def recurrence(self, recurrence: SeenRecurrence) -> None:
+        """What one direction of a layer computed."""
 
     def steps(self, site: str) -> tuple[float, float] | None:
         """Steps of the 16-bit fixed point of a site's results and states; None where nothing is rounded."""
         return None
 
 
-class SeenRanges(Exactly):
-    """Keeps what passes: inputs as they are, of results and states the largest magnitude."""
-
-    def __init__(self) -> None:
-        self.results: dict[str, float] = {}
-        self.states: dict[str, float] = {}
-        self._inputs: dict[str, list[torch.Tensor]] = {}
-
-    def input(self, site: str, x: torch.Tensor) -> torch.Tensor:
-        """x, which is kept."""
-        self._inputs.setdefault(site, []).append(x.flatten())
-        return x
-
-    def result(self, site: str, y: torch.Tensor) -> torch.Tensor:
-        """y, whose largest magnitude is kept."""
-        self.results[site] = max(self.results.get(site, 0.0), float(y.abs().max()))
-        return y
-
-    def state(self, site: str, x: torch.Tensor) -> torch.Tensor:
-        """x, whose largest magnitude is kept."""
-        self.states[site] = max(self.states.get(site, 0.0), float(x.abs().max()))
-        return x
-
-    def grids(self) -> dict[str, dict[int, Grid]]:
-        """The grid of least error of each site's inputs, by width."""
-        grids = {}
-        for site, values in self._inputs.items():
-            x = torch.cat(values)
-            grids[site] = {bits: minimum_error_grid(x, bits) for bits in INTEGER_BITS}
-            grids[site][FIXED_POINT_BITS] = fixed_point_grid(float(x.abs().max()))
-        return grids
-
-
 class Rounded(Exactly):
-    """Products see codes of the candidate's widths; results, states and gates are 16-bit fixed point."""
+    """Products of the sites that a candidate names see codes of its widths, and their results, states and gates are
+    16-bit fixed point; sites that it does not name compute as they are. It counts what saturates."""
 
-    _gates = fixed_point_grid(1.0)
-
-    def __init__(
-        self, bits: Bits, grids: Mapping[str, dict[int, Grid]], ranges: SeenRanges, weights: dict[str, torch.Tensor]
-    ):
-        """`grids` are those of the sites' inputs by width, `weights` the quantized values of the sites' weights."""
+    def __init__(self, bits: Bits, formats: Formats, weights: Mapping[str, torch.Tensor]):
+        """`weights` are the quantized values of the sites' weights."""
+        self.saturation = SaturationCounts()
         self._bits = bits
-        self._grids = grids
+        self._formats = formats
         self._weights = weights
-        self._results = {site: fixed_point_grid(largest) for site, largest in ranges.results.items()}
-        self._states = {site: fixed_point_grid(largest) for site, largest in ranges.states.items()}
 
     def input(self, site: str, x: torch.Tensor) -> torch.Tensor:
         """x on the grid of the candidate's width."""
-        return self._grids[site][self._bits[site][1]].round(x)
+        if site not in self._bits:
+            return x
+        return self._held(site, "inputs", x, self._formats.inputs[site][self._bits[site][1]])
 
     def weight(self, site: str, weight: torch.Tensor) -> torch.Tensor:
         """The quantized weights."""
-        return self._weights[site]
+        return self._weights[site] if site in self._bits else weight
 
     def result(self, site: str, y: torch.Tensor) -> torch.Tensor:
         """y in 16-bit fixed point."""
-        return self._results[site].round(y)
+        return self._held(site, "results", y, self._formats.results[site]) if site in self._bits else y
 
     def state(self, site: str, x: torch.Tensor) -> torch.Tensor:
         """x in 16-bit fixed point."""
-        return self._states[site].round(x)
+        return self._held(site, "states", x, self._formats.states[site]) if site in self._bits else x
 
-    def gate(self, x: torch.Tensor) -> torch.Tensor:
+    def gate(self, site: str, x: torch.Tensor) -> torch.Tensor:
         """x in 16-bit fixed point with 14 fractional bits."""
-        return self._gates.round(x)
+        return self._held(site, "states", x, GATES) if site in self._bits else x
 
     def steps(self, site: str) -> tuple[float, float] | None:
         """Steps of the formats of a site's results and states."""
-        return self._results[site].step, self._states[site].step
+        return (self._formats.results[site].step, self._formats.states[site].step) if site in self._bits else None
+
+    def _held(self, site: str, what: str, x: torch.Tensor, grid: Grid) -> torch.Tensor:
+        """x on a grid, while what does not fit is counted. Raises InputError for what is no number."""
+        codes = torch.mul(x, 1.0 / grid.step).round_()
+        if codes.numel() == 0:
+            return codes
+        lowest, highest = (float(end) for end in torch.aminmax(codes))
+        if lowest != lowest:
+            raise InputError(f"{site}: {what} are not finite: they cannot be quantized")
+        beyond = lowest < grid.lowest or highest > grid.highest
+        clipped = int(((codes < grid.lowest) | (codes > grid.highest)).sum()) if beyond else 0
+        self.saturation.add(site, what, clipped, codes.numel())
+        return codes.clamp_(grid.lowest, grid.highest).mul_(grid.step)

@@ -87,10 +87,14 @@ def test_zeros_have_a_step_of_one_code(scheme: Scheme) -> None:
 
 
 def test_sixteen_bits_are_fixed_point_under_every_rule() -> None:
-    for scheme in (Scheme("max"), Scheme(per_channel=True)):
-        weights = quantize_weights(torch.tensor([[1.5, -0.25], [0.5, 2.0**-14]]), 16, scheme)
+    matrix = torch.tensor([[1.5, -0.25], [0.5, 2.0**-14]])
+    for rule in ("mse", "max", "percentile"):
+        weights = quantize_weights(matrix, 16, Scheme(rule))
         assert weights.steps.tolist() == [2.0**-14] * 2
         assert weights.codes.tolist() == [[24576, -4096], [8192, 1]]
+    by_row = quantize_weights(matrix, 16, Scheme(per_channel=True))
+    assert by_row.steps.tolist() == [2.0**-14, 2.0**-15]
+    assert by_row.codes.tolist() == [[24576, -4096], [16384, 2]]
 
 
 def test_fixed_point_begins_anew_at_each_power_of_two() -> None:
