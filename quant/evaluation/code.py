@@ -48,7 +48,8 @@ OWN_MODEL = Code(
 
 GRAPH_MODEL = Code(
     (
-        "quant.graphs", "quant.own.roundings", "quant.sites",
+        "quant.graphs", "quant.own.formats", "quant.own.roundings", "quant.own.saturation", "quant.sites",
+        "quant.networks",
         *(f"quant.arithmetic.{name}" for name in ("clipping", "grid", "kernels", "products")),
         "quant.speech.audio", "simulators.inputs.jit",
     ),

@@ -4,12 +4,13 @@ computed."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from quant.arithmetic.grid import Grid
 from quant.graphs.graph import Graph, Node
+from quant.graphs.graph_records import Noted
 from quant.graphs.graph_trace import GraphTrace
 from quant.graphs.onnx_tensors import MOST_ELEMENTS
 from quant.graphs.site_names import SiteNames
@@ -118,6 +119,15 @@ class Call:
         return Scope(graph, self.scope)
 
 
+class Origin(NamedTuple):
+    """Where a value comes from, as a trace knows it."""
+
+    depends: frozenset[str] = frozenset()
+    """Sites whose results it depends on."""
+    sources: frozenset[Noted] = frozenset()
+    """Whose results it is, moved to other places or not."""
+
+
 class Scope:
     """The values of a graph while it is computed, and those of the graphs around it."""
 
@@ -127,8 +137,8 @@ class Scope:
         self.values: dict[str, torch.Tensor] = {}
         self.grids: dict[str, Grid] = {}
         """Grids that quantizers of the graph's own have put values on."""
-        self.depends: dict[str, frozenset[str]] = {}
-        """Sites whose results a value depends on, while a trace is taken."""
+        self.origins: dict[str, Origin] = {}
+        """Where values come from, while a trace is taken."""
 
     def value(self, name: str) -> torch.Tensor:
         """A value of this graph or of one around it."""
@@ -162,14 +172,14 @@ class Scope:
             scope = scope.outer
         return None
 
-    def sites_of(self, name: str) -> frozenset[str]:
-        """Sites whose results a value depends on."""
+    def origin_of(self, name: str) -> Origin:
+        """Where a value of this graph or of one around it comes from; of constants and inputs nothing is known."""
         scope: Scope | None = self
         while scope is not None:
-            if name in scope.depends:
-                return scope.depends[name]
+            if name in scope.origins:
+                return scope.origins[name]
             scope = scope.outer
-        return frozenset()
+        return Origin()
 
 
 Operation = Callable[[Call], "Result | tuple[Result, ...]"]

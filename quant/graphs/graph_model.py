@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,8 +20,9 @@ from quant.graphs.graph_trace import GraphTrace
 from quant.graphs.operations.table import OPERATIONS
 from quant.graphs.running import run_graph
 from quant.graphs.site_names import SiteNames
-from quant.own.roundings import Exactly, SeenRanges
-from quant.sites.candidate import Bits, check_candidate, parse_bits
+from quant.own.formats import Formats, Seen
+from quant.own.roundings import Exactly
+from quant.sites.candidate import BIT_WIDTHS, Bits, check_candidate, parse_bits
 from quant.sites.site import Site
 from simulators import Trace
 from simulators.inputs.code_digest import Code
@@ -49,13 +51,7 @@ class GraphModel:
         self.sites = tuple(Site(site, len(w), w.shape[1]) for site, w in self._names.weights.items())
         if not self.sites:
             raise InputError(f"{name}: no node has weights that could be quantized")
-        self._ranges = SeenRanges()
-        with torch.no_grad():
-            for utterance in self.data.calibration:
-                self._output(utterance, Pass(self._ranges, self._names, OPERATIONS, quantized=True))
-        self._grids = self._ranges.grids()
-        for site, grid in self._names.grids.items():
-            self._grids[site][grid.bits] = grid
+        self._formats = self._chosen_formats()
         self._references: list[torch.Tensor] | None = None
         self.digest = f"{digest_of(graph)}:{self._scheme.name}"
 
@@ -149,7 +145,21 @@ class GraphModel:
     def _rounded(self, bits: Bits) -> Pass:
         check_candidate(bits, self.sites)
         quantized = {site.name: self._quantized(site.name, bits[site.name][0]) for site in self.sites}
-        return Pass(GraphRounded(bits, self._grids, self._ranges, quantized), self._names, OPERATIONS, quantized=True)
+        return Pass(GraphRounded(bits, self._formats, quantized), self._names, OPERATIONS, quantized=True)
+
+    def _chosen_formats(self) -> Formats:
+        """The formats of all sites, by what passes of the data that ranges are taken from; those of the graph's own
+        quantizers at their width."""
+        seen = Seen()
+        with torch.no_grad():
+            for utterance in self.data.calibration:
+                self._output(utterance, Pass(seen, self._names, OPERATIONS, quantized=True))
+                seen.next_input()
+        if idle := [site.name for site in self.sites if site.name not in seen.sites]:
+            raise InputError(f"{self.name}: {idle[0]}: no data that ranges are taken from pass through")
+        formats = seen.formats(self._scheme.activations, {})
+        own = {site: {grid.bits: grid} for site, grid in self._names.grids.items() if grid.bits in BIT_WIDTHS}
+        return replace(formats, inputs={site: {**grids, **own.get(site, {})} for site, grids in formats.inputs.items()})
 
     def _quantized(self, site: str, bits: int) -> Weights:
         """The codes of a site's weights, kept: candidates share them."""

@@ -5,141 +5,24 @@ another node: an unrolled loop. What reads what it has made is recurrent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, cast
 
 from quant.graphs.graph import Node
-from quant.networks.recurrent_cell import RecurrentCell
+from quant.graphs.graph_records import (
+    ActivationRecord,
+    CellRecord,
+    ConvolutionRecord,
+    ElementwiseRecord,
+    Noted,
+    PoolRecord,
+    ProductRecord,
+    TraceLayer,
+)
+from quant.own.traced_records import Reader, Recurrence
 from quant.sites.candidate import Bits
-from quant.sites.site import Site
-from simulators import Conv2d, Elementwise, Matmul, Trace
+from simulators import Conv2d, Trace
 from simulators.inputs.errors import InputError
-from simulators.workloads.operations import ActivationMatmul, ElementwiseOp, Pool2d
+from simulators.workloads.operations import Pool2d
 from simulators.workloads.trace import Chunk
-
-TraceLayer = Matmul | Conv2d | Elementwise | Pool2d | ActivationMatmul
-
-
-class Noted(Protocol):
-    """Something that the graph computes, once it is known at which bits."""
-
-    def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
-        """Its layers at a candidate's widths, of a run of so many frames; `number` tells unnamed ones apart."""
-        ...
-
-
-@dataclass
-class ProductRecord:
-    """Products of vectors with the matrix of a site."""
-
-    site: str
-    rows: int
-    """Elements of a result."""
-    columns: int
-    """Elements of a vector."""
-    vectors: int
-    """Vectors of the whole run."""
-    recurrent: bool = False
-    """Whether a vector depends on the results of those before."""
-
-    def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
-        w, a = bits[self.site]
-        return [
-            Matmul(name=self.site, out_features=self.rows, in_features=self.columns, steps=self.vectors, weight_bits=w,
-                   activation_bits=a, output_bits=16, recurrent=self.recurrent)
-        ]  # fmt: skip
-
-
-@dataclass
-class ConvolutionRecord:
-    """A convolution over maps of one size."""
-
-    site: str
-    layer: Conv2d
-    """The convolution of one map, at any widths."""
-    inputs: int
-    """Maps of the whole run."""
-
-    def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
-        w, a = bits[self.site]
-        return [self.layer.but(steps=self.inputs, weight_bits=w, activation_bits=a)]
-
-
-@dataclass
-class CellRecord:
-    """A recurrent layer, one direction of it."""
-
-    cell: RecurrentCell
-    sites: tuple[Site, ...]
-    frames: int
-    """Steps of the whole run."""
-
-    def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
-        name = f"{self.sites[-1].name}.gates"
-        traced = self.cell.trace_layers(self.sites, bits, self.frames, 16, lambda direction: f"{name}{direction}")
-        return [one.layer for one in traced]
-
-
-@dataclass
-class PoolRecord:
-    """Windows of maps."""
-
-    layer: Pool2d
-
-    def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
-        return [self.layer.but(name=f"pool{number}")]
-
-
-@dataclass
-class ActivationRecord:
-    """Products of two activations, 16 bits wide."""
-
-    rows: int
-    """Elements of a result."""
-    columns: int
-    """Elements of a vector."""
-    vectors: int
-    """Vectors of a product."""
-    heads: int
-    """Products of the whole run."""
-
-    def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
-        return [
-            ActivationMatmul(name=f"product{number}", out_features=self.rows, in_features=self.columns,
-                             vectors=self.vectors, heads=self.heads, steps=1, second_bits=16, activation_bits=16,
-                             output_bits=16)
-        ]  # fmt: skip
-
-
-@dataclass
-class ElementwiseRecord:
-    """Work on single elements."""
-
-    counts: dict[str, int]
-    """Operations of one run, by kind."""
-    inputs: int
-    """Elements that a run reads."""
-    outputs: int
-    """Elements that a run leaves."""
-    constants: int
-    """Parameters, as 16-bit words."""
-    runs: int = 1
-    """Runs of the node, or of others like it in an unrolled loop."""
-    recurrent: bool = False
-    """Whether a run depends on those before."""
-
-    def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
-        steps, each = self.runs, 1
-        sizes = (*self.counts.values(), self.inputs, self.outputs)
-        if steps == 1 and all(size % frames == 0 for size in sizes):
-            steps = each = frames
-        ops = {op: count // each for op, count in self.counts.items() if count}
-        return [
-            Elementwise(
-                name=f"{max(ops, key=lambda op: ops[op])}{number}", ops=cast("dict[ElementwiseOp, int]", ops),
-                inputs=self.inputs // each, outputs=self.outputs // each, steps=steps, recurrent=self.recurrent,
-                vector_parameters=self.constants,
-            )
-        ]  # fmt: skip
 
 
 @dataclass
@@ -153,9 +36,14 @@ class GraphTrace:
     """Sites whose results the node that is computed depends on."""
     touched: set[str] = field(default_factory=set)
     """Sites that the node has computed."""
+    read: frozenset[Noted] = frozenset()
+    """Whose results the node reads, moved to other places or not."""
+    made: set[Noted] = field(default_factory=set)
+    """What the node has computed."""
     _products: dict[str, ProductRecord] = field(default_factory=dict)
     _others: dict[tuple[object, ...], ConvolutionRecord | ElementwiseRecord] = field(default_factory=dict)
     _uses: dict[str, int] = field(default_factory=dict)
+    _frames: dict[str, int] = field(default_factory=dict)
 
     def product(self, site: str, rows: int, columns: int, vectors: int) -> None:
         """Note a product of so many vectors with a site's matrix (rows, columns)."""
@@ -165,44 +53,52 @@ class GraphTrace:
             self.records.append(record)
         else:
             record.vectors += vectors
-        self._use(site)
+        self._note(record, site)
         if site in self.upstream:
             record.recurrent = True
             self.frames = max(self.frames, self._uses[site])
 
     def convolution(self, site: str, layer: Conv2d, inputs: int) -> None:
         """Note a convolution over so many inputs."""
-        self._use(site)
         key = (site, layer.input_size)
         record = self._others.get(key)
         if isinstance(record, ConvolutionRecord):
             record.inputs += inputs
+            self._note(record, site)
             return
         again = sum(1 for known in self._others if known[0] == site)
         named = layer.but(name=f"{site}.{again + 1}") if again else layer
         self._others[key] = made = ConvolutionRecord(site, named, inputs)
         self.records.append(made)
+        self._note(made, site)
 
-    def cell(self, cell: RecurrentCell, sites: tuple[Site, ...], frames: int) -> None:
-        """Note a recurrent layer of so many frames, or one direction of it."""
+    def cell(self, recurrence: Recurrence, frames: int) -> None:
+        """Note one direction of a recurrent layer over so many frames, or that it takes as many more."""
         for record in self.records:
-            if isinstance(record, CellRecord) and record.sites == sites:
-                record.frames += frames
+            if isinstance(record, CellRecord) and record.recurrence.sites == recurrence.sites:
+                record.recurrence.again(recurrence)
                 break
         else:
-            record = CellRecord(cell, sites, frames)
+            record = CellRecord(recurrence)
             self.records.append(record)
-        for site in sites:
-            self._use(site.name)
-        self.frames = max(self.frames, record.frames)
+        first, *others = recurrence.sites
+        self._note(record, first)
+        for site in others:
+            self._use(site)
+        self._frames[first] = self._frames.get(first, 0) + frames
+        self.frames = max(self.frames, self._frames[first])
 
     def activations(self, rows: int, columns: int, vectors: int, heads: int) -> None:
         """Note products of two activations, (vectors, columns) by (columns, rows) each."""
-        self.records.append(ActivationRecord(rows, columns, vectors, heads))
+        record = ActivationRecord(rows, columns, vectors, heads)
+        self.records.append(record)
+        self._note(record)
 
     def pool(self, layer: Pool2d) -> None:
         """Note a pooling."""
-        self.records.append(PoolRecord(layer))
+        record = PoolRecord(layer)
+        self.records.append(record)
+        self._note(record)
 
     def elementwise(self, node: Node, counts: Mapping[str, int], inputs: int, outputs: int, constants: int) -> None:
         """Note elementwise work of a node."""
@@ -214,10 +110,22 @@ class GraphTrace:
         if isinstance(record, ElementwiseRecord):
             record.runs += 1
             record.recurrent = record.recurrent or bool(again)
+            self._note(record)
             return
         record = ElementwiseRecord(dict(counts), inputs, outputs, constants)
         self._others[id(node), *work] = self._others[self.upstream, *work] = record
         self.records.append(record)
+        self._note(record)
+
+    def _note(self, record: Noted, site: str | None = None) -> None:
+        """The node computes this, by the product of a site or by other work."""
+        reader = Reader(operation="other") if site is None else Reader(site=site)
+        for source in self.read:
+            if source is not record:
+                source.readers.add(reader)
+        self.made.add(record)
+        if site is not None:
+            self._use(site)
 
     def _use(self, site: str) -> None:
         self._uses[site] = self._uses.get(site, 0) + 1

@@ -10,13 +10,14 @@ from torch.nn import functional
 
 from quant.graphs.compiled_recurrence import in_fixed_point, in_float
 from quant.graphs.graph_roundings import GraphRounded
-from quant.graphs.recurrent_direction import Recurrence, States
+from quant.graphs.recurrent_direction import RecurrentDirection, States
 from quant.networks.cell_layer import ValueRoundings
-from quant.own.roundings import Exactly, SeenRanges
+from quant.own.formats import Seen
+from quant.own.roundings import Exactly
 
 
 def run_direction(
-    layer: Recurrence, x: torch.Tensor, first: States, lengths: torch.Tensor | None, held: ValueRoundings
+    layer: RecurrentDirection, x: torch.Tensor, first: States, lengths: torch.Tensor | None, held: ValueRoundings
 ) -> tuple[torch.Tensor, States]:
     """x (T, B, K) in the direction's order of time → h (T, B, C), zero past an utterance's end, and the states at the
     end of each."""
@@ -28,7 +29,7 @@ def run_direction(
     if layer.is_plain and len(x) and not torch.is_grad_enabled():
         if isinstance(held, GraphRounded):
             return in_fixed_point(layer, products, first, lengths, held)
-        if type(held) in (Exactly, SeenRanges):
+        if type(held) in (Exactly, Seen):
             return in_float(layer, products, first, lengths, held)
     step = _STEPS[layer.op](layer, _Held(layer, held))
     states, out = first, []
@@ -45,7 +46,7 @@ def run_direction(
     return torch.stack(out) if out else x.new_zeros(0, x.shape[1], layer.u.shape[1]), states
 
 
-def _with_recurrent_bias(layer: Recurrence, products: torch.Tensor) -> torch.Tensor:
+def _with_recurrent_bias(layer: RecurrentDirection, products: torch.Tensor) -> torch.Tensor:
     """Recurrent biases join the input's, but for n's where the reset gate stands behind it."""
     recurrent = layer.bias[1].clone()
     if layer.resets_after:
@@ -56,7 +57,7 @@ def _with_recurrent_bias(layer: Recurrence, products: torch.Tensor) -> torch.Ten
 class _Held:
     """How one direction holds its values."""
 
-    def __init__(self, layer: Recurrence, roundings: ValueRoundings):
+    def __init__(self, layer: RecurrentDirection, roundings: ValueRoundings):
         self._layer = layer
         self._roundings = roundings
         self._site = layer.sites[1]
@@ -83,7 +84,7 @@ class _Held:
 
     def bounded(self, number: int, x: torch.Tensor) -> torch.Tensor:
         """A value as wide as those of the activation of this number."""
-        return self._roundings.gate(x) if self._layer.activations[number].is_bounded else self.memory(x)
+        return self._roundings.gate(self._site, x) if self._layer.activations[number].is_bounded else self.memory(x)
 
     def memory(self, x: torch.Tensor) -> torch.Tensor:
         """What is kept from step to step."""
@@ -93,7 +94,7 @@ class _Held:
 Step = Callable[[torch.Tensor, States], States]
 
 
-def _lstm(layer: Recurrence, held: _Held) -> Step:
+def _lstm(layer: RecurrentDirection, held: _Held) -> Step:
     """c = f c' + i g; h = o h(c)."""
     cells = layer.u.shape[1]
     peep_i, peep_o, peep_f = layer.peepholes if layer.peepholes is not None else (None, None, None)
@@ -114,7 +115,7 @@ def _lstm(layer: Recurrence, held: _Held) -> Step:
     return step
 
 
-def _gru(layer: Recurrence, held: _Held) -> Step:
+def _gru(layer: RecurrentDirection, held: _Held) -> Step:
     """h = (1 - z) n + z h', where n sees h' through the reset gate, before the product or behind it."""
     cells = layer.u.shape[1]
     bias = layer.bias[1, 2 * cells :]
@@ -135,7 +136,7 @@ def _gru(layer: Recurrence, held: _Held) -> Step:
     return step
 
 
-def _rnn(layer: Recurrence, held: _Held) -> Step:
+def _rnn(layer: RecurrentDirection, held: _Held) -> Step:
     """h = f(W x + U h' + b)."""
     return lambda frame, states: States(held.gate(0, frame + held.product(states.h)))
 

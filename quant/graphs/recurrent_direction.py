@@ -52,7 +52,7 @@ PLAIN = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN":
 
 
 @dataclass(frozen=True)
-class Recurrence:
+class RecurrentDirection:
     """One direction of a layer of C cells and G gates."""
 
     op: str

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import torch
 
-from quant.graphs.call import Call, Operation, Pass, Result, Scope
+from quant.graphs.call import Call, Operation, Origin, Pass, Result, Scope
 from quant.graphs.graph import Graph, Node, inner_graphs
+from quant.graphs.graph_records import Noted
 from quant.graphs.graph_trace import GraphTrace
 from simulators.inputs.errors import InputError
 
@@ -59,15 +60,22 @@ def compute(node: Node, scope: Scope, run: Pass) -> None:
 def _traced(operation: Operation, call: Call, trace: GraphTrace) -> Result | tuple[Result, ...]:
     """Compute a node while it is noted which sites its results depend on."""
     names = [name for name in (*call.node.inputs, *_read_inside(call.node)) if name]
-    before, touched = trace.upstream, trace.touched
-    trace.upstream = frozenset().union(*(call.scope.sites_of(name) for name in names))
-    trace.touched = set()
+    around = trace.upstream, trace.touched, trace.read, trace.made
+    origins = [call.scope.origin_of(name) for name in names]
+    trace.upstream = frozenset[str]().union(*(origin.depends for origin in origins))
+    trace.read = frozenset[Noted]().union(*(origin.sources for origin in origins))
+    trace.touched, trace.made = set(), set()
     try:
         results = operation(call)
-        depends = trace.upstream | trace.touched
+        depends, sources = trace.upstream | trace.touched, frozenset(trace.made) or trace.read
+        around[1].update(trace.touched)
+        around[3].update(trace.made)
     finally:
-        trace.upstream, trace.touched = before, touched | trace.touched
-    call.scope.depends.update({name: depends for name in call.node.outputs if name})
+        trace.upstream, trace.touched, trace.read, trace.made = around
+    made = results if isinstance(results, tuple) else (results,)
+    for name, value in zip(call.node.outputs, made, strict=False):
+        is_number = value is not None and value.is_floating_point()  # of indices and sizes nothing is wide
+        call.scope.origins[name] = Origin(depends, sources if is_number else frozenset())
     return results
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from quant.graphs.call import Call, Operation, Result
+from quant.graphs.call import Call, Operation, Origin, Result
 from quant.graphs.graph import Graph
 from quant.graphs.running import run_nodes
 
@@ -18,17 +18,17 @@ def _graph(call: Call, name: str) -> Graph:
 
 
 def _inside(
-    call: Call, graph: Graph, values: list[torch.Tensor], depends: list[frozenset[str]]
-) -> tuple[list[torch.Tensor], list[frozenset[str]]]:
-    """The outputs of a graph inside the node, and the sites that they depend on."""
+    call: Call, graph: Graph, values: list[torch.Tensor], origins: list[Origin]
+) -> tuple[list[torch.Tensor], list[Origin]]:
+    """The outputs of a graph inside the node, and where they come from."""
     if len(values) != len(graph.inputs):
         raise call.node.error(f"{len(values)} values for the {len(graph.inputs)} inputs of {graph.name}")
     scope = call.inner(graph)
-    for entry, value, sites in zip(graph.inputs, values, depends, strict=True):
+    for entry, value, origin in zip(graph.inputs, values, origins, strict=True):
         scope.values[entry.name] = value
-        scope.depends[entry.name] = sites
+        scope.origins[entry.name] = origin
     run_nodes(scope, call.run)
-    return [scope.value(name) for name in graph.outputs], [scope.sites_of(name) for name in graph.outputs]
+    return [scope.value(name) for name in graph.outputs], [scope.origin_of(name) for name in graph.outputs]
 
 
 def _if(call: Call) -> tuple[Result, ...]:
@@ -40,8 +40,8 @@ def _if(call: Call) -> tuple[Result, ...]:
     return tuple(outputs)
 
 
-def _given_depends(call: Call, first: int) -> list[frozenset[str]]:
-    return [call.scope.sites_of(name) for name in call.node.inputs[first:]]
+def _given_origins(call: Call, first: int) -> list[Origin]:
+    return [call.scope.origin_of(name) for name in call.node.inputs[first:]]
 
 
 def _loop(call: Call) -> tuple[Result, ...]:
@@ -50,7 +50,7 @@ def _loop(call: Call) -> tuple[Result, ...]:
         raise call.node.error("neither a number of iterations nor a condition")
     count = MOST_ITERATIONS + 1 if most is None else int(most)
     carried = [call.input(i) for i in range(2, len(call.node.inputs))]
-    depends = _given_depends(call, 2)
+    origins = _given_origins(call, 2)
     kept = len(carried)
     goes_on = going is None or bool(going)
     scanned: list[list[torch.Tensor]] = [[] for _ in body.outputs[1 + kept :]]
@@ -59,9 +59,9 @@ def _loop(call: Call) -> tuple[Result, ...]:
         if iteration >= MOST_ITERATIONS:
             raise call.node.error(f"more than {MOST_ITERATIONS:,} iterations")
         values = [torch.tensor(iteration), torch.tensor(True), *carried]
-        outputs, sites = _inside(call, body, values, [frozenset(), frozenset(), *depends])
+        outputs, after = _inside(call, body, values, [Origin(), Origin(), *origins])
         goes_on = bool(outputs[0])
-        carried, depends = outputs[1 : 1 + kept], sites[1 : 1 + kept]
+        carried, origins = outputs[1 : 1 + kept], after[1 : 1 + kept]
         for values_of, value in zip(scanned, outputs[1 + kept :], strict=True):
             values_of.append(value)
         iteration += 1
@@ -87,11 +87,11 @@ def _scan(call: Call) -> tuple[Result, ...]:
     slices = [part[::-1] if turned else part for part, turned in zip(slices, backward, strict=True)]
     if len({len(part) for part in slices}) != 1 or not slices[0]:
         raise call.node.error("what it scans must have steps, all as many")
-    state, depends = inputs[:kept], _given_depends(call, 0)
+    state, origins = inputs[:kept], _given_origins(call, 0)
     stacked: list[list[torch.Tensor]] = [[] for _ in range(made)]
     for step in zip(*slices, strict=True):
-        outputs, sites = _inside(call, body, [*state, *step], depends)
-        state, depends = outputs[:kept], [*sites[:kept], *depends[kept:]]
+        outputs, after = _inside(call, body, [*state, *step], origins)
+        state, origins = outputs[:kept], [*after[:kept], *origins[kept:]]
         for values, value in zip(stacked, outputs[kept:], strict=True):
             values.append(value)
     results = []

@@ -5,10 +5,11 @@ import torch
 from quant.graphs.call import Call, Operation, Result
 from quant.graphs.elman_cell import ELMAN
 from quant.graphs.recurrence import run_direction
-from quant.graphs.recurrent_direction import GATES, PLAIN, Activation, Recurrence, States
+from quant.graphs.recurrent_direction import GATES, PLAIN, Activation, RecurrentDirection, States
 from quant.networks.gru import GRU
 from quant.networks.lstm import LSTM
 from quant.networks.recurrent_cell import RecurrentCell
+from quant.own.traced_records import Recurrence
 from quant.sites.site import Direction, Role, Site
 
 _CELLS: dict[str, RecurrentCell] = {"LSTM": LSTM, "GRU": GRU, "RNN": ELMAN}
@@ -127,7 +128,7 @@ def _turned(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     return x.gather(0, order[..., None].expand_as(x))
 
 
-def _layer(call: Call, d: int, goes_back: bool, activations: tuple[Activation, ...]) -> Recurrence:
+def _layer(call: Call, d: int, goes_back: bool, activations: tuple[Activation, ...]) -> RecurrentDirection:
     w, u, bias, peepholes = call.input(1), call.input(2), call.optional(3), call.optional(7)
     gates = GATES[call.node.op]
     cells = u.shape[2]
@@ -139,7 +140,7 @@ def _layer(call: Call, d: int, goes_back: bool, activations: tuple[Activation, .
         sites.note(name, matrix, call.grid(0) if number == 1 else None, call.stored_bits(number))
         names.append(name)
     clip = call.node.attributes.get("clip")
-    return Recurrence(
+    return RecurrentDirection(
         call.node.op, (names[0], names[1]), held.weight(names[0], w[d]), held.weight(names[1], u[d]),
         x_bias(bias, d, gates * cells, w), None if peepholes is None else peepholes[d].view(3, cells), activations,
         clip=float(clip) if clip else None, couples=bool(call.attribute("input_forget", 0)),
@@ -152,7 +153,7 @@ def x_bias(bias: torch.Tensor | None, d: int, rows: int, like: torch.Tensor) -> 
     return like.new_zeros(2, rows) if bias is None else bias[d].view(2, rows)
 
 
-def _note(call: Call, layer: Recurrence, goes_back: bool, x: torch.Tensor) -> None:
+def _note(call: Call, layer: RecurrentDirection, goes_back: bool, x: torch.Tensor) -> None:
     """Tell the trace of one direction. Utterances of a batch follow each other."""
     trace = call.run.trace
     if trace is None or not x.shape[0] * x.shape[1]:
@@ -164,7 +165,8 @@ def _note(call: Call, layer: Recurrence, goes_back: bool, x: torch.Tensor) -> No
         Site(layer.sites[1], rows, cells, Role.RECURRENT, None, direction),
     )
     frames = x.shape[0] * x.shape[1]
-    trace.cell(_CELLS[call.node.op], sites, frames)
+    biased = call.optional(3) is not None
+    trace.cell(Recurrence(_CELLS[call.node.op], sites, frames, biased), x.shape[0])
     extra: dict[str, int] = {}
     if layer.peepholes is not None:
         extra["multiply_add"] = 3 * cells

@@ -15,7 +15,7 @@ from onnx import helper
 from onnx_graphs import by_onnxruntime, model_of, saved
 
 from quant import homogeneous, load
-from quant.graphs.recurrent_direction import Recurrence
+from quant.graphs.recurrent_direction import RecurrentDirection
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 T, B, K, C = 7, 3, 5, 6
@@ -106,7 +106,7 @@ def test_compiled_steps_are_those_in_torch(op: str, bits: int, tmp_path: Path, m
     model = load(path, [{"x": x}])
     widths = homogeneous(model.sites, bits)
     compiled = model.outputs(widths)[0]
-    monkeypatch.setattr(Recurrence, "is_plain", property(lambda self: False))
+    monkeypatch.setattr(RecurrentDirection, "is_plain", property(lambda self: False))
     assert float((compiled - model.outputs(widths)[0]).abs().max()) <= 8 * 2.0**-14
     assert float((compiled - model.outputs(None)[0]).abs().max()) < {16: 0.01, 8: 0.1, 4: 1.0}[bits]
 
