@@ -55,7 +55,7 @@ def search(
     from search.runs.search_display import SearchDisplay, print_front
     from search.runs.shortfall import NothingFeasible
 
-    options = {"model": model, "data": None if data is None else str(data)}
+    options: dict[str, object] = {"model": model, "data": None if data is None else str(data)}
     options |= {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
     changes = {key: value for key, value in options.items() if value is not None}
     if members := members_of(experiment, changes):

@@ -119,13 +119,13 @@ class Call:
         return Scope(graph, self.scope)
 
 
-class Origin(NamedTuple):
+class ValueOrigin(NamedTuple):
     """Where a value comes from, as a trace knows it."""
 
     depends: frozenset[str] = frozenset()
     """Sites whose results it depends on."""
     sources: frozenset[Noted] = frozenset()
-    """Whose results it is, moved to other places or not."""
+    """What has computed it; it may have been moved to other places since."""
 
 
 class Scope:
@@ -137,7 +137,7 @@ class Scope:
         self.values: dict[str, torch.Tensor] = {}
         self.grids: dict[str, Grid] = {}
         """Grids that quantizers of the graph's own have put values on."""
-        self.origins: dict[str, Origin] = {}
+        self.origins: dict[str, ValueOrigin] = {}
         """Where values come from, while a trace is taken."""
 
     def value(self, name: str) -> torch.Tensor:
@@ -172,14 +172,14 @@ class Scope:
             scope = scope.outer
         return None
 
-    def origin_of(self, name: str) -> Origin:
+    def origin_of(self, name: str) -> ValueOrigin:
         """Where a value of this graph or of one around it comes from; of constants and inputs nothing is known."""
         scope: Scope | None = self
         while scope is not None:
             if name in scope.origins:
                 return scope.origins[name]
             scope = scope.outer
-        return Origin()
+        return ValueOrigin()
 
 
 Operation = Callable[[Call], "Result | tuple[Result, ...]"]

@@ -49,16 +49,16 @@ def in_float(
         c = _copied(first.c)
         kernels.lstm_float_sequence(u, weights, frames, h.numpy(), c.numpy(), out.numpy(), other.numpy(), made.numpy())
         begin: Tensors = (first.h, _copied(first.c))
-        before = tuple(torch.cat((x[None], kept[:-1])) for x, kept in zip(begin, (out, other), strict=True))
-        sums, states = made, States(h, c)
+        before: Tensors = tuple(torch.cat((x[None], kept[:-1])) for x, kept in zip(begin, (out, other), strict=True))
+        products_alone, states = made, States(h, c)
     else:
-        bias = layer.bias[1, 2 * cells :].contiguous().numpy()
-        kernels.gru_float_sequence(u, weights, frames, h.numpy(), bias, out.numpy(), other.numpy(), made.numpy())
+        of_n = layer.bias[1, 2 * cells :].contiguous().numpy()
+        kernels.gru_float_sequence(u, weights, frames, h.numpy(), of_n, out.numpy(), other.numpy(), made.numpy())
         before = (torch.cat((first.h[None], out[:-1])),)
-        sums, states = made - _of_last_gate(layer), States(h)
+        products_alone, states = made - _of_last_gate(layer), States(h)
     held.input(site, before[0])
     bias = layer.bias[1:, 2 * cells :] if layer.op == "GRU" else layer.bias[1:, :0]
-    held.recurrence(SeenRecurrence(_STEPS[layer.op], layer.sites, products, sums, bias, before))
+    held.recurrence(SeenRecurrence(_STEPS[layer.op], layer.sites, products, products_alone, bias, before))
     return out, states
 
 
@@ -72,8 +72,8 @@ def _in_order(cell: GatedCell, order: tuple[int, ...]) -> Callable[..., Tensors]
     """A cell's step for sums whose gates stand in ONNX's order; `order` has the place of each of the cell's gates."""
 
     def step(u: torch.Tensor, a: torch.Tensor, bias: torch.Tensor, state: Tensors, roundings: StepRoundings) -> Tensors:
-        turned = (x.unflatten(-1, (len(order), -1))[..., list(order), :].flatten(-2) for x in (u, a))
-        return cell.step(*turned, bias, state, roundings)
+        u, a = (x.unflatten(-1, (len(order), -1))[..., list(order), :].flatten(-2) for x in (u, a))
+        return cell.step(u, a, bias, state, roundings)
 
     return step
 

@@ -37,7 +37,7 @@ class GraphTrace:
     touched: set[str] = field(default_factory=set)
     """Sites that the node has computed."""
     read: frozenset[Noted] = frozenset()
-    """Whose results the node reads, moved to other places or not."""
+    """What has computed what the node reads, which may have been moved to other places since."""
     made: set[Noted] = field(default_factory=set)
     """What the node has computed."""
     _products: dict[str, ProductRecord] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from quant.graphs.call import Call, Operation, Origin, Pass, Result, Scope
+from quant.graphs.call import Call, Operation, Pass, Result, Scope, ValueOrigin
 from quant.graphs.graph import Graph, Node, inner_graphs
 from quant.graphs.graph_records import Noted
 from quant.graphs.graph_trace import GraphTrace
@@ -75,7 +75,7 @@ def _traced(operation: Operation, call: Call, trace: GraphTrace) -> Result | tup
     made = results if isinstance(results, tuple) else (results,)
     for name, value in zip(call.node.outputs, made, strict=False):
         is_number = value is not None and value.is_floating_point()  # of indices and sizes nothing is wide
-        call.scope.origins[name] = Origin(depends, sources if is_number else frozenset())
+        call.scope.origins[name] = ValueOrigin(depends, sources if is_number else frozenset())
     return results
 
 

@@ -57,7 +57,7 @@ class Trace(BaseModel):
     """Frames of 10 ms, which latency a frame and the real-time factor divide by, where `has_frames`; else inputs."""
     layers: tuple[AnyLayer, ...] = Field(min_length=1, max_length=10_000, strict=False)
     chunk: Chunk | None = None
-    """Of a streaming network: how long the chunk is that the trace is of, and how soon the next one comes."""
+    """How long the chunk is that the trace of a streaming network is of, and how soon the next one comes."""
 
     @model_validator(mode="before")
     @classmethod

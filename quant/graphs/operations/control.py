@@ -2,7 +2,7 @@
 
 import torch
 
-from quant.graphs.call import Call, Operation, Origin, Result
+from quant.graphs.call import Call, Operation, Result, ValueOrigin
 from quant.graphs.graph import Graph
 from quant.graphs.running import run_nodes
 
@@ -18,8 +18,8 @@ def _graph(call: Call, name: str) -> Graph:
 
 
 def _inside(
-    call: Call, graph: Graph, values: list[torch.Tensor], origins: list[Origin]
-) -> tuple[list[torch.Tensor], list[Origin]]:
+    call: Call, graph: Graph, values: list[torch.Tensor], origins: list[ValueOrigin]
+) -> tuple[list[torch.Tensor], list[ValueOrigin]]:
     """The outputs of a graph inside the node, and where they come from."""
     if len(values) != len(graph.inputs):
         raise call.node.error(f"{len(values)} values for the {len(graph.inputs)} inputs of {graph.name}")
@@ -40,7 +40,7 @@ def _if(call: Call) -> tuple[Result, ...]:
     return tuple(outputs)
 
 
-def _given_origins(call: Call, first: int) -> list[Origin]:
+def _given_origins(call: Call, first: int) -> list[ValueOrigin]:
     return [call.scope.origin_of(name) for name in call.node.inputs[first:]]
 
 
@@ -59,7 +59,7 @@ def _loop(call: Call) -> tuple[Result, ...]:
         if iteration >= MOST_ITERATIONS:
             raise call.node.error(f"more than {MOST_ITERATIONS:,} iterations")
         values = [torch.tensor(iteration), torch.tensor(True), *carried]
-        outputs, after = _inside(call, body, values, [Origin(), Origin(), *origins])
+        outputs, after = _inside(call, body, values, [ValueOrigin(), ValueOrigin(), *origins])
         goes_on = bool(outputs[0])
         carried, origins = outputs[1 : 1 + kept], after[1 : 1 + kept]
         for values_of, value in zip(scanned, outputs[1 + kept :], strict=True):

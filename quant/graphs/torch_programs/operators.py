@@ -148,7 +148,7 @@ def _narrow(build: GraphBuilder, a: Arguments) -> Any:
 
 def _split(build: GraphBuilder, a: Arguments) -> Any:
     size = a["self"].meta["val"].shape[a["dim"]]
-    sizes = a.get("split_sizes", a.get("split_size"))
+    sizes: Any = a.get("split_sizes", a.get("split_size"))
     if isinstance(sizes, int):
         sizes = [min(sizes, size - first) for first in range(0, int(size), sizes)]
     return build.emit("Split", a["self"], build.sizes(list(sizes)), axis=a["dim"], results=len(sizes))
@@ -310,7 +310,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "rnn_relu_cell": lambda build, a: recurrent.cell(build, "RNN", tuple(a.values()), activations=("Relu",)),
     "sym_size": lambda build, a: build.emit("Gather", build.emit("Shape", a["self"]), torch.tensor(a["dim"])),
 }  # fmt: skip
-"""By the name of the operator without its overload; a trailing underscore, of those in place, is left out."""
+"""How each operator is translated, by its name without the overload and the underscore of those in place."""
 
 
 def _slopes(build: GraphBuilder, a: Arguments) -> torch.Tensor:

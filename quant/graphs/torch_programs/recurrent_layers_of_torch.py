@@ -14,7 +14,8 @@ _ORDER = {"LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2], "RNN": [0]}
 
 def _turned(weight: torch.Tensor, op: str) -> torch.Tensor:
     order = _ORDER[op]
-    return weight.unflatten(0, (len(order), -1))[order].flatten(0, 1)
+    turned: torch.Tensor = weight.unflatten(0, (len(order), -1))[order].flatten(0, 1)
+    return turned
 
 
 def _node(
