@@ -9,9 +9,14 @@ if TYPE_CHECKING:
     from quant.graphs.graph_model import GraphModel
 
 
+def is_module(model: str) -> bool:
+    """Whether a name is that of a module of Python and what makes a network in it: `module:factory`."""
+    return ":" in model and not Path(model).exists()
+
+
 def is_network(model: str) -> bool:
-    """Whether a name is that of an ONNX file, or of a module and what makes a network in it: `module:factory`."""
-    return model.endswith(".onnx") or (":" in model and not Path(model).exists())
+    """Whether a name is that of an ONNX file, or `module:factory`."""
+    return model.endswith(".onnx") or is_module(model)
 
 
 def load_network(

@@ -36,8 +36,7 @@ class Experiment(BaseModel):
     name: str = Field(min_length=1, max_length=80)
     """What the search is called in tables and plots."""
     model: str = "sru"
-    """A shipped checkpoint's name, a .safetensors file, an .onnx file, or `module:factory` of a network in Python; the
-    last two with `data`."""
+    """A shipped checkpoint's name, a .safetensors file, or an .onnx file, with `data`."""
     data: str | None = None
     """Folder of what a network of one's own is given; null: the model is a recogniser, with a corpus."""
     corpus_root: str | None = None
@@ -121,6 +120,8 @@ class Experiment(BaseModel):
             if self.model.endswith(".onnx"):
                 raise ValueError(f"model: {self.model}: data is missing: the folder of what the network is given")
             return
+        if not self.model.endswith(".onnx"):
+            raise ValueError(f"data: it is for an .onnx file; a module of Python only --model names, not {self.model}")
         if self.corpus_root is not None or self.every != 1:
             raise ValueError("data: a network with data of its own has no corpus (corpus_root, every)")
         if self.beacons is not None:

@@ -61,6 +61,18 @@ def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
     assert mohaq("show", "run", cwd=folder).returncode == 0
 
 
+def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_does(folder: Path) -> None:
+    (folder / "own_searched.py").write_text((ROOT / "tests" / "helpers" / "toy_modules.py").read_text())
+    settings = "name: own, population: 2, offspring: 2, generations: 0, steps: 12, constraints: {}, method: nsga2"
+    (folder / "plain.yaml").write_text(f"{{{settings}}}\n")
+    named = "--model", "own_searched:made", "--data", "data"
+    assert mohaq("search", "plain.yaml", *named, "--out", "run", cwd=folder).returncode == 0
+    (folder / "evil.yaml").write_text(f"{{{settings}, model: 'own_searched:broken', data: data}}\n")
+    told = mohaq("search", "evil.yaml", "--out", "other", cwd=folder)
+    assert told.returncode == 2
+    assert "a module of Python only --model names" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
