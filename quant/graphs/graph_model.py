@@ -157,7 +157,10 @@ class GraphModel:
                 seen.next_input()
         if idle := [site.name for site in self.sites if site.name not in seen.sites]:
             raise InputError(f"{self.name}: {idle[0]}: no data that ranges are taken from pass through")
-        formats = seen.formats(self._scheme.activations, {})
+        try:
+            formats = seen.formats(self._scheme.activations, {})
+        except IndexError:  # NumPy's histogram, of a range that float32 has no width for
+            raise InputError(f"{self.name}: values too large to be quantized pass") from None
         own = {site: {grid.bits: grid} for site, grid in self._names.grids.items() if grid.bits in BIT_WIDTHS}
         return replace(formats, inputs={site: {**grids, **own.get(site, {})} for site, grids in formats.inputs.items()})
 

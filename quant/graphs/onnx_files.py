@@ -119,6 +119,7 @@ class _Reader:
             raise InputError(f"node {name} ({proto.op_type}): an operator of domain {proto.domain}, not ONNX's own")
         if not any(proto.output):
             raise InputError(f"node {name} ({proto.op_type}): it makes nothing")
+        _check_words(entry.name for entry in proto.attribute)
         attributes = {entry.name: self._attribute(entry, name, known) for entry in proto.attribute}
         return Node(name, proto.op_type, tuple(proto.input), tuple(proto.output), attributes)
 
