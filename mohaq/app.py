@@ -64,6 +64,7 @@ EXTRAS = {
     "torch": "quant",
     "safetensors": "quant",
     "kaldi_native_fbank": "quant",
+    "onnx": "onnx",
     "pymoo": "search",
     "matplotlib": "search",
     "plotly": "search",

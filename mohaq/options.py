@@ -31,7 +31,22 @@ Bits = Annotated[
         "`4x8,U*=16` for all but some, or a JSON or YAML file of that.",
     ),
 ]
-ModelName = Annotated[str, typer.Option("--model", help="A shipped checkpoint's name or a .safetensors file.")]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="A shipped checkpoint's name, a .safetensors file, an .onnx file, or `module:factory` of your own Python; "
+        "the last two with --data.",
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="What a network of your own is given: .npz, .npy or .wav files, and a data.yaml that says how.",
+    ),
+]
 Corpus = Annotated[
     str,
     typer.Option(

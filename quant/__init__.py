@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from quant.evaluation.loading import load_model
     from quant.evaluation.rates import ErrorRate
     from quant.evaluation.recogniser import Recogniser
+    from quant.graphs.graph_loading import load
 
 _MODULES = {
     "ErrorRate": "quant.evaluation.rates",
     "Recogniser": "quant.evaluation.recogniser",
     "Scheme": "quant.arithmetic.clipping",
+    "load": "quant.graphs.graph_loading",
     "load_model": "quant.evaluation.loading",
 }
 
-__all__ = ["Bits", "ErrorRate", "Recogniser", "Scheme", "Site", "homogeneous", "load_model", "parse_bits"]
+__all__ = ["Bits", "ErrorRate", "Recogniser", "Scheme", "Site", "homogeneous", "load", "load_model", "parse_bits"]
 
 
 def __getattr__(name: str) -> Any:

@@ -50,6 +50,31 @@ def test_the_models_of_ones_own_run(
     assert (tmp_path / "runs/detector/pareto.csv").is_file()
 
 
+def test_a_network_in_a_file_is_three_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnx", reason="needs mohaq[onnx]")
+    from onnx_graphs import saved
+    from small_network import small_network
+
+    saved(small_network(), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "networks-from-files.md").read_text(), re.DOTALL)
+    exec(block, {"__name__": "example"})
+    sites, latency = capsys.readouterr().out.splitlines()
+    assert sites.startswith("['conv', 'gru.W', 'gru.U', 'out'] ")
+    assert float(latency) > 0
+
+
+def test_the_settings_of_the_page_are_read() -> None:
+    from quant.graphs.data_settings import DataSettings
+    from simulators.inputs.documents import parse_document, validate
+
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "networks-from-files.md").read_text(), re.DOTALL)
+    read = validate(parse_document(block, "data.yaml"), DataSettings)
+    assert read.model_fields_set == set(DataSettings.model_fields)
+
+
 @pytest.mark.parametrize(
     ("example", "lines"),
     [("output_stationary", 100), ("minimal_gated_unit", 80), ("energy_delay", 80), ("coordinate_descent", 80)],

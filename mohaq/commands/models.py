@@ -10,11 +10,13 @@ from rich.table import Table
 
 from mohaq.app import command, err, out
 from mohaq.corpora import corpus_root, load_recogniser
+from mohaq.networks import load_network, refuse_network
 from mohaq.options import (
     ActivationClipping,
     Bits,
     Corpus,
     Csv,
+    Data,
     ModelName,
     PerChannel,
     Root,
@@ -29,7 +31,8 @@ from simulators.inputs.files import check_targets, make_folder
 from simulators.inputs.terminal import DescriptionColumn
 
 if TYPE_CHECKING:
-    from quant.evaluation.rates import ReferenceCheck
+    from quant.evaluation.rates import Rates, ReferenceCheck
+    from quant.graphs.graph_model import GraphModel
     from quant.training.product_types import Products
 
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 def evaluate(
     bits: Annotated[str, Bits.__metadata__[0]] = "",
     model: ModelName = "sru",
+    data: Data = None,
     corpus: Corpus = "embedded",
     root: Root = None,
     split: Annotated[str, typer.Option(help="`dev`, `test` or `train`.")] = "dev",
@@ -56,6 +60,11 @@ def evaluate(
     exported = (Path(model) / "model.json").is_file()
     if not (bits or exported):
         raise InputError("--bits: missing: a width such as 8, weights x activations such as 4x8, or float")
+    network = load_network(model, data, clipping, activation_clipping, per_channel)
+    if network is not None:
+        rates = network.evaluate(None if bits == "float" else network.parse_bits(bits))
+        _print_network(network, rates, as_json)
+        return
     if exported:
         from quant.evaluation.loading import load_exported_model
 
@@ -114,6 +123,7 @@ def delta(
     from quant.evaluation.delta_sweep import combinations, sweep, to_csv
 
     check_targets({"--csv": csv_file, "--trace": trace_file}, {"the candidate": bits, "the model": model})
+    refuse_network(model, "delta networks are those of this project's recognisers")
     recogniser = load_recogniser(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
     try:
@@ -147,13 +157,20 @@ def delta(
 def trace(
     bits: Bits,
     model: ModelName = "sru",
-    steps: Annotated[int, typer.Option(help="Frames of 10 ms.")] = 300,
+    data: Data = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Frames; default: 300, and those of the first file of --data.")
+    ] = None,
     output: Annotated[Path | None, written("--out", help="A .yaml or .json file; standard output without it.")] = None,
 ) -> None:
     """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads."""
     check_targets({"--out": output}, {"the candidate": bits, "the model": model})
-    recogniser = load_recogniser(model, "embedded", None)
-    result = recogniser.trace(recogniser.parse_bits(bits), steps)
+    network = load_network(model, data)
+    if network is not None:
+        result = network.trace(network.parse_bits(bits), steps)
+    else:
+        recogniser = load_recogniser(model, "embedded", None)
+        result = recogniser.trace(recogniser.parse_bits(bits), 300 if steps is None else steps)
     if output is None:
         print(result.to_yaml(), end="")
     else:
@@ -173,6 +190,7 @@ def export(
     """Write a quantized model: integer weights, scales and the candidate."""
     from quant.files.export import export as write_export
 
+    refuse_network(model, "it stays the file that it is: this format is that of this project's recognisers")
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
     write_export(recogniser.checkpoint, recogniser.weights, recogniser.parse_bits(bits), output)
     out.say(f"{output}: model.safetensors and model.json")
@@ -236,6 +254,7 @@ def retrain(
     from quant.training.retraining import recipe_of
     from quant.training.retraining import retrain as run_retraining
 
+    refuse_network(model, "only recognisers of this project can be retrained")
     recogniser = load_recogniser(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
     recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes
@@ -263,6 +282,14 @@ def _products(text: str | None) -> "Products | None":
         return None if text is None else as_products(text)
     except ValueError as error:
         raise InputError(f"--products: {error}") from None
+
+
+def _print_network(network: "GraphModel", rates: "Rates", as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error_max": rates.error_max, "error": rates.error, "of": network.error_name}))
+    else:
+        files, worst = len(network.data.utterances), f"worst of {network.parts} parts {rates.error_max:.2f} %"
+        out.say(f"{network.name}: {network.error_name} {rates.error:.2f} % over {files} files; {worst}")
 
 
 def _print_reference(found: "ReferenceCheck") -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mohaq.app import command, note, out
-from mohaq.options import Dashboard, Scheduler, Set, UseDask, written
+from mohaq.networks import is_module, load_network
+from mohaq.options import Dashboard, Data, Scheduler, Set, UseDask, written
 from simulators.inputs.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ def search(
     output: Annotated[Path, written("--out", help="Folder of the run; new or empty unless --resume.")],
     arch: Annotated[str | None, typer.Option("--arch", help="Another architecture than the experiment's.")] = None,
     overrides: Set = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="Another model than the experiment's: an .onnx file or `module:factory`, with --data, too."
+        ),
+    ] = None,
+    data: Data = None,
     generations: Annotated[
         int | None, typer.Option(help="Another number of generations; with --resume more than there are.")
     ] = None,
@@ -50,9 +58,15 @@ def search(
     from search.runs.search_display import SearchDisplay, print_front
     from search.runs.shortfall import NothingFeasible
 
-    options = {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
+    given = None
+    if model is not None and is_module(model):  # code is imported for this option alone, never for a file
+        given, model, data = load_network(model, data), None, None
+    options: dict[str, object] = {"model": model, "data": None if data is None else str(data)}
+    options |= {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
     changes = {key: value for key, value in options.items() if value is not None}
     if members := members_of(experiment, changes):
+        if given is not None:
+            raise InputError("--model: several searches have the models of their file")
         from search.campaign.display import CampaignDisplay, print_campaign
         from search.campaign.running import run_campaign
 
@@ -64,13 +78,15 @@ def search(
     settings = Experiment.load(experiment, changes)
     with _executor(workers, dask, scheduler, dashboard) as executor, SearchDisplay() as display:
         if settings.hardware:
+            if given is not None:
+                raise InputError("--model: variants of hardware are searched with the model of their file")
             from search.codesign.hardware_search import search_hardware
             from search.codesign.sweep_display import print_sweep
 
             found = search_hardware(settings, output, resume=resume, progress=display, executor=executor)
             print_sweep(found)
             return
-        result = run(settings, output, resume=resume, progress=display, executor=executor)
+        result = run(settings, output, resume=resume, progress=display, executor=executor, model=given)
     print_front(result)
     if result.shortfall:
         raise NothingFeasible(result.shortfall)

@@ -414,3 +414,118 @@ def transmit(h, n, t, reciprocal, lowest, highest, threshold, held, high, low, w
             else:
                 high[d, b, j] = np.int8(code)
         active[t, d, b] = count
+
+
+@_inline
+def _recurrent_product(codes, h, per_code, lowest, highest, read, sums):
+    """sums (R,) of codes (R, C), float32 whole numbers, and h (C,) on the grid that `per_code` steps make a unit of.
+    read (C,) gets the codes of h. Exact while no sum reaches 2^24."""
+    for j in range(len(h)):
+        read[j] = min(max(np.rint(h[j] * per_code), lowest), highest)
+    for row in range(len(codes)):
+        total = np.float32(0.0)
+        for j in range(len(read)):
+            total += codes[row, j] * read[j]
+        sums[row] = total
+
+
+@_serial
+def lstm_sequence(u, codes, scale, encoding, lengths, h, c, out, sum_step, state_step):
+    """All steps of one direction of ONNX's LSTM (gates i, o, f, g): u (T, B, 4, C) with its biases on the grid of the
+    sums, codes (4·C, C) of the recurrent weights, float32, scale (4·C,) of their products, encoding (reciprocal of the
+    step, least code, largest code) of h, lengths (B,) in frames, first h and c (B, C), replaced by the last, and out
+    (T, B, C), which gets h. See `quant.networks.lstm.Lstm.step`."""
+    cells = h.shape[1]
+    gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
+    per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
+    read, sums = np.empty(cells, np.float32), np.empty(len(codes), np.float32)
+    for b in range(h.shape[0]):
+        for t in range(lengths[b]):
+            _recurrent_product(codes, h[b], encoding[0], encoding[1], encoding[2], read, sums)
+            for j in range(cells):
+                a_i = _fixed_sum(sums[j], scale[j], sum_step, per_sum) + u[t, b, 0, j]
+                k = cells + j
+                a_o = _fixed_sum(sums[k], scale[k], sum_step, per_sum) + u[t, b, 1, j]
+                k += cells
+                a_f = _fixed_sum(sums[k], scale[k], sum_step, per_sum) + u[t, b, 2, j]
+                k += cells
+                a_g = _fixed_sum(sums[k], scale[k], sum_step, per_sum) + u[t, b, 3, j]
+                i = sigmoid_code(to_fixed(a_i, sum_step, per_sum)) * gate
+                f = sigmoid_code(to_fixed(a_f, sum_step, per_sum)) * gate
+                g = tanh_code(to_fixed(a_g, sum_step, per_sum)) * gate
+                o = sigmoid_code(to_fixed(a_o, sum_step, per_sum)) * gate
+                new = to_fixed(f * c[b, j] + to_fixed(i * g, state_step, per_state), state_step, per_state)
+                c[b, j] = new
+                h[b, j] = out[t, b, j] = to_fixed(o * tanh_code(new) * gate, gate, per_gate)
+
+
+@_serial
+def gru_sequence(u, codes, scale, encoding, lengths, h, bias, out, sum_step):
+    """All steps of one direction of ONNX's GRU (gates z, r, n) whose reset gate stands behind the recurrent product,
+    with the arguments of `lstm_sequence`; bias (C,) of the recurrent product of n. See `quant.networks.gru.Gru`."""
+    cells = h.shape[1]
+    gate, per_gate, one = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP), np.float32(1.0)
+    per_sum = np.float32(1.0 / sum_step)
+    read, sums = np.empty(cells, np.float32), np.empty(len(codes), np.float32)
+    for b in range(h.shape[0]):
+        for t in range(lengths[b]):
+            _recurrent_product(codes, h[b], encoding[0], encoding[1], encoding[2], read, sums)
+            for j in range(cells):
+                a_z = _fixed_sum(sums[j], scale[j], sum_step, per_sum) + u[t, b, 0, j]
+                k = cells + j
+                a_r = _fixed_sum(sums[k], scale[k], sum_step, per_sum) + u[t, b, 1, j]
+                k += cells
+                inner = to_fixed(_fixed_sum(sums[k], scale[k], sum_step, per_sum) + bias[j], sum_step, per_sum)
+                z = sigmoid_code(to_fixed(a_z, sum_step, per_sum)) * gate
+                r = sigmoid_code(to_fixed(a_r, sum_step, per_sum)) * gate
+                inner = to_fixed(r * inner, sum_step, per_sum)
+                new = tanh_code(to_fixed(u[t, b, 2, j] + inner, sum_step, per_sum)) * gate
+                entering = to_fixed((one - z) * new, gate, per_gate)
+                h[b, j] = out[t, b, j] = to_fixed(entering + z * h[b, j], gate, per_gate)
+
+
+@_inline
+def _sigmoid(x):
+    return np.float32(1.0) / (np.float32(1.0) + np.exp(-x))
+
+
+@_serial
+def lstm_float_sequence(u, weights, lengths, h, c, out, memory, products):
+    """`lstm_sequence` in float32, with weights (4·C, C) as they are: memory (T, B, C) gets c of every step, products
+    (T, B, 4·C) the recurrent products."""
+    cells = h.shape[1]
+    for b in range(h.shape[0]):
+        for t in range(lengths[b]):
+            sums = products[t, b]
+            for row in range(len(weights)):
+                total = np.float32(0.0)
+                for j in range(cells):
+                    total += weights[row, j] * h[b, j]
+                sums[row] = total
+            for j in range(cells):
+                i, o = _sigmoid(u[t, b, 0, j] + sums[j]), _sigmoid(u[t, b, 1, j] + sums[cells + j])
+                f = _sigmoid(u[t, b, 2, j] + sums[2 * cells + j])
+                g = np.tanh(u[t, b, 3, j] + sums[3 * cells + j])
+                c[b, j] = memory[t, b, j] = f * c[b, j] + i * g
+                h[b, j] = out[t, b, j] = o * np.tanh(c[b, j])
+
+
+@_serial
+def gru_float_sequence(u, weights, lengths, h, bias, out, inner, products):
+    """`gru_sequence` in float32, with weights (3·C, C) as they are: products (T, B, 3·C) gets the recurrent products,
+    with the bias of n's, and inner (T, B, C) what of them passes the reset gate."""
+    cells = h.shape[1]
+    for b in range(h.shape[0]):
+        for t in range(lengths[b]):
+            sums = products[t, b]
+            for row in range(len(weights)):
+                total = np.float32(0.0)
+                for j in range(cells):
+                    total += weights[row, j] * h[b, j]
+                sums[row] = total
+            for j in range(cells):
+                sums[2 * cells + j] += bias[j]
+                z, r = _sigmoid(u[t, b, 0, j] + sums[j]), _sigmoid(u[t, b, 1, j] + sums[cells + j])
+                inner[t, b, j] = r * sums[2 * cells + j]
+                n = np.tanh(u[t, b, 2, j] + inner[t, b, j])
+                h[b, j] = out[t, b, j] = (np.float32(1.0) - z) * n + z * h[b, j]

@@ -46,6 +46,17 @@ OWN_MODEL = Code(
 )  # fmt: skip
 """Decides the error of a module of one's own, apart from what evaluates it."""
 
+GRAPH_MODEL = Code(
+    (
+        "quant.graphs", "quant.own.formats", "quant.own.roundings", "quant.own.saturation", "quant.sites",
+        "quant.networks",
+        *(f"quant.arithmetic.{name}" for name in ("clipping", "grid", "kernels", "products")),
+        "quant.speech.audio", "simulators.inputs.jit",
+    ),
+    libraries=("torch", "numpy", "scipy", "numba", "onnx"),
+)  # fmt: skip
+"""Decides the error of a network that is a graph."""
+
 OPERATOR_GRU = Code(("quant.own.operator_gru", "quant.arithmetic.whole_numbers"), libraries=("numpy",))
 """Decides the error of a GRU whose operators have widths of their own."""
 

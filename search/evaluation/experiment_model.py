@@ -21,6 +21,8 @@ class ExperimentModel:
     clipping: Clipping
     every: int
     """Only every so-manyth utterance is evaluated."""
+    data: Path | None = None
+    """Folder of what a network of one's own is given; None: the model is a recogniser."""
 
     @classmethod
     def of(cls, experiment: Experiment) -> Self:
@@ -30,11 +32,17 @@ class ExperimentModel:
         return cls(
             str(file.resolve()) if file.is_file() else experiment.model,
             None if root is None else Path(root).resolve(), experiment.clipping, experiment.every,
+            None if experiment.data is None else Path(experiment.data).resolve(),
         )  # fmt: skip
 
     def __call__(self) -> Model:
         """Raises InputError if there is no such model or corpus."""
         from quant import Scheme, load_model  # brings torch with it, which a search with a model of one's own need not
 
+        if self.data is not None:
+            from quant import load
+
+            with under("model"):
+                return load(self.model, self.data, Scheme(**self.clipping.model_dump()))
         with under("model"):
             return load_model(self.model, self.corpus_root, Scheme(**self.clipping.model_dump()), every=self.every)

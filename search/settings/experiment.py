@@ -36,7 +36,9 @@ class Experiment(BaseModel):
     name: str = Field(min_length=1, max_length=80)
     """What the search is called in tables and plots."""
     model: str = "sru"
-    """A shipped checkpoint's name or a .safetensors file."""
+    """A shipped checkpoint's name, a .safetensors file, or an .onnx file, with `data`."""
+    data: str | None = None
+    """Folder of what a network of one's own is given; null: the model is a recogniser, with a corpus."""
     corpus_root: str | None = None
     """Folder of a corpus in TIMIT's layout to evaluate on; null: the embedded corpus."""
     every: int = Field(default=1, ge=1, le=10_000)
@@ -104,6 +106,7 @@ class Experiment(BaseModel):
     def _consistent(self) -> Self:
         self._check_objectives()
         self._check_method()
+        self._check_data()
         if self.hardware and self.beacons is not None:
             raise ValueError("beacons: a co-design (hardware) is inference-only")
         if self.hardware and self.confirm:
@@ -111,6 +114,18 @@ class Experiment(BaseModel):
         if self.constraints.error is not None and self.constraints.error_increase is not None:
             raise ValueError("constraints: error and error_increase exclude each other")
         return self
+
+    def _check_data(self) -> None:
+        if self.data is None:
+            if self.model.endswith(".onnx"):
+                raise ValueError(f"model: {self.model}: data is missing: the folder of what the network is given")
+            return
+        if not self.model.endswith(".onnx"):
+            raise ValueError(f"data: it is for an .onnx file; a module of Python only --model names, not {self.model}")
+        if self.corpus_root is not None or self.every != 1:
+            raise ValueError("data: a network with data of its own has no corpus (corpus_root, every)")
+        if self.beacons is not None:
+            raise ValueError("beacons: only recognisers of this project can be retrained")
 
     def _check_objectives(self) -> None:
         columns: dict[str, str] = {}

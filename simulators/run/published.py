@@ -37,6 +37,7 @@ def report_of(
         frequency_mhz=frequency_mhz,
         layers=tuple(layers),
         bits_per_cycle={"dram": dram_bits_per_cycle},
+        chunk=trace.chunk,
     )
     return PartialReport(report, tuple(layer.name for layer in trace.layers if not layer.is_product))
 

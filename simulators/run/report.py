@@ -11,7 +11,7 @@ from simulators.hardware.arch import Arch
 from simulators.inputs.csv_text import csv_of
 from simulators.lowering.platform import Lowered
 from simulators.lowering.segments import LayerWork
-from simulators.workloads.trace import FRAME_MS, Trace
+from simulators.workloads.trace import FRAME_MS, Chunk, Trace
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,9 @@ class Report:
     layers: tuple[LayerReport, ...]
     bits_per_cycle: dict[str, float]
     """Bandwidth by level of memory, for the levels whose `bits` are counted and whose bandwidth the spec gives."""
+    chunk: Chunk | None = None
+    """The chunk of a streaming network that was simulated, from a memory in which nothing lies yet: no later one, which
+    finds as much there or more, takes longer."""
 
     @property
     def cycles(self) -> int:
@@ -111,7 +114,10 @@ class Report:
 
     @property
     def real_time_factor(self) -> float | None:
-        """Latency over the duration of the utterance; below 1 is faster than speech."""
+        """Latency over the duration of the utterance, or of a chunk's over the time until the next; below 1 is faster
+        than speech."""
+        if self.chunk is not None:
+            return self.latency_ms / self.chunk.hop_ms
         return self.latency_ms / (self.steps * FRAME_MS) if self.has_frames else None
 
     @property
@@ -153,6 +159,11 @@ class Report:
             "latency_ms": self.latency_ms,
             "latency_ms_per_frame": self.latency_ms_per_frame,
             "real_time_factor": self.real_time_factor,
+            **(
+                {}
+                if self.chunk is None
+                else {"chunk": self.chunk.model_dump(), "latency_ms_per_chunk": self.latency_ms}
+            ),
             "energy_uj": self.energy_uj,
             "energy_uj_per_frame": self.energy_uj_per_frame,
             "energy_delay_uj_ms": self.energy_delay_uj_ms,
@@ -226,6 +237,7 @@ def make_report(trace: Trace, arch: Arch, lowered: Lowered, charged: Sequence[Ch
         frequency_mhz=arch.frequency_mhz,
         layers=tuple(reports),
         bits_per_cycle=dict(lowered.bits_per_cycle),
+        chunk=trace.chunk,
     )
 
 

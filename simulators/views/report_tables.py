@@ -47,6 +47,8 @@ def print_report(report: Report, out: Terminal) -> None:
     if many := _steps(report):
         latency += f" for {many}, {report.latency_ms / report.steps * 1e3:,.2f} µs {_a_step(report)}"
         energy += f", {report.energy_uj / report.steps:,.3f} µJ {_a_step(report)}"
+    if report.chunk is not None:
+        latency += f", the worst chunk of {report.chunk.length_ms:g} ms every {report.chunk.hop_ms:g} ms"
     if report.real_time_factor is not None:
         latency += f", real-time factor {report.real_time_factor:.2g}"
     say(f"{report.cycles:,} cycles at {report.frequency_mhz:g} MHz: {latency}")

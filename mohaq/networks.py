@@ -1,0 +1,47 @@
+"""The network that `--model` names, with the data that `--data` names, where it is no recogniser of this project."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulators.inputs.errors import InputError
+
+if TYPE_CHECKING:
+    from quant.graphs.graph_model import GraphModel
+
+
+def is_module(model: str) -> bool:
+    """Whether a name is that of a module of Python and what makes a network in it: `module:factory`."""
+    return ":" in model and not Path(model).exists()
+
+
+def is_network(model: str) -> bool:
+    """Whether a name is that of an ONNX file, or `module:factory`."""
+    return model.endswith(".onnx") or is_module(model)
+
+
+def load_network(
+    model: str,
+    data: Path | None,
+    clipping: str = "mse",
+    activation_clipping: str = "mse",
+    per_channel: bool = False,
+) -> "GraphModel | None":
+    """The network and its data; None for a recogniser, which has a corpus. Raises InputError for a network without
+    data, and for data of a recogniser."""
+    if not is_network(model):
+        if data is not None:
+            raise InputError(
+                f"--data {data}: it is for an ONNX file or module:factory; {model} has a corpus (--corpus)"
+            )
+        return None
+    if data is None:
+        raise InputError(f"--model {model}: --data is missing: the folder of what it is given")
+    from quant import Scheme, load
+
+    return load(model, data, Scheme(clipping, activation_clipping, per_channel))
+
+
+def refuse_network(model: str, what: str) -> None:
+    """Raises InputError for a network where a command takes recognisers of this project only."""
+    if is_network(model):
+        raise InputError(f"--model {model}: {what}")

@@ -1,0 +1,225 @@
+"""A graph as the search takes it: sites, errors, traces."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from quant.arithmetic.clipping import Scheme, quantize_weights
+from quant.arithmetic.products import Weights
+from quant.evaluation.code import GRAPH_MODEL
+from quant.evaluation.rates import Rates
+from quant.graphs.call import Pass
+from quant.graphs.fidelity import ERRORS, PARTS, rates
+from quant.graphs.graph import Graph
+from quant.graphs.graph_data import GivenUtterance, GraphData
+from quant.graphs.graph_roundings import GraphRounded
+from quant.graphs.graph_trace import GraphTrace
+from quant.graphs.operations.table import OPERATIONS
+from quant.graphs.running import run_graph
+from quant.graphs.site_names import SiteNames
+from quant.own.formats import Formats, Seen
+from quant.own.roundings import Exactly
+from quant.sites.candidate import BIT_WIDTHS, Bits, check_candidate, parse_bits
+from quant.sites.site import Site
+from simulators import Trace
+from simulators.inputs.code_digest import Code
+from simulators.inputs.errors import InputError
+
+
+class GraphModel:
+    """A network and the data that it is evaluated on.
+
+    Sites are its matrices and kernels: of the products that the first utterance passes through, in order. Raises
+    InputError for a graph that cannot be computed on the data.
+    """
+
+    def __init__(self, graph: Graph, data: GraphData, name: str, scheme: Scheme | None = None):
+        self.name = name
+        self.graph = graph
+        self.data = data.checked(graph)
+        self._scheme = scheme or Scheme()
+        self._names = SiteNames()
+        self._traces: dict[int, GraphTrace] = {}
+        self._weights: dict[tuple[str, int], Weights] = {}
+        with torch.no_grad():
+            first = self._traced(self._first_call())
+        self._traces[first.frames] = first
+        self._frames = first.frames
+        self.sites = tuple(Site(site, len(w), w.shape[1]) for site, w in self._names.weights.items())
+        if not self.sites:
+            raise InputError(f"{name}: no node has weights that could be quantized")
+        self._formats = self._chosen_formats()
+        self._references: list[torch.Tensor] | None = None
+        self.digest = f"{digest_of(graph)}:{self._scheme.name}"
+
+    @property
+    def data_digest(self) -> str:
+        """Tells what it is evaluated and calibrated on apart."""
+        return self.data.digest
+
+    @property
+    def code(self) -> Code:
+        """What decides its errors."""
+        return GRAPH_MODEL
+
+    @property
+    def frames(self) -> int:
+        """Frames of the first call, which its trace has unless another number is asked for."""
+        return self._frames
+
+    @property
+    def error_name(self) -> str:
+        """What its error is, in words."""
+        return ERRORS[self.data.settings.error]
+
+    @property
+    def parts(self) -> int:
+        """Parts of the data, of which the error has a worst."""
+        return min(PARTS, len(self.data.utterances))
+
+    def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
+        """A candidate, as a user writes it."""
+        return parse_bits(text, self.sites)
+
+    def outputs(self, bits: Bits | None) -> list[torch.Tensor]:
+        """The judged output of every utterance, chunks side by side; without bits, of the network as it is."""
+        run = Pass(Exactly(), self._names, OPERATIONS) if bits is None else self._rounded(bits)
+        with torch.no_grad():
+            return [self._output(utterance, run) for utterance in self.data.utterances]
+
+    def evaluate(self, bits: Bits | None) -> Rates:
+        """Error of a candidate; without bits, of the network as it is."""
+        if self._references is None and (bits is None or self.data.settings.error != "labels"):
+            self._references = self.outputs(None)
+        made = self._references if bits is None else self.outputs(bits)
+        assert made is not None
+        return rates(list(zip(made, self._right(), strict=True)), self.data.settings)
+
+    def evaluate_population(self, candidates: Sequence[Bits]) -> list[Rates]:
+        """Errors of several candidates, one after the other."""
+        return [self.evaluate(bits) for bits in candidates]
+
+    def trace(self, bits: Bits, steps: int | None = None) -> Trace:
+        """What the network computes for the first utterance, or the first chunk of it; for other frames, for an input
+        cut or repeated to as many. Raises InputError where that does not give them."""
+        check_candidate(bits, self.sites)
+        frames = self._frames if steps is None else steps
+        chunk = self.data.chunk
+        if chunk is not None and frames != self._frames:
+            raise InputError(f"steps: {steps}: {self.name} takes chunks, whose trace is of one call: {self._frames}")
+        if frames not in self._traces:
+            with torch.no_grad():
+                made = self._traced(self._resized(frames))
+            if made.frames != frames:
+                raise InputError(f"steps: {steps}: the first call of {self.name} has {self._frames}")
+            self._traces[frames] = made
+        return self._traces[frames].trace(self.name, bits, chunk)
+
+    def _right(self) -> list[torch.Tensor]:
+        if self.data.settings.error != "labels":
+            assert self._references is not None
+            return self._references
+        labels = [utterance.labels for utterance in self.data.utterances]
+        if missing := [u.name for u in self.data.utterances if u.labels is None]:
+            raise InputError(f"{missing[0]}: no array of labels, which the error counts")
+        return [label for label in labels if label is not None]
+
+    def _output(self, utterance: GivenUtterance, run: Pass) -> torch.Tensor:
+        """The judged output of an utterance, of all its calls in a row."""
+        settings = self.data.settings
+        judged = settings.output or self.graph.outputs[0]
+        state: dict[str, torch.Tensor] = {}
+        made = []
+        try:
+            for given in self.data.calls(utterance):
+                outputs = run_graph(self.graph, given | state, run)
+                state = {name: outputs[source] for name, source in settings.state.items()}
+                made.append(outputs[judged])
+        except InputError as error:
+            raise InputError(f"{utterance.name}: {error}") from error
+        return made[0] if len(made) == 1 else torch.stack(made)
+
+    def _rounded(self, bits: Bits) -> Pass:
+        check_candidate(bits, self.sites)
+        quantized = {site.name: self._quantized(site.name, bits[site.name][0]) for site in self.sites}
+        return Pass(GraphRounded(bits, self._formats, quantized), self._names, OPERATIONS, quantized=True)
+
+    def _chosen_formats(self) -> Formats:
+        """The formats of all sites, by what passes of the data that ranges are taken from; those of the graph's own
+        quantizers at their width."""
+        seen = Seen()
+        with torch.no_grad():
+            for utterance in self.data.calibration:
+                self._output(utterance, Pass(seen, self._names, OPERATIONS, quantized=True))
+                seen.next_input()
+        if idle := [site.name for site in self.sites if site.name not in seen.sites]:
+            raise InputError(f"{self.name}: {idle[0]}: no data that ranges are taken from pass through")
+        try:
+            formats = seen.formats(self._scheme.activations, {})
+        except IndexError:  # NumPy's histogram, of a range that float32 has no width for
+            raise InputError(f"{self.name}: values too large to be quantized pass") from None
+        own = {site: {grid.bits: grid} for site, grid in self._names.grids.items() if grid.bits in BIT_WIDTHS}
+        return replace(formats, inputs={site: {**grids, **own.get(site, {})} for site, grids in formats.inputs.items()})
+
+    def _quantized(self, site: str, bits: int) -> Weights:
+        """The codes of a site's weights, kept: candidates share them."""
+        if (site, bits) not in self._weights:
+            weight = self._names.weights[site]
+            if self._names.stored_bits.get(site) == bits:  # they lie on the file's own grid already
+                held = Weights(weight, torch.ones(len(weight)), bits)
+            else:
+                held = quantize_weights(weight, bits, self._scheme)
+            self._weights[site, bits] = held
+        return self._weights[site, bits]
+
+    def _first_call(self) -> dict[str, torch.Tensor]:
+        return next(self.data.calls(self.data.utterances[0]))
+
+    def _traced(self, given: Mapping[str, torch.Tensor]) -> GraphTrace:
+        trace = GraphTrace()
+        run_graph(self.graph, given, Pass(Exactly(), self._names, OPERATIONS, trace))
+        return trace
+
+    def _resized(self, frames: int) -> dict[str, torch.Tensor]:
+        """The first call, cut or repeated along the axes that grow with its frames: those that the network leaves open
+        or that have a place for each, but for a batch in front."""
+        shapes = {entry.name: entry.shape or () for entry in self.graph.inputs}
+        given = {}
+        for name, value in self._first_call().items():
+            for axis, size in enumerate(value.shape):
+                is_open = not isinstance(shapes[name][axis] if shapes[name] else None, int) or size == self._frames
+                if is_open and axis and size > 1 and name not in self.data.settings.state:
+                    wanted = max(1, size * frames // self._frames)
+                    times = [1] * value.dim()
+                    times[axis] = -(-wanted // size)
+                    value = value.repeat(times).narrow(axis, 0, wanted)
+            given[name] = value
+        return given
+
+
+def digest_of(graph: Graph) -> str:
+    """sha256 of a graph: its nodes, their attributes, its constants."""
+    made = hashlib.sha256()
+    _feed(made, graph)
+    return made.hexdigest()
+
+
+def _feed(made: Any, value: Any) -> None:
+    if isinstance(value, torch.Tensor):
+        made.update(f"{value.dtype} {tuple(value.shape)}".encode())
+        made.update(value.contiguous().numpy().tobytes())
+    elif isinstance(value, Graph):
+        made.update(repr((value.inputs, value.outputs, value.opset, dict(value.stored_bits))).encode())
+        for name in sorted(value.constants):
+            made.update(name.encode())
+            _feed(made, value.constants[name])
+        for node in value.nodes:
+            made.update(repr((node.name, node.op, node.inputs, node.outputs)).encode())
+            for name in sorted(node.attributes):
+                made.update(name.encode())
+                _feed(made, node.attributes[name])
+    else:
+        made.update(repr(value).encode())

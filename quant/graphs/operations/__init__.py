@@ -1,0 +1,1 @@
+"""The operations of a graph: each computes a node, and says what it costs."""

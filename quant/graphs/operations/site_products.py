@@ -1,0 +1,203 @@
+"""Products with matrices: those of the network are sites, and those of two activations are not."""
+
+from math import prod
+
+import torch
+from torch.nn import functional
+
+from quant.graphs.call import Call, Operation
+from quant.graphs.operations.reducing import two, window_pads
+from simulators import Conv2d
+
+
+def site_product(
+    call: Call, x: torch.Tensor, weight: torch.Tensor, read: int, bias: torch.Tensor | None
+) -> torch.Tensor:
+    """Vectors x (…, G, K) by the G matrices of a site (G, M, K): (…, G, M). `read` is the number of the node's input
+    that x comes from."""
+    groups, rows, columns = weight.shape
+    site = call.run.sites.of(call.node, weight)
+    call.run.sites.note(site, weight.flatten(0, 1), call.grid(read), _stored_bits(call, read))
+    held = call.run.roundings
+    matrix = held.weight(site, weight.flatten(0, 1))
+    x = held.input(site, x)
+    if groups == 1:
+        y = functional.linear(x, matrix, bias)
+    else:
+        y = torch.einsum("...gk,gmk->...gm", x, matrix.view(weight.shape))
+        y = y if bias is None else y + bias
+    vectors = prod(x.shape[:-2]) if groups > 1 else prod(x.shape[:-1])
+    if call.run.trace is not None and vectors:
+        if groups == 1:
+            call.run.trace.product(site, rows, columns, vectors)
+        else:
+            call.run.trace.convolution(
+                site, _columns_of_maps(site, columns * groups, rows * groups, groups, vectors), 1
+            )
+    return held.result(site, y)
+
+
+def _stored_bits(call: Call, read: int) -> int | None:
+    """The width that the weights beside input `read` are stored at."""
+    return call.stored_bits(1 - read) if len(call.node.inputs) > 1 else None
+
+
+def _columns_of_maps(site: str, inputs: int, outputs: int, groups: int, vectors: int) -> Conv2d:
+    """Grouped products of vectors as the convolution of one position each that they are."""
+    return Conv2d(
+        name=site, in_channels=inputs, out_channels=outputs, groups=groups, kernel=(1, 1), input_size=(1, vectors),
+        steps=1, weight_bits=16, activation_bits=16, output_bits=16,
+    )  # fmt: skip
+
+
+def _linear(call: Call) -> torch.Tensor:
+    """x (…, K) by W (M, K), with its bias."""
+    weight = call.input(1)
+    return site_product(call, call.input(0), weight.unsqueeze(0), 0, call.optional(2))
+
+
+def _matmul(call: Call) -> torch.Tensor:
+    a, b = call.input(0), call.input(1)
+    if min(a.dim(), b.dim()) < 1:
+        raise call.node.error("it multiplies a single number")
+    if call.is_constant(0) and a.dim() == 2 and b.dim() >= 2 and not call.is_constant(1):
+        return site_product(call, b.mT, a.unsqueeze(0), 1, None).mT
+    if call.is_constant(1) and b.dim() >= 2:
+        stack = b.shape[:-2]
+        if prod(stack) == 1:
+            return site_product(call, a, _turned(call, b, 1), 0, None)
+        if a.shape[-len(stack) - 2 : -2] == stack:
+            groups = prod(stack)
+            x = a.reshape(*a.shape[: -len(stack) - 2], groups, *a.shape[-2:]).movedim(-3, -2)
+            y = site_product(call, x, _turned(call, b, groups), 0, None).movedim(-2, -3)
+            return y.reshape(*a.shape[:-1], b.shape[-1])
+    return _of_activations(call, a, b)
+
+
+def _turned(call: Call, stack: torch.Tensor, groups: int) -> torch.Tensor:
+    """Matrices (…, K, M) as a site has them, (G, M, K)."""
+    return call.run.sites.kept(stack, "turned", lambda: stack.reshape(groups, *stack.shape[-2:]).mT)
+
+
+def _of_activations(call: Call, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """A product of two activations, 16 bits wide each."""
+    result = torch.matmul(a, b)
+    if call.run.trace is not None and a.is_floating_point():
+        rows, vectors = (b.shape[-1] if b.dim() > 1 else 1), (a.shape[-2] if a.dim() > 1 else 1)
+        if result.numel():
+            call.run.trace.activations(rows, a.shape[-1], vectors, result.numel() // (rows * vectors))
+    return result
+
+
+def _gemm(call: Call) -> torch.Tensor:
+    """What is left of it where neither operand is a matrix of the network."""
+    a, b, c = call.input(0), call.input(1), call.optional(2)
+    a, b = (a.mT if call.attribute("transA", 0) else a), (b.mT if call.attribute("transB", 0) else b)
+    alpha, beta = float(call.attribute("alpha", 1.0)), float(call.attribute("beta", 1.0))
+    y = _of_activations(call, a, b) * alpha
+    return y if c is None else y + c * beta
+
+
+def _einsum(call: Call) -> torch.Tensor:
+    """Sums of products by index; with a constant, its matrices are a site's."""
+    equation = str(call.attribute("equation", "")).replace(" ", "")
+    terms, _, target = equation.partition("->")
+    operands = terms.split(",")
+    read = 0 if call.is_constant(1) else 1
+    if len(operands) != 2 or not target or "." in equation or not call.is_constant(1 - read):
+        raise call.node.error(f"{equation}: expected two operands, one of them constant, and a result")
+    of_x, of_w = operands[read], operands[1 - read]
+    shared = [label for label in of_w if label in of_x and label in target]
+    summed = [label for label in of_w if label in of_x and label not in target]
+    made = [label for label in of_w if label not in of_x]
+    rest = [label for label in of_x if label not in of_w]
+    if set(target) != set(shared + made + rest) or len(set(target)) != len(target) or not summed:
+        raise call.node.error(f"{equation}: not a product with a matrix")
+    x, w = call.input(read), call.input(1 - read)
+    sizes = dict(zip(of_x, x.shape, strict=True)) | dict(zip(of_w, w.shape, strict=True))
+    groups, rows, columns = (prod(sizes[label] for label in labels) for labels in (shared, made, summed))
+    order = [of_w.index(label) for label in shared + made + summed]
+    matrices = call.run.sites.kept(w, equation, lambda: w.permute(order).reshape(groups, rows, columns))
+    x = x.permute([of_x.index(label) for label in rest + shared + summed])
+    x = x.reshape(*(sizes[label] for label in rest), *([groups] if groups > 1 else []), columns)
+    y = site_product(call, x, matrices, read, None)
+    y = y.reshape([sizes[label] for label in rest + shared + made])
+    return y.permute([(rest + shared + made).index(label) for label in target])
+
+
+def _convolution(call: Call) -> torch.Tensor:
+    x, weight, bias = call.input(0), call.input(1), call.optional(2)
+    dims = weight.dim() - 2
+    if dims not in (1, 2) or x.dim() != weight.dim():
+        raise call.node.error(f"over {x.dim() - 2} dimensions with a kernel of {dims}: expected one or two")
+    if not call.is_constant(1):
+        raise call.node.error("its kernel is computed: only a constant one is a site")
+    kernel, groups = list(weight.shape[2:]), int(call.attribute("group", 1))
+    stride = list(call.attribute("strides", (1,) * dims))
+    dilation = list(call.attribute("dilations", (1,) * dims))
+    pads = window_pads(call, list(x.shape[2:]), kernel, stride, dilation)
+    begins, ends = pads[:dims], pads[dims:]
+    site = call.run.sites.of(call.node, weight)
+    call.run.sites.note(site, weight.flatten(1), call.grid(0), call.stored_bits(1))
+    held = call.run.roundings
+    x = held.input(site, x)
+    less = [min(pair) for pair in zip(begins, ends, strict=True)]
+    if begins != ends:
+        flat = [s for a in range(dims - 1, -1, -1) for s in (begins[a] - less[a], ends[a] - less[a])]
+        x = functional.pad(x, flat)
+    convolve = functional.conv1d if dims == 1 else functional.conv2d
+    y = convolve(x, held.weight(site, weight.flatten(1)).view(weight.shape), bias, stride, less, dilation, groups)
+    if call.run.trace is not None:
+        layer = Conv2d(
+            name=site, in_channels=x.shape[1], out_channels=len(weight), kernel=two(kernel, 1),
+            input_size=two(x.shape[2:], 1), stride=two(stride, 1), padding=two(less, 0), dilation=two(dilation, 1),
+            groups=groups, steps=1, weight_bits=16, activation_bits=16, output_bits=16,
+        )  # fmt: skip
+        call.run.trace.convolution(site, layer, x.shape[0])
+    return held.result(site, y)
+
+
+def _transposed_convolution(call: Call) -> torch.Tensor:
+    """Every element of the map by its column of the kernel, and the overlapping results added: how hardware does it."""
+    x, weight, bias = call.input(0), call.input(1), call.optional(2)
+    dims = weight.dim() - 2
+    if dims not in (1, 2) or x.dim() != weight.dim() or not call.is_constant(1):
+        raise call.node.error("expected a constant kernel of one or two dimensions over a map of as many")
+    if "output_shape" in call.node.attributes or call.attribute("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise call.node.error("output_shape and auto_pad: expected pads")
+    kernel, groups = list(weight.shape[2:]), int(call.attribute("group", 1))
+    stride = list(call.attribute("strides", (1,) * dims))
+    dilation = list(call.attribute("dilations", (1,) * dims))
+    pads = list(call.attribute("pads", (0,) * (2 * dims)))
+    extra = list(call.attribute("output_padding", (0,) * dims))
+    apart = zip(x.shape[2:], kernel, stride, dilation, strict=True)
+    full = call.room([(size - 1) * s + (k - 1) * d + 1 for size, k, s, d in apart])
+    each, columns = weight.shape[1], weight.shape[0] // groups
+    # (G · M, K, …): rows are what a matrix makes, as for any site
+    turned = call.run.sites.kept(
+        weight, f"transposed {groups}",
+        lambda: weight.unflatten(0, (groups, columns)).transpose(1, 2).reshape(groups * each, columns, *kernel),
+    )  # fmt: skip
+    site = call.run.sites.of(call.node, turned)
+    call.run.sites.note(site, turned.flatten(1), call.grid(0), call.stored_bits(1))
+    held = call.run.roundings
+    rounded = held.weight(site, turned.flatten(1)).view(groups, each, columns, *kernel)
+    back = rounded.transpose(1, 2).reshape(weight.shape)
+    convolve = functional.conv_transpose1d if dims == 1 else functional.conv_transpose2d
+    y = convolve(held.input(site, x), back, None, stride, 0, 0, groups, dilation)
+    grown = [side for axis in range(dims - 1, -1, -1) for side in (-pads[axis], extra[axis] - pads[dims + axis])]
+    y = functional.pad(y, grown)
+    y = y if bias is None else y + bias.view(-1, *[1] * dims)
+    if call.run.trace is not None:
+        positions, taps = prod(x.shape[2:]) * len(x), prod(kernel)
+        call.run.trace.convolution(site, _columns_of_maps(site, x.shape[1], groups * each * taps, groups, positions), 1)
+        made = positions * groups * each * taps
+        call.cost({"add": made}, made, y.numel())
+    assert len(full) == dims
+    return held.result(site, y)
+
+
+PRODUCTS: dict[str, Operation] = {
+    "Linear": _linear, "MatMul": _matmul, "Gemm": _gemm, "Einsum": _einsum, "Conv": _convolution,
+    "ConvTranspose": _transposed_convolution,
+}  # fmt: skip

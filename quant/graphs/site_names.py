@@ -1,0 +1,61 @@
+"""What the weights of a graph's nodes are called as sites, and what the file says of them."""
+
+import re
+from collections.abc import Callable
+
+import torch
+
+from quant.arithmetic.grid import Grid
+from quant.graphs.graph import Node
+
+_UNFIT = re.compile(r"[^\w./+-]+")
+LONGEST = 60
+"""Characters of a name, to which a trace may add."""
+
+
+class SiteNames:
+    """Names by weight: nodes that share one, as the steps of an unrolled loop do, share a site."""
+
+    def __init__(self) -> None:
+        self.weights: dict[str, torch.Tensor] = {}
+        """The matrix (M, K) of each site, in the order in which they were met."""
+        self.grids: dict[str, Grid] = {}
+        """The grid of a site's activations where a quantizer of the graph's own says it."""
+        self.stored_bits: dict[str, int] = {}
+        """The width of the integers that a site's weights are stored as, of those that are."""
+        self._names: dict[tuple[int, str], str] = {}
+        self._taken: set[str] = set()
+        self._kept: dict[tuple[int, str], torch.Tensor] = {}
+        self._alive: list[torch.Tensor] = []
+
+    def of(self, node: Node, weight: torch.Tensor, suffix: str = "") -> str:
+        """The name of a constant's site: the node's that first read it, without slashes around it and without the
+        operator at its end."""
+        key = (weight.data_ptr(), suffix)
+        if key not in self._names:
+            stem = re.sub(rf"/{node.op}(_\d+)?$", "", node.name) or node.name
+            stem = _UNFIT.sub("_", stem.strip("/"))[-LONGEST:] or node.op
+            name, number = f"{stem}{suffix}", 1
+            while name in self._taken:
+                number += 1
+                name = f"{stem}_{number}{suffix}"
+            self._names[key] = name
+            self._taken.add(name)
+            self._alive.append(weight)  # so that no other comes to lie where it does
+        return self._names[key]
+
+    def note(self, site: str, weight: torch.Tensor, grid: Grid | None, stored_bits: int | None) -> None:
+        """What a site's matrix (M, K) is, and what the file says of its integers."""
+        self.weights.setdefault(site, weight)
+        if grid is not None:
+            self.grids.setdefault(site, grid)
+        if stored_bits is not None:
+            self.stored_bits.setdefault(site, stored_bits)
+
+    def kept(self, weight: torch.Tensor, how: str, made: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """What a constant is in another arrangement, made once, so that it stays one site."""
+        key = (weight.data_ptr(), how)
+        if key not in self._kept:
+            self._kept[key] = made().contiguous()
+            self._alive.append(weight)
+        return self._kept[key]

@@ -1,0 +1,98 @@
+"""Modules of torch as graphs, by `torch.export`."""
+
+import operator
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from quant.graphs.graph import Graph, GraphInput
+from quant.graphs.torch_programs.building import OPSET, GraphBuilder
+from quant.graphs.torch_programs.operators import TRANSLATIONS
+from simulators.inputs.errors import InputError
+
+_ARITHMETIC = {operator.add: "Add", operator.sub: "Sub", operator.mul: "Mul", operator.floordiv: "Div"}
+"""Arithmetic on sizes."""
+
+
+def graph_of_module(module: nn.Module, given: Mapping[str, torch.Tensor], name: str) -> Graph:
+    """The graph of a module that is called with these inputs, by the names of its `forward`; their sizes may change
+    where the module lets them. The module is left as it is. Raises InputError for one that `torch.export` cannot
+    export, and for an operator that has no translation, which it names with its place in the module."""
+    training = module.training
+    try:
+        module.eval()
+        sizes = {key: dict.fromkeys(range(x.dim()), torch.export.Dim.AUTO) for key, x in given.items()}
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.export.export(module, (), dict(given), dynamic_shapes=sizes, strict=False)
+    except Exception as error:  # of whatever kind: the module's code is the user's
+        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise InputError(f"{name}: torch.export cannot export it: {first[:300]}") from error
+    finally:
+        module.train(training)
+    return _translated(program, name)
+
+
+def _translated(program: "torch.export.ExportedProgram", name: str) -> Graph:
+    build = GraphBuilder()
+    inputs = []
+    kept = {**program.state_dict, **program.constants}
+    signature = program.graph_signature
+    targets = signature.inputs_to_parameters | signature.inputs_to_buffers | signature.inputs_to_lifted_tensor_constants
+    outputs: tuple[str, ...] = ()
+    for node in program.graph.nodes:
+        build.path = _path(node)
+        if node.op == "placeholder":
+            if node.name in targets:
+                build.values[node] = build.constant(kept[targets[node.name]])
+            else:
+                build.values[node] = node.name
+                inputs.append(_input(node))
+        elif node.op == "call_function":
+            build.values[node] = _call(build, node)
+        elif node.op == "output":
+            outputs = tuple(build.value(x) for x in node.args[0])
+    if not inputs or not outputs:
+        raise InputError(f"{name}: it takes nothing, or leaves nothing")
+    nodes, wanted = tuple(build.nodes), tuple(signature.user_outputs)
+    if len(wanted) != len(outputs):
+        raise InputError(f"{name}: it changes a buffer of its own: state is given and returned")
+    return Graph(name, tuple(inputs), outputs, nodes, build.constants, OPSET)
+
+
+def _input(node: fx.Node) -> GraphInput:
+    value = node.meta["val"]
+    sizes = tuple(int(str(size)) if str(size).isdigit() else str(size) for size in value.shape)
+    return GraphInput(node.name, value.dtype, sizes)
+
+
+def _path(node: fx.Node) -> str:
+    """Where in the module a node stands: the attribute that the innermost module is."""
+    stack = node.meta.get("nn_module_stack") or {}
+    paths = [path for path, _ in stack.values() if path]
+    return str(paths[-1]) if paths else node.name
+
+
+def _call(build: GraphBuilder, node: fx.Node) -> Any:
+    target: Any = node.target
+    if target is operator.getitem:
+        source, index = node.args
+        assert isinstance(source, fx.Node)
+        return build.values[source][index]
+    if target in _ARITHMETIC:
+        return build.emit(_ARITHMETIC[target], *node.args)
+    if not isinstance(target, torch._ops.OpOverload):
+        raise InputError(f"{build.path}: {getattr(target, '__name__', target)}: no translation of it is known")
+    word = target._schema.name.split("::")[-1]
+    translation = TRANSLATIONS.get(word) or TRANSLATIONS.get(word.rstrip("_"))
+    if word.startswith(("_assert", "sym_constrain")):
+        return None
+    if translation is None:
+        raise InputError(f"{build.path}: {target}: no translation of this operator is known")
+    arguments = {argument.name: argument.default_value for argument in target._schema.arguments}
+    arguments |= dict(zip(arguments, node.args, strict=False))
+    arguments |= node.kwargs
+    return translation(build, arguments)

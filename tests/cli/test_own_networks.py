@@ -1,0 +1,102 @@
+"""Networks of one's own on the command line: `--model FILE.onnx` or `module:factory`, with `--data FOLDER`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import mohaq
+
+pytest.importorskip("onnx", reason="needs mohaq[onnx]")
+
+from onnx_graphs import saved
+from paths import ROOT
+from small_network import FRAMES, small_network
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with `model.onnx` and `data/`."""
+    saved(small_network(), tmp_path)
+    (tmp_path / "data").mkdir()
+    for number in range(3):
+        np.savez(tmp_path / "data" / f"{number}.npz", x=FRAMES * (number + 1))
+    return tmp_path
+
+
+def test_a_network_is_evaluated_traced_and_simulated(folder: Path) -> None:
+    named = "--model", "model.onnx", "--data", "data"
+    told = mohaq("evaluate", *named, "--bits", "8,out=4", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("model: difference from the float network ")
+    found = json.loads(mohaq("evaluate", *named, "--bits", "float", "--json", cwd=folder).stdout)
+    assert found == {"error_max": 0.0, "error": 0.0, "of": "difference from the float network"}
+    assert "7 layers" in mohaq("trace", *named, "--bits", "8", "--out", "trace.yaml", cwd=folder).stdout
+    assert mohaq("simulate", "trace.yaml", "--arch", "bitfusion", cwd=folder).returncode == 0
+
+
+def test_a_module_of_python_is_imported_where_it_is_named(folder: Path) -> None:
+    text = (ROOT / "tests" / "helpers" / "toy_modules.py").read_text()
+    (folder / "own_toys.py").write_text(text)
+    told = mohaq("evaluate", "--model", "own_toys:made", "--data", "data", "--bits", "8", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("everything: difference from the float network ")
+    for factory, rule in (
+        ("broken", "own_toys:broken: ValueError: no weights at all"),
+        ("number", "own_toys:number: it makes a int: expected a module of torch"),
+        ("absent", "own_toys:absent: AttributeError"),
+    ):
+        told = mohaq("evaluate", "--model", f"own_toys:{factory}", "--data", "data", "--bits", "8", cwd=folder)
+        assert (told.returncode, told.stderr.count("\n")) == (2, 1)
+        assert rule in told.stderr
+
+
+def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
+    (folder / "search.yaml").write_text(
+        "{name: own, population: 2, offspring: 2, generations: 1, steps: 12, constraints: {}, method: nsga2,"
+        " objectives: [error, latency]}\n"
+    )
+    told = mohaq("search", "search.yaml", "--model", "model.onnx", "--data", "data", "--out", "run", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    assert mohaq("show", "run", cwd=folder).returncode == 0
+
+
+def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_does(folder: Path) -> None:
+    (folder / "own_searched.py").write_text((ROOT / "tests" / "helpers" / "toy_modules.py").read_text())
+    settings = "name: own, population: 2, offspring: 2, generations: 0, steps: 12, constraints: {}, method: nsga2"
+    (folder / "plain.yaml").write_text(f"{{{settings}}}\n")
+    named = "--model", "own_searched:made", "--data", "data"
+    assert mohaq("search", "plain.yaml", *named, "--out", "run", cwd=folder).returncode == 0
+    (folder / "evil.yaml").write_text(f"{{{settings}, model: 'own_searched:broken', data: data}}\n")
+    told = mohaq("search", "evil.yaml", "--out", "other", cwd=folder)
+    assert told.returncode == 2
+    assert "a module of Python only --model names" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (("evaluate", "--model", "model.onnx", "--bits", "8"), "--data is missing"),
+        (("evaluate", "--model", "absent.onnx", "--data", "data", "--bits", "8"), "absent.onnx: no such file"),
+        (("evaluate", "--model", "sru", "--data", "data", "--bits", "8"), "sru has a corpus"),
+        (("evaluate", "--model", "model.onnx", "--data", "absent", "--bits", "8"), "absent: no such folder"),
+        (("trace", "--model", "model.onnx", "--data", "data", "--bits", "9"), "9 bits"),
+        (("delta", "--model", "model.onnx", "--bits", "8"), "delta networks are those of this project's recognisers"),
+        (("export", "--model", "model.onnx", "--bits", "8", "--out", "x"), "it stays the file that it is"),
+        (("retrain", "--model", "model.onnx", "--bits", "8", "--out", "x"), "only recognisers of this project"),
+        (("search", "demo", "--model", "model.onnx", "--out", "x"), "data is missing"),
+    ],
+)
+def test_what_a_network_cannot_get_one_line(arguments: tuple[str, ...], rule: str, folder: Path) -> None:
+    told = mohaq(*arguments, cwd=folder)
+    assert told.returncode == 2
+    assert rule in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def test_a_truncated_file_gets_one_line(folder: Path) -> None:
+    whole = (folder / "model.onnx").read_bytes()
+    (folder / "model.onnx").write_bytes(whole[: len(whole) // 2])
+    told = mohaq("evaluate", "--model", "model.onnx", "--data", "data", "--bits", "8", cwd=folder)
+    assert (told.returncode, told.stderr.count("\n")) == (2, 1)
+    assert "not an ONNX file, or not a whole one" in told.stderr

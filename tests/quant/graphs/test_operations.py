@@ -1,0 +1,155 @@
+"""Every operation against ONNX Runtime, in float."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="needs mohaq[onnx]")
+pytest.importorskip("onnxruntime", reason="ONNX Runtime is what the results are compared with")
+
+from graph_runs import graph_of, in_float
+from onnx import helper
+from onnx_graphs import by_onnxruntime, model_of, saved
+
+from quant.graphs.operations.table import OPERATIONS
+
+RANDOM = np.random.default_rng(5)
+
+
+def array(*sizes: int) -> np.ndarray:
+    return RANDOM.normal(size=sizes).astype(np.float32)
+
+
+X, WHOLE = array(2, 6, 8), np.array([0, 2, 1], np.int64)
+MAPS = array(2, 4, 9, 7)
+UNARY = [
+    "Relu", "Sigmoid", "Tanh", "Exp", "Reciprocal", "Erf", "Neg", "Abs", "Sign", "Floor", "Ceil", "Round", "Softplus",
+    "Softsign", "HardSwish", "LeakyRelu", "Elu", "Celu", "Selu", "HardSigmoid", "ThresholdedRelu", "Identity",
+    "Flatten", "Transpose", "Softmax", "LogSoftmax", "LpNormalization",
+]  # fmt: skip
+
+Case = tuple[str, dict[str, Any], list[Any], dict[str, Any], int]
+"""The operator, constants behind the input, attributes, what the input is, the version of operators."""
+
+
+def case(op: str, x: Any, *constants: Any, opset: int = 18, **attributes: Any) -> Any:
+    label = f"{op}-{'-'.join(map(str, attributes)) or len(constants)}-{opset}"
+    return pytest.param(op, x, constants, attributes, opset, id=label)
+
+
+def f(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def i(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+CASES = [
+    *(case(op, X) for op in UNARY),
+    case("Mish", X), case("Log", np.abs(X)), case("Sqrt", np.abs(X)), case("Gelu", X, opset=20),
+    case("Gelu", X, opset=20, approximate="tanh"), case("Softmax", X, opset=11, axis=1), case("Softmax", X, axis=1),
+    case("Elu", X, alpha=0.3), case("Celu", X, alpha=0.7), case("Selu", X, alpha=1.1, gamma=0.9),
+    case("LeakyRelu", X, alpha=0.3), case("HardSigmoid", X, alpha=0.3, beta=0.4),
+    *(case(op, X, array(8)) for op in ("Add", "Sub", "Mul", "Div", "PRelu", "Max", "Min", "Mean", "Sum")),
+    case("Pow", np.abs(X), f(2.0)), case("Pow", np.abs(X), f(0.5)), case("Pow", np.abs(X), f(1.7)),
+    case("Clip", X, np.float32(-0.5), np.float32(0.7)), case("Clip", X, opset=10, min=-0.5, max=0.7),
+    case("Reshape", X, i(0, -1, 4)), case("Transpose", X, perm=[2, 0, 1]), case("Unsqueeze", X, i(-1, 0)),
+    case("Unsqueeze", X, opset=12, axes=[1]), case("Squeeze", X[:, :1], i(1)), case("Squeeze", X[:, :1], opset=12, axes=[1]),
+    case("Slice", X, i(-1, 1), i(-100, 6), i(1, 2), i(-1, 2)), case("Slice", X, opset=9, starts=[1], ends=[3], axes=[2]),
+    case("Gather", X, WHOLE, axis=1), case("Expand", X[:, :1], i(2, 6, 8)), case("Tile", X, i(1, 2, 1)),
+    case("Pad", X, i(0, 1, 2, 0, 0, 3), np.float32(0.5)), case("Pad", X, i(0, 0, 2, 0, 0, 3), mode="reflect"),
+    case("Pad", X, i(0, 1, 0, 0, 2, 0), mode="edge"), case("Pad", X, opset=10, pads=[0, 1, 0, 0, 0, 2]),
+    *(case(op, X, opset=13, axes=[1]) for op in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceL1")),
+    case("ReduceSum", X, i(1, 2), keepdims=0), case("ReduceMean", X, i(-1)), case("ReduceMean", X),
+    case("ReduceSumSquare", X, i(1)), case("ReduceLogSumExp", X, i(1)), case("CumSum", X, np.int64(1)),
+    case("LayerNormalization", X, array(8), array(8)), case("LayerNormalization", X, array(6, 8), axis=1, epsilon=1e-3),
+    case("InstanceNormalization", MAPS, array(4), array(4)),
+    case("BatchNormalization", MAPS, array(4), array(4), array(4), np.abs(array(4))),
+    case("GroupNormalization", MAPS, array(4), array(4), opset=21, num_groups=2),
+    case("MaxPool", MAPS, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 0, 1]),
+    case("MaxPool", X, kernel_shape=[3], dilations=[2]), case("MaxPool", MAPS, kernel_shape=[2, 2], auto_pad="SAME_UPPER"),
+    case("AveragePool", MAPS, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    case("AveragePool", MAPS, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
+    case("GlobalAveragePool", MAPS), case("GlobalMaxPool", MAPS), case("DepthToSpace", MAPS, blocksize=2),
+    case("DepthToSpace", MAPS, blocksize=2, mode="CRD"),
+    case("MatMul", X, array(8, 5)), case("MatMul", X, array(2, 8, 5)), case("Gemm", X[0], array(8, 5), array(5)),
+    case("Gemm", X[0], array(5, 8), array(5), transB=1, alpha=0.5, beta=2.0), case("Gemm", X[0], array(6, 5), transA=1),
+    case("Gemm", X[0], array(8, 5), array(6, 5)), case("Einsum", X, array(6, 8, 3), equation="bgi,gih->bgh"),
+    case("Einsum", X, array(8, 3), equation="bti,ih->bth"),
+    case("Conv", X, array(4, 6, 3), array(4), pads=[2, 1], strides=[2], dilations=[2]),
+    case("Conv", MAPS, array(8, 2, 3, 2), group=2, auto_pad="SAME_LOWER"), case("Conv", MAPS, array(4, 1, 3, 3), group=4),
+    case("Conv", MAPS, array(3, 4, 1, 1), array(3), auto_pad="VALID"),
+    case("ConvTranspose", X, array(6, 3, 4), array(3), strides=[2], pads=[1, 2], output_padding=[1]),
+    case("ConvTranspose", MAPS, array(4, 3, 3, 2), group=2, strides=[1, 2], dilations=[2, 1]),
+]  # fmt: skip
+
+
+def check(nodes: list[Any], given: dict[str, Any], constants: dict[str, Any], folder: Path, opset: int = 18) -> Any:
+    """The graph computes what ONNX Runtime does; its outputs and its trace."""
+    path = saved(model_of(nodes, given, constants, opset=opset), folder)
+    expected = by_onnxruntime(path, given)["y"]
+    outputs, trace = in_float(graph_of(path), given)
+    assert outputs["y"].shape == expected.shape
+    np.testing.assert_allclose(outputs["y"], expected, rtol=1e-5, atol=1e-5)
+    return outputs, trace
+
+
+@pytest.mark.parametrize(("op", "x", "constants", "attributes", "opset"), CASES)
+def test_an_operation_is_that_of_onnxruntime(
+    op: str, x: Any, constants: tuple[Any, ...], attributes: dict[str, Any], opset: int, tmp_path: Path
+) -> None:
+    names = [f"c{n}" for n in range(len(constants))]
+    node = helper.make_node(op, ["x", *names], ["y"], name="one", **attributes)
+    check([node], {"x": x}, dict(zip(names, constants, strict=True)), tmp_path, opset)
+
+
+@pytest.mark.parametrize("opset", [13, 18])
+def test_a_split_of_equal_parts(opset: int, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Split", ["x"], ["a", "b"], axis=2, **({"num_outputs": 2} if opset >= 18 else {})),
+        helper.make_node("Concat", ["b", "a"], ["c"], axis=1),
+        helper.make_node("Where", ["condition", "c", "zero"], ["y"]),
+    ]
+    constants = {"condition": RANDOM.random((12, 4)) > 0.5, "zero": np.float32(0)}
+    check(nodes, {"x": X}, constants, tmp_path, opset)
+
+
+def test_a_product_of_activations(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["x", "t"], ["s"]),
+        helper.make_node("MatMul", ["s", "x"], ["y"]),
+    ]
+    _, trace = check(nodes, {"x": X}, {}, tmp_path)
+    assert trace.trace("attention", {}).macs == 2 * 2 * 6 * 6 * 8
+
+
+def test_an_embedding_is_a_lookup_and_its_table_memory(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Gather", ["table", "x"], ["e"]), helper.make_node("MatMul", ["e", "w"], ["y"])]
+    tokens = np.array([[1, 3, 0, 2]], np.int64)
+    _, trace = check(nodes, {"x": tokens}, {"table": array(5, 8), "w": array(8, 3)}, tmp_path)
+    found = trace.trace("lookup", {"y": (8, 8)})
+    assert [layer.parameters for layer in found.layers] == [5 * 8, 8 * 3]
+
+
+def test_operators_of_indices_cost_nothing(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Gather", ["s", "zero"], ["n"]),
+        helper.make_node("Mul", ["n", "two"], ["m"]),
+        helper.make_node("Concat", ["m", "rest"], ["sizes"], axis=0),
+        helper.make_node("Reshape", ["x", "sizes"], ["r"]),
+        helper.make_node("Relu", ["r"], ["y"]),
+    ]
+    _, trace = check(nodes, {"x": X}, {"zero": i(0), "two": i(2), "rest": i(-1)}, tmp_path)
+    assert trace.trace("indices", {}).ops == X.size
+
+
+def test_every_known_operation_has_a_name_of_onnx() -> None:
+    from onnx import defs
+
+    known = {schema.name for schema in defs.get_all_schemas_with_history() if not schema.domain}
+    assert set(OPERATIONS) - known == {"Linear"}
