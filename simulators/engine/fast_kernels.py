@@ -2,7 +2,9 @@
 
 A run takes, again and again, the queue head with the earliest possible start, ties by priority. Service times are at
 least one cycle, so no task that is started later can make a head ready at or before that time: the order of starts is
-exact, and no event heap is needed. The phases of a step are functions of their own, which are inlined.
+exact, and no event heap is needed. Heads stand in a tournament, of which the winner is known and a change costs as many
+comparisons as it has rounds; those that wait are listed by what they wait for: a step's time hardly depends on how
+many queues and servers there are. The phases of a step are functions of their own, which are inlined.
 
 Blocks that repeat are fast-forwarded. Just before a period's first task starts, the state relative to that moment is
 compared with one of an earlier period (Brent's schedule). Once equal, all that follows is equal too, shifted in time,
@@ -32,29 +34,32 @@ NOT_STARTED, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 """Ends of tasks that have not started (others may be negative once periods were left out); and when a queue's head can
 start that waits for what has not started, or that of a queue with nothing left."""
 
-FOR_NOTHING, FOR_A_BARRIER = -1, -2
+FOR_NOTHING, FOR_A_BARRIER, FOR_A_LOOK = -1, -2, -3
 """What a queue's head waits for, in place of the task that has to start first."""
 
 LEFT, LENGTH, WAITING = range(3)
 """Rows of `State.blocks`: periods of a block, less those left out; periods that there is room for; tasks that have not
 started."""
 
-START, END, BINDER, KIND = range(4)
+START, END, BINDER, KIND, FIRST_WAITING, WRITTEN = range(6)
 """Rows of `State.written`: cycles in which a task starts and ends; the task that bound its start, or -1 (see
-`attribution.py`); its kind."""
+`attribution.py`); its kind; the first queue whose head waits for it, or -1. And how many rows there are."""
 
-BLOCK, PERIOD, TASK, INDEX, READY, POSSIBLE, WAITS_FOR, RELEASED_BY = range(8)
+BLOCK, PERIOD, TASK, INDEX, READY, POSSIBLE, WAITS_FOR, RELEASED_BY, NEXT_WAITING, HEAD_ROWS = range(10)
 """Rows of `State.heads`, of a queue's next task: its block (the number of blocks: nothing is left), period, stored task
 and unrolled index; the cycle in which it is ready, or -1, and in which it can start; the task that has to start before
-it is looked at again, or FOR_…; the last to end of what it waited for, or -1."""
+it is looked at again, or FOR_…; the last to end of what it waited for, or -1; the next queue whose head waits for the
+same, or -1. And how many rows there are."""
 FREE, LAST, LAST_OWN = range(3)
 """Rows of `State.servers`: the cycle in which a server is free; the task that started last on it, of all and of the
 segment's own blocks, or -1."""
 
-COVERED, SKIPPED, STARTED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, SCALARS = range(9)
+(
+    COVERED, SKIPPED, STARTED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, TO_LOOK_AT, AT_BARRIER, SCALARS
+) = range(11)  # fmt: skip
 """Places in `State.scalars`: cycles that are charged; cycles that were left out; tasks started; the first block that
-has tasks left; queues that have tasks of the segment's own blocks left; and the block, or -1, the period and the time
-of the state that was saved."""
+has tasks left; queues that have tasks of the segment's own blocks left; the block, or -1, the period and the time of
+the state that was saved; and the first queues, or -1, whose heads are to be looked at and wait for a barrier."""
 
 CYCLES, TASKS_STARTED, PREFETCHED, PREFETCH_CYCLES_LEFT, HEADS = range(5)
 """Places in `outcome`: the makespan; tasks started; tasks of the lookahead that were started, and what the last of them
@@ -97,6 +102,10 @@ class MachineArrays(NamedTuple):
     """(S,) whether a server does layers' own work."""
     prefetch_queue: int
     """Index of the queue that may run ahead of a segment's beginning, or -1."""
+    first_queue: Ints
+    """(S + 1,) where a server's queues begin in the next one."""
+    queues: Ints
+    """(Q,) indices of the queues, server by server."""
 
 
 class State(NamedTuple):
@@ -112,13 +121,17 @@ class State(NamedTuple):
     completed: Ints
     """(segments,) cycle in which all segments before are complete, or NOT_STARTED."""
     written: Ints
-    """(4, written-out tasks)"""
+    """(WRITTEN, written-out tasks)"""
     following: Ints
     """(T,) next stored task of the same queue in the period, or -1."""
     first_of: Ints
     """(B, Q) a queue's first stored task in a block, or -1."""
     heads: Ints
-    """(8, Q)"""
+    """(HEAD_ROWS, Q)"""
+    winners: Ints
+    """(2 P,) for the smallest power P of two that Q does not exceed: the tournament. Queue q plays at P + q; the winner
+    of 2 i and 2 i + 1, who can start first and of equals has the higher priority, plays at i; 1 is the best of all.
+    -1: nobody."""
     servers: Ints
     """(3, S)"""
     charged: Ints
@@ -136,7 +149,7 @@ def run(
     hardware: MachineArrays, tasks: Tasks, own: int, prefetched: tuple[int, int], space: int, forward: bool,
     most: tuple[float, int], charged: Ints, outcome: Ints,
 ) -> tuple[int, Ints]:  # fmt: skip
-    """Run a program; how it ended, and what became of each written-out task (4, tasks): see START and the others.
+    """Run a program; how it ended, and what became of each written-out task (WRITTEN, tasks): see START and the others.
 
     The first `own` blocks are run to their end; the others are a lookahead, of which as much is started as fits before
     that. `prefetched`: how many tasks of the queue that runs ahead were started before, and the cycles that the last of
@@ -153,11 +166,11 @@ def run(
         cycles += tasks.repeat[b] * once
         room += min(tasks.repeat[b], space + tasks.margin[b]) * (tasks.first_task[b + 1] - tasks.first_task[b])
     if cycles > most[0]:
-        return TOO_LONG, np.empty((4, 0), np.int64)
+        return TOO_LONG, np.empty((WRITTEN, 0), np.int64)
     if room > most[1]:
         outcome[0] = room
-        return TOO_LARGE, np.empty((4, 0), np.int64)
-    state = _prepared(hardware, tasks, own, space, np.empty((4, room), np.int64), charged)
+        return TOO_LARGE, np.empty((WRITTEN, 0), np.int64)
+    state = _prepared(hardware, tasks, own, space, np.empty((WRITTEN, room), np.int64), charged)
     status = _simulate(hardware, tasks, state, own, prefetched, forward)
     if status == FINISHED:
         _conclude(state, own, outcome)
@@ -172,14 +185,19 @@ def _prepared(hardware: MachineArrays, tasks: Tasks, own: int, space: int, writt
     """The state before anything has started."""
     # Element by element: arrays as a whole take Numba seconds to compile.
     blocks, queues, servers = len(tasks.repeat), len(hardware.server_of), len(hardware.computes)
+    players = 1
+    while players < queues:
+        players *= 2
     state = State(
         np.empty((3, blocks), np.int64), np.zeros(blocks + 1, np.int64), np.zeros((blocks, servers), np.int64),
         np.full(tasks.segment[-1] + 1, NOT_STARTED, np.int64), written, np.full(len(tasks.queue), -1, np.int64),
-        np.full((blocks, queues), -1, np.int64), np.zeros((8, queues), np.int64), np.full((3, servers), -1, np.int64),
-        charged, np.zeros(SCALARS, np.int64), np.empty(3 * (1 + queues + servers + written.shape[1]), np.int64),
+        np.full((blocks, queues), -1, np.int64), np.zeros((HEAD_ROWS, queues), np.int64),
+        np.full(2 * players, -1, np.int64), np.full((3, servers), -1, np.int64), charged,
+        np.zeros(SCALARS, np.int64), np.empty(3 * (1 + queues + servers + written.shape[1]), np.int64),
         np.empty(len(charged), np.int64),
     )  # fmt: skip
     state.completed[0], state.scalars[SAVED_BLOCK] = 0, -1
+    state.scalars[TO_LOOK_AT], state.scalars[AT_BARRIER] = -1, -1
     last_of = np.empty(queues, np.int64)
     for b in range(blocks):
         period = tasks.first_task[b + 1] - tasks.first_task[b]
@@ -194,13 +212,15 @@ def _prepared(hardware: MachineArrays, tasks: Tasks, own: int, space: int, writt
                 state.following[last_of[q]] = j
             last_of[q] = j
     for u in range(written.shape[1]):
-        written[END, u] = NOT_STARTED
+        written[END, u], written[FIRST_WAITING, u] = NOT_STARTED, -1
     for s in range(servers):
         state.servers[FREE, s] = 0
     for q in range(queues):
         _to_block(tasks, state, q, 0)
         state.heads[READY, q], state.heads[POSSIBLE, q], state.heads[RELEASED_BY, q] = -1, NEVER, -1
         state.scalars[WORKING] += state.heads[BLOCK, q] < own
+        if state.heads[BLOCK, q] < blocks:
+            _is_to_be_looked_at(state, q)
     return state
 
 
@@ -225,12 +245,13 @@ def _simulate(
 ) -> int:
     """Start task by task, each in the earliest cycle that is possible."""
     scalars = state.scalars
-    started = 0  # what started last: heads that wait for it are looked at; at first all do
     prefetched_left = prefetched[0]
     while True:
-        _look_at_heads(hardware, tasks, state, started)
-        best = _earliest(state)
-        now = state.heads[POSSIBLE, best] if best >= 0 else NEVER
+        _look_at_heads(hardware, tasks, state)
+        best = state.winners[1]
+        now = state.heads[POSSIBLE, best]
+        if now == NEVER:
+            best = -1
         if prefetched_left > 0:
             best, now = hardware.prefetch_queue, 0
         elif scalars[WORKING] == 0 and (best < 0 or now >= _latest_end(state.latest, own)):
@@ -250,27 +271,31 @@ def _simulate(
             scalars[STARTED] += 1
         started = state.heads[INDEX, best]
         _begin(hardware, tasks, state, best, now, finish, own)
-        _release_barriers(tasks, state, started)
+        _release_barriers(tasks, state)
         if hardware.computes[hardware.server_of[best]]:
             _charge(state, started)
         _advance(tasks, state, best, own)
 
 
 @inlined
-def _look_at_heads(hardware: MachineArrays, tasks: Tasks, state: State, started: int) -> None:
-    """For each queue whose head waited for the task that started: when it can start, or what it waits for now."""
-    heads = state.heads
-    for q in range(len(hardware.server_of)):
-        if heads[WAITS_FOR, q] != started:
-            continue
-        b, j, ready, latest = heads[BLOCK, q], heads[TASK, q], 0, NOT_STARTED
+def _look_at_heads(hardware: MachineArrays, tasks: Tasks, state: State) -> None:
+    """For each queue whose head is to be looked at: when it can start, or what it waits for now."""
+    heads, scalars = state.heads, state.scalars
+    while scalars[TO_LOOK_AT] >= 0:
+        q = scalars[TO_LOOK_AT]
+        scalars[TO_LOOK_AT] = heads[NEXT_WAITING, q]
         heads[WAITS_FOR, q] = FOR_NOTHING
+        b, j, ready, latest = heads[BLOCK, q], heads[TASK, q], 0, NOT_STARTED
+        if b == len(tasks.repeat):
+            _plays(state, q, NEVER)
+            continue
         for d in range(tasks.first_dependency[j], tasks.first_dependency[j + 1]):
             of, offset = tasks.dependency_block[d], tasks.dependency_offset[d]
             if of == BARRIER:
                 ended = state.completed[tasks.segment[b]]
                 if ended == NOT_STARTED:
                     heads[WAITS_FOR, q] = FOR_A_BARRIER
+                    heads[NEXT_WAITING, q], scalars[AT_BARRIER] = scalars[AT_BARRIER], q
                     break
             else:
                 if of == RELATIVE:
@@ -280,13 +305,40 @@ def _look_at_heads(hardware: MachineArrays, tasks: Tasks, state: State, started:
                 ended = state.written[END, v]
                 if ended == NOT_STARTED:
                     heads[WAITS_FOR, q] = v
+                    heads[NEXT_WAITING, q], state.written[FIRST_WAITING, v] = state.written[FIRST_WAITING, v], q
                     break
                 if ended > latest:
                     latest, heads[RELEASED_BY, q] = ended, v
             ready = max(ready, ended)
         if heads[WAITS_FOR, q] == FOR_NOTHING:
             heads[READY, q] = ready
-            heads[POSSIBLE, q] = max(ready, state.servers[FREE, hardware.server_of[q]])
+            _plays(state, q, max(ready, state.servers[FREE, hardware.server_of[q]]))
+        else:
+            _plays(state, q, NEVER)
+
+
+@inlined
+def _is_to_be_looked_at(state: State, queue: int) -> None:
+    """Have a queue's head, which waits for nothing, looked at before the next task starts."""
+    state.heads[WAITS_FOR, queue] = FOR_A_LOOK
+    state.heads[NEXT_WAITING, queue], state.scalars[TO_LOOK_AT] = state.scalars[TO_LOOK_AT], queue
+
+
+@inlined
+def _plays(state: State, queue: int, possible: int) -> None:
+    """Enter the cycle in which a queue's head can start, and play again what it decides."""
+    winners, heads = state.winners, state.heads
+    heads[POSSIBLE, queue] = possible
+    at = len(winners) // 2 + queue
+    winners[at] = queue
+    while at > 1:
+        left, right, at = winners[at & -2], winners[at | 1], at >> 1
+        won = left
+        if left < 0 or (right >= 0 and heads[POSSIBLE, right] < heads[POSSIBLE, left]):
+            won = right
+        if winners[at] == won and won != queue:
+            break
+        winners[at] = won
 
 
 @inlined
@@ -304,17 +356,6 @@ def _before(tasks: Tasks, state: State, b: int, v: int) -> int:
     while v < state.base[c]:
         c -= 1
     return v if c == b else v - _left_out(tasks, state, c)
-
-
-@inlined
-def _earliest(state: State) -> int:
-    """The queue whose head can start first, of equals the one of highest priority; -1 if none can."""
-    heads = state.heads
-    best, time = -1, NEVER
-    for q in range(state.heads.shape[1]):
-        if heads[POSSIBLE, q] < time:
-            best, time = q, heads[POSSIBLE, q]
-    return best
 
 
 @uncounted
@@ -350,27 +391,32 @@ def _begin(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, now:
     servers[FREE, server], servers[LAST, server] = finish, u
     if b < own:
         servers[LAST_OWN, server] = u
-    for q in range(len(hardware.server_of)):
-        if hardware.server_of[q] == server:
-            heads[POSSIBLE, q] = max(heads[POSSIBLE, q], finish)
+    for i in range(hardware.first_queue[server], hardware.first_queue[server + 1]):
+        q = hardware.queues[i]
+        if heads[POSSIBLE, q] < finish and q != queue:  # `_advance` has the queue itself looked at
+            _plays(state, q, finish)
+    while written[FIRST_WAITING, u] >= 0:
+        q = written[FIRST_WAITING, u]
+        written[FIRST_WAITING, u] = heads[NEXT_WAITING, q]
+        _is_to_be_looked_at(state, q)
     state.latest[b, server] = max(state.latest[b, server], finish)
     state.blocks[WAITING, b] -= 1
 
 
 @inlined
-def _release_barriers(tasks: Tasks, state: State, started: int) -> None:
+def _release_barriers(tasks: Tasks, state: State) -> None:
     """When all tasks of a segment have started, it is known when it is complete: heads that wait for that are looked at
     again."""
-    heads = state.heads
-    scalars, blocks = state.scalars, len(tasks.repeat)
+    heads, scalars, blocks = state.heads, state.scalars, len(tasks.repeat)
     while scalars[OLDEST] < blocks and state.blocks[WAITING, scalars[OLDEST]] == 0:
         oldest = scalars[OLDEST]
         scalars[OLDEST] = oldest + 1
         if oldest + 1 < blocks and tasks.segment[oldest + 1] > tasks.segment[oldest]:
             state.completed[tasks.segment[oldest + 1]] = max(0, _latest_end(state.latest, oldest + 1))
-            for q in range(state.heads.shape[1]):
-                if heads[WAITS_FOR, q] == FOR_A_BARRIER:
-                    heads[WAITS_FOR, q] = started
+            while scalars[AT_BARRIER] >= 0:
+                q = scalars[AT_BARRIER]
+                scalars[AT_BARRIER] = heads[NEXT_WAITING, q]
+                _is_to_be_looked_at(state, q)
 
 
 @inlined
@@ -400,7 +446,8 @@ def _advance(tasks: Tasks, state: State, queue: int, own: int) -> None:
     """Bring a queue's next task to its head; it is looked at now that the one before has started."""
     heads = state.heads
     b, j, u = heads[BLOCK, queue], heads[TASK, queue], heads[INDEX, queue]
-    heads[READY, queue], heads[POSSIBLE, queue], heads[RELEASED_BY, queue], heads[WAITS_FOR, queue] = -1, NEVER, -1, u
+    heads[READY, queue], heads[POSSIBLE, queue], heads[RELEASED_BY, queue] = -1, NEVER, -1
+    _is_to_be_looked_at(state, queue)
     if state.following[j] >= 0:
         heads[TASK, queue], heads[INDEX, queue] = state.following[j], u + state.following[j] - j
         return
@@ -549,8 +596,8 @@ def _in_flight(hardware: MachineArrays, state: State, b: int, s: int, now: int) 
     if u < 0 or state.base[b] <= u < state.base[b + 1] or state.written[END, u] <= now:
         return False
     idle = state.written[START, u] <= state.scalars[COVERED]
-    for q in range(len(hardware.server_of)):
-        idle = idle and (hardware.server_of[q] != s or state.heads[BLOCK, q] > b)
+    for i in range(hardware.first_queue[s], hardware.first_queue[s + 1]):
+        idle = idle and state.heads[BLOCK, hardware.queues[i]] > b
     return idle
 
 
@@ -572,8 +619,13 @@ def _leave_out(hardware: MachineArrays, state: State, queue: int, now: int, cycl
             servers[FREE, s] -= cycles
             state.latest[c, s] -= cycles
     # Where the block ends has changed, and when servers are free: what waits is looked at once this head has started.
+    state.scalars[AT_BARRIER], head = -1, heads[INDEX, queue]
+    for q in range(len(hardware.server_of)):
+        if heads[WAITS_FOR, q] >= 0:
+            written[FIRST_WAITING, heads[WAITS_FOR, q]] = -1
     for q in range(len(hardware.server_of)):
         if heads[WAITS_FOR, q] != FOR_NOTHING:
-            heads[WAITS_FOR, q] = heads[INDEX, queue]
+            heads[WAITS_FOR, q] = head
+            heads[NEXT_WAITING, q], written[FIRST_WAITING, head] = written[FIRST_WAITING, head], q
         elif heads[POSSIBLE, q] != NEVER:
-            heads[POSSIBLE, q] = max(heads[READY, q], servers[FREE, hardware.server_of[q]])
+            _plays(state, q, max(heads[READY, q], servers[FREE, hardware.server_of[q]]))

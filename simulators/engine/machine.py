@@ -79,4 +79,14 @@ class Machine:
         """The machine as the kernels take it."""
         servers = np.array([queue.server for queue in self.queues], np.int64)
         prefetch = -1 if self.prefetch_queue is None else self.prefetch_queue
-        return MachineArrays(servers, np.array(self.compute_servers), prefetch)
+        first = np.searchsorted(np.sort(servers), np.arange(len(self.servers) + 1))
+        queues = np.argsort(servers, kind="stable")
+        return MachineArrays(servers, np.array(self.compute_servers), prefetch, first, queues)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Found once: a mesh has thousands of servers, and machines are looked up by value."""
+        return hash((self.servers, self.compute_servers, self.queues, self.kinds, self.prefetch_queue))

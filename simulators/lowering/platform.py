@@ -65,7 +65,7 @@ class Platform(ABC):
     spec: ClassVar[type[PlatformSpec]]
     """What an architecture file of this platform may say."""
     machine: ClassVar[Machine]
-    """Servers, queues and kinds of tasks."""
+    """Servers, queues and kinds of tasks; where they depend on the spec, as the cores of a mesh do, `machine_of`."""
     operations: ClassVar[tuple[type[Layer], ...]]
     """The operations of a trace that it takes; others are refused by name."""
     stores_pruned_weights: ClassVar[bool] = False
@@ -75,6 +75,10 @@ class Platform(ABC):
     counts_output_bits: ClassVar[bool] = True
     """Whether the figures of a product depend on the width of its results; where accumulators are written as they are,
     they do not, and candidates that differ in nothing else share segments."""
+
+    def machine_of(self, spec: Any) -> Machine:
+        """The machine of an architecture: by default one for all. It depends on nothing that `tasks_key` leaves out."""
+        return self.machine
 
     def group(self, layers: Sequence[Layer]) -> list[int]:
         """How many layers make each segment, in order; it depends on shapes, not on bits."""
