@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from simulators.engine.fast_kernels import MachineArrays
+from simulators.engine.fast_kernels import MachineArrays, machine_arrays
 from simulators.inputs.errors import InputError, LoweringError
 
 COMPUTE = 0
@@ -79,9 +79,7 @@ class Machine:
         """The machine as the kernels take it."""
         servers = np.array([queue.server for queue in self.queues], np.int64)
         prefetch = -1 if self.prefetch_queue is None else self.prefetch_queue
-        first = np.searchsorted(np.sort(servers), np.arange(len(self.servers) + 1))
-        queues = np.argsort(servers, kind="stable")
-        return MachineArrays(servers, np.array(self.compute_servers), prefetch, first, queues)
+        return machine_arrays(servers, np.array(self.compute_servers), prefetch)
 
     def __hash__(self) -> int:
         return self._hash

@@ -32,6 +32,7 @@ class InnerLoop(NamedTuple):
     vectors: int
     """Vectors that are there at a time."""
     outputs: int
+    """Outputs that are there at a time."""
 
     def slots_per_mac(self, core: CoreTiming) -> Fraction:
         """Instructions of the integer slot for each multiply-accumulate, a mean."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from simulators.engine.machine import COMPUTE, Machine, Queue
-from simulators.platforms.epiphany.mesh import NETWORKS, Grid
+from simulators.platforms.epiphany.mesh import NETWORKS, MeshGrid
 
 FPU, INTEGER, DMA_0, DMA_1, PER_CORE = range(5)
 """Servers of a core, and how many they are. Work of a layer is on the first: both slots are taken meanwhile."""
@@ -24,7 +24,7 @@ class MeshQueues:
     """The numbers of a mesh's queues: each server has one, of its own number; the way from DRAM has another behind all
     others, of weights, which come where nothing else is to be read."""
 
-    def __init__(self, grid: Grid):
+    def __init__(self, grid: MeshGrid):
         self.grid = grid
         self._links = PER_CORE * grid.nodes
         self._stages = self._links + len(NETWORKS) * len(grid.links)
@@ -59,13 +59,13 @@ class MeshQueues:
 
 
 @lru_cache(maxsize=16)
-def queues_of(grid: Grid) -> MeshQueues:
+def queues_of(grid: MeshGrid) -> MeshQueues:
     """The queues of a mesh."""
     return MeshQueues(grid)
 
 
 @lru_cache(maxsize=16)
-def machine_of(grid: Grid) -> Machine:
+def machine_of(grid: MeshGrid) -> Machine:
     """The machine of a mesh. Queues are named by what they do, in the order of their servers."""
     names = [
         f"core {node} {unit}" for node in range(grid.nodes) for unit in ("computes", "moves words", "dma 0", "dma 1")

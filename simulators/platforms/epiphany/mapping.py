@@ -44,13 +44,15 @@ class StreamingTiles(NamedTuple):
     output_tile: int
     """Outputs of a core whose weights are there at a time."""
     output_tiles: int
+    """Number of such tiles."""
     input_tile: int
     """Inputs of the reduction whose weights are there at a time."""
     input_tiles: int
+    """Number of such tiles."""
     vector_tile: int
     """Vectors whose sums a core holds at a time."""
     vector_tiles: int
-    """Of a group."""
+    """Tiles of vectors of a group."""
     stripes: int
     """Pieces in which the inputs of a tile flow past."""
     stripe_bytes: int

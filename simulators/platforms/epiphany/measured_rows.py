@@ -42,7 +42,7 @@ COPIES_A_STEP = 4
 """Copies of a step of the measured product: two halves of either operand."""
 
 
-class Row(NamedTuple):
+class MeasuredRow(NamedTuple):
     """A row of the table."""
 
     id: str
@@ -56,13 +56,15 @@ class Modelled(NamedTuple):
     """What the model has for a row."""
 
     measured: float
+    """Figure of the row, in its unit."""
     modelled: float
+    """Figure of the model, in the same."""
     within: float
     """How near they should be, as a share of what was measured."""
 
     @property
     def difference(self) -> float:
-        """As a share of what was measured."""
+        """Distance of the model from the measurement, as a share of that."""
         return self.modelled / self.measured - 1
 
 
@@ -82,7 +84,7 @@ def ends_of(engine: str) -> Runner:
     return run
 
 
-def modelled(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled | None:
+def modelled(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled | None:
     """What the model has for a row; None for one of no kind that it knows. Raises InputError for a row that names no
     core of the mesh, or a size or a value that is no number."""
     what = row.what.lower()
@@ -92,7 +94,7 @@ def modelled(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled | None:
     return None
 
 
-def _ping_pong(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled:
+def _ping_pong(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
     """The mean of both ways of a word and its flag: what the rows say grows by 1.46 cycles a hop, as one way does."""
     named = re.search(r"core\s*([0-9a-f]+)\)", row.what, re.IGNORECASE)
     grid = spec.mesh.grid
@@ -108,7 +110,7 @@ def _ping_pong(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled:
     return Modelled(_number(row), max(run(spec, tasks)) / ways, 0.03)
 
 
-def _contention(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled:
+def _contention(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
     """A DMA write beside others; of alternatives, the longest."""
     pairs = re.findall(r"\b([0-9a-f])\s*->\s*(?:core\s*)?([0-9a-f])\b", row.what, re.IGNORECASE)
     flows = [Flow(_node(a, spec), _node(b, spec), _bytes(row)) for a, b in pairs]
@@ -120,7 +122,7 @@ def _contention(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled:
     return Modelled(_number(row), max(cycles), 0.1)
 
 
-def _dma_write(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled:
+def _dma_write(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
     """A DMA write, with the answer and the timer where the row says so: from corner to corner, or to a neighbour."""
     amount = _bytes(row)
     within = 0.1 if amount <= SMALL_BYTES else 0.05
@@ -137,20 +139,20 @@ def _written(spec: EpiphanySpec, run: Runner, flows: Sequence[Flow]) -> float:
     return run(spec, tasks)[ends[0]] + max(run(spec, answer)) / ways + TIMER_CYCLES
 
 
-def _one_rate(cycles: Callable[[EpiphanySpec, int], float]) -> Callable[[Row, EpiphanySpec, Runner], Modelled]:
+def _one_rate(cycles: Callable[[EpiphanySpec, int], float]) -> Callable[[MeasuredRow, EpiphanySpec, Runner], Modelled]:
     """A transfer that has one constant, which was fitted to it."""
     return lambda row, spec, run: Modelled(_number(row), cycles(spec, _bytes(row)), 0.01)
 
 
-def _words(key: Callable[[EpiphanySpec], float]) -> Callable[[Row, EpiphanySpec, Runner], Modelled]:
+def _words(key: Callable[[EpiphanySpec], float]) -> Callable[[MeasuredRow, EpiphanySpec, Runner], Modelled]:
     return _one_rate(lambda spec, amount: float(amount / WORD_BYTES * exact(key(spec))))
 
 
-def _dma(key: Callable[[EpiphanySpec], float]) -> Callable[[Row, EpiphanySpec, Runner], Modelled]:
+def _dma(key: Callable[[EpiphanySpec], float]) -> Callable[[MeasuredRow, EpiphanySpec, Runner], Modelled]:
     return _one_rate(lambda spec, amount: float(spec.dma.setup_cycles + amount * exact(key(spec))))
 
 
-def _remote_read(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled:
+def _remote_read(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
     """The formula, for the longest way."""
     found = re.fullmatch(r"\s*(\d+)\s*\+\s*(\d+)\s*\*\s*hops\s*", row.value)
     if found is None:
@@ -160,7 +162,7 @@ def _remote_read(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled:
     return Modelled(measured, max(run(spec, remote_read(spec, 0, target))), 0.01)
 
 
-def _matrix_product(row: Row, spec: EpiphanySpec, run: Runner) -> Modelled:
+def _matrix_product(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
     """The product of all cores in GFLOPS, an equal part on each."""
     sizes = re.findall(r"(\d+)\s*x\s*(\d+)", f"{row.what} {row.size}")
     cores = re.search(r"(\d+) cores", row.what)
@@ -191,7 +193,7 @@ def _node(text: str, spec: EpiphanySpec) -> int:
     return node
 
 
-def _number(row: Row) -> float:
+def _number(row: MeasuredRow) -> float:
     try:
         value = float(row.value)
     except ValueError:
@@ -201,14 +203,14 @@ def _number(row: Row) -> float:
     return value
 
 
-def _bytes(row: Row) -> int:
+def _bytes(row: MeasuredRow) -> int:
     found = re.search(r"(\d+)(?:-byte|\s*B\b)", f"{row.size} {row.what}")
     if found is None or not 1 <= int(found[1]) <= MOST_BYTES:
         raise InputError(f"row {row.id}: {row.size[:40]}: expected a size of 1 to {MOST_BYTES} bytes, as 4096 B")
     return int(found[1])
 
 
-_KINDS: tuple[tuple[str, Callable[[Row, EpiphanySpec, Runner], Modelled]], ...] = (
+_KINDS: tuple[tuple[str, Callable[[MeasuredRow, EpiphanySpec, Runner], Modelled]], ...] = (
     ("ping-pong", _ping_pong),
     (r"dma write.*(other flow|flow\(s\))", _contention),
     (r"core->core dma write|dma write corner", _dma_write),

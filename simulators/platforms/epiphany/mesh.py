@@ -20,11 +20,13 @@ NETWORKS = ("write", "read", "off-chip")
 
 
 @dataclass(frozen=True)
-class Grid:
+class MeshGrid:
     """Rows and columns of cores."""
 
     rows: int
+    """Cores of a column."""
     columns: int
+    """Cores of a row."""
 
     @property
     def nodes(self) -> int:
@@ -36,7 +38,7 @@ class Grid:
         return row * self.columns + column
 
     def place(self, node: int) -> tuple[int, int]:
-        """Row and column of a node."""
+        """MeasuredRow and column of a node."""
         return divmod(node, self.columns)
 
     def is_odd(self, node: int) -> bool:

@@ -12,7 +12,7 @@ from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.epiphany import lowering
 from simulators.platforms.epiphany.machine import machine_of
 from simulators.platforms.epiphany.mapping import COPY, StreamingTiles, best_tiles
-from simulators.platforms.epiphany.mesh import Grid
+from simulators.platforms.epiphany.mesh import MeshGrid
 from simulators.platforms.epiphany.products import elementwise_cycles, operand_bits, streamed_product
 from simulators.platforms.epiphany.spec import EpiphanySpec
 from simulators.workloads.operations import (
@@ -35,7 +35,7 @@ class Epiphany(Platform):
     """A mesh of cores with local memories (Olofsson, Nordström, Ul-Abdin 2014), behind a board's DRAM."""
 
     spec = EpiphanySpec
-    machine = machine_of(Grid(4, 4))
+    machine = machine_of(MeshGrid(4, 4))
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
     runs_unlisted_precisions = True
 

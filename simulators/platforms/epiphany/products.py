@@ -31,19 +31,20 @@ class StreamedProduct(NamedTuple):
     inputs: int
     """Length of the reduction."""
     vectors: int
+    """Vectors of a product: steps, or pixels."""
     products: int
     """Products that follow each other, each with weights of its own."""
     weight_bits: int
     activation_bits: int
-    """As they lie in memory."""
+    """Width of an activation in memory."""
     output_bits: int
-    """As they lie in memory."""
+    """Width of a result in memory."""
     recurrent: bool
     inputs_on_chip: bool
     outputs_on_chip: bool
     weights_are_activations: bool
     weights_on_chip: bool
-    """Of products of two activations: whether the second lies on the cores."""
+    """Whether the second activation of products of two lies on the cores."""
     elementwise_cycles: int
     """Cycles of all elementwise work on a vector, on one core."""
     rest_bits: int

@@ -31,6 +31,7 @@ class Flow(NamedTuple):
     source: int
     """Node that writes."""
     target: int
+    """Node that is written to."""
     amount: int
     """Bytes."""
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from simulators.hardware.spec import Cycles, Figure, Kib, PlatformSpec, ServiceCycles, SpecPart, Units
 from simulators.inputs.fields import whole
-from simulators.platforms.epiphany.mesh import Grid
+from simulators.platforms.epiphany.mesh import MeshGrid
 from simulators.workloads.operations import ElementwiseOp, known_operations
 
 Rate = Annotated[float, Field(gt=0, le=1e6)]
@@ -43,9 +43,9 @@ class Mesh(SpecPart):
         return self
 
     @cached_property
-    def grid(self) -> Grid:
+    def grid(self) -> MeshGrid:
         """Nodes, links and routes."""
-        return Grid(self.rows, self.columns)
+        return MeshGrid(self.rows, self.columns)
 
 
 class CoreMemory(SpecPart):

@@ -46,12 +46,12 @@ class TileSteps:
         self._stripe_cycles = max(1, tiles.stripe_cycles(spec))
         self.cores = [core for chain in self.chains for core, _ in chain]
         self.rows: dict[int, list[int]] = {}
-        """By row of the mesh, its cores that have outputs."""
+        """Cores that have outputs, by row of the mesh."""
         for core in self.cores:
             self.rows.setdefault(core // self.grid.columns, []).append(core)
 
     def _chains(self) -> list[list[tuple[int, int]]]:
-        """Of each group (core, the core that it has its stripes from, itself at the entry), as they flow."""
+        """Pairs of each group (core, the core that it has its stripes from, itself at the entry), as stripes flow."""
         rows, columns = self.grid.rows // self.tiles.groups, self.grid.columns
         chains = []
         for first in range(0, self.grid.rows, rows):

@@ -20,16 +20,16 @@ from simulators.hardware.arch import load_arch
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
 from simulators.inputs.terminal import Terminal
-from simulators.platforms.epiphany.measured_rows import FITTED, Modelled, Row, ends_of, modelled
+from simulators.platforms.epiphany.measured_rows import FITTED, MeasuredRow, Modelled, ends_of, modelled
 from simulators.platforms.epiphany.spec import EpiphanySpec
 
 MOST_BYTES = 1 << 20
 """Bytes of a table that are read at most."""
-KERNEL = Row("kernel", 600, "matrix product on one core, cycles", "32x32", "34045")
+KERNEL = MeasuredRow("kernel", 600, "matrix product on one core, cycles", "32x32", "34045")
 """Derived from the vendor's assembly: 32 rows of 32 x 32 multiply-accumulates and 38 cycles, and 61 around them."""
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[MeasuredRow]:
     """The rows of a table. Raises InputError with the line of one that cannot be read."""
     text = read_text(path, MOST_BYTES)
     rows = []
@@ -42,7 +42,7 @@ def read_rows(path: Path) -> list[Row]:
                 clock_mhz = float(row["clock_mhz"] or 0)
             except ValueError:
                 raise InputError(f"{path}:{number}: clock_mhz: {row['clock_mhz'][:40]}: expected a number") from None
-            rows.append(Row(row["id"], clock_mhz, row["what"], row["size"], row["value"]))
+            rows.append(MeasuredRow(row["id"], clock_mhz, row["what"], row["size"], row["value"]))
     except csv.Error as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not rows:
@@ -50,7 +50,7 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def shown(row: Row, found: Modelled, engine: str) -> str:
+def shown(row: MeasuredRow, found: Modelled, engine: str) -> str:
     """A row with what the model has for it."""
     kind = "fitted" if row.id in FITTED else "validates"
     verdict = "" if abs(found.difference) <= found.within else "  TOO FAR"

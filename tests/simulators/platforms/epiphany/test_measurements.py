@@ -11,8 +11,8 @@ from simulators.engine.program import unroll
 from simulators.platforms.epiphany import validate
 from simulators.platforms.epiphany.core import InnerLoop, kernel_cycles, product_cycles
 from simulators.platforms.epiphany.machine import machine_of
-from simulators.platforms.epiphany.measured_rows import FITTED, Row, ends_of, modelled
-from simulators.platforms.epiphany.mesh import Grid
+from simulators.platforms.epiphany.measured_rows import FITTED, MeasuredRow, ends_of, modelled
+from simulators.platforms.epiphany.mesh import MeshGrid
 from simulators.platforms.epiphany.programs import Flow, copies, matrix_kernel, ping_pong
 
 SPEC = load_arch("epiphany-e16").spec
@@ -37,10 +37,10 @@ def test_the_reference_engine_has_the_same(name: str) -> None:
 
 
 def test_routes_go_along_the_row_first_and_hops_take_one_and_a_half_cycles() -> None:
-    grid = Grid(4, 4)
+    grid = MeshGrid(4, 4)
     assert grid.route(0, 15) == [(0, 1), (1, 2), (2, 3), (3, 7), (7, 11), (11, 15)]
     assert len(grid.links) == 48
-    assert len(Grid(8, 8).links) == 224
+    assert len(MeshGrid(8, 8).links) == 224
     for target in range(1, 16):
         tasks, ways = ping_pong(SPEC, 0, target)
         cycles = fast.run_tasks(machine_of(grid), tasks)[1].max()
@@ -79,14 +79,14 @@ def test_a_layers_inner_loop_is_the_kernel_at_its_size() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (Row("x", 600, "ping-pong 9 hops", "4 B", "20"), "so many hops of the mesh"),
-        (Row("x", 600, "ping-pong 2 hops (coreZZ)", "4 B", "nan"), "expected a number"),
-        (Row("x", 600, "DMA write corner to corner", "many", "20"), "1 to 1048576 bytes"),
-        (Row("x", 600, "matrix product 15 cores on chip (60x60)", "", "20"), "square of cores"),
-        (Row("x", 600, "remote read of one word", "4 B", "20"), "cycles * hops"),
+        (MeasuredRow("x", 600, "ping-pong 9 hops", "4 B", "20"), "so many hops of the mesh"),
+        (MeasuredRow("x", 600, "ping-pong 2 hops (coreZZ)", "4 B", "nan"), "expected a number"),
+        (MeasuredRow("x", 600, "DMA write corner to corner", "many", "20"), "1 to 1048576 bytes"),
+        (MeasuredRow("x", 600, "matrix product 15 cores on chip (60x60)", "", "20"), "square of cores"),
+        (MeasuredRow("x", 600, "remote read of one word", "4 B", "20"), "cycles * hops"),
     ],
 )
-def test_rows_that_say_nothing_are_refused(row: Row, message: str) -> None:
+def test_rows_that_say_nothing_are_refused(row: MeasuredRow, message: str) -> None:
     with pytest.raises(InputError, match=message.replace("*", r"\*")):
         modelled(row, SPEC, ends_of("numba"))
 
