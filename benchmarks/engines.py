@@ -69,9 +69,7 @@ def meshes(elsewhere_s: float) -> dict[str, float]:
 
         of_task = seconds(every, 3) / tasks
         times = of_task / elsewhere_s
-        print(
-            f"{name}: {servers:6,} servers, {tasks:9,} tasks  {of_task * 1e6:8.4f} µs a task  {times:5.2f} times as long"
-        )
+        print(f"{name}: {servers:,} servers, {tasks:,} tasks: {of_task * 1e6:.4f} µs a task, {times:.2f} times as long")
         figures |= {f"{name}_servers": servers, f"{name}_us_per_task": of_task * 1e6, f"{name}_times_as_long": times}
     return figures
 

@@ -51,11 +51,11 @@ START, END, BINDER, KIND, FIRST_WAITING, WRITTEN = range(6)
 (
     BLOCK, PERIOD, TASK, INDEX, READY, POSSIBLE, WAITS_FOR, RELEASED_BY, NEXT_WAITING, SEEN, SEEN_READY, HEAD_ROWS
 ) = range(12)  # fmt: skip
-"""Columns of `State.heads`, of a queue's next task: its block (the number of blocks: nothing is left), period, stored task
-and unrolled index; the cycle in which it is ready, or -1, and in which it can start; the task that has to start before
-it is looked at again, or FOR_…; the last to end of what it waited for, or -1; the next queue whose head waits for the
-same, or -1; how many of what it waits for have started, and the cycle in which these, and a barrier, are over. And how
-many columns there are."""
+"""Columns of `State.heads`, of a queue's next task: its block (the number of blocks: nothing is left), period, stored
+task and unrolled index; the cycle in which it is ready, or -1, and in which it can start; the task that has to start
+before it is looked at again, or FOR_…; the last to end of what it waited for, or -1; the next queue whose head waits
+for the same, or -1; how many of what it waits for have started, and the cycle in which these, and a barrier, are over.
+And how many columns there are."""
 FREE, LAST, LAST_OWN = range(3)
 """Rows of `State.servers`: the cycle in which a server is free; the task that started last on it, of all and of the
 segment's own blocks, or -1."""

@@ -72,6 +72,8 @@ class Platform(ABC):
     """Whether its lowering counts pruned weights (an N:M sparsity) as they are stored; they are refused where not."""
     runs_unlisted_precisions: ClassVar[bool] = False
     """Whether products may have widths that the spec's `precisions` does not list; they are refused where not."""
+    widest_weights: ClassVar[int] = 16
+    """Bits of the widest weights that it multiplies; wider ones are refused."""
     counts_output_bits: ClassVar[bool] = True
     """Whether the figures of a product depend on the width of its results; where accumulators are written as they are,
     they do not, and candidates that differ in nothing else share segments."""

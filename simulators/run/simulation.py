@@ -175,6 +175,11 @@ def check_layers(layers: Sequence[Layer], platform: Platform, spec: PlatformSpec
         if layer.index_bits and not platform.stores_pruned_weights:
             raise InputError(f"layer {layer.name}: weight_sparsity: {spec.name} has no way to store pruned weights")
         pair = layer.operand_bits
+        if layer.is_product and pair[0] > platform.widest_weights:
+            raise InputError(
+                f"layer {layer.name}: {pair[0]}x{pair[1]} bits: {spec.name} multiplies weights of at most "
+                f"{platform.widest_weights} bits"
+            )
         if layer.is_product and pair not in spec.precisions and not platform.runs_unlisted_precisions:
             raise InputError(
                 f"layer {layer.name}: {pair[0]}x{pair[1]} bits: {spec.name} multiplies "

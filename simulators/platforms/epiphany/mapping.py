@@ -17,7 +17,7 @@ from math import ceil
 from typing import NamedTuple
 
 from simulators.inputs.errors import InputError
-from simulators.platforms.epiphany.core import HALF_WORD, VECTORS, WORD, InnerLoop, product_cycles, stolen_cycles
+from simulators.platforms.epiphany.core import HALF_WORD, VECTORS, InnerLoop, product_cycles, stolen_cycles
 from simulators.platforms.epiphany.products import StreamedProduct, stripe_elements
 from simulators.platforms.epiphany.spec import EpiphanySpec
 from simulators.workloads.operations import Layer
@@ -143,20 +143,15 @@ def _tiled(
 
 
 def _output_tiles(product: StreamedProduct, limits: tuple[int, int, int], whole: bool) -> list[int]:
-    """Outputs of a core whose weights are there at a time: all, where they fit; as many as half of the room holds, at
-    the product's bits and at twice as many and so on, so that fewer bits leave what more have; and as few as let
-    registers keep sums of several vectors. `limits`: outputs of a core, bits of room, sums that are held at a time."""
+    """Outputs of a core whose weights are there at a time, as many as half of the room holds, or all where they fit:
+    parts of all, powers of two, and as few as let registers keep sums of several vectors. Room only limits them, so
+    fewer bits or more memory leave what more bits or less memory have. `limits`: outputs of a core, bits of room, sums
+    that are held at a time."""
     outputs, room, sums = limits
-    tiles = {min(outputs, sums, max(1, sums // VECTORS))}
-    if whole and outputs <= sums:
-        tiles.add(outputs)
-    bits = product.weight_bits
-    while bits <= 2 * WORD:
-        half = room // 2 // (product.inputs * bits)
-        tiles.add(min(outputs, sums, max(1, half)))
-        bits *= 2
-    most = min(outputs, sums) if whole else max(1, room // 2 // (product.inputs * product.weight_bits))
-    return sorted({tile for tile in tiles if tile <= most}, reverse=True)
+    tiles = {outputs, sums, max(1, sums // VECTORS), *(ceil(outputs / parts) for parts in range(2, 9))}
+    tiles |= {1 << power for power in range(outputs.bit_length())}
+    most = outputs if whole else max(1, room // 2 // (product.inputs * product.weight_bits))
+    return sorted({tile for tile in tiles if tile <= min(most, outputs, sums)}, reverse=True)
 
 
 def _cut(
@@ -202,10 +197,11 @@ def estimate(tiles: StreamingTiles, spec: EpiphanySpec) -> tuple[float, int, int
     of_tile = tiles.groups * tiles.mean_vectors * tiles.output_tile * tiles.cores
     results = 0.0 if product.outputs_on_chip else of_tile * product.output_bits / 8 * write
     if tiles.input_tiles > 1:
-        block = tiles.input_tiles * max(tiles.stripes * stripe, load) + elementwise
+        block = tiles.input_tiles * max(tiles.stripes * stripe, tiles.stripes * source + load) + elementwise
         cycles = weight_tiles * tiles.vector_tiles * max(block, results)
     else:
+        stripes = tiles.vector_tiles * tiles.stripes
         served = tiles.vector_tiles * max(tiles.stripes * stripe + elementwise, results)
-        cycles = served if weight_tiles == 1 else (weight_tiles - 1) * max(served, load) + served
+        cycles = served if weight_tiles == 1 else (weight_tiles - 1) * max(served, stripes * source + load) + served
     depth = spec.mesh.rows // tiles.groups + spec.mesh.columns
     return cycles + load + depth * passing, tiles.groups, tiles.stored_bits

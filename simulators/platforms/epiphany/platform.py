@@ -38,6 +38,7 @@ class Epiphany(Platform):
     machine = machine_of(MeshGrid(4, 4))
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
     runs_unlisted_precisions = True
+    widest_weights = 32
 
     def machine_of(self, spec: EpiphanySpec) -> Machine:
         """The mesh of the spec."""
