@@ -72,6 +72,8 @@ class Platform(ABC):
     """Whether its lowering counts pruned weights (an N:M sparsity) as they are stored; they are refused where not."""
     runs_unlisted_precisions: ClassVar[bool] = False
     """Whether products may have widths that the spec's `precisions` does not list; they are refused where not."""
+    changes_bits_between_layers: ClassVar[bool] = False
+    """Whether a network's layers may differ in bits without another configuration of the hardware."""
     widest_weights: ClassVar[int] = 16
     """Bits of the widest weights that it multiplies; wider ones are refused."""
     counts_output_bits: ClassVar[bool] = True

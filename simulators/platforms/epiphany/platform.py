@@ -35,6 +35,7 @@ class Epiphany(Platform):
     """A mesh of cores with local memories (Olofsson, Nordström, Ul-Abdin 2014), behind a board's DRAM."""
 
     spec = EpiphanySpec
+    changes_bits_between_layers = True
     machine = machine_of(MeshGrid(4, 4))
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
     runs_unlisted_precisions = True
