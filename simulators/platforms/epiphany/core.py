@@ -9,6 +9,7 @@ outputs. What the mesh and DMA bring meets loads in the banks.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import NamedTuple
 
@@ -36,13 +37,20 @@ class InnerLoop(NamedTuple):
 
     def slots_per_mac(self, core: CoreTiming) -> Fraction:
         """Instructions of the integer slot for each multiply-accumulate, a mean."""
-        unpacked = self.stored_bits not in (HALF_WORD, WORD)
-        weight = Fraction(self.stored_bits, LOAD_BITS) + core.unpack_slots if unpacked else _loads(self.stored_bits)
-        return weight / min(self.vectors, VECTORS) + _loads(self.activation_bits) / min(self.outputs, OUTPUTS)
+        shared = min(self.vectors, VECTORS), min(self.outputs, OUTPUTS)
+        return _slots_per_mac(self.stored_bits, self.activation_bits, shared, core.unpack_slots)
 
     def cycles_per_mac(self, core: CoreTiming) -> Fraction:
         """Cycles of a multiply-accumulate, a mean: one, or those of the integer slot."""
         return max(Fraction(1), self.slots_per_mac(core))
+
+
+@lru_cache(maxsize=4096)
+def _slots_per_mac(stored_bits: int, activation_bits: int, shared: tuple[int, int], unpack_slots: int) -> Fraction:
+    """Slots of a multiply-accumulate whose weight so many vectors share, and its activation so many outputs."""
+    unpacked = stored_bits not in (HALF_WORD, WORD)
+    weight = Fraction(stored_bits, LOAD_BITS) + unpack_slots if unpacked else _loads(stored_bits)
+    return weight / shared[0] + _loads(activation_bits) / shared[1]
 
 
 def _loads(bits: int) -> Fraction:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 from typing import Annotated, Literal
 
@@ -20,6 +20,7 @@ Side = Annotated[int, BeforeValidator(whole), Field(ge=1, le=64)]
 Room = Annotated[float, Field(ge=0, le=1 << 22)]
 
 
+@lru_cache(maxsize=1024)
 def exact(rate: float) -> Fraction:
     """A decimal of a file as the ratio that it writes."""
     return Fraction(repr(rate))
