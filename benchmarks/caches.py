@@ -109,8 +109,8 @@ def no_lookahead() -> Iterator[None]:
 def no_timings() -> Iterator[None]:
     made = segment_cache.SegmentCache.__init__
 
-    def init(self: Any, platform: str) -> None:
-        made(self, platform)
+    def init(self: Any, *arguments: Any) -> None:
+        made(self, *arguments)
         self._timings = Forgetful()
 
     with patch.object(segment_cache.SegmentCache, "__init__", init):
@@ -125,7 +125,7 @@ def no_segments() -> Iterator[None]:
     def segments(self: simulation.Simulator, layers: Any) -> list[int]:
         self._numbers.clear()
         self._energies_pj.clear()
-        self.cache = segment_cache.SegmentCache(self.arch.platform)
+        self.cache = segment_cache.SegmentCache(self.arch.platform, self.machine)
         return made(self, layers)
 
     with patch.object(simulation.Simulator, "segments", segments):

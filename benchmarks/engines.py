@@ -1,11 +1,13 @@
 """The Numba engine against the SimPy reference on one program: time a task, and with what repeats left out.
 
-    python benchmarks/engines.py
+    python benchmarks/engines.py [--mesh]
 
-Ends with one line of JSON. Ratios are what to quote; times are of the machine that ran it.
+With `--mesh` besides on meshes of cores, whose servers are hundreds or thousands: how much longer a task takes the
+Numba engine there. Ends with one line of JSON. Ratios are what to quote; times are of the machine that ran it.
 """
 
 import json
+import sys
 
 from timing import seconds
 
@@ -13,9 +15,14 @@ from simulators import load_arch, load_trace
 from simulators.engine import reference
 from simulators.engine.fast import run_tasks
 from simulators.engine.program import unroll
-from simulators.run.simulation import Simulator
+from simulators.lowering.platform import Lowered
+from simulators.run.simulation import Simulator, lower
 
 TRACE, ARCH = "mohaq-sru-8bit", "bitfusion"
+
+
+MESHES = (("epiphany-e16", 8), ("epiphany-e64", 8), ("epiphany-v", 8))
+"""Architectures, and time steps of the trace that are run on each."""
 
 
 def main() -> None:
@@ -45,7 +52,26 @@ def main() -> None:
         "ratio_per_task": slow / every_task,
         "ratio_fast_forwarded": slow / forwarded,
     }
+    if "--mesh" in sys.argv[1:]:
+        figures |= meshes(every_task / tasks)
     print(json.dumps(figures))
+
+
+def meshes(elsewhere_s: float) -> dict[str, float]:
+    """Figures of every task of a network on each mesh; `elsewhere_s`: seconds of a task on a machine of few servers."""
+    figures: dict[str, float] = {}
+    for name, steps in MESHES:
+        lowered = lower(load_trace(TRACE).at_steps(steps), load_arch(name))
+        tasks, servers = lowered.program.tasks, len(lowered.machine.servers)
+
+        def every(lowered: Lowered = lowered) -> object:
+            return run_tasks(lowered.machine, lowered.program)
+
+        of_task = seconds(every, 3) / tasks
+        times = of_task / elsewhere_s
+        print(f"{name}: {servers:,} servers, {tasks:,} tasks: {of_task * 1e6:.4f} µs a task, {times:.2f} times as long")
+        figures |= {f"{name}_servers": servers, f"{name}_us_per_task": of_task * 1e6, f"{name}_times_as_long": times}
+    return figures
 
 
 if __name__ == "__main__":

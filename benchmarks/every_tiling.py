@@ -7,6 +7,7 @@ from math import ceil
 
 from simulators import Arch
 from simulators.platforms.bitfusion import lowering
+from simulators.platforms.bitfusion.machine import MACHINE
 from simulators.platforms.bitfusion.spec import BitFusionSpec
 from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, precision
 from simulators.run.segment_cache import SegmentCache
@@ -25,7 +26,7 @@ class Exact:
     def __init__(self, arch: Arch):
         assert isinstance(arch.spec, BitFusionSpec)
         self.spec = arch.spec
-        self.cache = SegmentCache(arch.platform)
+        self.cache = SegmentCache(arch.platform, MACHINE)
         self._energy: dict[int, float] = {}
 
     def segment(self, layers: tuple[Layer, ...], tiling: Tiling) -> int:

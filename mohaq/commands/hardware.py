@@ -106,6 +106,9 @@ def compare(
     bits: AllBits = None,
     steps: Steps = None,
     layers: Annotated[bool, typer.Option("--layers", help="Cycles of every layer as well.")] = False,
+    survey: Annotated[
+        bool, typer.Option("--survey", help="The objectives of Rezk et al. 2020 of each, and published accelerators.")
+    ] = False,
     json_file: Json = None,
     csv_file: Csv = None,
 ) -> None:
@@ -114,7 +117,8 @@ def compare(
     from simulators.hardware.arch import Change, split_changes
     from simulators.views import comparison
     from simulators.views.precision_notes import unlisted_precisions
-    from simulators.views.report_tables import print_comparison, print_layers
+    from simulators.views.report_tables import print_comparison, print_layers, print_survey
+    from simulators.views.survey import survey_rows
     from simulators.workloads.workload import load_workload
 
     specs = {f"the spec {text}": split_changes(text)[0] for text in archs}
@@ -127,8 +131,11 @@ def compare(
         variants.append((text, load_arch(name, [*(overrides or []), *changes])))
     compared = comparison.compare(workload, variants)
     note(unlisted_precisions(workload, [arch for _, arch in variants]))
+    objectives = survey_rows(workload, compared, [arch for _, arch in variants]) if survey else []
     if json_file is not None:
         rows = [variant.to_dict() for variant in compared]
+        for row, of_survey in zip(rows, objectives, strict=False):
+            row["survey"] = {name: value for name, value in of_survey.items() if name != "arch"}
         write(json_file, json.dumps(rows, indent=1) + "\n")
     if csv_file is not None:
         write(csv_file, comparison.to_csv(compared))
@@ -136,6 +143,8 @@ def compare(
         print_comparison(compared, out)
         if layers:
             print_layers(compared, out)
+        if survey:
+            print_survey(objectives, out)
 
 
 @command("list", group=arch_app, epilog="Example: `mohaq arch list`")

@@ -113,11 +113,22 @@ def sweep(
     dashboard: Dashboard = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the sweep in the folder.")] = False,
 ) -> None:
-    """Put bit-widths on many variants of hardware: the joint front over error, latency, energy and area."""
+    """Put bit-widths on many variants of hardware: the joint front over error, latency, energy and area. A file with
+    `networks:` sweeps widths of traces, without a model and its errors."""
     from search import Experiment
+    from search.codesign.network_sweep import network_sweep_of
     from search.codesign.sweep import sweep as run_sweep
     from search.codesign.sweep_display import SweepDisplay, print_sweep
 
+    if networks := network_sweep_of(experiment):
+        from search.codesign.network_sweep_outputs import print_networks, write_networks
+
+        if candidates or dask or scheduler or workers or resume:
+            raise InputError(f"{experiment}: networks: --candidates, --workers, --dask and --resume are of models")
+        points = networks.points()
+        write_networks(networks, points, output)
+        print_networks(points, out)
+        return
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
     with _executor(workers, dask, scheduler, dashboard) as executor, SweepDisplay() as display:
         result = run_sweep(settings, output, resume=resume, progress=display, executor=executor, workers=workers)

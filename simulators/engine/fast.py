@@ -5,19 +5,22 @@ It agrees with `reference.py` on the start and end cycle of every task and on wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from simulators.engine import fast_kernels as kernels
-from simulators.engine.machine import MAX_CYCLES, Deadlock, Machine, Uncountable
+from simulators.engine.machine import MAX_CYCLES, Deadlock, Machine, Queue, Uncountable
 from simulators.engine.program import Ints, Program, Timing
 
 FIRST_SPACE = 16
 """Periods of a block that a first attempt has room for; most blocks recur after three."""
 
 MAX_TASKS = 1 << 26
-"""Tasks that a run may hold at a time (32 bytes each) when a block does not recur."""
+"""Tasks that a run may hold at a time (48 bytes each) when a block does not recur."""
+FEW_QUEUES = 32
+"""Queues up to which leaving some out gains nothing."""
 MOST = (float(MAX_CYCLES), MAX_TASKS)
 
 
@@ -57,16 +60,17 @@ def run_segment(machine: Machine, compact: Program, own: int, prefetch: Prefetch
     """
     if not len(compact.repeat):
         return SegmentTiming(0, (0,) * len(machine.kinds), PrefetchState())
+    used, compact = _used(machine, compact)
     space = FIRST_SPACE
     while True:
         charged = np.zeros(len(machine.kinds), np.int64)
-        outcome = np.zeros(kernels.HEADS + len(machine.queues), np.int64)
-        status, _ = kernels.run(machine.arrays, compact, own, prefetch, space, True, MOST, charged, outcome)
+        outcome = np.zeros(kernels.HEADS + len(used.queues), np.int64)
+        status, _ = kernels.run(used.arrays, compact, own, prefetch, space, True, MOST, charged, outcome)
         if status == kernels.FINISHED:
             cycles, _, started, cycles_left = outcome[: kernels.HEADS].tolist()
             return SegmentTiming(cycles, tuple(charged.tolist()), PrefetchState(started, cycles_left))
         if status != kernels.TOO_SMALL:
-            raise _error(status, machine, compact, outcome)
+            raise _error(status, used.queues, compact, outcome)
         space *= 8
 
 
@@ -77,17 +81,39 @@ def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
     """
     if not compact.tasks:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    charged, outcome = np.zeros(len(machine.kinds), np.int64), np.zeros(kernels.HEADS + len(machine.queues), np.int64)
+    used, compact = _used(machine, compact)
+    charged, outcome = np.zeros(len(machine.kinds), np.int64), np.zeros(kernels.HEADS + len(used.queues), np.int64)
     every = int(compact.repeat.max())
     status, written = kernels.run(
-        machine.arrays, compact, len(compact.repeat), PrefetchState(), every, False, MOST, charged, outcome
+        used.arrays, compact, len(compact.repeat), PrefetchState(), every, False, MOST, charged, outcome
     )
     if status != kernels.FINISHED:
-        raise _error(status, machine, compact, outcome)
-    return written[kernels.START], written[kernels.END]
+        raise _error(status, used.queues, compact, outcome)
+    return written[:, kernels.START].copy(), written[:, kernels.END].copy()
 
 
-def _error(status: int, machine: Machine, compact: Program, outcome: Ints) -> Uncountable | Deadlock:
+class _Used(NamedTuple):
+    """A machine without the queues and servers that a program has no task for."""
+
+    queues: Sequence[Queue]
+    arrays: kernels.MachineArrays
+
+
+def _used(machine: Machine, compact: Program) -> tuple[_Used, Program]:
+    """What a program uses of a machine, and the program as it numbers the queues: of a mesh of thousands of links most
+    layers use few. Where one queue runs ahead, all are left as they are."""
+    if machine.prefetch_queue is not None or len(machine.queues) <= FEW_QUEUES:
+        return _Used(machine.queues, machine.arrays), compact
+    there = np.zeros(len(machine.queues), bool)
+    there[compact.queue] = True
+    used = np.flatnonzero(there)
+    servers, server_of = np.unique(machine.arrays.server_of[used], return_inverse=True)
+    arrays = kernels.machine_arrays(server_of, machine.arrays.computes[servers], -1)
+    number = np.cumsum(there) - 1
+    return _Used([machine.queues[q] for q in used.tolist()], arrays), compact._replace(queue=number[compact.queue])
+
+
+def _error(status: int, queues: Sequence[Queue], compact: Program, outcome: Ints) -> Uncountable | Deadlock:
     """Why a run did not finish."""
     if status == kernels.TOO_LONG:
         return Uncountable(
@@ -98,6 +124,6 @@ def _error(status: int, machine: Machine, compact: Program, outcome: Ints) -> Un
             f"{outcome[0]} tasks at a time: at most {MAX_TASKS} fit, and they do not settle into a repeating pattern: "
             "simulate fewer steps (--steps), or larger tiles (larger buffers, or mapping: in the spec)"
         )
-    heads = zip(machine.queues, outcome[kernels.HEADS :].tolist(), strict=True)
+    heads = zip(queues, outcome[kernels.HEADS :].tolist(), strict=True)
     stuck = ", ".join(f"{queue.name} at task {index}" for queue, index in heads if index >= 0)
     return Deadlock(f"no task can start: {stuck} wait for each other")

@@ -2,7 +2,9 @@
 
 A run takes, again and again, the queue head with the earliest possible start, ties by priority. Service times are at
 least one cycle, so no task that is started later can make a head ready at or before that time: the order of starts is
-exact, and no event heap is needed. The phases of a step are functions of their own, which are inlined.
+exact, and no event heap is needed. Heads stand in a tournament, of which the winner is known and a change costs as many
+comparisons as it has rounds; those that wait are listed by what they wait for: a step's time hardly depends on how
+many queues and servers there are. The phases of a step are functions of their own, which are inlined.
 
 Blocks that repeat are fast-forwarded. Just before a period's first task starts, the state relative to that moment is
 compared with one of an earlier period (Brent's schedule). Once equal, all that follows is equal too, shifted in time,
@@ -28,33 +30,42 @@ RELATIVE, BARRIER = -1, -2
 """In `dependency_block`, in place of a block: the offset counts back from the task itself; every task of the segments
 before must be complete, and the offset means nothing."""
 
+JUST_ADVANCED = -2
+"""In `READY`: the head has just come there, and the tournament still has the one before it."""
+
 NOT_STARTED, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 """Ends of tasks that have not started (others may be negative once periods were left out); and when a queue's head can
 start that waits for what has not started, or that of a queue with nothing left."""
 
-FOR_NOTHING, FOR_A_BARRIER = -1, -2
+FOR_NOTHING, FOR_A_BARRIER, FOR_A_LOOK = -1, -2, -3
 """What a queue's head waits for, in place of the task that has to start first."""
 
 LEFT, LENGTH, WAITING = range(3)
 """Rows of `State.blocks`: periods of a block, less those left out; periods that there is room for; tasks that have not
 started."""
 
-START, END, BINDER, KIND = range(4)
-"""Rows of `State.written`: cycles in which a task starts and ends; the task that bound its start, or -1 (see
-`attribution.py`); its kind."""
+START, END, BINDER, KIND, FIRST_WAITING, WRITTEN = range(6)
+"""Columns of `State.written`: cycles in which a task starts and ends; the task that bound its start, or -1 (see
+`attribution.py`); its kind; the first queue whose head waits for it, or -1. And how many columns there are."""
 
-BLOCK, PERIOD, TASK, INDEX, READY, POSSIBLE, WAITS_FOR, RELEASED_BY = range(8)
-"""Rows of `State.heads`, of a queue's next task: its block (the number of blocks: nothing is left), period, stored task
-and unrolled index; the cycle in which it is ready, or -1, and in which it can start; the task that has to start before
-it is looked at again, or FOR_…; the last to end of what it waited for, or -1."""
+(
+    BLOCK, PERIOD, TASK, INDEX, READY, POSSIBLE, WAITS_FOR, RELEASED_BY, NEXT_WAITING, SEEN, SEEN_READY, HEAD_ROWS
+) = range(12)  # fmt: skip
+"""Columns of `State.heads`, of a queue's next task: its block (the number of blocks: nothing is left), period, stored
+task and unrolled index; the cycle in which it is ready, or -1, and in which it can start; the task that has to start
+before it is looked at again, or FOR_…; the last to end of what it waited for, or -1; the next queue whose head waits
+for the same, or -1; how many of what it waits for have started, and the cycle in which these, and a barrier, are over.
+And how many columns there are."""
 FREE, LAST, LAST_OWN = range(3)
 """Rows of `State.servers`: the cycle in which a server is free; the task that started last on it, of all and of the
 segment's own blocks, or -1."""
 
-COVERED, SKIPPED, STARTED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, SCALARS = range(9)
+(
+    COVERED, SKIPPED, STARTED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, TO_LOOK_AT, AT_BARRIER, SCALARS
+) = range(11)  # fmt: skip
 """Places in `State.scalars`: cycles that are charged; cycles that were left out; tasks started; the first block that
-has tasks left; queues that have tasks of the segment's own blocks left; and the block, or -1, the period and the time
-of the state that was saved."""
+has tasks left; queues that have tasks of the segment's own blocks left; the block, or -1, the period and the time of
+the state that was saved; and the first queues, or -1, whose heads are to be looked at and wait for a barrier."""
 
 CYCLES, TASKS_STARTED, PREFETCHED, PREFETCH_CYCLES_LEFT, HEADS = range(5)
 """Places in `outcome`: the makespan; tasks started; tasks of the lookahead that were started, and what the last of them
@@ -97,6 +108,16 @@ class MachineArrays(NamedTuple):
     """(S,) whether a server does layers' own work."""
     prefetch_queue: int
     """Index of the queue that may run ahead of a segment's beginning, or -1."""
+    first_queue: Ints
+    """(S + 1,) where a server's queues begin in the next one."""
+    queues: Ints
+    """(Q,) indices of the queues, server by server."""
+
+
+def machine_arrays(server_of: Ints, computes: NDArray[np.bool_], prefetch_queue: int) -> MachineArrays:
+    """A machine by the server of each queue, (Q,), and whether each server computes, (S,)."""
+    first = np.searchsorted(np.sort(server_of), np.arange(len(computes) + 1))
+    return MachineArrays(server_of, computes, prefetch_queue, first, np.argsort(server_of, kind="stable"))
 
 
 class State(NamedTuple):
@@ -112,13 +133,17 @@ class State(NamedTuple):
     completed: Ints
     """(segments,) cycle in which all segments before are complete, or NOT_STARTED."""
     written: Ints
-    """(4, written-out tasks)"""
+    """(written-out tasks, WRITTEN)"""
     following: Ints
     """(T,) next stored task of the same queue in the period, or -1."""
     first_of: Ints
     """(B, Q) a queue's first stored task in a block, or -1."""
     heads: Ints
-    """(8, Q)"""
+    """(Q, HEAD_ROWS): what is known of a head lies together, for it is looked at together."""
+    winners: Ints
+    """(2 P,) for the smallest power P of two that Q does not exceed: the tournament. Queue q plays at P + q; the winner
+    of 2 i and 2 i + 1, who can start first and of equals has the higher priority, plays at i; 1 is the best of all.
+    -1: nobody."""
     servers: Ints
     """(3, S)"""
     charged: Ints
@@ -136,7 +161,7 @@ def run(
     hardware: MachineArrays, tasks: Tasks, own: int, prefetched: tuple[int, int], space: int, forward: bool,
     most: tuple[float, int], charged: Ints, outcome: Ints,
 ) -> tuple[int, Ints]:  # fmt: skip
-    """Run a program; how it ended, and what became of each written-out task (4, tasks): see START and the others.
+    """Run a program; how it ended, and what became of each written-out task (tasks, WRITTEN): see START and the others.
 
     The first `own` blocks are run to their end; the others are a lookahead, of which as much is started as fits before
     that. `prefetched`: how many tasks of the queue that runs ahead were started before, and the cycles that the last of
@@ -153,17 +178,17 @@ def run(
         cycles += tasks.repeat[b] * once
         room += min(tasks.repeat[b], space + tasks.margin[b]) * (tasks.first_task[b + 1] - tasks.first_task[b])
     if cycles > most[0]:
-        return TOO_LONG, np.empty((4, 0), np.int64)
+        return TOO_LONG, np.empty((0, WRITTEN), np.int64)
     if room > most[1]:
         outcome[0] = room
-        return TOO_LARGE, np.empty((4, 0), np.int64)
-    state = _prepared(hardware, tasks, own, space, np.empty((4, room), np.int64), charged)
+        return TOO_LARGE, np.empty((0, WRITTEN), np.int64)
+    state = _prepared(hardware, tasks, own, space, np.empty((room, WRITTEN), np.int64), charged)
     status = _simulate(hardware, tasks, state, own, prefetched, forward)
     if status == FINISHED:
         _conclude(state, own, outcome)
     elif status == DEADLOCK:
         for q in range(len(hardware.server_of)):
-            outcome[HEADS + q] = state.heads[INDEX, q] if state.heads[BLOCK, q] < len(tasks.repeat) else -1
+            outcome[HEADS + q] = state.heads[q, INDEX] if state.heads[q, BLOCK] < len(tasks.repeat) else -1
     return status, state.written
 
 
@@ -172,14 +197,19 @@ def _prepared(hardware: MachineArrays, tasks: Tasks, own: int, space: int, writt
     """The state before anything has started."""
     # Element by element: arrays as a whole take Numba seconds to compile.
     blocks, queues, servers = len(tasks.repeat), len(hardware.server_of), len(hardware.computes)
+    players = 1
+    while players < queues:
+        players *= 2
     state = State(
         np.empty((3, blocks), np.int64), np.zeros(blocks + 1, np.int64), np.zeros((blocks, servers), np.int64),
         np.full(tasks.segment[-1] + 1, NOT_STARTED, np.int64), written, np.full(len(tasks.queue), -1, np.int64),
-        np.full((blocks, queues), -1, np.int64), np.zeros((8, queues), np.int64), np.full((3, servers), -1, np.int64),
-        charged, np.zeros(SCALARS, np.int64), np.empty(3 * (1 + queues + servers + written.shape[1]), np.int64),
+        np.full((blocks, queues), -1, np.int64), np.zeros((queues, HEAD_ROWS), np.int64),
+        np.full(2 * players, -1, np.int64), np.full((3, servers), -1, np.int64), charged,
+        np.zeros(SCALARS, np.int64), np.empty(3 * (1 + queues + servers + len(written)), np.int64),
         np.empty(len(charged), np.int64),
     )  # fmt: skip
     state.completed[0], state.scalars[SAVED_BLOCK] = 0, -1
+    state.scalars[TO_LOOK_AT], state.scalars[AT_BARRIER] = -1, -1
     last_of = np.empty(queues, np.int64)
     for b in range(blocks):
         period = tasks.first_task[b + 1] - tasks.first_task[b]
@@ -193,14 +223,16 @@ def _prepared(hardware: MachineArrays, tasks: Tasks, own: int, space: int, writt
             else:
                 state.following[last_of[q]] = j
             last_of[q] = j
-    for u in range(written.shape[1]):
-        written[END, u] = NOT_STARTED
+    for u in range(len(written)):
+        written[u, END], written[u, FIRST_WAITING] = NOT_STARTED, -1
     for s in range(servers):
         state.servers[FREE, s] = 0
     for q in range(queues):
         _to_block(tasks, state, q, 0)
-        state.heads[READY, q], state.heads[POSSIBLE, q], state.heads[RELEASED_BY, q] = -1, NEVER, -1
-        state.scalars[WORKING] += state.heads[BLOCK, q] < own
+        state.heads[q, READY], state.heads[q, POSSIBLE], state.heads[q, RELEASED_BY] = -1, NEVER, -1
+        state.scalars[WORKING] += state.heads[q, BLOCK] < own
+        if state.heads[q, BLOCK] < blocks:
+            _is_to_be_looked_at(state, q)
     return state
 
 
@@ -211,12 +243,12 @@ def _to_block(tasks: Tasks, state: State, queue: int, first: int) -> None:
     b = first
     while b < len(tasks.repeat) and state.first_of[b, queue] < 0:
         b += 1
-    heads[BLOCK, queue], heads[PERIOD, queue] = b, 0
+    heads[queue, BLOCK], heads[queue, PERIOD] = b, 0
     if b == len(tasks.repeat):
-        heads[WAITS_FOR, queue] = FOR_NOTHING
+        heads[queue, WAITS_FOR] = FOR_NOTHING
         return
-    heads[TASK, queue] = state.first_of[b, queue]
-    heads[INDEX, queue] = state.base[b] + state.first_of[b, queue] - tasks.first_task[b]
+    heads[queue, TASK] = state.first_of[b, queue]
+    heads[queue, INDEX] = state.base[b] + state.first_of[b, queue] - tasks.first_task[b]
 
 
 @uncounted
@@ -225,12 +257,13 @@ def _simulate(
 ) -> int:
     """Start task by task, each in the earliest cycle that is possible."""
     scalars = state.scalars
-    started = 0  # what started last: heads that wait for it are looked at; at first all do
     prefetched_left = prefetched[0]
     while True:
-        _look_at_heads(hardware, tasks, state, started)
-        best = _earliest(state)
-        now = state.heads[POSSIBLE, best] if best >= 0 else NEVER
+        _look_at_heads(hardware, tasks, state)
+        best = state.winners[1]
+        now = state.heads[best, POSSIBLE]
+        if now == NEVER:
+            best = -1
         if prefetched_left > 0:
             best, now = hardware.prefetch_queue, 0
         elif scalars[WORKING] == 0 and (best < 0 or now >= _latest_end(state.latest, own)):
@@ -242,51 +275,86 @@ def _simulate(
             return TOO_SMALL
         if _is_out_of_room(tasks, state, best):
             return TOO_SMALL
-        finish = now + tasks.service[state.heads[TASK, best]]
+        finish = now + tasks.service[state.heads[best, TASK]]
         if prefetched_left > 0:  # it was started before
             prefetched_left -= 1
             finish = prefetched[1] if prefetched_left == 0 else 0
         else:
             scalars[STARTED] += 1
-        started = state.heads[INDEX, best]
+        started = state.heads[best, INDEX]
         _begin(hardware, tasks, state, best, now, finish, own)
-        _release_barriers(tasks, state, started)
+        _release_barriers(tasks, state)
         if hardware.computes[hardware.server_of[best]]:
             _charge(state, started)
         _advance(tasks, state, best, own)
 
 
 @inlined
-def _look_at_heads(hardware: MachineArrays, tasks: Tasks, state: State, started: int) -> None:
-    """For each queue whose head waited for the task that started: when it can start, or what it waits for now."""
-    heads = state.heads
-    for q in range(len(hardware.server_of)):
-        if heads[WAITS_FOR, q] != started:
+def _look_at_heads(hardware: MachineArrays, tasks: Tasks, state: State) -> None:
+    """For each queue whose head is to be looked at: when it can start, or what it waits for now."""
+    heads, scalars = state.heads, state.scalars
+    while scalars[TO_LOOK_AT] >= 0:
+        q = scalars[TO_LOOK_AT]
+        scalars[TO_LOOK_AT] = heads[q, NEXT_WAITING]
+        heads[q, WAITS_FOR] = FOR_NOTHING
+        b, j, ready = heads[q, BLOCK], heads[q, TASK], heads[q, SEEN_READY]
+        latest = state.written[heads[q, RELEASED_BY], END] if heads[q, RELEASED_BY] >= 0 else NOT_STARTED
+        if b == len(tasks.repeat):
+            _plays(state, q, NEVER)
             continue
-        b, j, ready, latest = heads[BLOCK, q], heads[TASK, q], 0, NOT_STARTED
-        heads[WAITS_FOR, q] = FOR_NOTHING
-        for d in range(tasks.first_dependency[j], tasks.first_dependency[j + 1]):
+        first = tasks.first_dependency[j]
+        for d in range(first + heads[q, SEEN], tasks.first_dependency[j + 1]):
             of, offset = tasks.dependency_block[d], tasks.dependency_offset[d]
             if of == BARRIER:
                 ended = state.completed[tasks.segment[b]]
                 if ended == NOT_STARTED:
-                    heads[WAITS_FOR, q] = FOR_A_BARRIER
+                    heads[q, WAITS_FOR] = FOR_A_BARRIER
+                    heads[q, NEXT_WAITING], scalars[AT_BARRIER] = scalars[AT_BARRIER], q
                     break
             else:
                 if of == RELATIVE:
-                    v = _before(tasks, state, b, heads[INDEX, q] - offset)
+                    v = _before(tasks, state, b, heads[q, INDEX] - offset)
                 else:
                     v = state.base[of + 1] - offset - _left_out(tasks, state, of)
-                ended = state.written[END, v]
+                ended = state.written[v, END]
                 if ended == NOT_STARTED:
-                    heads[WAITS_FOR, q] = v
+                    heads[q, WAITS_FOR] = v
+                    heads[q, NEXT_WAITING], state.written[v, FIRST_WAITING] = state.written[v, FIRST_WAITING], q
                     break
                 if ended > latest:
-                    latest, heads[RELEASED_BY, q] = ended, v
+                    latest, heads[q, RELEASED_BY] = ended, v
             ready = max(ready, ended)
-        if heads[WAITS_FOR, q] == FOR_NOTHING:
-            heads[READY, q] = ready
-            heads[POSSIBLE, q] = max(ready, state.servers[FREE, hardware.server_of[q]])
+            heads[q, SEEN], heads[q, SEEN_READY] = d + 1 - first, ready
+        if heads[q, WAITS_FOR] == FOR_NOTHING:
+            heads[q, READY] = ready
+            _plays(state, q, max(ready, state.servers[FREE, hardware.server_of[q]]))
+        elif heads[q, READY] == JUST_ADVANCED:
+            heads[q, READY] = -1
+            _plays(state, q, NEVER)
+
+
+@inlined
+def _is_to_be_looked_at(state: State, queue: int) -> None:
+    """Have a queue's head, which waits for nothing, looked at before the next task starts."""
+    state.heads[queue, WAITS_FOR] = FOR_A_LOOK
+    state.heads[queue, NEXT_WAITING], state.scalars[TO_LOOK_AT] = state.scalars[TO_LOOK_AT], queue
+
+
+@inlined
+def _plays(state: State, queue: int, possible: int) -> None:
+    """Enter the cycle in which a queue's head can start, and play again what it decides."""
+    winners, heads = state.winners, state.heads
+    heads[queue, POSSIBLE] = possible
+    at = len(winners) // 2 + queue
+    winners[at] = queue
+    while at > 1:
+        left, right, at = winners[at & -2], winners[at | 1], at >> 1
+        won = left
+        if left < 0 or (right >= 0 and heads[right, POSSIBLE] < heads[left, POSSIBLE]):
+            won = right
+        if winners[at] == won and won != queue:
+            break
+        winners[at] = won
 
 
 @inlined
@@ -304,17 +372,6 @@ def _before(tasks: Tasks, state: State, b: int, v: int) -> int:
     while v < state.base[c]:
         c -= 1
     return v if c == b else v - _left_out(tasks, state, c)
-
-
-@inlined
-def _earliest(state: State) -> int:
-    """The queue whose head can start first, of equals the one of highest priority; -1 if none can."""
-    heads = state.heads
-    best, time = -1, NEVER
-    for q in range(state.heads.shape[1]):
-        if heads[POSSIBLE, q] < time:
-            best, time = q, heads[POSSIBLE, q]
-    return best
 
 
 @uncounted
@@ -339,49 +396,54 @@ def _latest_end_on(latest: Ints, last: int, server: int) -> int:
 def _begin(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, now: int, finish: int, own: int) -> None:
     """Start a queue's head, which ends at `finish`."""
     heads, written, servers = state.heads, state.written, state.servers
-    b, u, server = heads[BLOCK, queue], heads[INDEX, queue], hardware.server_of[queue]
+    b, u, server = heads[queue, BLOCK], heads[queue, INDEX], hardware.server_of[queue]
     binder = -1
     if now > 0:
-        binder = heads[RELEASED_BY, queue]
-        if binder < 0 or written[END, binder] != now:
+        binder = heads[queue, RELEASED_BY]
+        if binder < 0 or written[binder, END] != now:
             binder = servers[LAST, server]
-    written[START, u], written[END, u], written[BINDER, u] = now, finish, binder
-    written[KIND, u] = tasks.kind[heads[TASK, queue]]
+    written[u, START], written[u, END], written[u, BINDER] = now, finish, binder
+    written[u, KIND] = tasks.kind[heads[queue, TASK]]
     servers[FREE, server], servers[LAST, server] = finish, u
     if b < own:
         servers[LAST_OWN, server] = u
-    for q in range(len(hardware.server_of)):
-        if hardware.server_of[q] == server:
-            heads[POSSIBLE, q] = max(heads[POSSIBLE, q], finish)
+    for i in range(hardware.first_queue[server], hardware.first_queue[server + 1]):
+        q = hardware.queues[i]
+        if heads[q, POSSIBLE] < finish and q != queue:  # `_advance` has the queue itself looked at
+            _plays(state, q, finish)
+    while written[u, FIRST_WAITING] >= 0:
+        q = written[u, FIRST_WAITING]
+        written[u, FIRST_WAITING] = heads[q, NEXT_WAITING]
+        _is_to_be_looked_at(state, q)
     state.latest[b, server] = max(state.latest[b, server], finish)
     state.blocks[WAITING, b] -= 1
 
 
 @inlined
-def _release_barriers(tasks: Tasks, state: State, started: int) -> None:
+def _release_barriers(tasks: Tasks, state: State) -> None:
     """When all tasks of a segment have started, it is known when it is complete: heads that wait for that are looked at
     again."""
-    heads = state.heads
-    scalars, blocks = state.scalars, len(tasks.repeat)
+    heads, scalars, blocks = state.heads, state.scalars, len(tasks.repeat)
     while scalars[OLDEST] < blocks and state.blocks[WAITING, scalars[OLDEST]] == 0:
         oldest = scalars[OLDEST]
         scalars[OLDEST] = oldest + 1
         if oldest + 1 < blocks and tasks.segment[oldest + 1] > tasks.segment[oldest]:
             state.completed[tasks.segment[oldest + 1]] = max(0, _latest_end(state.latest, oldest + 1))
-            for q in range(state.heads.shape[1]):
-                if heads[WAITS_FOR, q] == FOR_A_BARRIER:
-                    heads[WAITS_FOR, q] = started
+            while scalars[AT_BARRIER] >= 0:
+                q = scalars[AT_BARRIER]
+                scalars[AT_BARRIER] = heads[q, NEXT_WAITING]
+                _is_to_be_looked_at(state, q)
 
 
 @inlined
 def _charge(state: State, u: int) -> None:
     """Charge the idle cycles before a task of a compute server to what held it up, and its own to itself."""
     written, scalars = state.written, state.scalars
-    _charge_gap(state, written[START, u], written[BINDER, u])
+    _charge_gap(state, written[u, START], written[u, BINDER])
     covered = scalars[COVERED]
-    if written[END, u] > covered:
-        state.charged[written[KIND, u]] += written[END, u] - max(written[START, u], covered)
-        scalars[COVERED] = written[END, u]
+    if written[u, END] > covered:
+        state.charged[written[u, KIND]] += written[u, END] - max(written[u, START], covered)
+        scalars[COVERED] = written[u, END]
 
 
 @inlined
@@ -390,29 +452,31 @@ def _charge_gap(state: State, until: int, running: int) -> None:
     written = state.written
     covered = state.scalars[COVERED]
     while until > covered and running >= 0:
-        begin = max(written[START, running], covered)
-        state.charged[written[KIND, running]] += until - begin
-        until, running = begin, written[BINDER, running]
+        begin = max(written[running, START], covered)
+        state.charged[written[running, KIND]] += until - begin
+        until, running = begin, written[running, BINDER]
 
 
 @inlined
 def _advance(tasks: Tasks, state: State, queue: int, own: int) -> None:
     """Bring a queue's next task to its head; it is looked at now that the one before has started."""
     heads = state.heads
-    b, j, u = heads[BLOCK, queue], heads[TASK, queue], heads[INDEX, queue]
-    heads[READY, queue], heads[POSSIBLE, queue], heads[RELEASED_BY, queue], heads[WAITS_FOR, queue] = -1, NEVER, -1, u
+    b, j, u = heads[queue, BLOCK], heads[queue, TASK], heads[queue, INDEX]
+    heads[queue, READY], heads[queue, POSSIBLE] = JUST_ADVANCED, NEVER
+    heads[queue, RELEASED_BY], heads[queue, SEEN], heads[queue, SEEN_READY] = -1, 0, 0
+    _is_to_be_looked_at(state, queue)
     if state.following[j] >= 0:
-        heads[TASK, queue], heads[INDEX, queue] = state.following[j], u + state.following[j] - j
+        heads[queue, TASK], heads[queue, INDEX] = state.following[j], u + state.following[j] - j
         return
-    heads[PERIOD, queue] += 1
-    if heads[PERIOD, queue] == state.blocks[LEFT, b]:
+    heads[queue, PERIOD] += 1
+    if heads[queue, PERIOD] == state.blocks[LEFT, b]:
         _to_block(tasks, state, queue, b + 1)
-        state.scalars[WORKING] -= b < own <= heads[BLOCK, queue]
+        state.scalars[WORKING] -= b < own <= heads[queue, BLOCK]
         return
     # The first task of the queue in the next period.
     first = state.first_of[b, queue]
-    heads[TASK, queue] = first
-    heads[INDEX, queue] = u + (tasks.first_task[b + 1] - tasks.first_task[b]) + first - j
+    heads[queue, TASK] = first
+    heads[queue, INDEX] = u + (tasks.first_task[b + 1] - tasks.first_task[b]) + first - j
 
 
 @uncounted
@@ -421,15 +485,15 @@ def _conclude(state: State, own: int, outcome: Ints) -> None:
     written, scalars, base = state.written, state.scalars, state.base
     last = -1
     for u in state.servers[LAST_OWN]:
-        if u >= 0 and (last < 0 or (written[END, u], u) > (written[END, last], last)):
+        if u >= 0 and (last < 0 or (written[u, END], u) > (written[last, END], last)):
             last = u
-    done = max(0, written[END, last]) if last >= 0 else 0
+    done = max(0, written[last, END]) if last >= 0 else 0
     _charge_gap(state, done, last)
     outcome[CYCLES], outcome[TASKS_STARTED] = done + scalars[SKIPPED], scalars[STARTED]
     for v in range(base[own], base[-1]):
-        if written[END, v] != NOT_STARTED:
+        if written[v, END] != NOT_STARTED:
             outcome[PREFETCHED] += 1
-            outcome[PREFETCH_CYCLES_LEFT] = max(0, written[END, v] - done)
+            outcome[PREFETCH_CYCLES_LEFT] = max(0, written[v, END] - done)
 
 
 @inlined
@@ -437,8 +501,8 @@ def _begins_a_period(tasks: Tasks, state: State, queue: int) -> bool:
     """Whether a queue's head is the first task of a period, not the first one, of a block that repeats and of which
     nothing was left out."""
     heads = state.heads
-    b = heads[BLOCK, queue]
-    if heads[PERIOD, queue] == 0 or heads[TASK, queue] != tasks.first_task[b]:
+    b = heads[queue, BLOCK]
+    if heads[queue, PERIOD] == 0 or heads[queue, TASK] != tasks.first_task[b]:
         return False
     return tasks.repeat[b] > 4 and state.blocks[LEFT, b] == tasks.repeat[b]
 
@@ -448,22 +512,22 @@ def _is_out_of_room(tasks: Tasks, state: State, queue: int) -> bool:
     """Whether there is no room for a queue's head: its block has more periods left than fit, and those at its end are
     kept for what later blocks depend on."""
     heads, blocks = state.heads, state.blocks
-    b = heads[BLOCK, queue]
+    b = heads[queue, BLOCK]
     if blocks[LEFT, b] <= blocks[LENGTH, b]:
         return False
-    return heads[PERIOD, queue] >= blocks[LENGTH, b] - max(tasks.margin[b], 1)
+    return heads[queue, PERIOD] >= blocks[LENGTH, b] - max(tasks.margin[b], 1)
 
 
 @uncounted
 def _forwarded(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, now: int) -> bool:
     """Leave out what recurs of the block of which a period begins. False if what is left needs more room than it
     has."""
-    scalars, b, period = state.scalars, state.heads[BLOCK, queue], state.heads[PERIOD, queue]
+    scalars, b, period = state.scalars, state.heads[queue, BLOCK], state.heads[queue, PERIOD]
     if scalars[SAVED_BLOCK] == b and _recalled(hardware, tasks, state, queue, now, False):
         furthest, shift = 0, period - scalars[SAVED_PERIOD]
         for q in range(len(hardware.server_of)):
-            if state.heads[BLOCK, q] == b:
-                furthest = max(furthest, state.heads[PERIOD, q])
+            if state.heads[q, BLOCK] == b:
+                furthest = max(furthest, state.heads[q, PERIOD])
         times = (state.blocks[LEFT, b] - tasks.margin[b] - 1 - furthest) // shift
         if times > 0:
             if state.blocks[LEFT, b] - times * shift > state.blocks[LENGTH, b]:
@@ -487,18 +551,18 @@ def _recalled(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, n
     """Save the state of a period's beginning, or whether it is the saved one. All is relative to the time and to the
     head of the queue: heads of queues, when servers are free, when recent tasks end, and what an attribution could
     still look at. False where what is to come depends on more than that."""
-    heads, written, b, index = state.heads, state.written, state.heads[BLOCK, queue], state.heads[INDEX, queue]
+    heads, written, b, index = state.heads, state.written, state.heads[queue, BLOCK], state.heads[queue, INDEX]
     covered = state.scalars[COVERED]
     past = min(covered, now - 1)  # ends after it matter to dependencies, or to chains of binders
     lowest, highest, at = index, index, 0
     for q in range(len(hardware.server_of)):
-        of, period = heads[BLOCK, q], heads[PERIOD, q]
+        of, period = heads[q, BLOCK], heads[q, PERIOD]
         if of == b:
-            lowest, highest = min(lowest, heads[INDEX, q]), max(highest, heads[INDEX, q])
-            period -= heads[PERIOD, queue]
-        elif of < b or (of < len(tasks.repeat) and heads[READY, q] >= 0):  # ahead, it must stand still
+            lowest, highest = min(lowest, heads[q, INDEX]), max(highest, heads[q, INDEX])
+            period -= heads[queue, PERIOD]
+        elif of < b or (of < len(tasks.repeat) and heads[q, READY] >= 0):  # ahead, it must stand still
             return False
-        at = _noted(state, at, of, heads[TASK, q], period, saving)
+        at = _noted(state, at, of, heads[q, TASK], period, saving)
         if at < 0:
             return False
     for s in range(state.servers.shape[1]):
@@ -512,7 +576,7 @@ def _recalled(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, n
         if at < 0:
             return False
     v = state.base[b]
-    while v < lowest - tasks.reach[b] and written[END, v] <= past:
+    while v < lowest - tasks.reach[b] and written[v, END] <= past:
         v += 1
     lowest = min(lowest - tasks.reach[b], v)
     at = _noted(state, at, now - covered, lowest - index, highest - index, saving)
@@ -521,10 +585,10 @@ def _recalled(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, n
     first, period = tasks.first_task[b], tasks.first_task[b + 1] - tasks.first_task[b]
     for v in range(lowest, highest):
         q = tasks.queue[first + (v - state.base[b]) % period]
-        if v < heads[INDEX, q] or heads[BLOCK, q] > b:  # it has started
-            recent = written[END, v] > covered
-            start, binder = (written[START, v] - now, written[BINDER, v] - v) if recent else (0, 0)
-            at = _noted(state, at, max(written[END, v] - now, -1), start, binder, saving)
+        if v < heads[q, INDEX] or heads[q, BLOCK] > b:  # it has started
+            recent = written[v, END] > covered
+            start, binder = (written[v, START] - now, written[v, BINDER] - v) if recent else (0, 0)
+            at = _noted(state, at, max(written[v, END] - now, -1), start, binder, saving)
             if at < 0:
                 return False
     return True
@@ -546,11 +610,11 @@ def _in_flight(hardware: MachineArrays, state: State, b: int, s: int, now: int) 
     """Whether a server is busy with one task of another block than b, which is charged as far as is covered, and has
     nothing else to do before that block ends."""
     u = state.servers[LAST, s]
-    if u < 0 or state.base[b] <= u < state.base[b + 1] or state.written[END, u] <= now:
+    if u < 0 or state.base[b] <= u < state.base[b + 1] or state.written[u, END] <= now:
         return False
-    idle = state.written[START, u] <= state.scalars[COVERED]
-    for q in range(len(hardware.server_of)):
-        idle = idle and (hardware.server_of[q] != s or state.heads[BLOCK, q] > b)
+    idle = state.written[u, START] <= state.scalars[COVERED]
+    for i in range(hardware.first_queue[s], hardware.first_queue[s + 1]):
+        idle = idle and state.heads[hardware.queues[i], BLOCK] > b
     return idle
 
 
@@ -559,21 +623,27 @@ def _leave_out(hardware: MachineArrays, state: State, queue: int, now: int, cycl
     """Let `cycles` cycles pass that the block of a queue's head does not take: what is in flight and not of the block
     has that much less to go."""
     heads, written, servers, base = state.heads, state.written, state.servers, state.base
-    b = heads[BLOCK, queue]
+    b = heads[queue, BLOCK]
     state.scalars[SKIPPED] += cycles
     for s in range(state.servers.shape[1]):
         u = servers[LAST, s]
-        if u >= 0 and not base[b] <= u < base[b + 1] and written[END, u] > now:
+        if u >= 0 and not base[b] <= u < base[b + 1] and written[u, END] > now:
             c = 0
             while base[c + 1] <= u:
                 c += 1
-            written[START, u] -= cycles
-            written[END, u] -= cycles
+            written[u, START] -= cycles
+            written[u, END] -= cycles
             servers[FREE, s] -= cycles
             state.latest[c, s] -= cycles
     # Where the block ends has changed, and when servers are free: what waits is looked at once this head has started.
+    state.scalars[AT_BARRIER], head = -1, heads[queue, INDEX]
     for q in range(len(hardware.server_of)):
-        if heads[WAITS_FOR, q] != FOR_NOTHING:
-            heads[WAITS_FOR, q] = heads[INDEX, queue]
-        elif heads[POSSIBLE, q] != NEVER:
-            heads[POSSIBLE, q] = max(heads[READY, q], servers[FREE, hardware.server_of[q]])
+        if heads[q, WAITS_FOR] >= 0:
+            written[heads[q, WAITS_FOR], FIRST_WAITING] = -1
+    for q in range(len(hardware.server_of)):
+        if heads[q, WAITS_FOR] != FOR_NOTHING:
+            heads[q, RELEASED_BY], heads[q, SEEN], heads[q, SEEN_READY] = -1, 0, 0
+            heads[q, WAITS_FOR] = head
+            heads[q, NEXT_WAITING], written[head, FIRST_WAITING] = written[head, FIRST_WAITING], q
+        elif heads[q, POSSIBLE] != NEVER:
+            _plays(state, q, max(heads[q, READY], servers[FREE, hardware.server_of[q]]))

@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from simulators.engine.fast_kernels import MachineArrays
+from simulators.engine.fast_kernels import MachineArrays, machine_arrays
 from simulators.inputs.errors import InputError, LoweringError
 
 COMPUTE = 0
@@ -79,4 +79,12 @@ class Machine:
         """The machine as the kernels take it."""
         servers = np.array([queue.server for queue in self.queues], np.int64)
         prefetch = -1 if self.prefetch_queue is None else self.prefetch_queue
-        return MachineArrays(servers, np.array(self.compute_servers), prefetch)
+        return machine_arrays(servers, np.array(self.compute_servers), prefetch)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Found once: a mesh has thousands of servers, and machines are looked up by value."""
+        return hash((self.servers, self.compute_servers, self.queues, self.kinds, self.prefetch_queue))

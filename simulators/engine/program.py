@@ -45,11 +45,13 @@ class Program(Tasks):
         np.maximum.at(behind, block[absolute], offset[absolute])
         begin = end - repeat * lengths
         target = begin[of] + task - first_task[of] - offset  # of a block's first period, which reaches back farthest
-        for before, b in zip(target[relative & (target < begin[of])], of[relative & (target < begin[of])], strict=True):
+        farthest = begin.copy()  # of what each block's first period depends on
+        np.minimum.at(farthest, of[relative], target[relative])
+        for b in np.flatnonzero(farthest < begin).tolist():
             for c in range(b - 1, -1, -1):
-                if before >= end[c]:
+                if farthest[b] >= end[c]:
                     break
-                behind[c] = max(behind[c], end[c] - before)
+                behind[c] = max(behind[c], end[c] - farthest[b])
         return cls(repeat, first_task, segment, *tasks, *dependencies, reach, -(-behind // np.maximum(lengths, 1)))
 
     def timed(self, service: Ints, kind: Ints) -> Self:

@@ -31,10 +31,11 @@ class Simulation:
         """Cycle in which each task started; -1 as long as it has not."""
         self.end = [-1] * len(tasks)
         """Cycle in which each task completed; -1 as long as it has not."""
-        self.waiting = [[u for u, task in enumerate(tasks) if task.queue == q] for q in range(len(machine.queues))]
-        """What each queue has not started yet, in order."""
-        for queue in self.waiting:
-            queue.reverse()  # so that the head is the last, which pops in constant time
+        self.waiting: dict[int, list[int]] = {q: [] for q in sorted({task.queue for task in tasks})}
+        """What each queue that has tasks has not started yet, in order of priority. The head is the last, which pops in
+        constant time."""
+        for u in reversed(range(len(tasks))):
+            self.waiting[tasks[u].queue].append(u)
         self.unfinished = [0] * (1 + max((task.segment for task in tasks), default=0))
         """Tasks of each segment that have not completed."""
         for task in tasks:
@@ -46,7 +47,7 @@ class Simulation:
         """Run to the end. Raises Deadlock when tasks are left that wait for each other."""
         self.ask_for_dispatch()
         self.environment.run()
-        stuck = [f"{self.machine.queues[q].name} at task {queue[-1]}" for q, queue in enumerate(self.waiting) if queue]
+        stuck = [f"{self.machine.queues[q].name} at task {queue[-1]}" for q, queue in self.waiting.items() if queue]
         if stuck:
             raise Deadlock(f"no task can start: {', '.join(stuck)} wait for each other")
 
@@ -62,10 +63,11 @@ class Simulation:
     def dispatch(self, _: simpy.Event) -> None:
         """Start the ready head of highest priority on every idle server."""
         self.dispatch_due = False
-        for q, queue in enumerate(self.machine.queues):  # in order of priority
-            if self.waiting[q] and self.idle[queue.server] and self.is_ready(self.waiting[q][-1]):
-                self.idle[queue.server] = False
-                self.environment.process(self.serve(self.waiting[q].pop(), queue.server))
+        for q, waiting in self.waiting.items():  # in order of priority
+            server = self.machine.queues[q].server
+            if waiting and self.idle[server] and self.is_ready(waiting[-1]):
+                self.idle[server] = False
+                self.environment.process(self.serve(waiting.pop(), server))
 
     def is_ready(self, u: int) -> bool:
         """All that the task depends on has completed."""

@@ -65,16 +65,24 @@ class Platform(ABC):
     spec: ClassVar[type[PlatformSpec]]
     """What an architecture file of this platform may say."""
     machine: ClassVar[Machine]
-    """Servers, queues and kinds of tasks."""
+    """Servers, queues and kinds of tasks; where they depend on the spec, as the cores of a mesh do, `machine_of`."""
     operations: ClassVar[tuple[type[Layer], ...]]
     """The operations of a trace that it takes; others are refused by name."""
     stores_pruned_weights: ClassVar[bool] = False
     """Whether its lowering counts pruned weights (an N:M sparsity) as they are stored; they are refused where not."""
     runs_unlisted_precisions: ClassVar[bool] = False
     """Whether products may have widths that the spec's `precisions` does not list; they are refused where not."""
+    changes_bits_between_layers: ClassVar[bool] = False
+    """Whether a network's layers may differ in bits without another configuration of the hardware."""
+    widest_weights: ClassVar[int] = 16
+    """Bits of the widest weights that it multiplies; wider ones are refused."""
     counts_output_bits: ClassVar[bool] = True
     """Whether the figures of a product depend on the width of its results; where accumulators are written as they are,
     they do not, and candidates that differ in nothing else share segments."""
+
+    def machine_of(self, spec: Any) -> Machine:
+        """The machine of an architecture: by default one for all. It depends on nothing that `tasks_key` leaves out."""
+        return self.machine
 
     def group(self, layers: Sequence[Layer]) -> list[int]:
         """How many layers make each segment, in order; it depends on shapes, not on bits."""

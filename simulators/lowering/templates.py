@@ -167,6 +167,8 @@ class _TemplateMaker:
                 if block.period.queue[task] == self._machine.prefetch_queue:
                     waits[int(whole.first_task[b]) + task] = tuple(labels)
         roles = dict.fromkeys(role for past in self._history for role in past.needs.of_role)
+        if self._machine.prefetch_queue is None:
+            roles = {}  # nothing that runs ahead refers to them
         last_steps = {role: tuple(islice(self._last(role), KEPT)) for role in roles if role not in self._prefetch_roles}
         return Template(whole, np.concatenate(self._sources), waits, prefetchable, all_prefetchable, last_steps)
 
@@ -199,9 +201,12 @@ class _TemplateMaker:
         keep = there | needs.barrier
         external: dict[int, list[Label]] = {}
         places: dict[Label, tuple[int, int] | int] = {}  # many steps wait for one
-        for d in np.flatnonzero(~keep).tolist():
+        runs_ahead = self._machine.prefetch_queue is not None
+        for d in np.flatnonzero(~keep).tolist() if runs_ahead or self._history else ():
             role = needs.period.roles[needs.role[d]] if needs.role[d] >= 0 else needs.absent[d]
             back = -int(needs.occurrence[d] + first_period * needs.per_period[d])
+            if not runs_ahead and role not in self._history_of:
+                continue  # of segments before, which are complete
             place = places.get((role, back))
             if place is None:
                 place = places[role, back] = self._place(role, back)
@@ -231,8 +236,8 @@ class _TemplateMaker:
         LoweringError where it is what must not."""
         prefetch_queue = self._machine.prefetch_queue
         gates = _Gates(whole, prefetch_queue)
-        for q in np.unique(whole.queue).tolist():
-            if q != prefetch_queue and not gates.holds(gates.first(q)):
+        for q, first in gates.firsts:
+            if q != prefetch_queue and not gates.holds(first):
                 raise LoweringError(f"queue {self._machine.queues[q].name}: its first task waits for no barrier")
         ahead: list[tuple[int, tuple[Label, ...]]] = []
         for b in range(len(whole.repeat)):
@@ -257,6 +262,9 @@ class _Period:
         self.index: Ints = np.concatenate([np.tile(np.arange(a, b), count) for (count, _), (a, b) in each])
         self.steps = steps
         self.queue = np.array([step.queue for step in steps], np.int64)[self.index]
+        by_step = np.argsort(self.index, kind="stable")
+        self.of_step = np.split(by_step, np.cumsum(np.bincount(self.index, minlength=len(steps)))[:-1])
+        """The positions in a period of each step, rising."""
         self.roles = list(dict.fromkeys(role for step in steps for role in step.roles))
 
 
@@ -267,7 +275,11 @@ class _Dependencies:
         self.period = period
         steps, index = period.steps, period.index
         number = {role: r for r, role in enumerate(period.roles)}
-        self.places = [np.flatnonzero(np.array([role in step.roles for step in steps])[index]) for role in period.roles]
+        steps_of: dict[str, list[int]] = {role: [] for role in period.roles}
+        for s, step in enumerate(steps):
+            for role in dict.fromkeys(step.roles):
+                steps_of[role].append(s)
+        self.places = [_positions(period.of_step, of_role) for of_role in steps_of.values()]
         """The positions in a period of each role's steps."""
         self.of_role = dict(zip(period.roles, self.places, strict=True))
         labels = [label for step in steps for label in step.after]
@@ -292,15 +304,20 @@ class _Dependencies:
         """(D,) tasks back, where the role is of the same periods."""
         self.history = 0
         """Periods at the beginning that lack some dependency."""
-        for r, places in enumerate(self.places):
-            of = np.flatnonzero(self.role == r)
-            if not len(of):
-                continue
+        by_role = np.argsort(self.role, kind="stable")
+        bounds = np.searchsorted(self.role[by_role], np.arange(len(self.places) + 1))
+        for r in np.flatnonzero(np.diff(bounds)).tolist():
+            of, places = by_role[bounds[r] : bounds[r + 1]], self.places[r]
             n = len(places)
             t = np.searchsorted(places, self.task[of]) - back[of]
             self.per_period[of], self.occurrence[of] = n, t
             self.offset[of] = self.task[of] - (t // n * len(index) + places[t % n])
             self.history = max(self.history, int(-(t.min() // n)))
+
+
+def _positions(of_step: Sequence[Ints], steps: Sequence[int]) -> Ints:
+    """The positions in a period of some of its steps, rising."""
+    return of_step[steps[0]] if len(steps) == 1 else np.sort(np.concatenate([of_step[s] for s in steps]))
 
 
 @dataclass(frozen=True)
@@ -353,16 +370,25 @@ class _Gates:
         self.prefetch_queue = prefetch_queue
         self.lengths = program.lengths
         self.begin = np.concatenate([[0], np.cumsum(program.repeat * self.lengths)])
-
-    def first(self, queue: int) -> int:
-        """Unrolled index of a queue's first task."""
-        j = int(np.argmax(self.program.queue == queue))
-        b = int(np.searchsorted(self.program.first_task, j, side="right")) - 1
-        return int(self.begin[b]) + j - int(self.program.first_task[b])
+        queues, stored = np.unique(program.queue, return_index=True)
+        b = np.searchsorted(program.first_task, stored, side="right") - 1
+        first = self.begin[b] + stored - program.first_task[b]
+        order = np.argsort(first)
+        self.firsts = list(zip(queues[order].tolist(), first[order].tolist(), strict=True))
+        """Each queue with the unrolled index of its first task, by rising index: a chain of thousands is looked at link
+        by link."""
+        self._first = dict(self.firsts)
+        self._held: dict[int, bool] = {}  # by unrolled index
 
     def holds(self, u: int) -> bool:
         """Whether the task with unrolled index u waits. Tasks behind the first of a queue that does not run ahead do if
         that one does."""
+        held = self._held.get(u)
+        if held is None:
+            held = self._held[u] = self._holds(u)
+        return held
+
+    def _holds(self, u: int) -> bool:
         p = self.program
         j = self._place(u)
         for d in range(int(p.first_dependency[j]), int(p.first_dependency[j + 1])):
@@ -371,7 +397,7 @@ class _Gates:
                 return True
             v = u - offset if block == RELATIVE else int(self.begin[block + 1]) - offset
             queue = int(p.queue[self._place(v)])
-            if queue != self.prefetch_queue and (v > self.first(queue) or self.holds(v)):
+            if queue != self.prefetch_queue and (v > self._first[queue] or self.holds(v)):
                 return True
         return False
 

@@ -13,9 +13,8 @@ from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
 from simulators.engine.fast import PrefetchState, run_segment
-from simulators.engine.machine import Uncountable
+from simulators.engine.machine import Machine, Uncountable
 from simulators.inputs.errors import InputError, LoweringError
-from simulators.lowering.platform import platform_named
 from simulators.lowering.segments import PrefetchTask, Segment, lookahead, program_with_lookahead
 from simulators.run.chosen import Chosen
 from simulators.run.report import ChargedCycles, charged_cycles
@@ -49,9 +48,9 @@ class SegmentCache:
     whose layers and neighbours were met costs a hundredth of one that is new; simulated again, it takes 7 times as long
     without timings and 18 times without segments (`benchmarks/caches.py`)."""
 
-    def __init__(self, platform: str):
+    def __init__(self, platform: str, machine: Machine):
         self.platform = platform
-        self.machine = platform_named(platform).machine
+        self.machine = machine
         self._lock = Lock()
         self._numbers: dict[tuple[object, ...], int] = {}
         self._segments: list[tuple[Segment, tuple[Layer, ...]]] = []
@@ -157,9 +156,9 @@ class _Numbered(Generic[Value]):
 
 
 @lru_cache(maxsize=CACHES)
-def shared_cache(platform: str, key: Hashable) -> SegmentCache:
-    """What the architectures of a platform with that `tasks_key` share."""
-    return SegmentCache(platform)
+def shared_cache(platform: str, key: Hashable, machine: Machine) -> SegmentCache:
+    """What the architectures of a platform with that `tasks_key`, and therefore with that machine, share."""
+    return SegmentCache(platform, machine)
 
 
 class lowering_of:

@@ -31,10 +31,12 @@ class Simulator:
     def __init__(self, arch: Arch, alone: bool = False):
         self.arch = arch
         self.platform = platform_named(arch.platform)
+        with lowering_of(arch.platform, ()):
+            self.machine = self.platform.machine_of(arch.spec)
         if alone:
-            self.cache = SegmentCache(arch.platform)
+            self.cache = SegmentCache(arch.platform, self.machine)
         else:
-            self.cache = shared_cache(arch.platform, self.platform.tasks_key(arch.spec))
+            self.cache = shared_cache(arch.platform, self.platform.tasks_key(arch.spec), self.machine)
         self.chosen = self.cache.chosen(self.platform.choices_key(arch.spec))
 
     def segments(self, layers: Sequence[Layer]) -> list[int]:
@@ -144,7 +146,7 @@ class Simulator:
     def lowered(self, numbers: Sequence[int]) -> Lowered:
         """A network's segments with what a report needs."""
         return Lowered(
-            self.platform.machine, tuple([self.cache.segment(number) for number in numbers]),
+            self.machine, tuple([self.cache.segment(number) for number in numbers]),
             tuple([self.energies_pj(number) for number in numbers]), self.leakage_mw, self.arch.frequency_mhz,
             self.platform.bits_per_cycle(self.arch.spec),
         )  # fmt: skip
@@ -173,6 +175,11 @@ def check_layers(layers: Sequence[Layer], platform: Platform, spec: PlatformSpec
         if layer.index_bits and not platform.stores_pruned_weights:
             raise InputError(f"layer {layer.name}: weight_sparsity: {spec.name} has no way to store pruned weights")
         pair = layer.operand_bits
+        if layer.is_product and pair[0] > platform.widest_weights:
+            raise InputError(
+                f"layer {layer.name}: {pair[0]}x{pair[1]} bits: {spec.name} multiplies weights of at most "
+                f"{platform.widest_weights} bits"
+            )
         if layer.is_product and pair not in spec.precisions and not platform.runs_unlisted_precisions:
             raise InputError(
                 f"layer {layer.name}: {pair[0]}x{pair[1]} bits: {spec.name} multiplies "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -16,6 +16,7 @@ from simulators.run.report import LayerReport, Report
 from simulators.views.comparison import Comparison, technologies
 from simulators.views.roofline import roofline
 from simulators.views.short_names import short_names
+from simulators.views.survey import AFTER, CONTEXT, PublishedAccelerator
 
 NAME_WIDTH = 20
 """Columns of a terminal that a layer's name has at least, if it needs them."""
@@ -158,6 +159,17 @@ def print_comparison(comparisons: Sequence[Comparison], out: Terminal) -> None:
     out.show(table)
     if different := technologies(comparisons):
         out.say(different)
+
+
+def print_survey(rows: Sequence[Mapping[str, str]], out: Terminal) -> None:
+    """The survey's objectives, an architecture a row, and published accelerators as context."""
+    names = [name for name in rows[0] if name != "arch"]
+    cells = [[row["arch"], *(row[name] for name in names)] for row in rows]
+    _print_by_layer("objectives of Rezk et al. 2020", ["architecture", *names], cells, out)
+    out.say(AFTER)
+    header = list(PublishedAccelerator._fields)
+    _print_by_layer("published, as context", header, CONTEXT, out)
+    out.say("Published figures are of other technologies and measured otherwise: they validate nothing")
 
 
 def print_layers(comparisons: Sequence[Comparison], out: Terminal) -> None:

@@ -34,6 +34,7 @@ Size = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 24)]
 """A dimension: at least one, at most 16,777,216, so that products of a few stay far from int64's limit."""
 Count = Annotated[int, BeforeValidator(whole), Field(ge=0, le=1 << 31)]
 BitWidth = Annotated[int, BeforeValidator(whole), Field(ge=1, le=16)]
+WeightWidth = Annotated[int, BeforeValidator(whole), Field(ge=1, le=32)]
 OutputWidth = Annotated[int, BeforeValidator(whole), Field(ge=1, le=32)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -201,7 +202,7 @@ class Layer(BaseModel):
 class _Weighted(Layer):
     """A layer with a weight matrix."""
 
-    weight_bits: BitWidth
+    weight_bits: WeightWidth
     weight_sparsity: Ratio | None = None
     """N:M sparsity (Mishra et al., arXiv:2104.08378): of every M neighbouring weights of an output, N are kept. What is
     kept lies in memory with an index of ceil(log2 M) bits each; None: all are."""

@@ -34,6 +34,7 @@ class BitSerial(Platform):
     """A bit-serial matrix array of BISMO's family (Umuroglu et al., FPL 2018; TRETS 2019)."""
 
     spec = BitSerialSpec
+    changes_bits_between_layers = True
     machine = MACHINE
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
     counts_output_bits = False

@@ -42,6 +42,7 @@ class BitFusion(Platform):
     """Bit Fusion (Sharma et al., ISCA 2018)."""
 
     spec = BitFusionSpec
+    changes_bits_between_layers = True
     machine = MACHINE
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
     runs_unlisted_precisions = True

@@ -23,6 +23,7 @@ class Silago(Platform):
     """SiLago: DRRA cells under a DiMArch of memory tiles. The fabric is configured anew for each layer."""
 
     spec = SilagoSpec
+    changes_bits_between_layers = True
     machine = MACHINE
     operations = (Matmul, Conv2d, Elementwise, Pool2d)
     stores_pruned_weights = True

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from simulators import InputError, arch_names, load_arch, load_trace, simulate
 from simulators.hardware.area import area_mm2
+from simulators.lowering.platform import platform_named
 from simulators.platforms.bitfusion.spec import Array, BitFusionSpec, Buffers, sram_of
 
 ARRAY = Array(rows=16, columns=32, unit_operand_bits=8)
@@ -76,7 +77,7 @@ def test_every_shipped_variant_runs_or_says_what_is_too_small(name: str) -> None
     assert sum(area_mm2(arch).values()) > 0
     ran = 0
     for bits in (16, 8, 4, 2):
-        if (bits, bits) in arch.precisions:
+        if (bits, bits) in arch.precisions or platform_named(arch.platform).runs_unlisted_precisions:
             try:
                 report = simulate(load_trace(f"mohaq-sru-{bits}bit"), arch)
             except InputError as error:

@@ -12,7 +12,7 @@ NETWORKS = {"alexnet": "AlexNet", "cifar-10": "CIFAR10", "lenet-5": "LeNet-5"}
 OTHERS = {
     "resnet-18": 1_814_073_344, "vgg-7": 615_917_568, "svhn": 158_017_536, "mobilenet-v1": 568_740_352,
     "mobilenet-v2": 300_774_272, "mobilenet-v2-haq": 300_774_272, "resnet-50": 4_089_184_256,
-    "resnet-50-haq": 4_089_184_256,
+    "resnet-50-haq": 4_089_184_256, "alexnet-convolutions": 665_784_864, "googlenet-convolutions": 1_581_647_872,
 }  # fmt: skip
 """Multiply-accumulates of an image. ResNet-18's are the 1.8 billion of He et al., table 1; MobileNet-V1's the 569 million
 of Howard et al., table 4; MobileNet-V2's the 300 million of Sandler et al., table 4."""

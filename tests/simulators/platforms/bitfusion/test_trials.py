@@ -9,6 +9,7 @@ import pytest
 from simulators import Arch, Conv2d, Elementwise, InputError, Matmul, Trace, load_arch, simulate
 from simulators.platforms.bitfusion import lowering, mapper, tiling
 from simulators.platforms.bitfusion import mapping_kernels as kernels
+from simulators.platforms.bitfusion.machine import MACHINE
 from simulators.platforms.bitfusion.tiling import Tiling, TilingHardware
 from simulators.run.segment_cache import SegmentCache
 from simulators.workloads.operations import ActivationMatmul, Layer
@@ -113,7 +114,7 @@ def trials(layers: list[Layer], arch: Arch, draw: random.Random) -> tuple[list[T
 def by_the_engine(layers: list[Layer], t: Tiling, arch: Arch) -> tuple[list[int], float]:
     """Cycles as the first of three, the second, the third and alone; and pJ without leakage."""
     spec: Any = arch.spec
-    cache = SegmentCache("bitfusion")
+    cache = SegmentCache("bitfusion", MACHINE)
     number = cache.number((t,), layers, lambda: lowering.tasks(layers, t, spec))
     works = cache.segment(number).works
     moved = (lowering.energy_pj(layer, work, spec) for layer, work in zip(layers, works, strict=True))

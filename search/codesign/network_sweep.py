@@ -1,0 +1,128 @@
+"""Sweeps of networks without a model: weight bits of traces on variants of one architecture.
+
+Nothing is evaluated but cycles and energy, so there are no errors and no front: what it shows is how frames a second,
+utilisation and where weights lie depend on bits, memory and cores.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from search.settings.experiment import find_experiment
+from simulators.hardware.arch import Arch, load_arch
+from simulators.inputs.documents import read_document, validate
+from simulators.inputs.errors import InputError
+from simulators.run.simulation import simulate, simulator
+from simulators.workloads.trace import Trace, load_trace
+
+MOST_POINTS = 20_000
+"""Points of one sweep."""
+Texts = Annotated[tuple[str, ...], Field(strict=False, max_length=64)]
+Values = Annotated[tuple[int | float | str | bool, ...], Field(strict=False, min_length=1, max_length=256)]
+Width = Annotated[int, Field(ge=1, le=32)]
+
+
+class NetworkPoint(NamedTuple):
+    """One network at one width on one variant."""
+
+    network: str
+    variant: str
+    """Name of the variant."""
+    grid: str
+    """Values of the grid, as `memory.total_kib=64`."""
+    weight_bits: int
+    """Width of all weights."""
+    cycles: int
+    """Cycles of a frame."""
+    frames_per_s: float
+    """Frames a second."""
+    gmac_per_s: float
+    """10^9 multiply-accumulates a second."""
+    utilisation: float
+    """Share of what all cores could do, 0 to 1."""
+    energy_mj: float
+    """Energy of a frame in mJ."""
+    dram_mib: float
+    """Traffic of a frame to DRAM and from it in MiB."""
+    residence: str
+    """How many layers' weights lie where, as the platform's mapping says."""
+
+
+class NetworkSweep(BaseModel):
+    """What a file of such a sweep may say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: str = Field(min_length=1, max_length=80)
+    networks: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=64)]
+    """Traces: names or files."""
+    arch: str
+    weight_bits: Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=32)]
+    activation_bits: Annotated[int, Field(ge=1, le=16)] = 16
+    """Width of activations and of results in bits."""
+    variants: dict[str, Texts] = {"as it is": ()}
+    """Changes of the architecture by the name of a variant."""
+    grid: dict[str, Values] = {}
+    """Values of keys, each with each."""
+
+    def architectures(self) -> list[tuple[str, str, Arch]]:
+        """(variant, values of the grid, architecture) of all. Raises InputError for one that cannot be."""
+        settings = [[f"{key}={value}" for value in values] for key, values in self.grid.items()]
+        return [
+            (name, " ".join(of_grid), load_arch(self.arch, [*changes, *of_grid]))
+            for name, changes in self.variants.items()
+            for of_grid in product(*settings)
+        ]
+
+    def points(self) -> list[NetworkPoint]:
+        """All points, network by network. Raises InputError that names the variant which cannot run one."""
+        of_grid = prod(len(values) for values in self.grid.values())
+        count = len(self.networks) * len(self.variants) * of_grid * len(self.weight_bits)
+        if count > MOST_POINTS:
+            raise InputError(f"{self.name}: {count} points: at most {MOST_POINTS}")
+        archs, found = self.architectures(), []
+        for network in self.networks:
+            trace = load_trace(network)
+            for variant, values, arch in archs:
+                for bits in self.weight_bits:
+                    try:
+                        found.append(_point((variant, values, bits), self._at(trace, bits), arch))
+                    except InputError as error:
+                        raise InputError(f"{variant} {values}, {bits} bits: {error}") from None
+        return found
+
+    def _at(self, trace: Trace, bits: int) -> Trace:
+        """The network with weights of so many bits."""
+        width = self.activation_bits
+        layers = tuple(layer.at_bits(bits, width, width) if layer.is_product else layer for layer in trace.layers)
+        return Trace(name=trace.name, steps=trace.steps, layers=layers)
+
+
+def _point(where: tuple[str, str, int], trace: Trace, arch: Arch) -> NetworkPoint:
+    variant, of_grid, bits = where
+    report = simulate(trace, arch)
+    lies = Counter(str(row.get("weights", row.get("choice", ""))) for _, row in simulator(arch).mappings(trace.layers))
+    moved = sum(
+        bits for layer in report.layers for level, bits in layer.bits.items() if level in ("dram_read", "dram_write")
+    )
+    seconds = report.latency_ms / 1e3 / trace.steps
+    return NetworkPoint(
+        trace.name, variant, of_grid, bits, report.cycles, 1 / seconds, trace.macs / trace.steps / seconds / 1e9,
+        report.utilisation, report.energy_uj / trace.steps / 1e3, moved / 8 / 2**20,
+        " ".join(f"{count} {place}" for place, count in sorted(lies.items())),
+    )  # fmt: skip
+
+
+def network_sweep_of(name: str) -> NetworkSweep | None:
+    """The sweep of a file, or of a shipped experiment by its name; None for one of a model. Raises InputError with
+    file, line, column and key."""
+    document = read_document(Path(find_experiment(name)))
+    if not isinstance(document.data, dict) or "networks" not in document.data:
+        return None
+    return validate(document, NetworkSweep)

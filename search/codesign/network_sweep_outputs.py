@@ -1,0 +1,84 @@
+"""What a sweep of networks leaves: `points.csv`, and `points.png`, its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from search.codesign.network_sweep import NetworkPoint, NetworkSweep
+from search.runs.plot_axes import plain_style, png_of
+from simulators.inputs.csv_text import csv_of
+from simulators.inputs.errors import InputError
+from simulators.inputs.escapes import picture_text
+from simulators.inputs.files import write_output
+from simulators.inputs.terminal import Terminal
+
+
+def write_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint], folder: Path) -> None:
+    """Write table and figure. Raises InputError for a folder that has something else, or that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        there = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}") from None
+    if there:
+        raise InputError(f"{folder}: it holds {there[0]}: a sweep needs a new or empty folder")
+    rows = [point._asdict() for point in points]
+    write_output(folder / "points.csv", csv_of(rows, list(rows[0])).encode())
+    write_output(folder / "points.png", draw_networks(sweep, points))
+
+
+def draw_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint]) -> bytes:
+    """PNG: frames a second and utilisation over the bits of weights, a column a network, a line a variant. A filled dot
+    says that no layer's weights are streamed."""
+    from matplotlib.figure import Figure
+
+    networks = list(dict.fromkeys(point.network for point in points))
+    lines = list(dict.fromkeys((point.variant, point.grid) for point in points))
+    colours = {variant: f"C{number}" for number, variant in enumerate(dict.fromkeys(variant for variant, _ in lines))}
+    grids = {of_grid: "--" if number else "-" for number, of_grid in enumerate(dict.fromkeys(g for _, g in lines))}
+    with plain_style():
+        figure = Figure(figsize=(4.8 * len(networks), 6.4), layout="constrained")
+        axes = figure.subplots(2, len(networks), sharex=True, sharey="row", squeeze=False)
+        for column, network in enumerate(networks):
+            for variant, of_grid in lines:
+                own = [p for p in points if (p.network, p.variant, p.grid) == (network, variant, of_grid)]
+                for axis, figures in zip(
+                    axes[:, column], ([p.frames_per_s for p in own], [p.utilisation for p in own]), strict=True
+                ):
+                    bits, style = [p.weight_bits for p in own], {"color": colours[variant]}
+                    label = picture_text(" ".join((variant, of_grid)).strip())
+                    axis.plot(bits, figures, linestyle=grids[of_grid], linewidth=1.2, label=label, **style)
+                    faces = ["white" if "streamed" in p.residence else colours[variant] for p in own]
+                    axis.scatter(bits, figures, s=16, zorder=3, facecolors=faces, edgecolors=colours[variant])
+            axes[0, column].set_title(picture_text(network), fontsize=10)
+            axes[0, column].set_yscale("log")
+            axes[1, column].set_xscale("log", base=2)
+            axes[1, column].set_xticks(sweep.weight_bits, [str(bits) for bits in sweep.weight_bits])
+            axes[1, column].set_xlabel("weight bits (filled: no layer's weights are streamed)")
+            axes[1, column].set_ylim(0, 1)
+        axes[0, 0].set_ylabel("frames a second")
+        axes[1, 0].set_ylabel("utilisation")
+        axes[0, 0].legend(frameon=False, fontsize=7, loc="best")
+        figure.suptitle(picture_text(f"{sweep.name}: {sweep.arch}"), fontsize=10)
+        return png_of(figure)
+
+
+def print_networks(points: Sequence[NetworkPoint], out: Terminal) -> None:
+    """A row a point."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("network", "variant", "bits"):
+        table.add_column(name)
+    for name in ("frames/s", "GMAC/s", "utilisation", "mJ a frame", "DRAM MiB"):
+        table.add_column(name, justify="right")
+    table.add_column("layers' weights")
+    for point in points:
+        table.add_row(
+            out.lines(point.network), out.lines(" ".join((point.variant, point.grid)).strip()), str(point.weight_bits),
+            f"{point.frames_per_s:.4g}", f"{point.gmac_per_s:.4g}", f"{point.utilisation:.1%}",
+            f"{point.energy_mj:.4g}", f"{point.dram_mib:.4g}", out.lines(point.residence),
+        )  # fmt: skip
+    out.show(table)

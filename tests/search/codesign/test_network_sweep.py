@@ -1,0 +1,87 @@
+"""Sweeps of networks: the shipped one's trends, its files, and what is refused."""
+
+import csv
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from search.codesign.network_sweep import NetworkSweep, network_sweep_of
+from search.codesign.network_sweep_outputs import write_networks
+from simulators import InputError, load_arch, load_trace
+
+WITHIN = 0.995
+"""Mappings are chosen by an estimate, which may take one that is a few tenths of a per cent slower."""
+
+
+@pytest.fixture(scope="module")
+def shipped() -> NetworkSweep:
+    found = network_sweep_of("sweep-epiphany-cnn")
+    assert found is not None
+    return found
+
+
+def test_fewer_bits_and_more_memory_are_never_slower_and_cores_are_the_ceiling(shipped: NetworkSweep) -> None:
+    small = shipped.model_copy(
+        update={
+            "networks": ("alexnet-convolutions",),
+            "weight_bits": (1, 8, 32),
+            "variants": {name: shipped.variants[name] for name in ("16 cores", "64 cores")},
+        }
+    )
+    points = {(p.variant, p.grid, p.weight_bits): p for p in small.points()}
+    for variant, cores in (("16 cores", 16), ("64 cores", 64)):
+        of_memory = []
+        for kib in (32, 64):
+            rates = [points[variant, f"memory.total_kib={kib}", bits].frames_per_s for bits in small.weight_bits]
+            assert all(few >= WITHIN * more for few, more in pairwise(rates)), rates
+            assert rates[0] > 1.01 * rates[-1], "32 bits do not fit where 1 does"
+            of_memory.append(rates)
+        assert all(more >= WITHIN * less for less, more in zip(*of_memory, strict=True))
+        most = cores * load_arch("epiphany-e64").frequency_mhz * 1e6 / load_trace("alexnet-convolutions").macs
+        assert of_memory[-1][0] < most
+        assert points[variant, "memory.total_kib=64", 1].utilisation == pytest.approx(of_memory[-1][0] / most)
+    binary = points["64 cores", "memory.total_kib=64", 1]
+    assert binary.residence == "5 resident"
+    assert "streamed" in points["16 cores", "memory.total_kib=32", 32].residence
+    assert points["16 cores", "memory.total_kib=32", 32].dram_mib > binary.dram_mib
+
+
+def test_a_sweep_leaves_a_table_and_a_figure(tmp_path: Path, shipped: NetworkSweep) -> None:
+    small = shipped.model_copy(
+        update={"networks": ("alexnet-convolutions",), "weight_bits": (4, 16), "grid": {}, "variants": {"it": ()}}
+    )
+    points = small.points()
+    write_networks(small, points, tmp_path / "sweep")
+    with (tmp_path / "sweep" / "points.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["cycles"]) for row in rows] == [point.cycles for point in points]
+    assert (tmp_path / "sweep" / "points.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="a sweep needs a new or empty folder"):
+        write_networks(small, points, tmp_path / "sweep")
+
+
+def test_what_cannot_be_swept_is_named(tmp_path: Path) -> None:
+    def sweep(**keys: object) -> NetworkSweep:
+        given = {
+            "name": "x",
+            "networks": ("alexnet-convolutions",),
+            "arch": "epiphany-e16",
+            "weight_bits": (8,),
+            **keys,
+        }
+        return NetworkSweep.model_validate(given)
+
+    with pytest.raises(InputError, match=r"as it is mesh\.rows=1|mesh\.rows"):
+        sweep(grid={"mesh.rows": (1,)}).points()
+    with pytest.raises(InputError, match=r"as it is , 8 bits: layer conv3: dram\.mib: 0"):
+        sweep(variants={"as it is": ("dram.mib=0",)}).points()
+    with pytest.raises(InputError, match="at most 20000"):
+        sweep(grid={"frequency_mhz": tuple(range(1, 201)), "energy.mac_pj": tuple(range(1, 201))}).points()
+    with pytest.raises(InputError, match="weights of at most 16 bits"):
+        sweep(arch="bitfusion", weight_bits=(32,)).points()
+    file = tmp_path / "x.yaml"
+    file.write_text("name: x\nnetworks: [alexnet-convolutions]\narch: bitfusion\nweight_bit: [8]\n")
+    with pytest.raises(InputError, match=r"x\.yaml:4:13: weight_bit: unknown key; did you mean weight_bits"):
+        network_sweep_of(str(file))
+    assert network_sweep_of("sweep-bitfusion") is None
