@@ -44,6 +44,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "search_overhead": (),
     "error_model": (),
     "executors": (),
+    "asynchronous": (),
     "population": (),
     "methods": ("runs/benchmarks/methods", "--every", "8"),
     "published_experiments": ("runs/benchmarks/published", "--every", "4", "--generations", "15"),

@@ -79,6 +79,8 @@ def sweep(
 class _Unrecorded:
     """A search within a sweep: the ledger resumes it, nothing else is kept."""
 
+    keeps_order, saved = False, 0
+
     def __init__(self, folder: Path):
         self.folder = folder
 

@@ -114,6 +114,6 @@ def begun(
         closing(Ledger(folder / LEDGER_FILE)) as ledger,
     ):
         if state.is_new:
-            ledger.forget_set_aside()
+            ledger.begin_anew()
         source = Source.of(plan.model, plan.make_model)
         yield Session(plan, state, ledger, executor or Inline(), source, identity)

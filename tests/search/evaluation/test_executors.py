@@ -49,7 +49,8 @@ def table(folder: Path) -> bytes:
 
 @pytest.mark.slow
 def test_a_real_recogniser_gives_the_same_front(small_model: Path, tmp_path: Path, pool: Pool, dask: Dask) -> None:
-    settings = {"name": "e", "model": str(small_model), "population": 8, "offspring": 4, "generations": 1, "steps": 20}
+    settings = {"name": "e", "model": str(small_model), "population": 8, "offspring": 4, "generations": 1, "steps": 20,
+                "method": "nsga2"}  # fmt: skip
     whole = run(Experiment.model_validate(settings), tmp_path / "inline")
     for executor in (pool, dask):
         folder = tmp_path / type(executor).__name__
