@@ -41,6 +41,14 @@ def search(
             help="Evaluate near-ties on all of dev, where the search had a part, before the front is drawn.",
         ),
     ] = False,
+    learn_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--learn-from",
+            metavar="RUN",
+            help="Folder of another run, of another model or corpus, whose errors say what to expect. May be repeated.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: error from the model, latency and energy from the simulator. A file that names
@@ -50,7 +58,10 @@ def search(
     from search.runs.search_display import SearchDisplay, print_front
     from search.runs.shortfall import NothingFeasible
 
-    options = {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
+    options = {
+        "arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None,
+        "learn_from": learn_from or None,
+    }  # fmt: skip
     changes = {key: value for key, value in options.items() if value is not None}
     if members := members_of(experiment, changes):
         from search.campaign.display import CampaignDisplay, print_campaign

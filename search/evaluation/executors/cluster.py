@@ -196,7 +196,6 @@ class _Evaluations:
 
     def submit(self, group: Group) -> None:
         self._waiting.append(group)
-        self._begin()
 
     def finished(self, timeout_s: float | None) -> list[Finished]:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
