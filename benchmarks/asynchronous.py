@@ -87,9 +87,8 @@ def busy(notes: Path, workers: int) -> float:
     return float((within[:, 1] - within[:, 0]).sum() / (workers * (last - first)))
 
 
-def searched(workers: int, mean_seconds: float, method: Any) -> tuple[float, float]:
+def searched(workers: int, mean_seconds: float, generations: int, method: Any) -> tuple[float, float]:
     """Share of the time in which workers are busy, and seconds of the search in all."""
-    generations = max(10, workers)
     with tempfile.TemporaryDirectory() as folder, Pool(workers) as pool:
         notes = Path(folder) / "notes"
         settings = {"name": "benchmark", "model": "sleeping", "constraints": {}, "population": POPULATION,
@@ -102,10 +101,11 @@ def searched(workers: int, mean_seconds: float, method: Any) -> tuple[float, flo
 
 def main() -> None:
     workers = int(sys.argv[1]) if len(sys.argv) > 1 else 32
-    mean_seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 8.0
+    mean_seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
     figures: dict[str, float] = {"workers": workers, "mean_s": mean_seconds, "load_before": os.getloadavg()[0]}
-    for name, method in (("asynchronous", None), ("barrier", WithBarrier())):
-        share, seconds = searched(workers, mean_seconds, method)
+    # Enough for seven evaluations a worker; with the barrier each generation is as the others are.
+    for name, generations, method in (("asynchronous", max(5, 5 * workers // 8), None), ("barrier", 3, WithBarrier())):
+        share, seconds = searched(workers, mean_seconds, generations, method)
         print(f"{name}: {workers} workers busy {100 * share:.1f} % of the time, {seconds:.0f} s", flush=True)
         figures |= {f"{name}_busy": share, f"{name}_s": seconds}
     print(json.dumps(figures))

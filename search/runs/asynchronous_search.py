@@ -84,6 +84,8 @@ class AsynchronousSearch:
         """Search on to the end. Raises InputError where it comes out otherwise than it was recorded."""
         self._number, self._saved = self.begins_at, self._searched.complete
         if not self._order.begun:
+            if not self._searched.left:
+                return
             self._order.begin(self._number)
         for event in self._order.asks_and_tells():
             if isinstance(event, Ask):
@@ -91,12 +93,10 @@ class AsynchronousSearch:
             else:
                 self._tell(event)
         executor = self._space.evaluator.executor
-        beside = isinstance(executor, TakesMore)
-        evaluations = (
-            executor.running(self._recognition)
-            if isinstance(executor, TakesMore)
-            else OneByOne(executor, self._recognition)
-        )
+        if beside := isinstance(executor, TakesMore):
+            evaluations: Running = executor.running(self._recognition)
+        else:
+            evaluations = OneByOne(executor, self._recognition)
         with closing(evaluations), ThreadPoolExecutor(1) as thinking:
             self._submit(evaluations, self._pending)
             while self._pending or self._wanted(evaluations):
