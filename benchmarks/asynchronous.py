@@ -103,8 +103,8 @@ def main() -> None:
     workers = int(sys.argv[1]) if len(sys.argv) > 1 else 32
     mean_seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 30.0
     figures: dict[str, float] = {"workers": workers, "mean_s": mean_seconds, "load_before": os.getloadavg()[0]}
-    # Enough for seven evaluations a worker; with the barrier each generation is as the others are.
-    for name, generations, method in (("asynchronous", max(5, 5 * workers // 8), None), ("barrier", 3, WithBarrier())):
+    # Enough for five evaluations a worker; with the barrier each generation is as the others are.
+    for name, generations, method in (("asynchronous", max(5, 3 * workers // 8), None), ("barrier", 3, WithBarrier())):
         share, seconds = searched(workers, mean_seconds, generations, method)
         print(f"{name}: {workers} workers busy {100 * share:.1f} % of the time, {seconds:.0f} s", flush=True)
         figures |= {f"{name}_busy": share, f"{name}_s": seconds}

@@ -51,8 +51,7 @@ class AsynchronousSearch:
         self._evaluated: dict[str, list[int]] = {}
         """Positions that wait for the evaluation of a candidate, by its name."""
         self._backlog = 0
-        self._found_meanwhile = 0
-        """Evaluations that ended while the method thought."""
+        """How many points are asked for beyond those that workers evaluate."""
         self._nothing_now = False
         """Whether the method asked for nothing since it was told something last."""
         self._barren = 0
@@ -97,6 +96,7 @@ class AsynchronousSearch:
             evaluations: Running = executor.running(self._recognition)
         else:
             evaluations = OneByOne(executor, self._recognition)
+        self._backlog = evaluations.workers // 4  # before it is known how long the method thinks
         with closing(evaluations), ThreadPoolExecutor(1) as thinking:
             self._submit(evaluations, self._pending)
             while self._pending or self._wanted(evaluations):
@@ -127,8 +127,9 @@ class AsynchronousSearch:
             else:
                 wait([thinking])
         if thinking is not None:
-            # As many as ended meanwhile, which wait for none the next time; fewer again when it thinks shorter.
-            self._backlog = max(1, self._backlog * 3 // 4, min(evaluations.workers, len(self._ready) - found))
+            # As many as ended meanwhile and some more: none waits the next time. Fewer again when it thinks shorter.
+            ended = len(self._ready) - found
+            self._backlog = max(1, self._backlog * 3 // 4, min(evaluations.workers, ended + ended // 4))
 
     def _record(self, evaluations: Running, timeout_s: float | None) -> None:
         """Record what is finished, after a wait for the first of so many seconds at most."""
