@@ -45,6 +45,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "search_overhead": (),
     "error_model": (),
     "executors": (),
+    "asynchronous": (),
+    "transfer": (),
     "population": (),
     "methods": ("runs/benchmarks/methods", "--every", "8"),
     "published_experiments": ("runs/benchmarks/published", "--every", "4", "--generations", "15"),

@@ -49,6 +49,14 @@ def search(
             help="Evaluate near-ties on all of dev, where the search had a part, before the front is drawn.",
         ),
     ] = False,
+    learn_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--learn-from",
+            metavar="RUN",
+            help="Folder of another run, of another model or corpus, whose errors say what to expect. May be repeated.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: error from the model, latency and energy from the simulator. A file that names
@@ -63,6 +71,7 @@ def search(
         given, model, data = load_network(model, data), None, None
     options: dict[str, object] = {"model": model, "data": None if data is None else str(data)}
     options |= {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
+    options["learn_from"] = learn_from or None
     changes = {key: value for key, value in options.items() if value is not None}
     if members := members_of(experiment, changes):
         if given is not None:

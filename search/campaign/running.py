@@ -25,9 +25,11 @@ from search.runs.driver import Progress, VariantSearch, run
 from search.runs.run_folder import locked
 from search.runs.run_reader import load_run
 from search.runs.session import plan
+from search.runs.stored_files import StoredState
 from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
 from simulators.inputs.errors import InputError, LoweringError
+from simulators.inputs.json_files import read_json
 
 REPORT = "report"
 """Name, without its ending, of the files that compare the searches."""
@@ -75,12 +77,15 @@ def run_campaign(
     """Run every search in its folder below `folder`, and write the report there. `models`, by the name that members
     have for them, take the place of checkpoints.
 
-    Raises InputError for settings that a search cannot have, before anything runs, and for a folder that holds
-    something while `resume` is false, or that another process works in.
+    Raises InputError for settings that a search cannot have, before anything runs, for a model that has changed since
+    one of the searches began, and for a folder that holds something while `resume` is false, or that another process
+    works in.
     """
     models = models or {}
     loaded = _loaded(members, models)
     with _claimed(folder, resume):
+        for member in members:
+            _check_unchanged(folder / member.label, loaded[member.label])
         failures: dict[str, str] = {}
         for number, member in enumerate(members):
             if progress:
@@ -154,6 +159,14 @@ def _searched(
         search_hardware(experiment, folder, True, progress, model, executor, made)
         return ""
     return run(experiment, folder, True, progress, model, executor, made).shortfall
+
+
+def _check_unchanged(folder: Path, model: Model) -> None:
+    """Raise InputError where a search began with another model: also a finished one, which is not run again."""
+    for state in folder.glob("*state.json"):
+        stored = read_json(state, StoredState).identity.digests.get("model")
+        if stored is not None and stored != model.digest:
+            raise InputError(f"{folder}: the run to resume differs in model (digests)")
 
 
 def _is_finished(folder: Path, experiment: Experiment) -> bool:

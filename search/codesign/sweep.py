@@ -58,6 +58,8 @@ def sweep(
     """
     if not experiment.hardware:
         raise KeyedError(("hardware",), "missing: a sweep needs variants of the hardware")
+    if experiment.learn_from and experiment.candidates is not None:
+        raise KeyedError(("learn_from",), "the candidates are named: nothing is searched for, and nothing learnt")
     planned = plan(experiment, model)
     planned.genome(planned.hardware.precisions)  # settings that do not go with it are refused before anything is done
     source = experiment.candidates
@@ -78,6 +80,8 @@ def sweep(
 
 class _Unrecorded:
     """A search within a sweep: the ledger resumes it, nothing else is kept."""
+
+    keeps_order, saved = False, 0
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -111,7 +115,7 @@ def _on_one_variant(planned: Plan) -> Plan:
         rule = f"{experiment.objectives[0]}: a search on each variant needs another beside it"
         raise KeyedError(("objectives",), rule)
     single = experiment.model_copy(update={"objectives": names, "hardware": (), "published": None})
-    return Plan(single, planned.hardware, planned.model, planned.make_model, planned.given_method)
+    return Plan(single, planned.hardware, planned.model, planned.make_model, planned.given_method, planned.elsewhere)
 
 
 def _swept(

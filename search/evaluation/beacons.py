@@ -112,6 +112,10 @@ class BeaconEvaluator(Evaluator):
                 done(bits, self._scored[name_of(bits)])
         return [self.known_quality(bits) for bits in candidates]
 
+    def recognition(self) -> None:
+        """None: which candidates become beacons follows from their order."""
+        return None
+
     def known_quality(self, bits: Bits) -> Quality | None:
         """What `qualities` returned for a candidate before, or None."""
         scored = self._scored.get(name_of(bits))

@@ -7,7 +7,7 @@ from math import isfinite
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.executors.executor import Died, Executor
-from search.evaluation.executors.worker import Measured, OnSplit, Recognition, Source, measured
+from search.evaluation.executors.worker import Group, Measured, OnSplit, Recognised, Recognition, Source, measured
 from search.evaluation.fast_traces import FastTraces
 from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
@@ -100,15 +100,15 @@ class Evaluator:
         that was evaluated, now or before, and has none: see `why_unknown`."""
         missing: dict[str, Bits] = {}
         for bits in candidates:
-            if not self._is_known(name_of(bits)):
+            if not self.is_known(name_of(bits)):
                 missing.setdefault(name_of(bits), bits)
             elif done:
                 done(bits, self._qualities[name_of(bits)])
         self._evaluate(list(missing.values()), done)
         return [self.known_quality(bits) for bits in candidates]
 
-    def _is_known(self, name: str) -> bool:
-        """Whether a candidate's quality is at hand, or the ledger has it."""
+    def is_known(self, name: str) -> bool:
+        """Whether a candidate was evaluated, by its name: its quality is at hand, or the ledger has it."""
         if name not in self._qualities:
             found = self.ledger.find_error(self.errors_of, name)
             if found is not None:
@@ -118,6 +118,11 @@ class Evaluator:
                 self._qualities[name] = Unknown.KILLED
         return name in self._qualities
 
+    def recognition(self) -> Recognition | None:
+        """What evaluates a group of candidates, for those who have several evaluated beside one another and say
+        `record` what came of each; None where their order decides what is computed."""
+        return Recognition(self.model, self.source)
+
     def _evaluate(self, missing: Sequence[Bits], done: OnQuality | None) -> None:
         """Have candidates evaluated, and record each."""
         # Sorted, so that neighbours share the bits of the first sites, which the model computes once.
@@ -125,21 +130,25 @@ class Evaluator:
         together = self.executor.together
         groups = [alike[i : i + together] for i in range(0, len(alike), together)]
         for group, outcome in self.executor.map(Recognition(self.model, self.source), groups):
-            if isinstance(outcome, Died):
-                for bits in group:
-                    self.ledger.set_aside(self.errors_of, name_of(bits), outcome.deaths)
-                    self._qualities[name_of(bits)] = Unknown.KILLED
-                    if done:
-                        done(bits, Unknown.KILLED)
-                continue
-            rates, seconds = outcome
-            for bits, rate in zip(group, rates, strict=True):
-                name = name_of(bits)
-                self.ledger.write_error(self.errors_of, name, rate._asdict(), seconds)
-                self._qualities[name] = _quality(rate)
-                self._computed += 1
+            self.record(group, outcome, done)
+
+    def record(self, group: Group, outcome: Recognised | Died, done: OnQuality | None) -> None:
+        """Record what an executor made of a group, then tell of each of its candidates."""
+        if isinstance(outcome, Died):
+            for bits in group:
+                self.ledger.set_aside(self.errors_of, name_of(bits), outcome.deaths)
+                self._qualities[name_of(bits)] = Unknown.KILLED
                 if done:
-                    done(bits, self._qualities[name])
+                    done(bits, Unknown.KILLED)
+            return
+        rates, seconds = outcome
+        for bits, rate in zip(group, rates, strict=True):
+            name = name_of(bits)
+            self.ledger.write_error(self.errors_of, name, rate._asdict(), seconds)
+            self._qualities[name] = _quality(rate)
+            self._computed += 1
+            if done:
+                done(bits, self._qualities[name])
 
     def with_parameters(self, beacon: str) -> "Evaluator":
         """What evaluates with the parameters of a beacon, by its candidate's name; empty: with the original ones."""

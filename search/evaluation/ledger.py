@@ -3,7 +3,8 @@
 Errors are keyed by model, data, candidate and the code that computes them; costs by trace (which holds the geometry,
 the steps and the candidate), hardware and the code of its platform's simulator. So an error is found again for any
 hardware, a cost for any data, and neither after its code changed. Keyed as errors are, there are also the candidates
-that were set aside because their evaluation killed workers.
+that were set aside because their evaluation killed workers. Of a search whose evaluations ran beside one another there
+is the order of what was asked for and told, from which it is repeated.
 
 The file is in WAL mode, set once by its creator, with synchronous=FULL: a row that `write_…` returned from survives a
 kill of the process and a crash of the machine. Several processes may share a ledger; a row written twice stays as it
@@ -39,7 +40,8 @@ _TABLES = """
 _ADDED = """
     CREATE TABLE IF NOT EXISTS set_aside (
         model TEXT, data TEXT, candidate TEXT, code TEXT, deaths INTEGER NOT NULL,
-        PRIMARY KEY (model, data, candidate, code)) WITHOUT ROWID
+        PRIMARY KEY (model, data, candidate, code)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS asks_and_tells (number INTEGER PRIMARY KEY, event TEXT NOT NULL);
 """
 
 
@@ -113,10 +115,23 @@ class Ledger:
         """Whether a candidate was set aside under this key."""
         return self._row("set_aside", "deaths", {**of._asdict(), "candidate": candidate}) is not None
 
-    def forget_set_aside(self) -> None:
-        """Have what was set aside tried again, as a new search that begins with another's ledger does."""
+    def begin_anew(self) -> None:
+        """Have what was set aside tried again, and forget in what order another search asked, as a new search that
+        begins with another's ledger does."""
         with self._reporting(), self._database:
             self._database.execute("DELETE FROM set_aside")
+            self._database.execute("DELETE FROM asks_and_tells")
+
+    def events(self) -> list[str]:
+        """What `write_event` wrote, in its order."""
+        with self._reporting():
+            rows = self._database.execute("SELECT event FROM asks_and_tells ORDER BY number").fetchall()
+        return [str(text) for (text,) in rows]
+
+    def write_event(self, event: str) -> None:
+        """Record what was asked for or told next."""
+        with self._reporting(), self._database:
+            self._database.execute("INSERT INTO asks_and_tells (event) VALUES (?)", (event,))
 
     def counts(self) -> dict[str, int]:
         """How many errors and how many costs are recorded."""
@@ -194,7 +209,8 @@ def _connected(path: Path) -> sqlite3.Connection:
             raise InputError(f"{path}: an SQLite file, but not a ledger of mohaq")
         schema = database.execute("SELECT schema FROM about").fetchone()
         if schema == (SCHEMA,):
-            database.execute(_ADDED)
+            for statement in _ADDED.split(";")[:-1]:
+                database.execute(statement)
     if schema != (SCHEMA,):
         raise InputError(
             f"{path}: a ledger of schema {schema[0] if schema else 'unknown'}: this version reads schema {SCHEMA}"

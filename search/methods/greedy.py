@@ -13,7 +13,7 @@ LEAST_LOSS = 1e-3
 """What a step is taken to cost at least in the first objective, so that gain for loss is finite."""
 
 
-class Greedy(RandomSearch):
+class Greedy:
     """Every gene is narrowed alone, from the widest candidate within the known limits, which gives what a step costs in
     the first objective (the error) and what it gains; then steps are taken in the order of gain for loss, for each
     other objective in turn. Random candidates follow where the budget leaves some. It knows widths, and no hardware:
@@ -22,8 +22,9 @@ class Greedy(RandomSearch):
     over_hardware = "nsga2"
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
-        super().begin(space, settings)
-        self._space, self._population = space, settings.population
+        self._random = RandomSearch()
+        self._random.begin(space, settings)
+        self._space, self._population, self._offspring = space, settings.population, settings.offspring
         self._values: dict[str, Floats] = {}
         self._steps = self._batches()
         self._pending: list[Genes] = []
@@ -39,12 +40,13 @@ class Greedy(RandomSearch):
             else:
                 batch = next(self._steps, None)
                 if batch is None:
-                    return self.drawn(number)
-                self._pending = [row for row, new in zip(batch, self.fresh.new(np.array(batch)), strict=True) if new]
+                    return self._random.drawn(number)
+                new = self._random.fresh.new(np.array(batch))
+                self._pending = [row for row, is_new in zip(batch, new, strict=True) if is_new]
         return np.array(rows)
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        super().tell(trials)
+        self._random.tell(trials)
         self._values |= {trial.name: trial.objectives for trial in trials}
 
     def _batches(self) -> Iterator[list[Genes]]:

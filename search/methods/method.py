@@ -8,7 +8,7 @@ them) and from what it was told, and from nothing else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,12 +173,41 @@ class Method(Protocol):
         ...
 
 
+class KnownErrors(NamedTuple):
+    """Errors of another run's candidates, which name the same sites."""
+
+    candidates: Sequence[Bits]
+    errors: Floats
+    """(N,) In percent."""
+
+
+@runtime_checkable
+class AsksWhilePending(Method, Protocol):
+    """A method that need not know what became of everything that it asked for before it asks for more: workers that
+    evaluate beside one another wait for none then. What it was told comes in the order in which it was found."""
+
+    def ask_more(self, number: int, pending: Genes) -> Genes | None:
+        """At most so many gene vectors (N, genes), while what became of others (P, genes) that were asked for is not
+        known yet; none, or None, where there is nothing to ask for before more is known. Like `ask`, it must follow
+        from the settings and from what was asked and told before; the two may take turns."""
+        ...
+
+
 @runtime_checkable
 class ChecksSettings(Protocol):
     """A method that cannot work with all settings."""
 
     def check(self, settings: MethodSettings, objectives: int) -> None:
         """Raise KeyedError that names the key of a setting that it cannot work with, for so many objectives."""
+        ...
+
+
+@runtime_checkable
+class LearnsElsewhere(Method, Protocol):
+    """A method that can learn from errors of other runs."""
+
+    def learn_from(self, elsewhere: Sequence[KnownErrors]) -> None:
+        """Errors of other runs, of other models or corpora, said before `begin`. They are no trials of this search."""
         ...
 
 

@@ -20,9 +20,20 @@ class RandomSearch:
         self._evolution = Evolution()
         self._evolution.begin(space, settings)
         self._begun = False
+        self._rest = space.initial[:0]
+        """What is left of the first population, where it is not asked for at once."""
 
     def ask(self) -> Genes | None:
         return self.drawn(self._offspring) if self._begun else self._evolution.ask()
+
+    def ask_more(self, number: int, pending: Genes) -> Genes | None:
+        """See `search.methods.method.AsksWhilePending`."""
+        if not self._begun and not len(pending):
+            population = self._evolution.ask()
+            self._rest = pending if population is None else population
+        self.fresh.note(pending)
+        rows, self._rest = self._rest[:number], self._rest[number:]
+        return rows if len(rows) else self.drawn(number)
 
     def tell(self, trials: Sequence[Trial]) -> None:
         self._begun = True

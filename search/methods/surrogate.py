@@ -18,7 +18,7 @@ from quant.evaluation.work_estimate import Shared
 from search.methods.additive_front import AdditiveFront
 from search.methods.evolution import Evolution, Setup
 from search.methods.learnt_errors import LearntErrors
-from search.methods.method import MethodSettings, Space, Trial
+from search.methods.method import KnownErrors, MethodSettings, Space, Trial
 from search.methods.promise import Promise, in_ratios, most_promising
 from search.methods.promising_hardware import promising_hardware
 from search.objectives import Floats
@@ -27,6 +27,8 @@ from search.space.genome import Genes
 BESIDE_GENES = 8
 """Candidates that are evaluated first besides one for each gene: as many as tell the additive model something of each
 gene; what else there is of the first population is better chosen."""
+FEWER = 4
+"""Part of the genes for each of which a candidate is evaluated first, where errors of other runs tell of all."""
 INNER_POPULATION, INNER_GENERATIONS = 50, 10
 """The search on predictions: its population, and its generations with the first."""
 SHORTER = 3
@@ -57,41 +59,70 @@ class Surrogate:
 
     def __init__(self, additive: bool = False):
         self._additive = additive
+        self._elsewhere: Sequence[KnownErrors] = ()
+
+    def learn_from(self, elsewhere: Sequence[KnownErrors]) -> None:
+        """See `search.methods.method.LearnsElsewhere`."""
+        self._elsewhere = elsewhere
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
         self._space, self._settings = space, settings
         self._evolution = Evolution()
         self._evolution.begin(space, settings)
-        self._errors = LearntErrors(space, alone=self._additive)
+        self._errors = LearntErrors(space, self._additive, self._elsewhere)
         self._fronts: dict[bytes, AdditiveFront] = {}
         self._trials: dict[str, Trial] = {}
+        self._rest = space.initial[:0]
+        """What is left of the first population, where it is not asked for at once."""
 
     def ask(self) -> Genes | None:
         if not self._trials:
             genes = self._evolution.ask()
-            return None if genes is None else genes[: len(self._space.upper) + BESIDE_GENES]
+            return None if genes is None else genes[: self._first]
         with threadpool_limits(1, user_api="blas"):  # with the number of threads sums change, and choices with them
-            return self._offspring()
+            return self._offspring(self._wanted, self._space.initial[:0])
+
+    def ask_more(self, number: int, pending: Genes) -> Genes | None:
+        """See `search.methods.method.AsksWhilePending`. The first population comes first, as far as it is wanted before
+        half of what `ask` begins with is known; then what is pending is believed to err as is predicted of it."""
+        if not self._trials and not len(pending):
+            population = self._evolution.ask()
+            self._rest = pending if population is None else population
+        self._evolution.fresh.note(pending)
+        first = self._first
+        if len(self._trials) + len(pending) < first or len(self._trials) < first // 2:
+            rows, self._rest = self._rest[:number], self._rest[number:]
+            return rows if len(rows) else self._evolution.fresh.drawn(number, self._evolution.generator)
+        with threadpool_limits(1, user_api="blas"):
+            return self._offspring(number, pending)
 
     def tell(self, trials: Sequence[Trial]) -> None:
         self._trials |= {trial.name: trial for trial in trials}
         self._evolution.tell(trials)
 
-    def _offspring(self) -> Genes | None:
-        if not self._errors.learn(list(self._trials.values())):
+    def _offspring(self, wanted: int, pending: Genes) -> Genes | None:
+        """So many gene vectors at most, where it is not known yet what became of others (P, genes)."""
+        if not self._errors.learn(list(self._trials.values()), pending):
             return self._evolution.ask()
         promises: dict[str, Promise] = {}
         for promise in self._promises():
             promises.setdefault(self._space.name_of(promise.genes), promise)
-        chosen = self._chosen([promise for name, promise in promises.items() if name not in self._trials])
-        if len(chosen) < self._wanted:
+        asked = self._trials.keys() | {self._space.name_of(row) for row in pending}
+        new = [promise for name, promise in promises.items() if name not in asked]
+        chosen = self._chosen(new, wanted, pending)
+        if len(chosen) < wanted:
             offspring = self._evolution.ask()
-            taken = self._trials.keys() | {self._space.name_of(row) for row in chosen}
+            taken = asked | {self._space.name_of(row) for row in chosen}
             others = {} if offspring is None else {self._space.name_of(row): row for row in offspring}
             chosen += [row for name, row in others.items() if name not in taken]
             if not chosen:
                 return offspring
-        return np.array(chosen[: self._wanted])
+        return np.array(chosen[:wanted])
+
+    @property
+    def _first(self) -> int:
+        """How many candidates are evaluated first; fewer, where others' errors tell of each gene."""
+        return BESIDE_GENES + len(self._space.upper) // (FEWER if self._elsewhere else 1)
 
     @property
     def _wanted(self) -> int:
@@ -156,9 +187,13 @@ class Surrogate:
             for row, values, exceeded in zip(genes, objectives, violations, strict=True)
         ]
 
-    def _chosen(self, promises: Sequence[Promise]) -> list[Genes]:
-        """Candidates to evaluate, of some promises. What the population was evaluated with is taken to be there."""
+    def _chosen(self, promises: Sequence[Promise], wanted: int, pending: Genes) -> list[Genes]:
+        """So many candidates to evaluate, of some promises, beside what is pending. What the population was evaluated
+        with is taken to be there."""
         known = [trial.objectives for trial in self._trials.values() if trial.feasible]
+        if len(pending):
+            believed = self._promised(pending, *self._space.preview(pending, self._errors.believed))
+            known += [promise.objectives for promise in believed if promise.feasible]
         rows = np.array([*known, *(promise.objectives for promise in promises)])
         values = in_ratios(rows.reshape(-1, len(self._space.objectives)), self._space.objectives)
         front = values[: len(known)]
@@ -166,7 +201,7 @@ class Surrogate:
             Promise(promise.genes, of, promise.feasible)
             for promise, of in zip(promises, values[len(known) :], strict=True)
         ]
-        return most_promising(scaled, front, self._wanted, self._space.parts, self._shared_with_population())
+        return most_promising(scaled, front, wanted, self._space.parts, self._shared_with_population())
 
     def _shared_with_population(self) -> Shared:
         """The parts of evaluations whose results are taken to be there still."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant.evaluation.work_estimate import Part
-from quant.sites.candidate import Bits
+from quant.sites.candidate import Bits, name_of
 from search.evaluation.model import SharesParts
 from search.evaluation.progress import OnQuality
 from search.evaluation.quality import Cost, Quality, figures_of
@@ -51,8 +51,10 @@ class DesignSpace:
         self.points = points
         self.genome = points.genome
         self.evaluator = next(iter(points.evaluators.values()))
-        self._needs_error = experiment.needs_error
-        self._done = done
+        self.needs_error = experiment.needs_error
+        """Whether errors are evaluated at all."""
+        self.done = done
+        """Told of each candidate as its quality becomes known."""
 
     @property
     def upper(self) -> Genes:
@@ -104,14 +106,26 @@ class DesignSpace:
         bits, model = self.decode(genes), self.evaluator.model
         return model.parts(bits) if isinstance(model, SharesParts) else [Part(tuple(bits.values()), 1.0, kept=False)]
 
+    def not_evaluated(self, genes: Genes) -> list[Bits | None]:
+        """The candidate of each gene vector (N, genes) whose error must be evaluated before it is known what becomes of
+        that; None where nothing need be."""
+        if not self.needs_error:
+            return [None] * len(genes)
+        points = [self.genome.decode(row) for row in genes]
+        costs = self.points.costs(points, keep=True)
+        return [
+            None if cost is None or self.points.over_memory(cost) or self.evaluator.is_known(name_of(bits)) else bits
+            for (_, bits), cost in zip(points, costs, strict=True)
+        ]
+
     def evaluate(self, genes: Genes) -> list[Trial]:
         """What becomes of gene vectors (N, genes): simulated, and those within the memory limit evaluated."""
         points = [self.genome.decode(row) for row in genes]
         costs = self.points.costs(points, keep=True)
         fits = [cost is not None and not self.points.over_memory(cost) for cost in costs]
         wanted = [bits for (_, bits), fit in zip(points, fits, strict=True) if fit]
-        if self._needs_error:
-            self.evaluator.qualities(wanted, self._done)
+        if self.needs_error:
+            self.evaluator.qualities(wanted, self.done)
         known = [self.evaluator.known_quality(bits) for _, bits in points]
         qualities = [quality if fit else None for quality, fit in zip(known, fits, strict=True)]
         failed = [self._failure(bits, cost) for (_, bits), cost in zip(points, costs, strict=True)]

@@ -27,9 +27,11 @@ from search.runs.confirmation import check_confirmable, confirmed
 from search.runs.design_space import DesignSpace
 from search.runs.initial import initial_candidates
 from search.runs.point_costs import PointCosts
+from search.runs.recorder import OnGeneration, Recorder
 from search.runs.results import BASELINE_BITS, Run, Solution
-from search.runs.search_loop import OnGeneration, Recorder, front_of, search_space
+from search.runs.search_loop import search_space
 from search.runs.search_outputs import write_outputs
+from search.runs.searched_points import front_of
 from search.runs.session import Plan, begun, plan
 from search.runs.shortfall import shortfall
 from search.settings.experiment import Experiment

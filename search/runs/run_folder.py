@@ -78,9 +78,13 @@ class RunFolder:
         """Whether the run begins now."""
         self._identity = identity
         self._extends = extends
+        self.keeps_order = True
+        """See `search.runs.recorder.Recorder`."""
         self._lock = locked(folder, "the run's folder")
         try:
             self._generations = self._claim(resume)
+            self.saved = len(self._generations)
+            """See `search.runs.recorder.Recorder`."""
         except BaseException:
             self._lock.close()
             raise

@@ -12,11 +12,12 @@ from search.evaluation.executors.worker import MakeModel, Source
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger
 from search.evaluation.model import HasPrecisions, Model
-from search.methods.method import ChecksSettings, Method
+from search.methods.method import ChecksSettings, KnownErrors, LearnsElsewhere, Method
 from search.methods.registry import method_named
-from search.runs.identity import Identity, identity_of
+from search.runs.identity import Identity, digest_of, identity_of
+from search.runs.learnt_elsewhere import learnt_elsewhere, text_of
 from search.runs.run_folder import CODESIGN, SEARCH, RunFolder
-from search.settings.experiment import GIVEN, Experiment
+from search.settings.experiment import GIVEN, LEARNS_NOTHING, Experiment
 from search.space.genome import Genome
 from search.space.hardware_variants import Hardware, Variant
 from simulators.inputs.files import with_folder
@@ -34,6 +35,8 @@ class Plan:
     """How another process comes by the model; None: it is sent there."""
     given_method: Method | None
     """What takes the place of the experiment's method."""
+    elsewhere: tuple[KnownErrors, ...] = ()
+    """Errors of other runs that the method learns from."""
 
     def genome(self, precisions: Sequence[tuple[int, int]]) -> Genome:
         """The genes of a candidate, where hardware offers these pairs and the model has no widths of its own. Raises
@@ -43,7 +46,14 @@ class Plan:
         return Genome.of([site.name for site in model.sites], pairs, self.experiment)
 
     def method(self) -> Method:
-        """A method, not begun."""
+        """A method, not begun, with what it learns from."""
+        method = self._method()
+        if self.elsewhere:
+            assert isinstance(method, LearnsElsewhere)
+            method.learn_from(self.elsewhere)
+        return method
+
+    def _method(self) -> Method:
         if self.given_method is not None:
             return self.given_method
         if GIVEN in self.experiment.method:
@@ -64,13 +74,15 @@ def plan(
     if method is not None:
         if isinstance(method, ChecksSettings):
             method.check(experiment, len(experiment.objectives))
+        if experiment.learn_from and not isinstance(method, LearnsElsewhere):
+            raise KeyedError(("learn_from",), LEARNS_NOTHING.format(type(method).__name__))
         name = f"{type(method).__module__}{GIVEN}{type(method).__qualname__}"
         experiment = experiment.model_copy(update={"method": name})
     hardware = hardware_of(experiment)
     if model is None:
         make_model = ExperimentModel.of(experiment)
         model = make_model()
-    return Plan(experiment, hardware, model, make_model, method)
+    return Plan(experiment, hardware, model, make_model, method, learnt_elsewhere(experiment))
 
 
 def hardware_of(experiment: Experiment) -> Hardware:
@@ -108,12 +120,14 @@ def begun(
     with with_folder(folder):
         identity = identity_of(plan.experiment, plan.hardware, plan.model, plan.given_method)
     identity["digests"] |= swept or {}
+    if plan.elsewhere:
+        identity["digests"]["errors to learn from"] = digest_of(text_of(plan.elsewhere))
     kind = CODESIGN if plan.experiment.hardware else SEARCH
     with (
         RunFolder(folder, identity, resume, kind, swept is None) as state,
         closing(Ledger(folder / LEDGER_FILE)) as ledger,
     ):
         if state.is_new:
-            ledger.forget_set_aside()
+            ledger.begin_anew()
         source = Source.of(plan.model, plan.make_model)
         yield Session(plan, state, ledger, executor or Inline(), source, identity)

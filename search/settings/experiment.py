@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
-from search.methods.method import ChecksSettings
+from search.methods.method import ChecksSettings, LearnsElsewhere
 from search.methods.registry import METHODS, method_named
 from search.objectives import OBJECTIVES, Objective
 from search.objectives.registry import objectives_named
@@ -23,6 +23,7 @@ from simulators.inputs.shipped import data_folder
 from simulators.inputs.source_locations import Document, KeyedError
 
 AREA_OF_ONE = "one hardware has one area: name several to choose from (hardware), or leave the objective out"
+LEARNS_NOTHING = "method {} learns nothing from errors of other runs: surrogate and additive do"
 NO_VARIANTS = "a closed form knows no variants of hardware"
 GIVEN = ":"
 """What is in the name `module:Class` of a method that was given in Python, and in no name of a registered one."""
@@ -65,6 +66,8 @@ class Experiment(BaseModel):
     """Beacon-based search; null: inference-only."""
     method: str = "surrogate"
     """Which candidates are asked for next: a name among the methods of search (`search.methods`)."""
+    learn_from: tuple[str, ...] = Field(default=(), strict=False)
+    """Folders of other runs, of other models or corpora, whose errors say what to expect of the sites here."""
     steps: int = Field(default=300, ge=1, le=1 << 20)
     """Frames of the utterance that is simulated: 300 are three seconds."""
     population: int = Field(default=40, ge=2, le=100_000)
@@ -150,6 +153,8 @@ class Experiment(BaseModel):
         method = method_named(self.method)
         if isinstance(method, ChecksSettings):
             method.check(self, len(self.objectives))
+        if self.learn_from and not isinstance(method, LearnsElsewhere):
+            raise ValueError(f"learn_from: {LEARNS_NOTHING.format(self.method)}")
 
     @property
     def resolved_objectives(self) -> tuple[Objective, ...]:

@@ -80,17 +80,19 @@ import sys
 from slow_stand_in import main
 from mohaq.interruption import Interruption
 with Interruption() as interruption, interruption.deciding():
-    main(*sys.argv[1:], "0.05", "0", "workers", "2")
+    folder, notes, *method = sys.argv[1:]
+    main(folder, notes, "0.05", "0", "workers", "2", *method)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_search_with_workers_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
-    """All processes of the terminal get SIGINT, the command alone SIGTERM."""
+@pytest.mark.parametrize(("number", "method"), [(signal.SIGINT, ["random"]), (signal.SIGTERM, [])])
+def test_a_search_with_workers_ends_in_order(number: signal.Signals, method: list[str], tmp_path: Path) -> None:
+    """All processes of the terminal get SIGINT, the command alone SIGTERM. Without the barrier of a generation, and
+    with it."""
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-c", SEARCH, folder, tmp_path / "notes"], stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", SEARCH, folder, tmp_path / "notes", *method], stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/helpers'}"}, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60

@@ -103,8 +103,8 @@ def experiment(beacons: bool = True, **changes: Any) -> Experiment:
     return Experiment.model_validate({**values, "constraints": {}, **changes})
 
 
-def main(folder: str, notes: str, seconds: str, retraining_seconds: str, kind: str, of: str) -> None:
-    """`kind` is inline, workers, dask or scheduler."""
+def main(folder: str, notes: str, seconds: str, retraining_seconds: str, kind: str, of: str, method: str = "") -> None:
+    """`kind` is inline, workers, dask or scheduler. The search has beacons, unless another method is named."""
     from search.evaluation.executors.cluster import Dask
     from search.evaluation.executors.executor import Inline
     from search.evaluation.executors.pool import Pool
@@ -116,7 +116,8 @@ def main(folder: str, notes: str, seconds: str, retraining_seconds: str, kind: s
         "scheduler": lambda: Dask(scheduler=of),
     }  # fmt: skip
     with kinds[kind]() as executor:
-        run(experiment(generations=14), Path(folder), resume=True, model=factory(), factory=factory, executor=executor)
+        searched = experiment(False, method=method, generations=14) if method else experiment(generations=14)
+        run(searched, Path(folder), resume=True, model=factory(), factory=factory, executor=executor)
 
 
 def notes_of(path: Path) -> Sequence[tuple[float, int, str]]:

@@ -5,18 +5,19 @@ workers need no access to the run's folder, but for reading what beacons' retrai
 """
 
 import logging
+import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from distributed import Client, Future, LocalCluster, Security, WorkerPlugin, wait
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from search.evaluation.executors.executor import Died
+from search.evaluation.executors.executor import Died, Finished
 from search.evaluation.executors.local_cluster import check_dashboard, local_cluster
 from search.evaluation.executors.worker import (
     Group,
@@ -94,74 +95,41 @@ class Dask(Closing):
         self._client, self._cluster = None, None
         self._provided, self._names = set(), []
 
-    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
+    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[Finished]:
         """See `search.evaluation.executors.executor.Executor`."""
         if not groups:
             return
-        client = self._connected()
+        evaluations = self.running(recognition)
         try:
+            for group in groups:
+                evaluations.submit(group)
+            while evaluations.left:
+                yield from evaluations.finished(None)
+        finally:
+            evaluations.close()
+
+    def running(self, recognition: Recognition) -> "_Evaluations":
+        """See `search.evaluation.executors.executor.TakesMore`."""
+        client = self._connected()
+        with self.unless_lost():
             self._provide(client, recognition.source)
-            suspects: list[tuple[Group, int]] = []
-            for group, result in self._completed(client, recognition.source.key, groups):
-                if isinstance(result, Died):
-                    suspects.append((group, result.deaths))
-                else:
-                    yield group, result
-            # Dask suspects whatever waited on a worker that died. Alone, only the culprit dies again.
-            for group, deaths in suspects:
-                for _, result in self._completed(client, recognition.source.key, [group]):
-                    yield group, Died(deaths + result.deaths) if isinstance(result, Died) else result
+        return _Evaluations(self, client, recognition.source.key)
+
+    @contextmanager
+    def unless_lost(self) -> Iterator[None]:
+        """Raises InputError where the cluster is lost."""
+        try:
+            yield
         except LOST as error:
             where = self._scheduler or "the local cluster"
             raise InputError(f"{where}: lost: {error}; the search continues with --resume") from None
 
-    def _threads(self, client: Client) -> int:
+    def threads(self, client: Client) -> int:
         """Threads of the workers that take tasks; one that has joined and still loads the model does not."""
         if self._cluster is not None and len(self._cluster.workers) < (self._number or 0):
             self._cluster.scale(self._number)  # Dask gives a worker up for good that dies before it has joined
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         return sum(worker["nthreads"] for worker in workers if worker["status"] == "running")
-
-    def _completed(
-        self, client: Client, key: str, groups: Sequence[Group]
-    ) -> Iterator[tuple[Group, Recognised | Died]]:
-        """No more tasks at once than workers have threads: with a result in the memory of a worker, that worker gets no
-        other task, so that its death loses one of the two at most.
-
-        A task that Dask forgets to run again after a death, all workers being idle, is submitted anew.
-        """
-        waiting = deque(groups)
-        futures: dict[Future[Recognised], Group] = {}
-        idle = 0
-        try:
-            while waiting or futures:
-                free = max(1, self._threads(client)) - len(futures)
-                for _ in range(min(free, len(waiting))):
-                    group = waiting.popleft()
-                    futures[client.submit(_evaluate, key, group, pure=False)] = group
-                try:
-                    done = wait(list(futures), timeout=LOOK_S, return_when="FIRST_COMPLETED").done
-                except TimeoutError:
-                    idle = 0 if not self._threads(client) or any(client.processing().values()) else idle + 1
-                    if idle == IDLE_LOOKS:
-                        client.cancel(list(futures))
-                        waiting.extendleft(futures.values())
-                        futures.clear()
-                        idle = 0
-                    continue
-                idle = 0
-                for future in done:
-                    result: Recognised | Died
-                    try:
-                        result = future.result()
-                    except KilledWorker as error:
-                        result = Died(error.allowed_failures + 1)
-                    group = futures.pop(future)
-                    future.release()
-                    yield group, result
-        finally:
-            if futures:  # the caller gave up
-                client.cancel(list(futures))
 
     def _connected(self) -> Client:
         if self._client is None:
@@ -197,6 +165,107 @@ class Dask(Closing):
                     f"the model cannot be sent to other processes ({error}): give `run` a factory"
                 ) from None
         self._provided.add(source.key)
+
+
+class _Evaluations:
+    """See `search.evaluation.executors.executor.Running`.
+
+    No more tasks at once than workers have threads: with a result in the memory of a worker, that worker gets no other
+    task, so that its death loses one of the two at most. A task that Dask forgets to run again after a death, all
+    workers being idle, is submitted anew. Dask suspects whatever waited on a worker that died: a suspect is evaluated
+    once more, alone, and only the culprit dies again.
+    """
+
+    def __init__(self, dask: Dask, client: Client, key: str):
+        self._dask, self._client, self._key = dask, client, key
+        self._waiting: deque[Group] = deque()
+        self._suspects: deque[tuple[Group, int]] = deque()
+        self._futures: dict[Future[Recognised], tuple[Group, int]] = {}
+        """Groups that are evaluated now, and how many workers they killed before."""
+        self._idle_looks, self._looked = 0, time.monotonic()
+
+    @property
+    def workers(self) -> int:
+        with self._dask.unless_lost():
+            return max(1, self._dask.threads(self._client))
+
+    @property
+    def left(self) -> int:
+        """Groups that are not finished."""
+        return len(self._waiting) + len(self._suspects) + len(self._futures)
+
+    def submit(self, group: Group) -> None:
+        self._waiting.append(group)
+
+    def finished(self, timeout_s: float | None) -> list[Finished]:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        with self._dask.unless_lost():
+            while True:
+                self._begin()
+                look_s = LOOK_S if deadline is None else min(LOOK_S, max(0.001, deadline - time.monotonic()))
+                try:
+                    done = wait(list(self._futures), timeout=look_s, return_when="FIRST_COMPLETED").done
+                except TimeoutError:
+                    self._look()
+                    done = set()
+                results = [finished for future in done for finished in self._result(future)]
+                self._begin()
+                if results or (deadline is not None and time.monotonic() >= deadline):
+                    return results
+
+    def close(self) -> None:
+        if self._futures:  # the caller gave up
+            self._client.cancel(list(self._futures))
+            self._futures.clear()
+
+    def _begin(self) -> None:
+        """Submit as many tasks as workers are free; a suspect when nothing else is evaluated."""
+        with self._dask.unless_lost():
+            if self._suspects:
+                if not self._futures:
+                    self._submit(*self._suspects.popleft())
+                return
+            if any(deaths for _, deaths in self._futures.values()):
+                return
+            free = self.workers - len(self._futures) if self._waiting else 0
+            for _ in range(min(free, len(self._waiting))):
+                self._submit(self._waiting.popleft(), 0)
+
+    def _submit(self, group: Group, deaths: int) -> None:
+        self._futures[self._client.submit(_evaluate, self._key, group, pure=False)] = group, deaths
+
+    def _result(self, future: "Future[Recognised]") -> list[Finished]:
+        """What a task came to; nothing, if its group is to be evaluated again."""
+        try:
+            result: Recognised | Died = future.result()
+        except KilledWorker as error:
+            result = Died(error.allowed_failures + 1)
+        group, deaths = self._futures.pop(future)
+        future.release()
+        self._idle_looks, self._looked = 0, time.monotonic()
+        if isinstance(result, Died):
+            if not deaths:
+                self._suspects.append((group, result.deaths))
+                return []
+            result = Died(deaths + result.deaths)
+        return [(group, result)]
+
+    def _look(self) -> None:
+        """Look at the workers, none of which has finished since the last look: tasks that none of them has are lost."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
+        idle = self._dask.threads(self._client) and not any(self._client.processing().values())
+        self._idle_looks = self._idle_looks + 1 if idle else 0
+        if self._idle_looks == IDLE_LOOKS:
+            self._client.cancel(list(self._futures))
+            for group, deaths in self._futures.values():
+                if deaths:
+                    self._suspects.append((group, deaths))
+                else:
+                    self._waiting.appendleft(group)
+            self._futures.clear()
+            self._idle_looks = 0
 
 
 class LoadModel(WorkerPlugin):

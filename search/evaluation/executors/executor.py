@@ -2,13 +2,14 @@
 
 `Inline` is here, a pool of processes in `search.evaluation.executors.pool`, Dask in
 `search.evaluation.executors.cluster`. Executors are contexts, which end what they started, and start it when it is
-first needed.
+first needed. What evaluates several groups at once can take more of them while it does (`TakesMore`).
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from search.evaluation.executors.worker import Group, Recognised, Recognition
 
@@ -21,6 +22,10 @@ class Died:
     """Number of workers that died."""
 
 
+Finished = tuple[Group, Recognised | Died]
+"""A group, and what came of it."""
+
+
 class Executor(Protocol):
     """Where groups of candidates are evaluated."""
 
@@ -29,10 +34,63 @@ class Executor(Protocol):
         """How many candidates make a group: what a kill may lose, against what they share."""
         ...
 
-    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
+    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[Finished]:
         """Evaluate each group and yield it with its result in the order of completion. Neighbours are alike. Raises
         InputError where no worker can be had, and whatever the evaluation raises."""
         ...
+
+
+class Running(Protocol):
+    """Evaluations under way, to which more are added."""
+
+    @property
+    def workers(self) -> int:
+        """How many groups are evaluated at once, now; at least 1."""
+        ...
+
+    def submit(self, group: Group) -> None:
+        """Have a group evaluated, behind those that were submitted before."""
+        ...
+
+    def finished(self, timeout_s: float | None) -> list[Finished]:
+        """What is finished since the last call, in the order of completion. Waits for the first, at most so long;
+        there must be one to wait for. Raises what `Executor.map` raises."""
+        ...
+
+    def close(self) -> None:
+        """Give up what is not finished."""
+        ...
+
+
+@runtime_checkable
+class TakesMore(Protocol):
+    """An executor that takes more groups while it evaluates others."""
+
+    def running(self, recognition: Recognition) -> Running:
+        """Evaluations of a model, none yet."""
+        ...
+
+
+class OneByOne:
+    """Evaluations on any executor, in the order in which they are submitted."""
+
+    workers = 1
+
+    def __init__(self, executor: Executor, recognition: Recognition):
+        self._executor, self._recognition = executor, recognition
+        self._waiting: deque[Group] = deque()
+
+    def submit(self, group: Group) -> None:
+        """See `Running`."""
+        self._waiting.append(group)
+
+    def finished(self, timeout_s: float | None) -> list[Finished]:
+        """See `Running`: the next group, however long it takes."""
+        return list(self._executor.map(self._recognition, [self._waiting.popleft()]))
+
+    def close(self) -> None:
+        """See `Running`."""
+        self._waiting.clear()
 
 
 class Inline:
@@ -49,6 +107,6 @@ class Inline:
     ) -> None:
         pass
 
-    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
+    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[Finished]:
         for group in groups:
             yield group, recognition(group)

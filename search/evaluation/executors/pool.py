@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from typing import Any
 
-from search.evaluation.executors.executor import Died
-from search.evaluation.executors.worker import Group, Recognised, Recognition, Source, limit_threads, loaded, recognise
+from search.evaluation.executors.executor import Died, Finished
+from search.evaluation.executors.worker import Group, Recognition, Source, limit_threads, loaded, recognise
 from simulators.inputs.child_processes import shielded
 from simulators.inputs.closing import Closing
 from simulators.inputs.errors import InputError
@@ -35,7 +35,8 @@ class Pool(Closing):
         """Raises InputError if there would be no workers."""
         if workers < 1:
             raise InputError(f"--workers {workers}: it must be at least 1")
-        self._number = workers
+        self.workers = workers
+        """Number of processes."""
         self._workers: list[_Worker] = []
         # Not forked: torch and Numba have threads, which do not survive a fork.
         self._context = multiprocessing.get_context("spawn")
@@ -52,55 +53,71 @@ class Pool(Closing):
         """Process numbers of the workers that there are now."""
         return [worker.pid for worker in self._workers]
 
-    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[tuple[Group, Recognised | Died]]:
+    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[Finished]:
         """See `search.evaluation.executors.executor.Executor`."""
-        source = recognition.source
-        shares = _shares(len(groups), self._number)
-        again: deque[int] = deque()
-        deaths: Counter[int] = Counter()
-        left = len(groups)
-        completed = False
+        work = _Work(recognition.source, groups, _shares(len(groups), self.workers))
         try:
-            while left:
-                while len(self._workers) < min(self._number, left):
-                    self._workers.append(_Worker(self._context))
-                for place, worker in enumerate(self._workers):
-                    if worker.idle and (again or any(shares)):
-                        number = again.popleft() if again else _next(shares, place)
-                        if not self._begun(place, source, number, groups[number]):
-                            again.appendleft(number)
-                for place in self._ready():
-                    worker = self._workers[place]
-                    working_on = worker.doing
-                    try:
-                        result = worker.receive()
-                    except (EOFError, OSError):
-                        self._replace(place)
-                        if working_on is None:
-                            continue
-                        deaths[working_on] += 1
-                        if deaths[working_on] < DEATHS:
-                            again.append(working_on)
-                            continue
-                        result = Died(deaths[working_on])
-                    else:
-                        self._failed_starts = 0
-                        if isinstance(result, BaseException):
-                            raise result
-                    if working_on is not None:
-                        left -= 1
-                        yield groups[working_on], result
-            completed = True  # where a worker may still load the model
+            while work.left:
+                yield from self.advanced(work, None)
         finally:
-            if not completed:
-                for worker in self._workers:
-                    if not worker.idle:
-                        worker.kill()
-                self._workers = [worker for worker in self._workers if worker.idle]
+            self.give_up(work)
 
-    def _ready(self) -> list[int]:
+    def running(self, recognition: Recognition) -> "_Evaluations":
+        """See `search.evaluation.executors.executor.TakesMore`."""
+        return _Evaluations(self, _Work(recognition.source, [], [deque()]))
+
+    def advanced(self, work: "_Work", timeout_s: float | None) -> list[Finished]:
+        """Set idle workers to what waits, wait for the first that has something to say, and no longer than so many
+        seconds; what it says, and the like of others."""
+        while len(self._workers) < min(self.workers, work.left):
+            self._workers.append(_Worker(self._context))
+        self._set_to(work)
+        results = [result for place in self._ready(timeout_s) for result in self._heard(place, work)]
+        self._set_to(work)
+        return results
+
+    def _set_to(self, work: "_Work") -> None:
+        """Have idle workers begin with groups that wait."""
+        for place, worker in enumerate(self._workers):
+            number = work.next_for(place) if worker.idle else None
+            if number is not None and not self._begun(place, work.source, number, work.groups[number]):
+                work.again.appendleft(number)
+
+    def _heard(self, place: int, work: "_Work") -> list[Finished]:
+        """What a worker has to say, which may be that it is dead, of a group that is finished."""
+        worker = self._workers[place]
+        working_on = worker.doing
+        try:
+            result = worker.receive()
+        except (EOFError, OSError):
+            self._replace(place)
+            if working_on is None:
+                return []
+            work.deaths[working_on] += 1
+            if work.deaths[working_on] < DEATHS:
+                work.again.append(working_on)
+                return []
+            result = Died(work.deaths[working_on])
+        else:
+            self._failed_starts = 0
+            if isinstance(result, BaseException):
+                raise result
+        if working_on is None:
+            return []
+        work.left -= 1
+        return [(work.groups.pop(working_on), result)]
+
+    def give_up(self, work: "_Work") -> None:
+        """End the workers that are busy with what is not finished. With nothing left one may still load the model."""
+        if work.left:
+            for worker in self._workers:
+                if not worker.idle:
+                    worker.kill()
+            self._workers = [worker for worker in self._workers if worker.idle]
+
+    def _ready(self, timeout_s: float | None) -> list[int]:
         """Places of workers that have something to say, or are dead."""
-        ready = wait([worker.connection for worker in self._workers])
+        ready = wait([worker.connection for worker in self._workers], timeout_s)
         return [place for place, worker in enumerate(self._workers) if worker.connection in ready]
 
     def _begun(self, place: int, source: Source, number: int, group: Group) -> bool:
@@ -123,9 +140,66 @@ class Pool(Closing):
         if self._failed_starts == FAILED_STARTS:
             raise InputError(
                 f"{FAILED_STARTS} workers in a row died while they loaded the model, the last by {_cause(code)}: too "
-                f'little memory for {self._number}, or a script without `if __name__ == "__main__":`'
+                f'little memory for {self.workers}, or a script without `if __name__ == "__main__":`'
             )
         self._workers[place] = _Worker(self._context)
+
+
+class _Work:
+    """Groups to evaluate with a source's model, by numbers."""
+
+    def __init__(self, source: Source, groups: Sequence[Group], shares: "list[deque[int]]"):
+        """`shares` are the numbers that the worker in each place begins with."""
+        self.source = source
+        self.groups = dict(enumerate(groups))
+        """Those that are not finished."""
+        self.left = len(groups)
+        self.again: deque[int] = deque()
+        """Numbers of groups that were begun and were not finished."""
+        self.deaths: Counter[int] = Counter()
+        self._shares = shares
+        self._next_number = len(groups)
+
+    def add(self, group: Group) -> None:
+        """Have a group wait behind the others."""
+        self.groups[self._next_number] = group
+        self._shares[-1].append(self._next_number)
+        self._next_number += 1
+        self.left += 1
+
+    def next_for(self, place: int) -> int | None:
+        """The number of the group that the worker in a place begins next: of its own share, or else the last of the
+        longest other; of a single share the first. None where none waits."""
+        if self.again:
+            return self.again.popleft()
+        if len(self._shares) == 1 or (place < len(self._shares) and self._shares[place]):
+            share = self._shares[min(place, len(self._shares) - 1)]
+            return share.popleft() if share else None
+        longest = max(self._shares, key=len)
+        return longest.pop() if longest else None
+
+
+class _Evaluations:
+    """See `search.evaluation.executors.executor.Running`."""
+
+    def __init__(self, pool: Pool, work: _Work):
+        self._pool, self._work = pool, work
+
+    @property
+    def workers(self) -> int:
+        return self._pool.workers
+
+    def submit(self, group: Group) -> None:
+        self._work.add(group)
+
+    def finished(self, timeout_s: float | None) -> list[Finished]:
+        results = self._pool.advanced(self._work, timeout_s)
+        while not results and timeout_s is None:
+            results = self._pool.advanced(self._work, timeout_s)
+        return results
+
+    def close(self) -> None:
+        self._pool.give_up(self._work)
 
 
 class _Worker:
@@ -217,13 +291,6 @@ def _shares(groups: int, workers: int) -> list[deque[int]]:
     """Runs of neighbours, one a worker: what neighbours share stays in a process."""
     ends = [round(i * groups / workers) for i in range(workers + 1)]
     return [deque(range(a, b)) for a, b in pairwise(ends)]
-
-
-def _next(shares: list[deque[int]], place: int) -> int:
-    """The next of a worker's own share; without any, the last of the longest other."""
-    if shares[place]:
-        return shares[place].popleft()
-    return max(shares, key=len).pop()
 
 
 def _cause(code: int | None) -> str:

@@ -133,6 +133,9 @@ def test_a_campaign_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: py
         assert run_campaign(found, parts, resume=True, progress=display, models=models()) == campaign
     assert "run 4 of 4" in text.getvalue()
     assert "generation" not in text.getvalue()  # what is finished is not run again
+    changed = models() | {"two": StandInModel(digest="changed")}
+    with pytest.raises(InputError, match=r"two-bitfusion: the run to resume differs in model \(digests\)"):
+        run_campaign(found, parts, resume=True, models=changed)
     longer = members_of(tmp_path / "pairs.yaml", {"generations": 3})
     run_campaign(longer, parts, resume=True, models=models())
     with closing(Ledger(parts / "one-bitfusion" / "ledger.sqlite")) as ledger:

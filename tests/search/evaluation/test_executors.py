@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def table(folder: Path) -> bytes:
 
 @pytest.mark.slow
 def test_a_real_recogniser_gives_the_same_front(small_model: Path, tmp_path: Path, pool: Pool, dask: Dask) -> None:
-    settings = {"name": "e", "model": str(small_model), "population": 8, "offspring": 4, "generations": 1, "steps": 20}
+    settings = {"name": "e", "model": str(small_model), "population": 8, "offspring": 4, "generations": 1, "steps": 20,
+                "method": "nsga2"}  # fmt: skip
     whole = run(Experiment.model_validate(settings), tmp_path / "inline")
     for executor in (pool, dask):
         folder = tmp_path / type(executor).__name__
@@ -77,6 +79,19 @@ def test_all_workers_are_busy(tmp_path: Path, executor: Any) -> None:
     assert os.getpid() not in work
     assert len(work) == 2
     assert min(work.values()) >= 4  # of 4 baselines and 8 others at most
+
+
+@pytest.mark.slow
+def test_no_worker_waits_for_a_generation(tmp_path: Path, executor: Any) -> None:
+    settings = experiment(False, method="random", generations=3)
+    found = run(settings, tmp_path / "run", model=SlowModel(digest="no barrier", seconds=0.02), executor=executor)
+    assert len({solution.name for solution in found.visited}) == 8 + 3 * 6
+    with closing(Ledger(tmp_path / "run/ledger.sqlite")) as ledger:
+        assert len(ledger.events()) > 20
+    (tmp_path / "run/pareto.json").unlink()
+    again = run(settings, tmp_path / "run", resume=True, model=SlowModel(digest="no barrier"))
+    assert again.evaluated == 0
+    assert [solution.name for solution in again.visited] == [solution.name for solution in found.visited]
 
 
 @pytest.mark.slow

@@ -43,8 +43,8 @@ def test_more_is_found_than_by_nsga2_on_the_same_budget(tmp_path: Path) -> None:
 def test_an_error_is_that_of_bits_and_known_on_all_hardware(tmp_path: Path) -> None:
     watched = searched(tmp_path / "run", "random")
     errors = LearntErrors(watched.space, alone=False)
-    assert not errors.learn(watched.trials[:1])
-    assert errors.learn(watched.trials)
+    assert not errors.learn(watched.trials[:1], watched.space.initial[:0])
+    assert errors.learn(watched.trials, watched.space.initial[:0])
     genes = np.array([trial.genes for trial in watched.trials])
     elsewhere = genes.copy()
     elsewhere[:, -2:] = watched.space.upper[-2:] - elsewhere[:, -2:]

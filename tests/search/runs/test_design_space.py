@@ -18,7 +18,7 @@ from search.objectives.objective import NOT_EVALUATED
 from search.runs.design_space import DesignSpace
 from search.runs.initial import initial_candidates
 from search.runs.point_costs import PointCosts
-from search.runs.search_loop import front_of
+from search.runs.searched_points import front_of
 from search.runs.session import hardware_of
 from search.settings.constraints import Constraints
 from search.space.design_genome import OneVariantGenome
