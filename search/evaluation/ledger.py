@@ -173,7 +173,7 @@ class Ledger:
         lock."""
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # SQLite's message may quote damaged bytes
             raise InputError(f"{self.path}: the ledger cannot be used: {error}") from None
 
 

@@ -4,6 +4,7 @@ A folder may come from others. What it says ends in tables, in a page and in com
 candidates are bits, numbers are finite, and a solution's name leads to no other folder.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -70,6 +71,24 @@ class Row(Stored):
     dominated_on_test_by: Annotated[str, Field(pattern=r"\A([0-9]{3,9})?\z")] = ""
 
 
+_WORDS = ("dominated_on_test_by", "lost_on_test")
+_CHANGES = ("test_change", "test_change_plain")
+_ON_TEST = ("error_test", "error_test_plain", *(f"{name}{end}" for name in _CHANGES for end in ("", "_low", "_high")))
+
+
+def _check_rows_on_test(name: str, rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Raise ValueError for a row without one of these columns, or with a change on test but not its interval."""
+    for i, row in enumerate(rows):
+        values = row.model_dump(exclude_unset=True)
+        for column in columns:
+            if column not in values:
+                raise ValueError(f"{name}.{i}.{column}: missing")
+        for change in _CHANGES:
+            for end in ("_low", "_high"):
+                if values.get(change) is not None and values.get(change + end) is None:
+                    raise ValueError(f"{name}.{i}.{change}{end}: expected a number beside {change}")
+
+
 class SearchRow(Row):
     """A design point of a search."""
 
@@ -131,6 +150,13 @@ class SearchResults(Stored):
     held_out: StoredCheck | None = None
 
     @model_validator(mode="after")
+    def _rows_tell_of_test(self) -> Self:
+        tells = any(row.model_dump().get("test_change") is not None for row in self.front)
+        _check_rows_on_test("front", self.front, (_ON_TEST if tells else ()) + (_WORDS if self.held_out else ()))
+        _check_rows_on_test("baselines", self.baselines, (*_ON_TEST, *_WORDS) if tells else ())
+        return self
+
+    @model_validator(mode="after")
     def _front_was_visited(self) -> Self:
         visited = {row.bits for row in self.visited}
         for i, row in enumerate(self.front if self.visited else []):
@@ -170,6 +196,11 @@ class SweepResults(Stored):
     held_out: StoredCheck | None = None
     front: Annotated[list[SweepRow], Field(fail_fast=True)]
     hardware: Annotated[list[VariantRow], Field(fail_fast=True)]
+
+    @model_validator(mode="after")
+    def _rows_tell_of_test(self) -> Self:
+        _check_rows_on_test("front", self.front, _WORDS if self.held_out else ())
+        return self
 
     @model_validator(mode="after")
     def _variants_are_there(self) -> Self:

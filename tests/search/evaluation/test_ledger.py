@@ -135,3 +135,13 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="the ledger cannot be used"):
         Ledger(tmp_path / "file" / "l.sqlite")
+
+
+def test_a_message_of_sqlite_that_quotes_damaged_bytes_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    Ledger(path).close()
+    schema = path.read_bytes().replace(b"errorserrors", b"er\xd8orserrors")
+    path.write_bytes(schema.replace(b"CREATE TABLE errors", b"CREATE TABBE errors"))
+    with pytest.raises(InputError, match="the ledger cannot be used") as raised:
+        Ledger(path)
+    assert "\n" not in str(raised.value)
