@@ -100,7 +100,7 @@ class Botorch:
     """BoTorch's qLogNEHVI on a Gaussian process of the error and known costs, over a pool of random points and of
     neighbours of the front."""
 
-    POOL, AT_A_TIME, SAMPLES = 300, 10, 64
+    POOL, AT_A_TIME, SAMPLES = 600, 5, 64
 
     def begin(self, space: Space, settings: MethodSettings) -> None:
         self._space, self._seed = space, settings.seed
@@ -119,7 +119,7 @@ class Botorch:
         return [trial for trial in self._trials.values() if trial.error is not None]
 
     def _pool(self) -> Genes:
-        from search.runs.search_loop import front_of
+        from search.runs.searched_points import front_of
 
         front = front_of(self._known())
         drawn = self._generator.integers(0, self._space.upper + 1, (self.POOL, len(self._space.upper)))

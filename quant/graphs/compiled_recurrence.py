@@ -37,9 +37,11 @@ def in_fixed_point(
 
 
 def in_float(
-    layer: RecurrentDirection, products: torch.Tensor, first: States, lengths: torch.Tensor | None, held: ValueRoundings
-) -> tuple[torch.Tensor, States]:
-    """h (T, B, C) and the last states; `held` is shown what it would be shown step by step."""
+    layer: RecurrentDirection, x: torch.Tensor, products: torch.Tensor, first: States, lengths: torch.Tensor | None,
+    held: ValueRoundings,
+) -> tuple[torch.Tensor, States]:  # fmt: skip
+    """h (T, B, C) and the last states, of inputs (T, B, K) and their products (T, B, G·C); `held` is shown what it
+    would be shown step by step."""
     site, cells = layer.sites[1], layer.u.shape[1]
     u, frames = _arranged(layer, products, lengths)
     h, made = _copied(first.h), torch.zeros(products.shape)
@@ -58,7 +60,8 @@ def in_float(
         products_alone, states = made - _of_last_gate(layer), States(h)
     held.input(site, before[0])
     bias = layer.bias[1:, 2 * cells :] if layer.op == "GRU" else layer.bias[1:, :0]
-    held.recurrence(SeenRecurrence(_STEPS[layer.op], layer.sites, products, products_alone, bias, before))
+    seen = SeenRecurrence(_STEPS[layer.op], layer.sites, x, layer.w, products, products_alone, bias, before)
+    held.recurrence(seen)
     return out, states
 
 

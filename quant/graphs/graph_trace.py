@@ -119,7 +119,7 @@ class GraphTrace:
 
     def _note(self, record: Noted, site: str | None = None) -> None:
         """The node computes this, by the product of a site or by other work."""
-        reader = Reader(operation="other") if site is None else Reader(site=site)
+        reader = Reader(site=site)
         for source in self.read:
             if source is not record:
                 source.readers.add(reader)

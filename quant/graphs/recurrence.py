@@ -30,7 +30,7 @@ def run_direction(
         if isinstance(held, GraphRounded):
             return in_fixed_point(layer, products, first, lengths, held)
         if type(held) in (Exactly, Seen):
-            return in_float(layer, products, first, lengths, held)
+            return in_float(layer, x, products, first, lengths, held)
     step = _STEPS[layer.op](layer, _Held(layer, held))
     states, out = first, []
     for t, frame in enumerate(products):

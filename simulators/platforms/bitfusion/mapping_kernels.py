@@ -172,6 +172,12 @@ class Picojoules(NamedTuple):
     """pJ of a cycle in which the array computes."""
 
 
+@inlined
+def _any(number: int) -> int:
+    """A constant as a number of any value: Numba compiles what takes a constant anew for each."""
+    return np.int64(number)  # type: ignore[return-value]
+
+
 @compiled
 def rank_tilings(
     limits: Limits, shape: Shape, results: Results, order: Order, energy: Picojoules, tilings: Ints, bounds: Floats,
@@ -181,13 +187,13 @@ def rank_tilings(
     m, k, n; see `BANDS`. The result is how many there are; bounds (`TRIED`, 2) and room (3, S) are working space."""
     sizes_k = _splits(shape.inputs // shape.positions, shape.lanes, room[0])
     sizes_m = _splits(shape.outputs, limits.columns, room[1])
-    sizes_n = _splits(shape.vectors, np.int64(1), room[2])
+    sizes_n = _splits(shape.vectors, _any(1), room[2])
     if shape.map_width > 0:  # whole rows of the map, and parts of one
         rows = shape.vectors // shape.map_width
-        count = _splits(rows, np.int64(1), room[2, sizes_n:])
+        count = _splits(rows, _any(1), room[2, sizes_n:])
         room[2, sizes_n : sizes_n + count] *= shape.map_width
         sizes_n += count
-        sizes_n += _splits(shape.map_width, np.int64(1), room[2, sizes_n:])
+        sizes_n += _splits(shape.map_width, _any(1), room[2, sizes_n:])
         room[2, :sizes_n] = -np.sort(-room[2, :sizes_n])
     least = np.full(2, np.inf)
     near, estimates = _near(limits, shape, results, order, energy, room, (sizes_k, sizes_m, sizes_n), least)
@@ -314,7 +320,7 @@ def _keep(
 ) -> None:  # fmt: skip
     """Put a tiling among the thriftiest of its bands, and the fastest of its granularity; cycles are its own between
     others and alone, and its pJ."""
-    pj, begin = np.floor(np.log(cycles[2]) * 200), np.int64(0)  # half a per cent makes no difference
+    pj, begin = np.floor(np.log(cycles[2]) * 200), _any(0)  # half a per cent makes no difference
     _, m, k, n = tiling
     tiles = -(-shape.outputs // m) * -(-shape.inputs // k) * float(-(-shape.vectors // n))
     for at in range(2):
@@ -499,13 +505,13 @@ def time_tilings(
         waiting = Waiting(results.extra > 0, by_vectors, vectors, limits.pipeline_cycles, limits.buffer_parts, loads)
         cycles[t] = 0
         if briefly:
-            _cycles(nest, order, waiting, service, most, _products(1, 1, 3), cycles[t])
+            _cycles(nest, order, waiting, service, most, (_any(1), _any(1), _any(3)), cycles[t])
             cycles[t, INNER], cycles[t, FIRST] = cycles[t, FIRST], 0
             ahead = 0 if order.computed_weights else 1
             cycles[t, ALONE] = cycles[t, INNER] + ahead * service[WEIGHTS, 0, 0, 0]
         else:
-            _cycles(nest, order, waiting, service, most, _products(0, 2, 3), cycles[t])
-            _cycles(nest, order, waiting, service, most, _products(0, 0, 1), cycles[t, ALONE:])
+            _cycles(nest, order, waiting, service, most, (_any(0), _any(2), _any(3)), cycles[t])
+            _cycles(nest, order, waiting, service, most, (_any(0), _any(0), _any(1)), cycles[t, ALONE:])
         array = _array_cycles(limits, shape, order, m, k, n)
         if nest.groups * nest.outers * nest.inners * nest.parts > most:  # a straight line may go anywhere
             weights, inputs = _weights_moved(limits, shape, m, k), _inputs_moved(limits, shape, order, n, k)
@@ -565,12 +571,6 @@ def _tile_cycles(limits: Limits, shape: Shape, tile: tuple[int, int, int]) -> in
     """Cycles of one tile on the array: position by position of a convolution's kernel."""
     m, k, n = tile
     return shape.passes * n * -(-m // limits.columns) * _reduction(shape, k)
-
-
-@inlined
-def _products(first: int, last: int, there: int) -> tuple[int, int, int]:
-    """See `_run`. Whole numbers of any value to Numba, which compiles what takes constants anew for each."""
-    return np.int64(first), np.int64(last), np.int64(there)
 
 
 FEW, MORE = Nest(2, 3, 4, 8), Nest(2, 3, 4, 12)
