@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from search.codesign.network_sweep import NetworkPoint, NetworkSweep
-from search.runs.plot_axes import plain_style, png_of
+from search.runs.plot_axes import log_ticks, plain_style, png_of, show_span
 from simulators.inputs.csv_text import csv_of
 from simulators.inputs.errors import InputError
 from simulators.inputs.escapes import picture_text
@@ -35,6 +36,7 @@ def draw_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint]) -> bytes:
     """PNG: frames a second and utilisation over the bits of weights, a column a network, a line a variant. A filled dot
     says that no layer's weights are streamed."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     networks = list(dict.fromkeys(point.network for point in points))
     lines = list(dict.fromkeys((point.variant, point.grid) for point in points))
@@ -56,13 +58,18 @@ def draw_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint]) -> bytes:
                     axis.scatter(bits, figures, s=16, zorder=3, facecolors=faces, edgecolors=colours[variant])
             axes[0, column].set_title(picture_text(network), fontsize=10)
             axes[0, column].set_yscale("log")
+            show_span(axes[0, column], "y", np.array([point.frames_per_s for point in points]))
+            axes[0, column].yaxis.set_major_locator(FixedLocator(log_ticks(*axes[0, column].get_ylim())))
+            axes[0, column].yaxis.set_minor_locator(NullLocator())
+            axes[0, column].yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
             axes[1, column].set_xscale("log", base=2)
             axes[1, column].set_xticks(sweep.weight_bits, [str(bits) for bits in sweep.weight_bits])
             axes[1, column].set_xlabel("weight bits (filled: no layer's weights are streamed)")
             axes[1, column].set_ylim(0, 1)
         axes[0, 0].set_ylabel("frames a second")
         axes[1, 0].set_ylabel("utilisation")
-        axes[0, 0].legend(frameon=False, fontsize=7, loc="best")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
         figure.suptitle(picture_text(f"{sweep.name}: {sweep.arch}"), fontsize=10)
         return png_of(figure)
 

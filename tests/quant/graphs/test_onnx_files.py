@@ -1,6 +1,6 @@
 """Files that are no network, or not a sound one: one line, and nothing is run."""
 
-import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +37,13 @@ def changed(change: Callable[[onnx.ModelProto], None], folder: Path) -> Path:
     return saved(model, folder)
 
 
-@pytest.mark.parametrize("data", [b"", b"ONNX", os.urandom(64), WHOLE[:-7], WHOLE[: len(WHOLE) // 2]])
+NO_FILES = {
+    "nothing": b"", "its name": b"ONNX", "noise": random.Random(1).randbytes(64), "no end": WHOLE[:-7],
+    "half": WHOLE[: len(WHOLE) // 2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", NO_FILES.values(), ids=NO_FILES)
 def test_what_is_no_whole_file(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(data)
