@@ -76,7 +76,7 @@ class GraphModel:
         return ERRORS[self.data.settings.error]
 
     @property
-    def parts(self) -> int:
+    def error_parts(self) -> int:
         """Parts of the data, of which the error has a worst."""
         return min(PARTS, len(self.data.utterances))
 

@@ -76,8 +76,10 @@ def recurrence_formats(sites: tuple[str, str], seen: Sequence[SeenRecurrence], i
     memory = torch.cat((before[-1].flatten(), exact[-1].flatten()))
     best = RecurrenceFormats(inputs, *(finest_fixed_point(float(values.abs().max())) for values in (u, sums, memory)))
     for name in ("results", "sums", "memory", "inputs", "results"):
-        wide = getattr(best, name)
-        best = min((best._replace(**{name: finer(wide, n)}) for n in range(CLIPPED_OCTAVES + 1)), key=error)
+        wide, octaves = getattr(best, name), range(CLIPPED_OCTAVES + 1)
+        if name == "memory":  # terms of a new state have its format too, and may be twice as large as all states
+            octaves = range(-1, CLIPPED_OCTAVES + 1)
+        best = min((best._replace(**{name: finer(wide, n)}) for n in octaves), key=error)
     return best
 
 

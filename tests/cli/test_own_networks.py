@@ -53,9 +53,9 @@ def test_a_module_of_python_is_imported_where_it_is_named(folder: Path) -> None:
 
 def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
     (folder / "search.yaml").write_text(
-        "{name: own, population: 2, offspring: 2, generations: 1, steps: 12, constraints: {}, method: nsga2,"
+        "{name: own, population: 2, offspring: 2, generations: 15, steps: 12, constraints: {},"
         " objectives: [error, latency]}\n"
-    )
+    )  # by the default method, beyond the candidates that it draws before it predicts any
     told = mohaq("search", "search.yaml", "--model", "model.onnx", "--data", "data", "--out", "run", cwd=folder)
     assert told.returncode == 0, told.stderr
     assert mohaq("show", "run", cwd=folder).returncode == 0

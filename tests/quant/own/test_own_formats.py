@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from quant.arithmetic.clipping import ACTIVATION_RULES, Scheme
-from quant.arithmetic.grid import Grid
+from quant.arithmetic.grid import Grid, fixed_point_grid
+from quant.networks.cell_layer import SeenRecurrence
+from quant.networks.step import StepRoundings, Tensors
 from quant.own.own_model import OwnModel
+from quant.own.recurrence_formats import recurrence_formats
 from quant.sites.candidate import homogeneous
 from simulators.inputs.errors import InputError
 
@@ -212,3 +215,14 @@ def test_inputs_that_only_saturate_gates_do_not_cost_small_ones_their_fraction(k
     model._formats.inputs[name][16] = Grid(16, by_range, -(2**15), 2**15 - 1)  # type: ignore[index]
     assert wide < 0.9 * model.evaluate(homogeneous(model.sites, 16)).error
     assert wide < byte
+
+
+def test_a_term_of_a_state_may_be_larger_than_every_state() -> None:
+    def step(u: torch.Tensor, a: torch.Tensor, bias: torch.Tensor, before: Tensors, held: StepRoundings) -> Tensors:
+        return (held.memory(u) - 0.4,)  # a term of 0.8 leaves a state of 0.4
+
+    u, before = torch.full((3, 1, 1), 0.8), (torch.full((3, 1, 1), 0.4),)
+    inputs = fixed_point_grid(1.0)
+    seen = SeenRecurrence(step, ("W", "U"), u, torch.ones(1, 1), u, torch.zeros(3, 1, 1), torch.zeros(1), before)
+    memory = recurrence_formats(("W", "U"), [seen], inputs).memory
+    assert float(memory.round(torch.tensor(0.8))) == pytest.approx(0.8, abs=memory.step)
