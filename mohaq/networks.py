@@ -1,5 +1,6 @@
 """The network that `--model` names, with the data that `--data` names, where it is no recogniser of this project."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,14 @@ def load_network(
     from quant import Scheme, load
 
     return load(model, data, Scheme(clipping, activation_clipping, per_channel))
+
+
+def check_no_corpus(given: Mapping[str, bool]) -> None:
+    """Raises InputError where an option that only a recogniser's corpus has is given for a network; `given` says of
+    each whether it is."""
+    for option, is_given in given.items():
+        if is_given:
+            raise InputError(f"{option}: it is for recognisers: a network from a file has the data of --data")
 
 
 def refuse_network(model: str, what: str) -> None:

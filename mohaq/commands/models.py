@@ -10,7 +10,7 @@ from rich.table import Table
 
 from mohaq.app import command, err, out
 from mohaq.corpora import corpus_root, load_recogniser
-from mohaq.networks import load_network, refuse_network
+from mohaq.networks import check_no_corpus, is_network, load_network, refuse_network
 from mohaq.options import (
     ActivationClipping,
     Bits,
@@ -60,6 +60,11 @@ def evaluate(
     exported = (Path(model) / "model.json").is_file()
     if not (bits or exported):
         raise InputError("--bits: missing: a width such as 8, weights x activations such as 4x8, or float")
+    if is_network(model):
+        check_no_corpus({
+            "--corpus": corpus != "embedded", "--root": root is not None, "--split": split != "dev",
+            "--skip-bad": skip_bad, "--every": every != 1, "--integer": integer is not None,
+        })  # fmt: skip
     network = load_network(model, data, clipping, activation_clipping, per_channel)
     if network is not None:
         rates = network.evaluate(None if bits == "float" else network.parse_bits(bits))

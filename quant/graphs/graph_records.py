@@ -4,25 +4,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import cast
 
-from quant.own.traced_records import Reader, Recurrence
+from quant.own.traced_records import Reader, ReadResults, Recurrence
 from quant.sites.candidate import Bits
 from simulators import Conv2d, Elementwise, Matmul
-from simulators.workloads.operations import VECTOR_BITS, ActivationMatmul, ElementwiseOp, Pool2d
+from simulators.workloads.operations import ActivationMatmul, ElementwiseOp, Pool2d
 
 TraceLayer = Matmul | Conv2d | Elementwise | Pool2d | ActivationMatmul
 
 
-class Noted(ABC):
+class Noted(ReadResults, ABC):
     """Something that the graph computes."""
-
-    readers: set[Reader]
-    """What reads its results."""
-
-    def output_bits(self, bits: Bits) -> int:
-        """The width of its results: that of the product that reads them, the widest of several, and 16 bits where
-        elementwise work or nothing does, as `simulators.Trace.widths` has it."""
-        widths = [VECTOR_BITS if reader.site is None else bits[reader.site][1] for reader in self.readers]
-        return max(widths, default=VECTOR_BITS)
 
     @abstractmethod
     def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:

@@ -25,11 +25,21 @@ class Reader:
     work: "ElementwiseWork | None" = None
 
 
-class Record(ABC):
-    """Something that the module computes."""
+class ReadResults:
+    """Results of which is known what reads them."""
 
     readers: set[Reader]
     """What reads its results."""
+
+    def output_bits(self, bits: Bits) -> int:
+        """The width of its results: that of the product that reads them, the widest of several, and 16 bits where
+        elementwise work or nothing does, as `simulators.Trace.widths` has it."""
+        widths = [VECTOR_BITS if reader.site is None else bits[reader.site][1] for reader in self.readers]
+        return max(widths, default=VECTOR_BITS)
+
+
+class Record(ReadResults, ABC):
+    """Something that the module computes."""
 
     @property
     @abstractmethod
@@ -43,12 +53,6 @@ class Record(ABC):
     def again(self, other: "Record") -> bool:
         """Take in another call of the same weights; False where one layer cannot say both."""
         return False
-
-    def output_bits(self, bits: Bits) -> int:
-        """The width of its results: that of the product that reads them, the widest of several, and 16 bits where
-        elementwise work or nothing does, as `simulators.Trace.widths` has it."""
-        widths = [VECTOR_BITS if reader.site is None else bits[reader.site][1] for reader in self.readers]
-        return max(widths, default=VECTOR_BITS)
 
 
 @dataclass(eq=False)

@@ -80,6 +80,10 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
         (("evaluate", "--model", "absent.onnx", "--data", "data", "--bits", "8"), "absent.onnx: no such file"),
         (("evaluate", "--model", "sru", "--data", "data", "--bits", "8"), "sru has a corpus"),
         (("evaluate", "--model", "model.onnx", "--data", "absent", "--bits", "8"), "absent: no such folder"),
+        (
+            ("evaluate", "--model", "model.onnx", "--data", "data", "--bits", "8", "--split", "test"),
+            "--split: it is for",
+        ),
         (("trace", "--model", "model.onnx", "--data", "data", "--bits", "9"), "9 bits"),
         (("delta", "--model", "model.onnx", "--bits", "8"), "delta networks are those of this project's recognisers"),
         (("export", "--model", "model.onnx", "--bits", "8", "--out", "x"), "it stays the file that it is"),

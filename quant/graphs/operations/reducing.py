@@ -26,11 +26,10 @@ _REDUCTIONS: dict[str, tuple[_Reduction, dict[str, int], dict[str, int]]] = {
 def _reduction(function: _Reduction, of_read: dict[str, int], of_left: dict[str, int]) -> Operation:
     def operation(call: Call) -> torch.Tensor:
         x, axes = call.input(0), call.whole_numbers(1, "axes")
-        if not axes:
-            if call.attribute("noop_with_empty_axes", 0):
-                return x
-            axes = list(range(x.dim()))
-        result = function(x, axes, bool(call.attribute("keepdims", 1)))
+        keep = bool(call.attribute("keepdims", 1))
+        if not axes and call.attribute("noop_with_empty_axes", 0):  # every element alone: its square, or magnitude
+            x, axes, keep = x[..., None], [-1], False
+        result = function(x, axes or list(range(x.dim())), keep)
         if x.is_floating_point():
             counts = {op: count * x.numel() for op, count in of_read.items()}
             for op, count in of_left.items():

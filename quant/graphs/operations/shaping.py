@@ -190,7 +190,8 @@ def _pad(call: Call) -> torch.Tensor:
 def _one_hot(call: Call) -> torch.Tensor:
     indices, depth, values = call.input(0).long(), int(call.input(1)), call.input(2)
     call.room((*indices.shape, depth))
-    hot = functional.one_hot(indices % depth, depth).movedim(-1, call.axis(-1, indices.dim() + 1))
+    there = (indices >= -depth) & (indices < depth)  # others are nowhere hot
+    hot = (functional.one_hot(indices % depth, depth) * there[..., None]).movedim(-1, call.axis(-1, indices.dim() + 1))
     return torch.where(hot.bool(), values[1], values[0])
 
 

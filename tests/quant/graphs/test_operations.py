@@ -64,6 +64,8 @@ CASES = [
     case("Pad", X, i(0, 1, 0, 0, 2, 0), mode="edge"), case("Pad", X, opset=10, pads=[0, 1, 0, 0, 0, 2]),
     *(case(op, X, opset=13, axes=[1]) for op in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceL1")),
     case("ReduceSum", X, i(1, 2), keepdims=0), case("ReduceMean", X, i(-1)), case("ReduceMean", X),
+    case("OneHot", i(1, -1, 7, -9), i(5), f(-2.0, 3.0)), case("OneHot", i(1, 0), i(3), f(0.0, 1.0), axis=0),
+    *(case(op, X, noop_with_empty_axes=1) for op in ("ReduceSumSquare", "ReduceSum", "ReduceL2", "ReduceL1")),
     case("ReduceSumSquare", X, i(1)), case("ReduceLogSumExp", X, i(1)), case("CumSum", X, np.int64(1)),
     case("LayerNormalization", X, array(8), array(8)), case("LayerNormalization", X, array(6, 8), axis=1, epsilon=1e-3),
     case("InstanceNormalization", MAPS, array(4), array(4)),
