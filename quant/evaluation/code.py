@@ -26,7 +26,9 @@ RECOGNISER = Code(
 the digests of recordings and parameters."""
 
 RETRAINING = RECOGNISER | Code(
-    tuple(f"quant.training.{name}" for name in ("calibrating", "loop", "retraining", "straight_through"))
+    tuple(
+        f"quant.training.{name}" for name in ("calibrating", "loop", "product_types", "retraining", "straight_through")
+    )
 )
 """Decides the parameters that a recogniser's retraining comes to."""
 

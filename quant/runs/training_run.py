@@ -79,9 +79,9 @@ def run_training(
         recipe = Recipe(begun.network.geometry, seed=seed, learning_rate=LEARNING_RATE_FROM)
     make_folder(folder)
     products = chosen_products(folder, resume, products)
-    console.say(products_line(products))
     recipe = replace(recipe, epochs=epochs or recipe.epochs, products=products)
     corpus = _read_corpus(corpus_root, None if corpus_root else "small" if small else "full", skip_bad, console)
+    console.say(products_line(products))
     training = corpus.splits["train"]
     recipe = replace(recipe, geometry=replace(recipe.geometry, outputs=training.units.classes))
     record = _record(recipe, corpus, begun)

@@ -127,7 +127,8 @@ class RunFolder:
         stored = state.identity.model_dump()
         for part, ours in self._identity.items():
             keys = {*ours, *stored[part]} - {*AFTERWARDS}
-            different = sorted(key for key in keys if ours.get(key) != stored[part].get(key))
+            # A list of nothing is as a setting that there was not yet when the run began.
+            different = sorted(key for key in keys if (ours.get(key) or None) != (stored[part].get(key) or None))
             if different == ["generations"] and self._extends:
                 wanted, planned = ours["generations"], stored[part]["generations"]
                 if wanted > planned:

@@ -61,7 +61,7 @@ def test_a_trace_survives_its_file(tmp_path: Path, suffix: str) -> None:
         ("name: B", "name: A", "used twice"),
         ("steps: 10", "steps: 10\nsteps: 11", r"t.yaml:3:1: steps: .*twice|t.yaml:3:1.*duplicate"),
         ("steps: 10", "steps: 010", r"t.yaml:2:8"),
-        ("weight_bits: 4", "weight_bits: 17", r"t.yaml:4:\d+: layers\[0\].weight_bits: 17"),
+        ("weight_bits: 4", "weight_bits: 33", r"t.yaml:4:\d+: layers\[0\].weight_bits: 33"),
         ("name: t", "name: !!python/object:os.system t", r"t.yaml:1:7"),
         ("layers:", "layers: &x\n- *x\nmore:", r"t.yaml"),
     ],
