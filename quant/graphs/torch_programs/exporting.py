@@ -1,8 +1,11 @@
 """Modules of torch as graphs, by `torch.export`."""
 
+import io
+import logging
 import operator
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
@@ -25,8 +28,7 @@ def graph_of_module(module: nn.Module, given: Mapping[str, torch.Tensor], name: 
     try:
         module.eval()
         sizes = {key: dict.fromkeys(range(x.dim()), torch.export.Dim.AUTO) for key, x in given.items()}
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
+        with _silent(), torch.no_grad():
             program = torch.export.export(module, (), dict(given), dynamic_shapes=sizes, strict=False)
     except Exception as error:  # of whatever kind: the module's code is the user's
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -34,6 +36,20 @@ def graph_of_module(module: nn.Module, given: Mapping[str, torch.Tensor], name: 
     finally:
         module.train(training)
     return _translated(program, name)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without torch's remarks on sizes that are fixed, and its pictures of programs that cannot be exported: what went
+    wrong is in what it raises."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _translated(program: "torch.export.ExportedProgram", name: str) -> Graph:
