@@ -1,7 +1,7 @@
 """What a graph computes, once it is known at which bits: the parts of `quant.graphs.graph_trace`."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from quant.own.traced_records import Reader, ReadResults, Recurrence
@@ -67,8 +67,7 @@ class CellRecord(Noted):
     readers: set[Reader] = field(default_factory=set)
 
     def layers(self, bits: Bits, frames: int, number: int) -> list[TraceLayer]:
-        self.recurrence.readers = self.readers
-        return [*self.recurrence.layers(bits, number)]
+        return [*replace(self.recurrence, readers=self.readers).layers(bits, number)]
 
 
 @dataclass(eq=False)

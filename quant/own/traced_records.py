@@ -148,8 +148,10 @@ class Convolution(Record):
     def again(self, other: Record) -> bool:
         """Takes in as many more maps, of the same size."""
         assert isinstance(other, Convolution)
+        if self.size != other.size:
+            return False
         self.maps += other.maps
-        return self.size == other.size
+        return True
 
 
 @dataclass(eq=False)
