@@ -9,7 +9,7 @@ from quant.sites.candidate import Bits, name_of
 from search.evaluation.executors.executor import Died, Executor
 from search.evaluation.executors.worker import Group, Measured, OnSplit, Recognised, Recognition, Source, measured
 from search.evaluation.fast_traces import FastTraces
-from search.evaluation.ledger import CostsOf, ErrorsOf, Ledger, errors_of
+from search.evaluation.ledger import FLOAT, CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
 from search.evaluation.model import HasFloatError, HasPrecisions, HasSplits, Model
 from search.evaluation.progress import OnQuality
@@ -20,9 +20,6 @@ from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
 from simulators.run.batch import simulate_at_widths
 from simulators.run.cost_code import cost_code
 from simulators.run.network_walk import Batch
-
-FLOAT = "float"
-"""Stands in a ledger for a candidate's name where nothing is quantized."""
 
 
 class Evaluator:

@@ -26,6 +26,8 @@ from simulators.inputs.json_files import parse_json
 from simulators.inputs.source_locations import shown
 
 LEDGER_FILE = "ledger.sqlite"
+FLOAT = "float"
+"""Stands for a candidate's name where nothing is quantized."""
 SCHEMA = 1
 BUSY_TIMEOUT_S = 30.0
 _TABLES = """
@@ -87,10 +89,11 @@ class Ledger:
         return self._find("errors", {**of._asdict(), "candidate": candidate})
 
     def candidates(self, of: ErrorsOf) -> list[str]:
-        """Names of all candidates that errors were written of under this key, rising."""
+        """Names of all candidates that errors were written of under this key, rising; the network before quantization,
+        whose error is recorded too, is none."""
         query = "SELECT candidate FROM errors WHERE model = :model AND data = :data AND code = :code ORDER BY candidate"
         with self._reporting():
-            return [name for (name,) in self._database.execute(query, of._asdict())]
+            return [name for (name,) in self._database.execute(query, of._asdict()) if name != FLOAT]
 
     def write_error(self, of: ErrorsOf, candidate: str, result: Mapping[str, Any], seconds: float) -> None:
         """Record the error of a candidate, and how many seconds its evaluation took."""

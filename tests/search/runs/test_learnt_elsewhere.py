@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from split_stand_in import SplitModel
-from stand_in import StandInModel
+from stand_in import StandInError, StandInModel
 from watched_method import Watched
 
 from quant.sites.candidate import name_of
@@ -97,6 +97,21 @@ def test_only_the_errors_that_the_run_chose_by_are_read(other: Path) -> None:
     assert len(read.candidates) >= 16
     for bits, error in zip(read.candidates, read.errors, strict=True):
         assert error == model.evaluate(bits).error_max
+
+
+class WithFloatError(StandInModel):
+    """A stand-in that says its error before quantization."""
+
+    def float_error(self) -> StandInError:
+        return StandInError(1.0, 1.0)
+
+
+def test_the_error_before_quantization_is_none_of_a_candidate(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    found = run(experiment(method="random"), folder, model=WithFloatError(), check=False)
+    assert found.float_error == 1.0  # and so it stands in the ledger
+    (read,) = learnt_elsewhere(experiment(learn_from=[str(folder)]))
+    assert read.errors.min() > 1.0
 
 
 def test_a_search_that_learns_begins_with_fewer_and_has_no_evaluations_of_others(other: Path, tmp_path: Path) -> None:
