@@ -128,7 +128,8 @@ class Platform(ABC):
 
     @abstractmethod
     def bits_per_cycle(self, spec: Any) -> Mapping[str, float]:
-        """Bandwidth in bits a cycle by level of memory, named as in a layer's traffic."""
+        """Bandwidth in bits a cycle by level of memory, named as in a layer's traffic: `dram` where reads and writes
+        share it, `dram_read` and `dram_write` where each way has its own."""
 
     def leakage_mw(self, spec: Any) -> float:
         """Power in mW that the hardware takes whatever it does."""
@@ -195,7 +196,7 @@ class Lowered:
     leakage_mw: float
     frequency_mhz: float
     bits_per_cycle: Mapping[str, float]
-    """Bandwidth in bits a cycle by level of memory."""
+    """Bandwidth in bits a cycle by level of memory, or by way of one."""
 
     @cached_property
     def program(self) -> Program:

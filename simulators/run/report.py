@@ -87,7 +87,8 @@ class Report:
     frequency_mhz: float
     layers: tuple[LayerReport, ...]
     bits_per_cycle: dict[str, float]
-    """Bandwidth by level of memory, for the levels whose `bits` are counted and whose bandwidth the spec gives."""
+    """Bandwidth by level of memory, or by way of one (dram_read), for those whose `bits` are counted and whose
+    bandwidth the spec gives."""
     chunk: Chunk | None = None
     """The chunk of a streaming network that was simulated, from a memory in which nothing lies yet: no later one, which
     finds as much there or more, takes longer."""

@@ -11,7 +11,7 @@ from simulators.inputs.escapes import picture_text
 from simulators.inputs.files import write_output
 from simulators.run.report import LayerReport, Report
 from simulators.views.drawing import drawing
-from simulators.views.roofline import layer_roofline, roofline
+from simulators.views.roofline import bits_over, layer_roofline, roofline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,11 +62,11 @@ def _figure(report: Report) -> Figure:
 def _draw_roofline(axes: Axes, report: Report) -> None:
     """Products only: an elementwise layer does no multiply-accumulates."""
     seconds = 1 / (report.frequency_mhz * 1e6)
-    level = roofline(report).level
-    bandwidth = report.bits_per_cycle[level] / 8 / seconds  # bytes a second
+    channel = roofline(report).channel
+    bandwidth = report.bits_per_cycle[channel] / 8 / seconds  # bytes a second
     points: dict[float, list[tuple[float, float, LayerReport]]] = {}
     for layer in report.layers:
-        bits = layer.bits.get(f"{level}_read", 0) + layer.bits.get(f"{level}_write", 0)
+        bits = bits_over(channel, layer)
         if layer.macs and bits:
             cycles = layer_roofline(layer, report).cycles
             point = (layer.macs * 8 / bits, layer.macs / cycles / seconds / 1e9, layer)
@@ -95,12 +95,13 @@ def _draw_roofline(axes: Axes, report: Report) -> None:
                 textcoords="offset points",
                 fontsize=8,
             )
-    axes.set(xscale="log", yscale="log", xlabel=picture_text(f"multiply-accumulates a byte ({level})"), ylabel="GMAC/s")
+    xlabel = picture_text(f"multiply-accumulates a byte ({channel.replace('_', ' ')})")
+    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="GMAC/s")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("{x:g}" if axis is axes.yaxis else "")
     axes.tick_params(which="both", labelsize=8)
-    axes.set_title(picture_text(f"Roofline, {bandwidth / 1e9:.3g} GB/s from {level}"), fontsize=10)
+    axes.set_title(picture_text(f"Roofline, {bandwidth / 1e9:.3g} GB/s of {channel.replace('_', ' ')}"), fontsize=10)
     axes.grid(True, which="both", linewidth=0.3, alpha=0.6)
 
 

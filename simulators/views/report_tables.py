@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -16,10 +17,12 @@ from simulators.run.report import LayerReport, Report
 from simulators.views.comparison import Comparison, technologies
 from simulators.views.roofline import roofline
 from simulators.views.short_names import short_names
-from simulators.views.survey import AFTER, CONTEXT, PublishedAccelerator
+from simulators.views.survey import AFTER, CONTEXT, UNKNOWN, PublishedAccelerator
 
 NAME_WIDTH = 20
 """Columns of a terminal that a layer's name has at least, if it needs them."""
+WORDS_WIDTH = 18
+"""Columns of a terminal that a cell of words is folded to."""
 MARGIN = 3
 """Columns of a terminal that a table takes besides its cells."""
 
@@ -68,29 +71,33 @@ def print_report(report: Report, out: Terminal) -> None:
         say(_skipped_line(report))
 
 
-def _print_by_layer(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], out: Terminal) -> None:
+def _print_by_layer(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], out: Terminal, fold: int | None = None
+) -> None:
     """A table with a layer's name in the first column, cut where the others leave too little room, and figures behind
-    it, which are not: what does not fit beside them goes on in a table below."""
+    it, which are not: what does not fit beside them goes on in a table below. Cells of words are folded to so many
+    columns of a terminal, where that is said."""
     names, *columns = zip(*([*map(visible, row)] for row in rows), strict=True)
-    figures = [max(map(cell_len, column)) for column in columns]
+    folded = [[wrap(cell, fold) if fold else [cell] for cell in column] for column in columns]
+    figures = [max(cell_len(line) for lines in column for line in lines) for column in folded]
     headings = [out.lines(*heading.split("\n")) for heading in header[1:]]
     widths = [
-        1 + max(figure, *map(cell_len, heading.plain.split("\n")))
+        2 + max(figure, *map(cell_len, heading.plain.split("\n")))
         for figure, heading in zip(figures, headings, strict=True)
     ]
     left = out.width - MARGIN - min(max(map(cell_len, names)), NAME_WIDTH)
     first = 0
-    while first < len(columns):
+    while first < len(folded):
         last = first + 1
-        while last < len(columns) and sum(widths[first : last + 1]) <= left:
+        while last < len(folded) and sum(widths[first : last + 1]) <= left:
             last += 1
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column(header[0], no_wrap=True)
         for heading, figure in zip(headings[first:last], figures[first:last], strict=True):
             table.add_column(heading, justify="right", overflow="fold", min_width=figure)
         shown = short_names(names, max(out.width - MARGIN - sum(widths[first:last]), NAME_WIDTH // 2))
-        for name, *cells in zip(shown, *columns[first:last], strict=True):
-            table.add_row(name, *cells)
+        for name, *cells in zip(shown, *folded[first:last], strict=True):
+            table.add_row(name, *(out.lines(*lines) for lines in cells))
         out.show(table)
         first = last
 
@@ -117,11 +124,12 @@ def _roofline_line(report: Report) -> str:
     roof = roofline(report)
     seconds = report.frequency_mhz * 1e6
     achieved, attainable = (roof.work / cycles * seconds / 1e9 for cycles in (report.cycles, roof.bound_cycles))
-    intensity = f"{roof.intensity:.3g} MAC a byte of {roof.level} (ridge at {roof.ridge:.3g})"
+    channel, bound = (name.replace("_", " ") for name in (roof.channel, roof.bound))
+    intensity = f"{roof.intensity:.3g} MAC a byte of {channel} (ridge at {roof.ridge:.3g})"
     if not roof.bytes_moved:
         intensity = "no traffic to memory"
     return (
-        f"Roofline: {intensity}: bound by {roof.bound}; {achieved:.4g} of {attainable:.4g} attainable GMAC/s "
+        f"Roofline: {intensity}: bound by {bound}; {achieved:.4g} of {attainable:.4g} attainable GMAC/s "
         f"({roof.attained:.1%})"
     )
 
@@ -162,13 +170,13 @@ def print_comparison(comparisons: Sequence[Comparison], out: Terminal) -> None:
 
 
 def print_survey(rows: Sequence[Mapping[str, str]], out: Terminal) -> None:
-    """The survey's objectives, an architecture a row, and published accelerators as context."""
-    names = [name for name in rows[0] if name != "arch"]
-    cells = [[row["arch"], *(row[name] for name in names)] for row in rows]
-    _print_by_layer("objectives of Rezk et al. 2020", ["architecture", *names], cells, out)
+    """The survey's objectives, an architecture a column, and published accelerators as context."""
+    names = dict.fromkeys(name for row in rows for name in row if name != "arch")
+    cells = [[name, *(row.get(name, UNKNOWN) for row in rows)] for name in names]
+    header = ["objective", *(_folded(row["arch"]) for row in rows)]
+    _print_by_layer("objectives of Rezk et al. 2020", header, cells, out, WORDS_WIDTH)
     out.say(AFTER)
-    header = list(PublishedAccelerator._fields)
-    _print_by_layer("published, as context", header, CONTEXT, out)
+    _print_by_layer("published, as context", list(PublishedAccelerator._fields), CONTEXT, out, WORDS_WIDTH)
     out.say("Published figures are of other technologies and measured otherwise: they validate nothing")
 
 

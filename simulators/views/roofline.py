@@ -2,7 +2,7 @@
 
 Williams, Waterman, Patterson, CACM 52(4), 2009. Peaks differ with precision, so the roofs are kept in cycles: for a
 layer, work / peak of the unit that does it; for a network, the sum over the layers of each unit, for units work at the
-same time, and for each level of memory its bits / bandwidth. The largest is a lower bound of the cycles.
+same time, and for each channel of a memory its bits / bandwidth. The largest is a lower bound of the cycles.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulators.run.report import LayerReport, Report
+
+WAYS = ("_read", "_write")
+"""How the traffic of a level of memory is named, by way."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,11 @@ class Roofline:
     """Cycles that the busiest compute unit takes at its peak."""
     unit: str
     memory_cycles: float
-    """Cycles that the busiest level of memory takes at its bandwidth."""
-    level: str
+    """Cycles that the busiest channel takes at its bandwidth."""
+    channel: str
+    """A level of memory, or one way of it, as in the report's bandwidths: dram, or dram_read."""
     bytes_moved: float
-    """Over that level."""
+    """Over that channel."""
 
     @property
     def bound_cycles(self) -> float:
@@ -36,8 +40,8 @@ class Roofline:
 
     @property
     def bound(self) -> str:
-        """Unit or level of memory whose roof is the lower one."""
-        return self.unit if self.compute_cycles >= self.memory_cycles else self.level
+        """Unit or channel whose roof is the lower one."""
+        return self.unit if self.compute_cycles >= self.memory_cycles else self.channel
 
     @property
     def attained(self) -> float:
@@ -65,6 +69,13 @@ class Roofline:
         }
 
 
+def bits_over(channel: str, layer: LayerReport) -> int:
+    """Bits of a layer over a channel: those of one way, where each has a bandwidth of its own, or of both."""
+    if channel.endswith(WAYS):
+        return layer.bits.get(channel, 0)
+    return sum(layer.bits.get(channel + way, 0) for way in WAYS)
+
+
 def roofline(report: Report) -> Roofline:
     """The point of a whole network."""
     return _roofline(report.layers, report)
@@ -81,11 +92,8 @@ def _roofline(layers: tuple[LayerReport, ...], report: Report) -> Roofline:
     for layer in layers:
         units[layer.unit] = units.get(layer.unit, 0.0) + layer.work / layer.peak_per_cycle
     unit = max(units, key=lambda name: units[name])
-    moved = {
-        level: sum(layer.bits.get(f"{level}_{way}", 0) for layer in layers for way in ("read", "write"))
-        for level in report.bits_per_cycle
-    }
-    level = max(moved, key=lambda name: moved[name] / report.bits_per_cycle[name])
+    moved = {channel: sum(bits_over(channel, layer) for layer in layers) for channel in report.bits_per_cycle}
+    channel = max(moved, key=lambda name: moved[name] / report.bits_per_cycle[name])
     cycles = sum(layer.cycles for layer in layers)
     if len(layers) == 1:
         cycles = max(cycles, layers[0].busy_cycles)
@@ -94,7 +102,7 @@ def _roofline(layers: tuple[LayerReport, ...], report: Report) -> Roofline:
         cycles=cycles,
         compute_cycles=units[unit],
         unit=unit,
-        memory_cycles=moved[level] / report.bits_per_cycle[level],
-        level=level,
-        bytes_moved=moved[level] / 8,
+        memory_cycles=moved[channel] / report.bits_per_cycle[channel],
+        channel=channel,
+        bytes_moved=moved[channel] / 8,
     )

@@ -91,7 +91,8 @@ def flexibility_of(platform: Platform, arch: Arch) -> dict[str, str]:
     return {
         "cells": "yes" if {Matmul, Elementwise} <= set(platform.operations) else "no",
         "other layers": ", ".join(others) or "none",
-        "bit choices": "any" if platform.runs_unlisted_precisions else precisions_shown(arch.precisions),
+        "bit choices": precisions_shown(arch.precisions)
+        + (", others run" if platform.runs_unlisted_precisions else ""),
         "sparsity": ", ".join([*stores, *skips]) or "none",
         "change at run time": "bits of each layer" if platform.changes_bits_between_layers else "no",
     }

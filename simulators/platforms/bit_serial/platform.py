@@ -79,9 +79,9 @@ class BitSerial(Platform):
         return {component: lowering.binary_operations(layer, work, spec) * spec.energy.pj_per_binary_operation}
 
     def bits_per_cycle(self, spec: BitSerialSpec) -> dict[str, float]:
-        """Bandwidth of both channels, or of the streams and the write channel."""
+        """Bandwidth of the read channel, or of both operands' streams, and of the write channel."""
         read = spec.dram.read_bits_per_cycle if spec.corrections.shared_channel else 2 * spec.array.word_bits
-        return {"dram": read + spec.dram.write_bits_per_cycle}
+        return {"dram_read": read, "dram_write": spec.dram.write_bits_per_cycle}
 
     def tasks_key(self, spec: BitSerialSpec) -> Hashable:
         """All that tasks depend on but energies and the clock."""

@@ -114,9 +114,9 @@ class Epiphany(Platform):
         return spec.energy.static_mw
 
     def bits_per_cycle(self, spec: EpiphanySpec) -> dict[str, float]:
-        """Bandwidth of DRAM both ways, and of all cores' loads and stores, one of 64 bits each."""
-        dram = 8 / spec.dram.read_cycles_per_byte + 8 / spec.dram.write_cycles_per_byte
-        return {"dram": dram, "sram": 64.0 * spec.mesh.grid.nodes}
+        """Bandwidth of DRAM each way, and of all cores' loads and stores, one of 64 bits each."""
+        dram = {"dram_read": 8 / spec.dram.read_cycles_per_byte, "dram_write": 8 / spec.dram.write_cycles_per_byte}
+        return {**dram, "sram": 64.0 * spec.mesh.grid.nodes}
 
     def tasks_key(self, spec: EpiphanySpec) -> Hashable:
         """All that tasks depend on but energies, area, the clock and DRAM's size."""

@@ -34,7 +34,7 @@ def test_flexibility_is_what_the_platform_says(rows: list[dict[str, str]]) -> No
     silago, bitfusion, epiphany = rows
     assert silago["bit choices"] == "4x4, 8x8, 16x16"
     assert silago["other layers"] == "conv2d, pool2d"
-    assert epiphany["bit choices"] == "any"
+    assert epiphany["bit choices"] == "1/2/4/8/16 x 16, others run"
     assert epiphany["sparsity"] == "none"
     assert "pruned" in bitfusion["sparsity"]
     assert {row["change at run time"] for row in rows} == {"bits of each layer"}

@@ -30,6 +30,9 @@ RUNS = [
     ("mohaq-sru-4bit", "silago"),
     ("lstm-128-16bit", "bitfusion"),
     ("lenet-5", "bitfusion"),
+    ("mohaq-sru-8bit", "bit-serial-edge"),
+    ("lenet-5", "bit-serial-cloud-published"),
+    ("lenet-5", "epiphany-e16"),
 ]
 
 
@@ -40,9 +43,19 @@ def test_the_roofline_is_a_lower_bound(trace: str, arch: str) -> None:
     assert roof.bound_cycles <= report.cycles
     assert 0 < roof.attained <= 1
     assert roof.work == load_trace(trace).macs
-    assert (roof.intensity < roof.ridge) == (roof.bound == roof.level)
+    assert (roof.intensity < roof.ridge) == (roof.bound == roof.channel)
     for layer in report.layers:
         assert layer_roofline(layer, report).compute_cycles <= max(layer.cycles, layer.busy_cycles)
+
+
+def test_reads_bind_alone_where_each_way_has_its_own_channel() -> None:
+    """AlexNet at batch 1 reads 61 million weights of 16 bits over the bridge's 164 MB/s and hardly writes."""
+    report = simulate(load_trace("alexnet").at_bits(16, 16), load_arch("epiphany-e16"))
+    roof = roofline(report)
+    read = sum(layer.bits["dram_read"] for layer in report.layers)
+    assert roof.bound == "dram_read"
+    assert roof.memory_cycles == pytest.approx(read / 8 / 164e6 * 600e6, rel=0.005)
+    assert roof.bytes_moved == read / 8
 
 
 def test_a_recurrent_network_that_streams_its_weights_is_bound_by_memory() -> None:
