@@ -45,8 +45,9 @@ class Detail:
     """A row of the front or a baseline with its simulation."""
 
     row: dict[str, Any]
+    trace: Trace
     report: Report
-    """Its simulation, layer by layer."""
+    """The trace's simulation, layer by layer."""
     commands: tuple[str, ...]
     """Commands that reproduce its error and its cycles."""
 
@@ -153,14 +154,14 @@ def _search(reading: Reading) -> ReportedRun:
                 f"{path}: not the trace that {reading.experiment.model} has at these bits: its digest differs"
             )
         reproduce = (*errors(row), *commands.cost_of_trace(str(path), 0))
-        details[i] = Detail(row, _simulate(reading.folder, row, trace, variant.arch), reproduce)
+        details[i] = Detail(row, trace, _simulate(reading.folder, row, trace, variant.arch), reproduce)
     baselines = []
     for baseline in results["baselines"]:
         width = next(iter(reading.bits_of(baseline).values()))[0]
         row = baseline | {"area_mm2": variant.area_mm2, "solution": f"{width}-bit"}
         reproduce = (*errors(row), *commands.cost_of(row["bits"], 0, f"{row['solution']}.yaml"))
-        report = _simulate(reading.folder, row, reading.trace_of(row, steps), variant.arch)
-        baselines.append(Detail(row, report, reproduce))
+        trace = reading.trace_of(row, steps)
+        baselines.append(Detail(row, trace, _simulate(reading.folder, row, trace, variant.arch), reproduce))
     return _reported(reading, points, details, tuple(baselines))
 
 
@@ -188,7 +189,7 @@ def _sweep(reading: Reading) -> ReportedRun:
         errors = [] if row["error"] is None else commands.error_of(row["bits"])
         trace = reading.trace_of(row, reading.experiment.steps)
         report = _simulate(reading.folder, row, trace, reading.hardware.variants[row["variant"]].arch)
-        details[i] = Detail(row, report, (*errors, *commands.cost_of(row["bits"], row["variant"], file)))
+        details[i] = Detail(row, trace, report, (*errors, *commands.cost_of(row["bits"], row["variant"], file)))
     return _reported(reading, points, details, ())
 
 

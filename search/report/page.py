@@ -42,6 +42,7 @@ SCRIPTS = (
     "solution",
     "front_table",
     "variants",
+    "survey",
     "front_bits",
     "growth",
     "closed_form",

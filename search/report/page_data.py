@@ -1,6 +1,7 @@
 """What the page's scripts draw, as JSON. Of a run's points those that are shown; positions are among these."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from search.report.closed_form import Disagreement
 from search.report.data import Detail, ReportedRun
 from search.report.hypervolume import REFERENCE
 from search.report.points import Points, Shown, shown_objectives
+from search.report.survey import surveyed
 from search.report.variants import ComparedVariant, keys_of, settings_of
 from simulators.engine.program import Ints
 from simulators.views.report_plot import COLOUR_OF, COMPUTE_COLOUR
+from simulators.views.survey import CONTEXT, FLEXIBILITY
 
 DIGITS = 7
 """Significant digits of a point's figures."""
@@ -36,6 +39,7 @@ def page_data(report: Analysis) -> dict[str, Any]:
             "factor": REFERENCE,
             "reference": _reference(report),
         },
+        "survey": _survey_data(report),
         "runs": [_run_data(report, i, shown, keys) for i in range(len(report.runs))],
     }
 
@@ -48,6 +52,11 @@ def _has_best(objective: Objective, report: Analysis) -> bool:
 
 def _best(objective: Objective) -> dict[str, Any]:
     return {"metric": objective.column, "unit": objective.heading, "maximised": objective.maximised}
+
+
+def _survey_data(report: Analysis) -> dict[str, Any]:
+    solutions = [asdict(solution) for solution in surveyed(report.runs)]
+    return {"solutions": solutions, "flexibility": FLEXIBILITY, "context": CONTEXT}
 
 
 def _reference(report: Analysis) -> dict[str, float]:

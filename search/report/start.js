@@ -14,6 +14,7 @@ for (const event of ["plotly_afterplot", "plotly_relayouting"]) $("front").on(ev
 $("front").on("plotly_click", (event) => { if (event.points[0].customdata) select(...event.points[0].customdata); });
 makeFrontTable();
 makeVariants();
+drawSurvey();
 makeFrontBits();
 drawHypervolume();
 drawClosedForm();

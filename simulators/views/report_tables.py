@@ -17,7 +17,7 @@ from simulators.run.report import LayerReport, Report
 from simulators.views.comparison import Comparison, technologies
 from simulators.views.roofline import roofline
 from simulators.views.short_names import short_names
-from simulators.views.survey import AFTER, CONTEXT, UNKNOWN, PublishedAccelerator
+from simulators.views.survey import CONTEXT, FLEXIBILITY, UNKNOWN, PublishedAccelerator
 
 NAME_WIDTH = 20
 """Columns of a terminal that a layer's name has at least, if it needs them."""
@@ -175,7 +175,7 @@ def print_survey(rows: Sequence[Mapping[str, str]], out: Terminal) -> None:
     cells = [[name, *(row.get(name, UNKNOWN) for row in rows)] for name in names]
     header = ["objective", *(_folded(row["arch"]) for row in rows)]
     _print_by_layer("objectives of Rezk et al. 2020", header, cells, out, WORDS_WIDTH)
-    out.say(AFTER)
+    out.say(f"{FLEXIBILITY}; a trace has no accuracy")
     _print_by_layer("published, as context", list(PublishedAccelerator._fields), CONTEXT, out, WORDS_WIDTH)
     out.say("Published figures are of other technologies and measured otherwise: they validate nothing")
 

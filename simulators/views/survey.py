@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from simulators.hardware.arch import Arch
+from simulators.hardware.area import area_mm2
 from simulators.hardware.spec import precisions_shown
 from simulators.lowering.platform import Platform, platform_named
 from simulators.run.report import Report
@@ -17,7 +18,7 @@ from simulators.views.comparison import Comparison
 from simulators.workloads.operations import Elementwise, Matmul
 from simulators.workloads.trace import Trace
 
-AFTER = "Flexibility: five aspects after Rezk et al. 2020, as far as the platform says; a trace has no accuracy"
+FLEXIBILITY = "Flexibility: five aspects after Rezk et al. 2020, as far as the platform says"
 UNKNOWN = "not said"
 
 
@@ -45,14 +46,15 @@ CONTEXT = (
 """Figures of abstracts, two operations a multiply-accumulate; technologies and ways of measuring differ."""
 
 
-def objectives_of(trace: Trace, variant: Comparison, arch: Arch) -> dict[str, str]:
-    """The survey's objectives for one architecture, as they are shown."""
-    report, platform = variant.report, platform_named(arch.platform)
+def objectives_of(trace: Trace, report: Report, arch: Arch) -> dict[str, str]:
+    """The survey's objectives for one architecture by its report of a trace, as they are shown."""
+    platform = platform_named(arch.platform)
     seconds, watts = report.latency_ms / 1e3, report.energy_uj / 1e3 / report.latency_ms
     gops = 2 * report.macs / seconds / 1e9
     dense = 2 * report.dense_equivalent_macs / seconds / 1e9
     factor = report.real_time_factor
-    node = f"{variant.technology_nm:g} nm" if variant.technology_nm else UNKNOWN
+    area = None if arch.spec.area_parts_mm2() is None else sum(area_mm2(arch).values())
+    node = f"{arch.spec.technology_nm:g} nm" if arch.spec.technology_nm else UNKNOWN
     return {
         "GOP/s, effective": f"{gops:,.4g}",
         "GOP/s, dense-equivalent": f"{dense:,.4g}",
@@ -63,7 +65,7 @@ def objectives_of(trace: Trace, variant: Comparison, arch: Arch) -> dict[str, st
         "model MiB": f"{sum(layer.parameter_bits for layer in trace.layers) / 8 / 2**20:.4g}",
         "from DRAM MiB": f"{_dram_mib(report):,.4g}",
         "on chip": _on_chip(trace, report),
-        "area mm²": UNKNOWN if variant.area_mm2 is None else f"{variant.area_mm2:.4g}",
+        "area mm²": UNKNOWN if area is None else f"{area:.4g}",
         "technology": node,
         **flexibility_of(platform, arch),
     }
@@ -101,6 +103,6 @@ def flexibility_of(platform: Platform, arch: Arch) -> dict[str, str]:
 def survey_rows(trace: Trace, variants: Sequence[Comparison], archs: Sequence[Arch]) -> list[dict[str, str]]:
     """The objectives of all, by variant."""
     return [
-        {"arch": variant.name, **objectives_of(trace, variant, arch)}
+        {"arch": variant.name, **objectives_of(trace, variant.report, arch)}
         for variant, arch in zip(variants, archs, strict=True)
     ]

@@ -144,12 +144,13 @@ def _refused(folder: Path, tmp_path: Path, rule: str, change: Callable[[dict[str
         BITS.replace("8x8", "8"),
         BITS.replace("L0", "L1"),
         BITS.replace("FC=8x8", "FC=08x8"),
-        BITS.replace("8x8", "7x8"),
         "",
     ],
 )
 def test_a_name_of_bits_is_read_strictly(bits: str) -> None:
     assert bits_named(BITS, StandInModel().sites) == dict.fromkeys(("L0", "P1", "L1", "FC"), (8, 8))
+    packed = bits_named(BITS.replace("8x8", "1x16"), StandInModel().sites)  # of hardware that has such widths
+    assert set(packed.values()) == {(1, 16)}
     with pytest.raises(InputError, match=r"^bits: "):
         bits_named(bits, StandInModel().sites)
 
