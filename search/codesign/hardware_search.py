@@ -120,7 +120,7 @@ def _why_left_out(space: DesignSpace, trial: Trial, cost: Cost | str) -> str:
     """The kind of reason why a design point is none of the result; empty for one that is."""
     if isinstance(cost, str):
         return kind_of(cost)
-    if space.points.over_memory(cost):
+    if space.points.over_limits(cost):
         return OVER_MEMORY
     if unknown := space.evaluator.why_unknown(trial.bits):
         return WHY_UNKNOWN[unknown]

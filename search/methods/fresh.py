@@ -1,8 +1,7 @@
 """Gene vectors that a method may ask for: of design points that are new, and within the limits that are known before
 an error is evaluated."""
 
-from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice, product
 from typing import Protocol
 
@@ -102,16 +101,24 @@ def narrowed(points: SearchablePoints, genes: Genes, generator: np.random.Genera
     """Gene vectors (N, genes), of which those over the known limits are narrowed, a random gene of the bits by a step
     at a time, until they are within; what no narrowing helps stays as it is."""
     result = genes.copy()
-    for i in np.flatnonzero(~points.within(genes)).tolist():
-        path = _narrowing(genes[i], points.hardware_genes, generator)
-
-        def fits(step: int, path: Genes = path) -> bool:
-            return bool(points.within(path[step : step + 1])[0])
-
-        first = bisect_left(range(len(path)), True, key=fits)
+    over = np.flatnonzero(~points.within(genes)).tolist()
+    paths = [_narrowing(genes[i], points.hardware_genes, generator) for i in over]
+    for i, path, first in zip(over, paths, _first_within(points, paths), strict=True):
         if first < len(path):
             result[i] = path[first]
     return result
+
+
+def _first_within(points: SearchablePoints, paths: Sequence[Genes]) -> list[int]:
+    """Position of the first gene vector of each path (K, genes) that is within the limits, K where none is. All paths
+    are bisected side by side: one question of many gene vectors takes less time than many of one."""
+    low, high = [0] * len(paths), [len(path) for path in paths]
+    while left := [i for i in range(len(paths)) if low[i] < high[i]]:
+        middle = [(low[i] + high[i]) // 2 for i in left]
+        kept = points.within(np.array([paths[i][at] for i, at in zip(left, middle, strict=True)]))
+        for i, at, keep in zip(left, middle, kept.tolist(), strict=True):
+            low[i], high[i] = (low[i], at) if keep else (at + 1, high[i])
+    return low
 
 
 def _narrowing(row: Genes, hardware_genes: int, generator: np.random.Generator) -> Genes:

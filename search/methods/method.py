@@ -36,9 +36,9 @@ class Trial:
     """(objectives,) in the order of `Space.objectives`, all minimised: what is maximised has its sign changed.
     `NOT_EVALUATED` where a limit was broken before the value was known."""
     violations: Floats
-    """(limits,) How far each limit is exceeded: MiB of memory, percentage points of error, and a number above 0 where
-    the hardware cannot run the candidate, or its evaluation killed workers or gave no number. 0 where the limit is
-    kept."""
+    """(limits,) How far each limit is exceeded: MiB of memory, percentage points of error, a number above 0 where
+    the hardware cannot run the candidate, or its evaluation killed workers or gave no number, and then shares of the
+    8-bit cost for each figure of a budget. 0 where the limit is kept."""
     error: float | None
     """Error rate in percent, whether or not it is an objective; None where it was not evaluated."""
 
@@ -140,9 +140,9 @@ class Space(Protocol):
         ...
 
     def within(self, genes: Genes) -> NDArray[np.bool_]:
-        """(N,) Whether gene vectors (N, genes) are within the limits that are known before an error is evaluated: that
-        of memory, and that the chosen hardware can run the candidate. What is not is never evaluated, and is not
-        counted among what a search may ask for. Narrower bits take no more memory."""
+        """(N,) Whether gene vectors (N, genes) are within the limits that are known before an error is evaluated: those
+        of memory and of a budget, and that the chosen hardware can run the candidate. What is not is never evaluated,
+        and is not counted among what a search may ask for. Narrower bits take no more memory."""
         ...
 
     def preview(self, genes: Genes, errors: Floats) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ from search.report.commands import Commands
 from search.report.held_out_figures import with_test
 from search.report.points import Points, points_arrays
 from search.report.reading import Reading
+from search.runs.budget_limits import NO_BUDGET, BudgetLimits
 from search.runs.check_display import luck_line
 from search.runs.identity import digest_of_hardware
 from search.runs.run_folder import CODESIGN
@@ -71,6 +72,8 @@ class ReportedRun:
     """The candidates of one width for everything; a co-design has none."""
     commands: Commands
     """The commands that reproduce its points."""
+    budget: BudgetLimits = NO_BUDGET
+    """What a feasible candidate may cost, of what 8 bits do."""
     luck: str = ""
     """How much of its lowest error is luck, in words; empty where that is not known."""
 
@@ -86,7 +89,8 @@ class ReportedRun:
 
     def keeps(self, row: Mapping[str, Any]) -> bool:
         """Whether a candidate of one width for everything, by its row, keeps all limits."""
-        return self.experiment.constraints.kept_by(row["memory_mib"], row["error"], self.error_limit)
+        within = self.experiment.constraints.kept_by(row["memory_mib"], row["error"], self.error_limit)
+        return within and self.budget.kept_by_figures(row)
 
 
 def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) -> list[ReportedRun]:
@@ -218,7 +222,8 @@ def _reported(
         raise InputError(f"{reading.folder}: {bits}: within all limits, and without a value of an objective")
     return ReportedRun(
         reading.label, reading.folder, reading.experiment, reading.hardware, reading.results["error_limit"], points,
-        details, baselines, reading.commands, luck_line((reading.results.get("held_out") or {}).get("luck")),
+        details, baselines, reading.commands, BudgetLimits.of_stored(reading.results.get("budget", [])),
+        luck_line((reading.results.get("held_out") or {}).get("luck")),
     )  # fmt: skip
 
 

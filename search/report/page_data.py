@@ -87,6 +87,7 @@ def _run_data(report: Analysis, number: int, objectives: Sequence[Objective], ke
         "errorLimit": run.error_limit,
         "luck": run.luck,
         "memoryLimit": e.constraints.memory_mib,
+        "budget": run.budget.said,
         "total": len(run.points),
         "allCandidates": len(run.points.bits),
         "feasible": int(run.points.feasible.sum()),

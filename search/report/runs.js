@@ -41,15 +41,16 @@ const hardwareOf = (run, v) => run.isCodesign ? `variant ${v}: ${run.variants[v]
 const drawRuns = () => {
   $("title").textContent = `Report: ${runs.map((run) => run.label).join(", ")}`;
   const ordered = runs.some((run) => run.generations !== null);
+  const budgets = runs.some((run) => run.budget);
   const head = [["run", "text"], ["experiment", "text"], ["model", "text"], ["architecture", "text"], ["objectives", "text"],
     ["frames"], ...(ordered ? [["generations"]] : []), ["seed"], ["candidates"], ...(varied ? [["points"]] : []), ["feasible"], ["front"],
-    ["lowest error %"], ["error limit %"], ["memory limit MiB"], ["hypervolume"]];
+    ["lowest error %"], ["error limit %"], ["memory limit MiB"], ...(budgets ? [["budget", "text"]] : []), ["hypervolume"]];
   $("runs").append(table(head, runs.map((run, r) => {
     const errors = column(run, "error").filter((x, i) => x !== null && run.points.feasible[i]);
     return dotted(row([run.label, run.name, run.model, run.arch, run.objectiveNames.join(", "), run.steps,
       ...(ordered ? [run.generations ?? "–"] : []), run.seed, whole(run.allCandidates), ...(varied ? [whole(run.total)] : []), whole(run.feasible),
       run.front.length, figure(errors.length ? errors.reduce((a, b) => Math.min(a, b)) : null), figure(run.errorLimit), figure(run.memoryLimit),
-      figure(run.growth && run.growth.shares.at(-1))], head), r);
+      ...(budgets ? [run.budget || "–"] : []), figure(run.growth && run.growth.shares.at(-1))], head), r);
   })));
   const apart = [["model", "models"], ["steps", "numbers of frames"], ["arch", "architectures"]]
     .filter(([key]) => new Set(runs.map((run) => run[key])).size > 1).map(([, text]) => text);

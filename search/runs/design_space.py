@@ -30,8 +30,8 @@ UNKNOWN = 1e6
 class DesignSpace:
     """Candidates on one piece of hardware, or on several variants.
 
-    A candidate over the memory limit is screened out before its error is evaluated, which is what takes the time.
-    Errors are found once, whatever the hardware, by the first variant's evaluator.
+    A candidate over the memory limit or the budget is screened out before its error is evaluated, which is what takes
+    the time. Errors are found once, whatever the hardware, by the first variant's evaluator.
     """
 
     def __init__(
@@ -114,15 +114,15 @@ class DesignSpace:
         points = [self.genome.decode(row) for row in genes]
         costs = self.points.costs(points, keep=True)
         return [
-            None if cost is None or self.points.over_memory(cost) or self.evaluator.is_known(name_of(bits)) else bits
+            None if cost is None or self.points.over_limits(cost) or self.evaluator.is_known(name_of(bits)) else bits
             for (_, bits), cost in zip(points, costs, strict=True)
         ]
 
     def evaluate(self, genes: Genes) -> list[Trial]:
-        """What becomes of gene vectors (N, genes): simulated, and those within the memory limit evaluated."""
+        """What becomes of gene vectors (N, genes): simulated, and those within these limits evaluated."""
         points = [self.genome.decode(row) for row in genes]
         costs = self.points.costs(points, keep=True)
-        fits = [cost is not None and not self.points.over_memory(cost) for cost in costs]
+        fits = [cost is not None and not self.points.over_limits(cost) for cost in costs]
         wanted = [bits for (_, bits), fit in zip(points, fits, strict=True) if fit]
         if self.needs_error:
             self.evaluator.qualities(wanted, self.done)
@@ -149,12 +149,14 @@ class DesignSpace:
         """Objectives (N, objectives) and violations (N, limits), as a trial has them; `failed` are violations (N,) of
         points that could not be run or evaluated. Raises InputError for an objective that a feasible point has no
         number for."""
-        excess = np.zeros((len(figures), 3))
+        budget = self.points.budget
+        excess = np.zeros((len(figures), 3 + len(budget.limits)))
         if self.memory_limit_mib is not None:
             excess[:, 0] = np.nan_to_num(figures.memory_mib - self.memory_limit_mib)
         if self.error_limit is not None:
             excess[:, 1] = np.nan_to_num(figures.error - self.error_limit)
         excess[:, 2] = failed
+        excess[:, 3:] = np.nan_to_num(budget.excess(figures))
         violations = np.maximum(excess, 0.0)
         values = minimised_values(self.objectives, figures)
         unknown = ~np.isfinite(values)

@@ -22,6 +22,7 @@ from search.evaluation.model import Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
 from search.evaluation.quality import Quality, Unknown
 from search.methods.method import Method, Trial
+from search.runs.budget_limits import BudgetLimits, check_budget
 from search.runs.checked_front import checked
 from search.runs.confirmation import check_confirmable, confirmed
 from search.runs.design_space import DesignSpace
@@ -115,13 +116,15 @@ class VariantSearch:
             key = ("constraints", "error_increase") if relative else ("beacons",)
             rule = f"it needs a {BASELINE_BITS}-bit baseline, which {arch.name} does not offer"
             raise KeyedError(key, f"{rule}: give constraints.error instead" if relative else rule)
+        check_budget(experiment.constraints.budget, genome.precisions, arch.name)
         return cls(experiment, variant, genome, planned.method())
 
     def run(self, evaluator: Evaluator, recorder: Recorder, progress: Progress | None = None) -> Run:
         """Search with an evaluator, and write nothing but what the recorder and the ledger do."""
         experiment, done = self.experiment, reporter(progress)
         genome = OneVariantGenome(self.genome, self.variant)
-        points = PointCosts(experiment.constraints, genome, {self.variant.number: evaluator})
+        budget = BudgetLimits.of(experiment.constraints.budget, evaluator)
+        points = PointCosts(experiment.constraints, genome, {self.variant.number: evaluator}, budget)
         points.check()
         if progress:
             progress.started(experiment.population + experiment.offspring * experiment.generations)
@@ -133,7 +136,7 @@ class VariantSearch:
         initial = initial_candidates(experiment, self.genome, within, points)
         space = DesignSpace(experiment, points, limit, initial, done)
         trials = search_space(self.method, space, experiment, recorder, on_generation(progress, experiment))
-        return self._result(evaluator, recorder, trials, baselines, limit)
+        return self._result(evaluator, recorder, trials, baselines, (limit, budget))
 
     def _baselines(self, evaluator: Evaluator, done: OnQuality | None) -> dict[int, Solution]:
         """The candidates of one width for everything, evaluated, by that width in bits."""
@@ -164,8 +167,9 @@ class VariantSearch:
 
     def _result(
         self, evaluator: Evaluator, recorder: Recorder, trials: list[Trial], baselines: Mapping[int, Solution],
-        limit: float | None,
+        limits: tuple[float | None, BudgetLimits],
     ) -> Run:  # fmt: skip
+        limit, budget = limits
         costs = evaluator.costs([trial.bits for trial in trials])
         solutions = {
             trial.name: Solution(trial.bits, evaluator.known_quality(trial.bits), cost)
@@ -181,11 +185,12 @@ class VariantSearch:
             feasible=tuple(trial.feasible for trial in trials),
             baselines=baselines,
             error_limit=limit,
+            budget=budget,
             evaluated=evaluator.evaluated,
             model=evaluator.model,
             arch=evaluator.arch,
             area_mm2=self.variant.area_mm2,
-            shortfall=shortfall(trials),
+            shortfall=shortfall(trials, [of.name for of in budget.limits]),
             float_error=evaluator.float_error(),
             set_aside=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.KILLED),
             no_number=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.NO_NUMBER),

@@ -86,7 +86,8 @@ def _draw_baselines(axis: Axes, run: Run, cost: Objective) -> tuple[Floats, Floa
         if solution.quality is None:
             continue
         (x,), (y,) = (objective.values(run.figures([solution])).tolist() for objective in (cost, ERROR))
-        kept = run.experiment.constraints.kept_by(solution.cost.memory_mib, y, run.error_limit)
+        kept = run.budget.kept_by(solution.cost)
+        kept &= run.experiment.constraints.kept_by(solution.cost.memory_mib, y, run.error_limit)
         label = "one width for all" if kept and not places else None
         axis.scatter([x], [y], s=44, marker="D", facecolors="none", edgecolors=BASELINE, linewidths=1.3,
                      linestyles="-" if kept else ":", label=label)  # fmt: skip

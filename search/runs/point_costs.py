@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.quality import Cost
+from search.runs.budget_limits import NO_BUDGET, BudgetLimits
 from search.runs.shortfall import NothingFeasible
 from search.settings.constraints import Constraints
 from search.space.design_genome import DesignGenome
@@ -21,18 +22,26 @@ from simulators.inputs.errors import InputError
 Point = tuple[Variant, Bits]
 
 MIB_BITS = 8 * 2**20
+MOST_REMEMBERED = 50_000
+"""Candidates of which it is remembered whether they keep the budget."""
 MOST_NARROWEST = 10_000
 """Choices of hardware that are tried for one that the narrowest candidate fits."""
 
 
 class PointCosts:
-    """Costs of the points of a genome; `evaluators` are by number of the variant."""
+    """Costs of the points of a genome; `evaluators` are by number of the variant. A budget is for one variant."""
 
-    def __init__(self, constraints: Constraints, genome: DesignGenome, evaluators: Mapping[int, Evaluator]):
+    def __init__(
+        self, constraints: Constraints, genome: DesignGenome, evaluators: Mapping[int, Evaluator],
+        budget: BudgetLimits = NO_BUDGET,
+    ):  # fmt: skip
         self.memory_limit_mib: float | None = constraints.memory_mib
         self.genome = genome
         self.evaluators = evaluators
+        self.budget = budget
         self._reasons: dict[tuple[int, str], str] = {}
+        self._in_budget: dict[str, bool] = {}
+        """Whether candidates keep the budget, by name: methods ask of the same ones again and again."""
 
     @property
     def upper(self) -> Genes:
@@ -55,10 +64,12 @@ class PointCosts:
 
     def within(self, genes: Genes) -> NDArray[np.bool_]:
         """See `Space.within`."""
-        if self.memory_limit_mib is None and not self.hardware_genes:
+        if self.memory_limit_mib is None and not self.hardware_genes and not self.budget.limits:
             return np.ones(len(genes), bool)
         points = [self.genome.decode(row) for row in genes]
         kept = np.array([not self._excess_mib(bits) for _, bits in points], bool)
+        if self.budget.limits:
+            kept[kept] = self._keep_budget([bits for (_, bits), keep in zip(points, kept, strict=True) if keep])
         if self.hardware_genes:
             costs = self.costs([point for point, keep in zip(points, kept, strict=True) if keep], keep=False)
             kept[kept] = [cost is not None for cost in costs]
@@ -78,11 +89,16 @@ class PointCosts:
             limit = self.memory_limit_mib
             rule = f"the narrowest candidate, {name}, takes {limit + excess:.4g} MiB, {excess:.4g} too many"
             raise NothingFeasible(f"constraints.memory_mib: {limit:g}: nothing is within it: {rule}")
+        if self.budget.limits:
+            takes = self.budget.said_of(self.evaluators[variant.number].cost(narrowest))
+            rule = f"the narrowest candidate, {name}, takes {takes}"
+            raise NothingFeasible(f"constraints.budget: {self.budget.said}: nothing is within it: {rule}")
         raise NothingFeasible(f"hardware: no variant can run the narrowest candidate: {self.cost(variant, narrowest)}")
 
-    def over_memory(self, cost: Cost) -> bool:
-        """Whether a candidate is over the memory limit."""
-        return self.memory_limit_mib is not None and cost.memory_mib > self.memory_limit_mib
+    def over_limits(self, cost: Cost) -> bool:
+        """Whether a candidate is over the memory limit or the budget."""
+        over_memory = self.memory_limit_mib is not None and cost.memory_mib > self.memory_limit_mib
+        return over_memory or not self.budget.kept_by(cost)
 
     def cost(self, variant: Variant, bits: Bits) -> Cost | str:
         """What a candidate costs on a variant, or why that cannot run it. Raises InputError where there is one piece of
@@ -118,6 +134,18 @@ class PointCosts:
         except InputError as error:
             self._reasons[number, name_of(bits)] = str(error)
             return None
+
+    def _keep_budget(self, candidates: Sequence[Bits]) -> list[bool]:
+        """Whether each candidate keeps the budget."""
+        names = [name_of(bits) for bits in candidates]
+        new = {name: bits for name, bits in zip(names, candidates, strict=True) if name not in self._in_budget}
+        if len(self._in_budget) + len(new) > MOST_REMEMBERED:
+            self._in_budget.clear()
+            new = dict(zip(names, candidates, strict=True))
+        (evaluator,) = self.evaluators.values()
+        costs = evaluator.preview(list(new.values())) if new else []
+        self._in_budget |= {name: self.budget.kept_by(cost) for name, cost in zip(new, costs, strict=True)}
+        return [self._in_budget[name] for name in names]
 
     def _excess_mib(self, bits: Bits) -> float:
         """MiB by which a candidate exceeds the memory limit."""

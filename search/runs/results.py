@@ -10,6 +10,7 @@ from search.evaluation.quality import Cost, Quality, figures_of
 from search.held_out.front_check import FrontCheck
 from search.held_out.split_errors import ChosenCandidate
 from search.objectives import PointFigures
+from search.runs.budget_limits import NO_BUDGET, BudgetLimits
 from search.settings.experiment import Experiment
 from simulators import Arch
 
@@ -57,6 +58,8 @@ class Run:
     """Model evaluations that this process computed."""
     model: Model
     arch: Arch
+    budget: BudgetLimits = NO_BUDGET
+    """What a feasible candidate may cost, of what 8 bits do."""
     area_mm2: float | None = None
     """Area of the architecture; None: its spec has no figures."""
     shortfall: str = ""

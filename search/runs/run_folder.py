@@ -127,8 +127,7 @@ class RunFolder:
         stored = state.identity.model_dump()
         for part, ours in self._identity.items():
             keys = {*ours, *stored[part]} - {*AFTERWARDS}
-            # A list of nothing is as a setting that there was not yet when the run began.
-            different = sorted(key for key in keys if (ours.get(key) or None) != (stored[part].get(key) or None))
+            different = sorted(key for key in keys if _said(ours.get(key)) != _said(stored[part].get(key)))
             if different == ["generations"] and self._extends:
                 wanted, planned = ours["generations"], stored[part]["generations"]
                 if wanted > planned:
@@ -155,6 +154,14 @@ class RunFolder:
     def _write(self) -> None:
         content = {"identity": self._identity, "generations": self._generations}
         write_whole(self._state, json.dumps(content, indent=1).encode())
+
+
+def _said(setting: Any) -> Any:
+    """A setting without what it leaves open. A list of nothing, or null, is as a setting that there was not yet when a
+    run began, inside others too."""
+    if isinstance(setting, dict):
+        setting = {key: _said(value) for key, value in setting.items() if _said(value) is not None}
+    return setting or None
 
 
 def _digest(genes: Genes) -> str:

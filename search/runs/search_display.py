@@ -21,6 +21,7 @@ from quant.sites.candidate import Bits, name_of
 from search.evaluation.quality import Quality, Unknown
 from search.objectives import Objective
 from search.objectives.registry import columns_of
+from search.runs.budget_limits import BudgetLimits
 from search.runs.check_display import held_out_cells, held_out_columns, show_check
 from search.runs.results import BASELINE_BITS, Run
 from search.runs.run_reader import StoredRun
@@ -145,6 +146,7 @@ def print_results(
     evaluated = results["candidates"] - screened - len(set_aside)
     now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
+    limit += "".join(f"; {of.said}" for of in BudgetLimits.of_stored(results.get("budget", [])).limits)
     console.say(f"{evaluated} distinct candidates evaluated on speech{now}, {screened} screened out{limit}")
     if line := float_line(results):
         console.say(line)

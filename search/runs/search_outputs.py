@@ -46,6 +46,7 @@ def results_of(run: Run) -> dict[str, Any]:
     return {
         "experiment": run.experiment.to_dict(),
         "error_limit": run.error_limit,
+        "budget": run.budget.stored(),
         "float_error": run.float_error,
         "candidates": len(run.visited),
         "screened": sum(s.quality is None for s in run.visited) - len(run.set_aside) - len(run.no_number),

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from search.runs.budget_limits import BudgetLimit
+
 MOST_BYTES = 64 << 20
 """Size of a file of results: a sweep of a hundred thousand variants has fifty megabytes."""
 
@@ -137,6 +139,7 @@ class SearchResults(Stored):
 
     experiment: StoredExperiment
     error_limit: float | None
+    budget: Annotated[list[BudgetLimit], Field(max_length=3)] = []
     float_error: float | None = None
     candidates: Count
     screened: Count

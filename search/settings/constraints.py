@@ -1,8 +1,34 @@
 """Limits on a design point: the key `constraints` of an experiment."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(gt=0)]
+
+
+class Budget(BaseModel):
+    """What a candidate may cost, as shares of what 8 bits everywhere cost on the same hardware."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    latency: Share | None = None
+    """Of the simulated latency."""
+    energy: Share | None = None
+    """Of the simulated energy."""
+    memory: Share | None = None
+    """Of weights at their bits and vectors at 16."""
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if not self.shares:
+            raise ValueError("of nothing: name latency, energy or memory, as {latency: 0.6}")
+        return self
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The shares that it names."""
+        return {name: share for name, share in self.model_dump().items() if share is not None}
 
 
 class Constraints(BaseModel):
@@ -16,6 +42,8 @@ class Constraints(BaseModel):
     """Largest phone error rate in percent."""
     error_increase: Annotated[float, Field(gt=0)] | None = None
     """Largest increase over the 16-bit baseline in percentage points (MOHAQ: 8)."""
+    budget: Budget | None = None
+    """Shares of the cost of 8 bits (HAQ: latency, 0.6). What exceeds one is not evaluated at all."""
 
     def kept_by(self, memory_mib: float, error: float | None, error_limit: float | None) -> bool:
         """Whether a candidate of this size in MiB keeps all limits with this error in percent (None: not known, which

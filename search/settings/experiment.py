@@ -112,6 +112,8 @@ class Experiment(BaseModel):
         self._check_data()
         if self.hardware and self.beacons is not None:
             raise ValueError("beacons: a co-design (hardware) is inference-only")
+        if self.hardware and self.constraints.budget is not None:
+            raise ValueError("constraints: budget: it is for searches on one piece of hardware, whose 8 bits it is of")
         if self.hardware and self.confirm:
             raise ValueError("confirm: it is for searches on one piece of hardware")
         if self.constraints.error is not None and self.constraints.error_increase is not None:
