@@ -30,6 +30,7 @@ METHODS: Registry[MakeMethod] = Registry(
         "additive": "search.methods.surrogate:additive",
         "random": "search.methods.random_search:RandomSearch",
         "greedy": "search.methods.greedy:Greedy",
+        "haq-ddpg": "search.methods.ddpg.agent:HaqAgent",
     },
     _checked,
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from search.methods.ddpg.settings import AgentSettings
 from search.methods.method import ChecksSettings, LearnsElsewhere
 from search.methods.registry import METHODS, method_named
 from search.objectives import OBJECTIVES, Objective
@@ -25,6 +26,8 @@ from simulators.inputs.source_locations import Document, KeyedError
 AREA_OF_ONE = "one hardware has one area: name several to choose from (hardware), or leave the objective out"
 LEARNS_NOTHING = "method {} learns nothing from errors of other runs: surrogate and additive do"
 NO_VARIANTS = "a closed form knows no variants of hardware"
+AGENT = "haq-ddpg"
+"""The method that the key `agent` is for."""
 GIVEN = ":"
 """What is in the name `module:Class` of a method that was given in Python, and in no name of a registered one."""
 
@@ -66,6 +69,8 @@ class Experiment(BaseModel):
     """Beacon-based search; null: inference-only."""
     method: str = "surrogate"
     """Which candidates are asked for next: a name among the methods of search (`search.methods`)."""
+    agent: AgentSettings | None = None
+    """Sizes and rates of the method haq-ddpg; null: HAQ's."""
     learn_from: tuple[str, ...] = Field(default=(), strict=False)
     """Folders of other runs, of other models or corpora, whose errors say what to expect of the sites here."""
     steps: int = Field(default=300, ge=1, le=1 << 20)
@@ -152,6 +157,8 @@ class Experiment(BaseModel):
             return
         if self.method not in METHODS:
             raise ValueError(f"method: {METHODS.unknown(self.method)}")
+        if self.agent is not None and self.method != AGENT:
+            raise ValueError(f"agent: it is for the method {AGENT}, and the method is {self.method}")
         method = method_named(self.method)
         if isinstance(method, ChecksSettings):
             method.check(self, len(self.objectives))

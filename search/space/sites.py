@@ -1,9 +1,10 @@
 """What a method of search is told of a site: how large its weight matrix is, and how much is computed with it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from quant.sites.candidate import Bits
+from search.space.site_geometry import SiteGeometry, geometry_of
 from simulators import Trace
 
 
@@ -19,6 +20,8 @@ class SearchSite:
     """Columns of its weight matrix (K of the GEMM), which one result is summed over; 0 without weights."""
     macs: int
     """Multiply-accumulates at its widths in one utterance."""
+    geometry: SiteGeometry = field(default_factory=SiteGeometry)
+    """Its layers as convolutions."""
 
     @property
     def weights(self) -> int:
@@ -49,5 +52,6 @@ def search_sites(
         weights = sum(layer.parameters for layer in own)
         gemms = [gemm for layer in own if layer.parameters and (gemm := layer.as_gemm())]
         outputs = sum(gemm.m * gemm.products for gemm in gemms)
-        sites.append(SearchSite(name, outputs, weights // outputs if outputs else 0, sum(layer.macs for layer in own)))
+        inputs, macs = weights // outputs if outputs else 0, sum(layer.macs for layer in own)
+        sites.append(SearchSite(name, outputs, inputs, macs, geometry_of(own)))
     return tuple(sites)
