@@ -1,15 +1,16 @@
 """The search's methods and other people's optimisers on equal budgets: hypervolume against evaluations, with seeds.
 
     python benchmarks/methods.py FOLDER [--model sru] [--every 8] [--generations 15] [--seeds 1 2 3] [--arch bitfusion]
-                                 [--methods NAME …] [--errors TABLE.csv]
+                                 [--methods NAME …] [--errors TABLE.csv] [--latency-budget 0.6]
 
 Error (worst of four groups of speakers), latency and energy; each axis from 0 to 1: error from the lowest that any
 method found to the limit, latency and energy as logarithms from the 2-bit (or narrowest) to the 16-bit candidate. The
 volume is that between the front and the corner (1, 1, 1). With --errors, errors come from a table of measured ones
-(benchmarks/measured_errors.py). Runs are kept in the folder, and continued if they were stopped; peers that are not
-installed (mohaq[peers]) are left out with a word. Ends with one line of JSON: by method and number of evaluations the
-mean volume, its standard deviation over the seeds, and how far the default method is ahead, seed by seed, with the
-standard error of that.
+(benchmarks/measured_errors.py). With --latency-budget every method keeps to that share of the latency at 8 bits, where
+the axis of latency ends then, and the lowest errors are compared too. Runs are kept in the folder, and continued if
+they were stopped; peers that are not installed (mohaq[peers]) are left out with a word. Ends with one line of JSON: by
+method and number of evaluations the mean volume, its standard deviation over the seeds, and how far the default method
+is ahead, seed by seed, with the standard error of that.
 """
 
 import argparse
@@ -52,6 +53,11 @@ def volumes(values: Floats, low: Floats, high: Floats, at: Sequence[int]) -> lis
     return [float(volume.do(part[np.isfinite(part).all(1)])) for part in (scaled[:n] for n in at)]
 
 
+def lowest_errors(values: Floats, at: Sequence[int]) -> list[float]:
+    """Lowest error in percent of the first n candidates that keep all limits, for each n."""
+    return [float(values[:n, 0].min()) for n in at]
+
+
 def searched(options: argparse.Namespace, makers: dict[str, Callable[[], Method] | None]) -> dict[str, list[Run]]:
     """A run for each seed of each method. None makes a method by its name in the registry."""
     model: Any = load_model(options.model, every=options.every)
@@ -60,6 +66,9 @@ def searched(options: argparse.Namespace, makers: dict[str, Callable[[], Method]
 
         model = MeasuredErrors(model, options.errors)
     results: dict[str, list[Run]] = {}
+    limits: dict[str, Any] = {"error_increase": 8.0}
+    if options.latency_budget:
+        limits["budget"] = {"latency": options.latency_budget}
     ledger = None
     for seed in options.seeds:
         for method, make in makers.items():
@@ -70,7 +79,7 @@ def searched(options: argparse.Namespace, makers: dict[str, Callable[[], Method]
             experiment = Experiment(
                 name=f"methods-{method}", model=options.model, every=options.every, arch=options.arch,
                 generations=options.generations, seed=seed, seed_neighbours=True,
-                method=method if make is None else DEFAULT,
+                method=method if make is None else DEFAULT, constraints=limits,
             )  # fmt: skip
             given = None if make is None else make()
             result = run(experiment, folder, resume=True, model=model, method=given, check=False)
@@ -81,7 +90,7 @@ def searched(options: argparse.Namespace, makers: dict[str, Callable[[], Method]
 
 
 def axes(results: dict[str, list[Run]], every_point: dict[str, list[Floats]]) -> tuple[Floats, Floats]:
-    """The best and the worst value of each axis: (3,) and (3,)."""
+    """The best and the worst value of each axis: (3,) and (3,). A budget of latency ends that axis."""
     first = next(iter(results.values()))[0]
     lowest = min(values[:, 0].min() for of in every_point.values() for values in of)
     ends = first.baselines[min(first.baselines)].cost, first.baselines[16].cost
@@ -89,6 +98,8 @@ def axes(results: dict[str, list[Run]], every_point: dict[str, list[Floats]]) ->
         np.array([error, np.log(cost.latency_ms), np.log(cost.energy_uj)])
         for error, cost in zip((lowest, first.error_limit), ends, strict=True)
     )
+    for limit in first.budget.limits:
+        high[1] = np.log(limit.most)
     return low, high
 
 
@@ -123,6 +134,15 @@ def show(table: dict[str, dict[str, list[float]]], at: Sequence[int]) -> None:
             print(f"{method:14}" + "".join(f"{mean:+8.3f} ± {error:.3f}"[:15].rjust(15) for mean, error in cells))
 
 
+def show_errors(errors: dict[str, Floats], at: Sequence[int]) -> None:
+    """Lowest errors (seeds, budgets) by method: mean and deviation, in percent."""
+    print(f"{'lowest error %':14}" + "".join(f"{n:>15}" for n in at))
+    for method, values in errors.items():
+        deviations = values.std(0, ddof=1 if len(values) > 1 else 0)
+        cells = zip(values.mean(0), deviations, strict=True)
+        print(f"{method:14}" + "".join(f"{mean:8.2f} ± {deviation:.2f}"[:15].rjust(15) for mean, deviation in cells))
+
+
 def saved(curves: dict[str, Floats], budgets: Sequence[int]) -> dict[str, dict[str, int]]:
     """How many evaluations the default needs for the mean volume that a method has after each budget; curves are the
     volumes (seeds, N) after 1 to N evaluations."""
@@ -146,6 +166,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED")
     parser.add_argument("--methods", nargs="+", default=[*METHODS.names(), *PEERS], metavar="NAME")
     parser.add_argument("--errors", type=Path, metavar="TABLE.csv")
+    parser.add_argument("--latency-budget", type=float, metavar="SHARE")
     options = parser.parse_args()
     peers = installed()
     for name in options.methods:
@@ -163,9 +184,13 @@ def main() -> None:
     }
     table = compared({method: curve[:, [n - 1 for n in at]] for method, curve in curves.items()})
     show(table, at)
+    errors = {method: np.array([lowest_errors(values, at) for values in of]) for method, of in every_point.items()}
+    if options.latency_budget:
+        show_errors(errors, at)
     needed = saved(curves, at) if DEFAULT in curves else {}
     print(f"evaluations that {DEFAULT} needs for the volume of: {needed}")
-    print(json.dumps({"evaluations": at, "methods": table, "needed": needed}))
+    lowest = {method: values.mean(0).round(3).tolist() for method, values in errors.items()}
+    print(json.dumps({"evaluations": at, "methods": table, "needed": needed, "lowest_errors": lowest}))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class BudgetLimit(BaseModel):
 
     name: Literal["latency", "energy", "memory"]
     share: float = Field(gt=0)
-    """Of what 8 bits everywhere cost."""
+    """The limit as a share of `of`, a ratio."""
     of: float = Field(ge=0)
     """What 8 bits everywhere cost, in ms, µJ or MiB."""
 

@@ -13,11 +13,11 @@ class Budget(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     latency: Share | None = None
-    """Of the simulated latency."""
+    """Share of the simulated latency, a ratio."""
     energy: Share | None = None
-    """Of the simulated energy."""
+    """Share of the simulated energy, a ratio."""
     memory: Share | None = None
-    """Of weights at their bits and vectors at 16."""
+    """Share of the memory, weights at their bits and vectors at 16; a ratio."""
 
     @model_validator(mode="after")
     def _of_something(self) -> Self:

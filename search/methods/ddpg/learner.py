@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from search.methods.ddpg.replay import Batch, Floats, Replay
+from search.methods.ddpg.replay import Floats, Replay, Transitions
 from search.methods.ddpg.settings import AgentSettings
 
 BASELINE_RATE = 0.5
@@ -77,7 +77,7 @@ class Learner:
             for _ in range(updates):
                 self.update(replay.sample(self._settings.batch, generator))
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: Transitions) -> None:
         """One update of critic, actor and targets."""
         mean = float(batch.rewards.mean())
         self.baseline = mean if self.baseline is None else self.baseline + BASELINE_RATE * (mean - self.baseline)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 
-class Batch(NamedTuple):
+class Transitions(NamedTuple):
     """Transitions to learn from."""
 
     states: Floats
@@ -56,12 +56,12 @@ class Replay:
         places = np.arange(max(0, self._written - capacity), self._written - 1) % capacity
         return places[self._is_step[places]]
 
-    def sample(self, number: int, generator: np.random.Generator) -> Batch:
+    def sample(self, number: int, generator: np.random.Generator) -> Transitions:
         """So many transitions, none twice; all where there are fewer."""
         places = self.transitions()
         chosen = generator.choice(places, min(number, len(places)), replace=False)
         after = (chosen + 1) % len(self._states)
-        return Batch(
+        return Transitions(
             self._states[chosen],
             self._actions[chosen],
             self._rewards[chosen],

@@ -15,7 +15,7 @@ from quant.sites.candidate import Bits
 from search import Experiment, Run, run
 from search.methods.ddpg.agent import Episode, HaqAgent
 from search.methods.ddpg.learner import Learner
-from search.methods.ddpg.replay import Batch, Replay
+from search.methods.ddpg.replay import Replay, Transitions
 from search.methods.ddpg.settings import AgentSettings
 from search.runs import search_outputs
 from simulators import InputError
@@ -39,7 +39,7 @@ def remembered(capacity: int, episodes: Sequence[int]) -> Replay:
     return replay
 
 
-def rows(batch: Batch) -> list[tuple[float, ...]]:
+def rows(batch: Transitions) -> list[tuple[float, ...]]:
     return sorted(tuple(round(float(part[i, 0]), 2) for part in batch) for i in range(len(batch.states)))
 
 
@@ -68,10 +68,12 @@ def test_the_ring_forgets_the_oldest() -> None:
     assert replay._states[replay.transitions(), 0].tolist() == [4.0, 5.0, 6.0, 7.0]
 
 
-def batch(rewards: Sequence[float], generator: np.random.Generator) -> Batch:
+def batch(rewards: Sequence[float], generator: np.random.Generator) -> Transitions:
     n = len(rewards)
     states, actions, later = (generator.random((n, size), np.float32) for size in (10, 1, 10))
-    return Batch(states, actions, np.array(rewards, np.float32)[:, None], later, (actions > 0.3).astype(np.float32))
+    return Transitions(
+        states, actions, np.array(rewards, np.float32)[:, None], later, (actions > 0.3).astype(np.float32)
+    )
 
 
 def test_the_baseline_moves_half_of_the_way_to_a_batchs_mean() -> None:
