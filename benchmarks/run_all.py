@@ -43,6 +43,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "recurrence": (),
     "training": (),
     "search_overhead": (),
+    "agent_overhead": (),
     "error_model": (),
     "executors": (),
     "asynchronous": (),
