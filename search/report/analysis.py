@@ -13,6 +13,7 @@ from search.report.closed_form import Disagreement, disagreement
 from search.report.data import ReportedRun
 from search.report.hypervolume import Bounds, Growth, growth, share
 from search.report.points import Bools, Shown
+from search.report.policies import PolicyMatrix, policy_matrices
 from search.report.variants import ComparedVariant, compare_variants
 
 MOST_OTHERS = 20_000
@@ -34,6 +35,8 @@ class Analysis:
     """What the page and the picture show."""
     variants: tuple[list[ComparedVariant], ...]
     """Each run's variants of hardware side by side."""
+    policies: tuple[PolicyMatrix, ...]
+    """The best policies of each network that was searched on several pieces of hardware."""
     closed_form: tuple[tuple[list[int], Disagreement] | None, ...]
     """Positions of the points compared, and the comparison; None where there are no two."""
 
@@ -56,6 +59,7 @@ def analyse(runs: Sequence[ReportedRun]) -> Analysis:
         variants=tuple(
             compare_variants(run, fronts, objectives, bounds) for run, fronts in zip(runs, own, strict=True)
         ),
+        policies=policy_matrices(runs),
         closed_form=tuple(_closed_form(run) for run in runs),
     )
 

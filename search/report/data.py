@@ -54,6 +54,20 @@ class Detail:
 
 
 @dataclass(frozen=True)
+class BestPolicy:
+    """The solution of a front that errs least; of several the fastest."""
+
+    model: str
+    """Digest of the network."""
+    error: float
+    """Error rate in percent, worst of the groups of speakers."""
+    bits: str
+    """The candidate's name."""
+    trace: Trace
+    """Its layers at these bits."""
+
+
+@dataclass(frozen=True)
 class ReportedRun:
     """A finished search or sweep, its figures checked. A search's hardware is one variant."""
 
@@ -74,6 +88,8 @@ class ReportedRun:
     """The commands that reproduce its points."""
     budget: BudgetLimits = NO_BUDGET
     """What a feasible candidate may cost, of what 8 bits do."""
+    best: BestPolicy | None = None
+    """What errs least; None of a co-design, and where nothing is feasible or errors are not known."""
     luck: str = ""
     """How much of its lowest error is luck, in words; empty where that is not known."""
 
@@ -223,8 +239,17 @@ def _reported(
     return ReportedRun(
         reading.label, reading.folder, reading.experiment, reading.hardware, reading.results["error_limit"], points,
         details, baselines, reading.commands, BudgetLimits.of_stored(reading.results.get("budget", [])),
-        luck_line((reading.results.get("held_out") or {}).get("luck")),
+        _best(reading), luck_line((reading.results.get("held_out") or {}).get("luck")),
     )  # fmt: skip
+
+
+def _best(reading: Reading) -> BestPolicy | None:
+    known = [row for row in reading.results["front"] if row["error"] is not None]
+    if reading.stored.is_codesign or not known:
+        return None
+    row = min(known, key=lambda row: (row["error"], row["latency_ms"]))
+    trace = reading.trace_of(row, reading.experiment.steps)
+    return BestPolicy(reading.model.digest, row["error"], row["bits"], trace)
 
 
 def _evenly(count: int) -> Iterator[int]:

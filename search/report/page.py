@@ -43,6 +43,7 @@ SCRIPTS = (
     "front_table",
     "variants",
     "survey",
+    "policies",
     "front_bits",
     "growth",
     "closed_form",

@@ -13,6 +13,7 @@ from search.report.closed_form import Disagreement
 from search.report.data import Detail, ReportedRun
 from search.report.hypervolume import REFERENCE
 from search.report.points import Points, Shown, shown_objectives
+from search.report.policies import PolicyMatrix
 from search.report.survey import surveyed
 from search.report.variants import ComparedVariant, keys_of, settings_of
 from simulators.engine.program import Ints
@@ -41,6 +42,27 @@ def page_data(report: Analysis) -> dict[str, Any]:
         },
         "survey": _survey_data(report),
         "runs": [_run_data(report, i, shown, keys) for i in range(len(report.runs))],
+        "policies": [_matrix_data(matrix) for matrix in report.policies],
+    }
+
+
+def _matrix_data(matrix: PolicyMatrix) -> dict[str, Any]:
+    return {
+        "runs": matrix.runs,
+        "policies": [
+            {
+                "run": costed.run,
+                "error": costed.policy.error,
+                "bits": costed.policy.bits,
+                "latency_ms": costed.latency_ms,
+                "energy_uj": costed.energy_uj,
+                "kinds": {
+                    kind: {"layers": of.layers, "weights": of.weight_bits, "activations": of.activation_bits}
+                    for kind, of in costed.kinds.items()
+                },
+            }
+            for costed in matrix.policies
+        ],
     }
 
 

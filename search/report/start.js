@@ -15,6 +15,7 @@ $("front").on("plotly_click", (event) => { if (event.points[0].customdata) selec
 makeFrontTable();
 makeVariants();
 drawSurvey();
+makePolicies();
 makeFrontBits();
 drawHypervolume();
 drawClosedForm();
