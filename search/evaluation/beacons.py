@@ -63,6 +63,9 @@ class BeaconEvaluator(Evaluator):
     `begin` says the base's error, before which there are no beacons.
     """
 
+    key = "beacons"
+    """The key of an experiment that asks for it."""
+
     def __init__(self, original: Evaluator, settings: BeaconSettings, folder: Path, display: object = None):
         """An evaluator with beacons in a run's folder, and otherwise as the original one. The display is told how far a
         retraining came, if it shows that."""
@@ -70,7 +73,7 @@ class BeaconEvaluator(Evaluator):
             original.model, original.arch, original.steps, original.ledger, original.executor, original.source
         )
         if not isinstance(original.model, Retrainable):
-            raise KeyedError(("beacons",), "this model cannot be retrained")
+            raise KeyedError((self.key,), "this model cannot be retrained")
         self.settings = settings
         self._original = original
         self.beacons: list[Beacon] = []
@@ -201,8 +204,9 @@ class BeaconEvaluator(Evaluator):
     def _evaluator(self, beacon: Beacon) -> Evaluator:
         """What evaluates with a beacon's parameters."""
         if beacon.name not in self._evaluators:
-            source = Source.of(beacon.model, RetrainedBefore(self.source, beacon.folder.resolve()))
-            self._evaluators[beacon.name] = Evaluator(
-                beacon.model, self.arch, self.steps, self.ledger, self.executor, source
-            )
+            self._evaluators[beacon.name] = self._evaluator_of(beacon)
         return self._evaluators[beacon.name]
+
+    def _evaluator_of(self, beacon: Beacon) -> Evaluator:
+        source = Source.of(beacon.model, RetrainedBefore(self.source, beacon.folder.resolve()))
+        return Evaluator(beacon.model, self.arch, self.steps, self.ledger, self.executor, source)

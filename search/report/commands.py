@@ -38,7 +38,7 @@ class Commands:
 
     def evaluate_with(self, beacon: str) -> str:
         """`evaluate`, with a beacon's parameters in the model's place if one is named."""
-        words, settings = list(self.evaluate), self.experiment.beacons
+        words, settings = list(self.evaluate), self.experiment.retraining
         if words and beacon and settings:
             file = beacon_file(self.folder, settings, self.model_digest, beacon)
             words[words.index("--model") + 1] = str(file)

@@ -18,6 +18,7 @@ from search.evaluation.beacons import BeaconEvaluator
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import MakeModel
+from search.evaluation.finetuning import FinetuneEvaluator
 from search.evaluation.model import Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
 from search.evaluation.quality import Quality, Unknown
@@ -79,8 +80,9 @@ def run(
         check_confirmable(planned.model)
     with begun(planned, folder, resume, executor) as session:
         evaluator = session.evaluator(variant)
-        if experiment.beacons is not None:
-            evaluator = BeaconEvaluator(evaluator, experiment.beacons, folder, progress)
+        if experiment.retraining is not None:
+            retraining = BeaconEvaluator if experiment.finetune is None else FinetuneEvaluator
+            evaluator = retraining(evaluator, experiment.retraining, folder, progress)
         result = search.run(evaluator, session.folder, progress)
         if experiment.confirm:
             result = confirmed(result, evaluator, progress)
@@ -131,7 +133,7 @@ class VariantSearch:
         baselines = self._baselines(evaluator, done)
         limit = self._error_limit(evaluator, baselines)
         if isinstance(evaluator, BeaconEvaluator):
-            evaluator.begin(self._base(evaluator, baselines).error)
+            evaluator.begin(0.0 if experiment.beacons is None else self._base(evaluator, baselines).error)
         within = [s.bits for s in baselines.values() if s.quality and (limit is None or s.quality.error <= limit)]
         initial = initial_candidates(experiment, self.genome, within, points)
         space = DesignSpace(experiment, points, limit, initial, done)

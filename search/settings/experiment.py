@@ -17,6 +17,7 @@ from search.settings.candidate_source import SweepCandidates
 from search.settings.clipping import Clipping
 from search.settings.constraints import Constraints
 from search.settings.experiment_source import Origin, with_options
+from search.settings.finetune_settings import FinetuneSettings
 from search.space.hardware_variants import HardwareBlock
 from simulators.inputs.documents import read_document, validate
 from simulators.inputs.errors import InputError
@@ -67,6 +68,8 @@ class Experiment(BaseModel):
     clipping: Clipping = Clipping()
     beacons: BeaconSettings | None = None
     """Beacon-based search; null: inference-only."""
+    finetune: FinetuneSettings | None = None
+    """Retraining of every candidate before it is evaluated; null: none."""
     method: str = "surrogate"
     """Which candidates are asked for next: a name among the methods of search (`search.methods`)."""
     agent: AgentSettings | None = None
@@ -115,8 +118,11 @@ class Experiment(BaseModel):
         self._check_objectives()
         self._check_method()
         self._check_data()
-        if self.hardware and self.beacons is not None:
-            raise ValueError("beacons: a co-design (hardware) is inference-only")
+        if self.finetune is not None and self.beacons is not None:
+            raise ValueError("finetune: every candidate is retrained: there are no beacons beside")
+        if self.hardware and self.retraining is not None:
+            key = "finetune" if self.beacons is None else "beacons"
+            raise ValueError(f"{key}: a co-design (hardware) is inference-only")
         if self.hardware and self.constraints.budget is not None:
             raise ValueError("constraints: budget: it is for searches on one piece of hardware, whose 8 bits it is of")
         if self.hardware and self.confirm:
@@ -134,8 +140,9 @@ class Experiment(BaseModel):
             raise ValueError(f"data: it is for an .onnx file; a module of Python only --model names, not {self.model}")
         if self.corpus_root is not None or self.every != 1:
             raise ValueError("data: a network with data of its own has no corpus (corpus_root, every)")
-        if self.beacons is not None:
-            raise ValueError("beacons: only recognisers of this project can be retrained")
+        if self.retraining is not None:
+            key = "finetune" if self.beacons is None else "beacons"
+            raise ValueError(f"{key}: only recognisers of this project can be retrained")
 
     def _check_objectives(self) -> None:
         columns: dict[str, str] = {}
@@ -169,6 +176,13 @@ class Experiment(BaseModel):
     def resolved_objectives(self) -> tuple[Objective, ...]:
         """The objectives that `objectives` names."""
         return objectives_named(self.objectives)
+
+    @property
+    def retraining(self) -> BeaconSettings | None:
+        """How candidates are retrained, be it a few of them or each; None: not at all."""
+        if self.finetune is None:
+            return self.beacons
+        return BeaconSettings(epochs=self.finetune.epochs, learning_rate=self.finetune.learning_rate)
 
     @property
     def needs_error(self) -> bool:
