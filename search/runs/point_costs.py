@@ -22,8 +22,6 @@ from simulators.inputs.errors import InputError
 Point = tuple[Variant, Bits]
 
 MIB_BITS = 8 * 2**20
-MOST_REMEMBERED = 50_000
-"""Candidates of which it is remembered whether they keep the budget."""
 MOST_NARROWEST = 10_000
 """Choices of hardware that are tried for one that the narrowest candidate fits."""
 
@@ -40,8 +38,6 @@ class PointCosts:
         self.evaluators = evaluators
         self.budget = budget
         self._reasons: dict[tuple[int, str], str] = {}
-        self._in_budget: dict[str, bool] = {}
-        """Whether candidates keep the budget, by name: methods ask of the same ones again and again."""
 
     @property
     def upper(self) -> Genes:
@@ -137,15 +133,8 @@ class PointCosts:
 
     def _keep_budget(self, candidates: Sequence[Bits]) -> list[bool]:
         """Whether each candidate keeps the budget."""
-        names = [name_of(bits) for bits in candidates]
-        new = {name: bits for name, bits in zip(names, candidates, strict=True) if name not in self._in_budget}
-        if len(self._in_budget) + len(new) > MOST_REMEMBERED:
-            self._in_budget.clear()
-            new = dict(zip(names, candidates, strict=True))
         (evaluator,) = self.evaluators.values()
-        costs = evaluator.preview(list(new.values())) if new else []
-        self._in_budget |= {name: self.budget.kept_by(cost) for name, cost in zip(new, costs, strict=True)}
-        return [self._in_budget[name] for name in names]
+        return [self.budget.kept_by(cost) for cost in evaluator.preview(candidates)] if candidates else []
 
     def _excess_mib(self, bits: Bits) -> float:
         """MiB by which a candidate exceeds the memory limit."""
