@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from quant.sites.candidate import Bits
-
 Pair = tuple[int, int]
 """(weight bits, activation bits)"""
 LegalPairs = Mapping[str, Collection[Pair]]
@@ -25,16 +23,3 @@ def weight_widths(pairs: Collection[Pair]) -> list[int]:
 def activation_widths(pairs: Collection[Pair], weight_bits: int) -> list[int]:
     """Activation bits of the pairs with these weight bits, rising."""
     return sorted({activation for weight, activation in pairs if weight == weight_bits})
-
-
-def bits_of(actions: Sequence[float], legal: LegalPairs) -> Bits:
-    """The candidate of two actions, weights' and activations', for each site that has a choice."""
-    left = iter(actions)
-    bits: dict[str, Pair] = {}
-    for site, pairs in legal.items():
-        if len(pairs) == 1:
-            (bits[site],) = pairs
-            continue
-        weight = width_of(next(left), weight_widths(pairs))
-        bits[site] = weight, width_of(next(left), activation_widths(pairs, weight))
-    return bits

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, truncnorm
 
+from search.methods.ddpg.episode import Game
 from search.methods.ddpg.noise import truncated_normal
 from search.methods.ddpg.states import site_states, state_of
-from search.methods.ddpg.widths import bits_of, width_of
+from search.methods.ddpg.widths import width_of
 from search.space.sites import search_sites
 from simulators import Matmul, Trace
 from simulators.workloads.operations import Conv2d
@@ -31,9 +32,14 @@ def test_widths_with_gaps_have_equal_parts_of_the_interval() -> None:
 
 
 def test_two_actions_a_site_weights_first_and_none_where_there_is_no_choice() -> None:
+    """The last action and which of the two is chosen stand in the last two numbers: nothing is narrowed at first."""
     apart = [(w, a) for w in (2, 4, 8) for a in (4, 8)]
     legal = {"first": [(8, 8)], "A": apart, "tied": [(4, 4), (8, 8)], "last": [(16, 16)]}
-    assert bits_of([0.5, 0.9, 0.1, 0.9], legal) == {"first": (8, 8), "A": (4, 8), "tied": (4, 4), "last": (16, 16)}
+    actions = iter([0.5, 0.9, 0.1, 0.9])
+    played = Game(legal, np.zeros((2, 10), np.float32), 8).play(lambda state: next(actions))
+    assert played.bits == {"first": (8, 8), "A": (4, 8), "tied": (4, 4), "last": (16, 16)}
+    assert played.states[:, 8:].tolist() == [[1.0, 1.0], [0.5, 0.0], [1.0, 1.0], [0.5, 0.0]]
+    assert played.actions.tolist() == pytest.approx([0.5, 0.9, 0.1, 0.9])
 
 
 @pytest.mark.parametrize("deviation", [1e-4, 0.1, 0.5, 10.0])
