@@ -1,0 +1,43 @@
+"""Small programs of DRRA-2 with a known length: two of its cell simulator's, and its template, a vector multiplication
+in three cells, instruction kind by instruction kind (silagokth/drra-components @1df8c24, counted)."""
+
+from __future__ import annotations
+
+from simulators.platforms.drra2.sequencer import Activate, CellInstruction, Configure, Dsu, Halt, Rep, Wait
+
+EXAMPLES: dict[str, tuple[CellInstruction, ...]] = {
+    "d1": (Dsu("port"), Activate(("port",)), Wait(2), Halt()),
+    "d3": (Configure("switch box", 2), Configure("its two configurations in turn"), Configure("rep of those", 2),
+           Activate(), Wait(24), Halt()),
+}  # fmt: skip
+"""By row of the table of targets."""
+
+
+def template_cells() -> dict[str, tuple[CellInstruction, ...]]:
+    """The template's cells: 32 products, through buffer, SRAM, register files and DPU, with the instructions of each in
+    their order. Which ports the configurations are of follows from what is activated when."""
+    words, rows = 32, 2
+    return {
+        "input": (
+            Wait(7), Configure("switch box"),
+            Dsu("buffer read"), Rep("buffer read", 2 * rows), Dsu("sram fill"), Rep("sram fill", 2 * rows),
+            Configure("route"), Dsu("sram read"), Rep("sram read", 2 * rows),
+            Activate(("buffer read",)), Activate(("sram read",)), Wait(35), Halt(),
+        ),
+        "compute": (
+            Configure("routes, switch box and mode", 6),
+            Dsu("file 1 row write"), Rep("file 1 row write", rows, 1),
+            Dsu("file 2 row write"), Rep("file 2 row write", rows, 1),
+            Dsu("word read"), Rep("word read", words), Dsu("second word read"), Rep("second word read", words),
+            Dsu("file 3 word write"), Rep("file 3 word write", words),
+            Activate(), Activate(("file 1 row write",)), Activate(("file 2 row write",)),
+            Activate(("word read",)), Activate(("file 3 word write",)), Wait(27),
+            Dsu("file 3 row read"), Rep("file 3 row read", rows), Activate(("file 3 row read",)), Wait(1), Halt(),
+        ),
+        "output": (
+            Wait(14), Configure("route"), Activate(), Wait(27),
+            Dsu("sram write"), Rep("sram write", rows), Dsu("sram drain"), Rep("sram drain", rows),
+            Dsu("buffer write"), Rep("buffer write", rows),
+            Activate(("sram write",)), Activate(("buffer write",)), Wait(0), Halt(),
+        ),
+    }  # fmt: skip
