@@ -37,6 +37,7 @@ PLATFORMS: Registry[HasSpec] = Registry(
     {
         "bit_serial": "simulators.platforms.bit_serial.platform:PLATFORM",
         "bitfusion": "simulators.platforms.bitfusion.platform:PLATFORM",
+        "drra2": "simulators.platforms.drra2.platform:PLATFORM",
         "edgedrnn": "simulators.platforms.edgedrnn.platform:PLATFORM",
         "epiphany": "simulators.platforms.epiphany.platform:PLATFORM",
         "silago": "simulators.platforms.silago.platform:PLATFORM",

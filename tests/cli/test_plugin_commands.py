@@ -61,7 +61,7 @@ def test_without_the_plugin_the_platform_is_unknown(own: Path) -> None:
     assert done.returncode == 2
     assert "output_stationary.yaml:" in done.stderr
     assert "output-stationary" in done.stderr
-    assert "it must be one of bit_serial, bitfusion, edgedrnn, epiphany, silago" in done.stderr
+    assert "it must be one of bit_serial, bitfusion, drra2, edgedrnn, epiphany, silago" in done.stderr
 
 
 @pytest.mark.slow

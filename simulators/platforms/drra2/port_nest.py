@@ -8,6 +8,7 @@ repx + 1), the delay that of rep + 64 × that of repx.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -48,10 +49,7 @@ class PortNest:
     @property
     def length(self) -> int:
         """Cycles from the first event to the end of the last."""
-        length = 1
-        for level in self.levels:
-            length = level.count * length + (level.count - 1) * level.delay
-        return length
+        return length_of([(level.count, level.delay) for level in self.levels])
 
     @property
     def events(self) -> int:
@@ -76,6 +74,14 @@ class PortNest:
         port that does one event has a rep of one too."""
         wide = sum(level.count > FIELD or level.delay >= FIELD for level in self.levels)
         return 1 + max(1, len(self.levels)) + wide
+
+
+def length_of(levels: Sequence[tuple[int, int]]) -> int:
+    """Cycles of pairs (repetitions, delay) around an event, the innermost first, whether or not a port can say them."""
+    length = 1
+    for count, delay in levels:
+        length = count * length + (count - 1) * delay
+    return length
 
 
 def nest(*levels: tuple[int, int]) -> PortNest:

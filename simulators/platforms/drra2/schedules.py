@@ -2,9 +2,9 @@
 
 A schedule is a list of events, each with its port's repetitions and the rules for its start: not before a cycle that
 other events decide. Elementwise work and matrix-vector products have the rules of the two schedules that are stored
-with DRRA-2's tool: data come through the input buffer and the SRAM of the input cell, row by row into the register files,
-word by word through the DPU into another, and back by rows. A transfer between cells takes no cycle (`transfer` 0, the
-stored schedule A) or one (1: schedule B, and the matrix-vector programs).
+with DRRA-2's tool: data come through the input buffer and the SRAM of the input cell, row by row into the register
+files, word by word through the DPU into another, and back by rows. A transfer between cells takes no cycle (`transfer`
+0, the stored schedule A) or one (1: schedule B, and the matrix-vector programs).
 """
 
 from __future__ import annotations

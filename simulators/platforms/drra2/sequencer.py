@@ -1,9 +1,9 @@
 """One cell of DRRA-2, instruction by instruction: what its sequencer issues, and when the ports that it activates run.
 
 The sequencer issues one instruction a cycle; WAIT n holds it n + 1 cycles. ACT starts the ports that it names in its
-own cycle, and from then on they count by themselves. HALT ends the program. Nothing waits for data: a program says by its
-own waits when things meet, so what can be wrong about it by itself is refused here, and how programs of several cells
-meet is what `schedules.py` says.
+own cycle, and from then on they count by themselves. HALT ends the program. Nothing waits for data: a program says by
+its own waits when things meet, so what can be wrong about it by itself is refused here, and how programs of several
+cells meet is what `schedules.py` says.
 """
 
 from __future__ import annotations
