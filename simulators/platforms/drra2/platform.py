@@ -25,7 +25,6 @@ class Drra2(Platform):
     spec = Drra2Spec
     machine = MACHINE
     operations = (Matmul, Conv2d, ActivationMatmul, Elementwise, Pool2d)
-    changes_bits_between_layers = True
 
     def lower(self, layers: Sequence[Layer], choice: int, spec: Drra2Spec) -> Segment:
         """The tasks of one layer."""
