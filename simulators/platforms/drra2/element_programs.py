@@ -40,6 +40,8 @@ class ElementWork(NamedTuple):
     """Words of each operand that the DPU reads for a result."""
     cycles: int
     """Cycles of the DPU for a word."""
+    rows: int
+    """Rows in which each operand comes."""
 
 
 def element_works(layer: VectorLayer, spec: Drra2Spec) -> tuple[ElementWork, ...]:
@@ -54,12 +56,15 @@ def element_works(layer: VectorLayer, spec: Drra2Spec) -> tuple[ElementWork, ...
     if isinstance(layer, Pool2d):
         cycles = max(spec.cycles_per_op[op] for op in counts)  # type: ignore[index]
         window = layer.kernel[0] * layer.kernel[1]
-        return (ElementWork(layer.outputs_per_step * steps, 1, window, cycles),)
-    return tuple(
-        ElementWork(count * steps, 1 if op in ONE_OPERAND else 2, 1, spec.cycles_per_op[op])  # type: ignore[index]
-        for op, count in counts.items()
-        if count
-    )
+        rows = ceil(layer.inputs_per_step * steps / spec.fabric.row_words)
+        return (ElementWork(layer.outputs_per_step * steps, 1, window, cycles, rows),)
+    cycles_of: dict[str, int] = {str(op): cycles for op, cycles in spec.cycles_per_op.items()}
+    works = []
+    for op, count in counts.items():
+        if count:
+            rows = ceil(count * steps / spec.fabric.row_words)
+            works.append(ElementWork(count * steps, 1 if op in ONE_OPERAND else 2, 1, cycles_of[op], rows))
+    return tuple(works)
 
 
 def element_program(work: ElementWork, spec: Drra2Spec) -> ColumnProgram:
@@ -73,7 +78,7 @@ def element_program(work: ElementWork, spec: Drra2Spec) -> ColumnProgram:
     results = nest((min(words, work.results), 0), (files, 0))
     issue = configurations([written, read] * work.operands + [results], work.operands, spec)
     shares, used = column_shares(work.results, fabric.columns, fabric.row_words, fabric.file_rows)
-    waits = ceil(work.results * work.words / fabric.row_words) * work.operands > fabric.sram_rows
+    waits = work.rows * work.operands > fabric.sram_rows
 
     def program(share: ColumnShare) -> ColumnProgram:
         ways = (share, filled_up(share, fabric.file_rows))
@@ -91,7 +96,10 @@ def _parts(
     for number, made in enumerate(passes):
         loads = ceil(made * work.words / spec.fabric.register_file_words)
         reload = loads * work.operands * spec.fabric.file_rows if waits else 0
+        words = made * work.words * work.cycles
+        rows = ceil(work.rows * made / work.results) * work.operands
+        reload = max(reload, rows - words)  # windows far apart: rows come more slowly than their words are read
         end = DRAIN_ROWS + HALT * (number == len(passes) - 1)
         load = 1 + work.operands
-        parts.append((1, ProgramPart(issue, load, made * work.words * work.cycles, reload, end)))
+        parts.append((1, ProgramPart(issue, load, words, reload, end)))
     return tuple(parts)

@@ -61,8 +61,10 @@ def row_traffic(layer: Layer, sizes: ProductSizes | SlidingSizes, spec: Drra2Spe
     if isinstance(sizes, SlidingSizes):
         assert isinstance(layer, Conv2d)
         of_map = ceil(layer.in_channels // layer.groups * layer.input_size[0] * layer.input_size[1] / row)
-        rows = sizes.maps * (of_map + ceil(sizes.taps / row))
-        return RowTraffic(rows, rows, results)
+        # Each map of results reads its map of inputs, or what lies under its windows where these are far apart.
+        under = ceil(sizes.outputs / sizes.maps / row) * ceil(sizes.window_words / row)
+        kernels, read = sizes.maps * ceil(sizes.taps / row), sizes.maps * min(of_map, under)
+        return RowTraffic(max(read, ceil(activations.elements / row)) + kernels, read + kernels, results)
     _, _, used = product_share(sizes, spec)
     vector, vectors = ceil(sizes.inputs / row), sizes.vectors * sizes.products
     if sizes.inputs <= spec.fabric.register_file_words:

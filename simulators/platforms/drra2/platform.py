@@ -57,11 +57,9 @@ class Drra2(Platform):
         return spec.energy.column_leakage_mw * spec.fabric.columns
 
     def bits_per_cycle(self, spec: Drra2Spec) -> dict[str, float]:
-        """A row a cycle and column between SRAM and register files, and at its buffers."""
-        return {
-            "sram": spec.fabric.row_bits * spec.fabric.columns,
-            "dram": spec.fabric.row_bits * spec.fabric.columns,
-        }
+        """A row a cycle and column through each buffer; SRAMs of input and output cells take one each way."""
+        row = spec.fabric.row_bits * spec.fabric.columns
+        return {"sram_read": 2 * row, "sram_write": 2 * row, "dram_read": row, "dram_write": row}
 
     def tasks_key(self, spec: Drra2Spec) -> Hashable:
         """All that tasks depend on but energies and the clock."""

@@ -195,6 +195,19 @@ def test_rows_at_the_buffers_are_counted(layer: Layer, read: int, written: int) 
     assert bits["dram_write"] == written * 256
 
 
+@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3, 8]), st.booleans())
+def test_no_memory_moves_more_than_its_ways_can(kernel: int, stride: int, channels: int, pooled: bool) -> None:
+    sizes = {"kernel": (kernel, kernel), "stride": (stride, stride), "input_size": (24, 17), "steps": 2}
+    bits = {"activation_bits": 16, "output_bits": 16}
+    layer: Layer = Pool2d.model_validate({"name": "P", "kind": "max", "channels": channels, **sizes, **bits})
+    if not pooled:
+        channels_of = {"in_channels": channels, "out_channels": 24, "weight_bits": 16}
+        layer = Conv2d.model_validate({"name": "C", **channels_of, **sizes, **bits})
+    report = simulate(alone(layer), load_arch("drra2"))
+    for way, bandwidth in report.bits_per_cycle.items():
+        assert report.layers[0].bits[way] <= bandwidth * report.cycles
+
+
 def test_energy_is_of_what_is_moved_and_area_is_refused() -> None:
     arch = load_arch("drra2")
     assert isinstance(arch.spec, Drra2Spec)
