@@ -1,16 +1,30 @@
-"""Small programs of DRRA-2 with a known length: two of its cell simulator's, and its template, a vector multiplication
-in three cells, instruction kind by instruction kind (silagokth/drra-components @1df8c24, counted)."""
+"""Small programs of DRRA-2 with a known length: lists of instructions in words, as tables have them, and its template,
+a vector multiplication in three cells (silagokth/drra-components @1df8c24, counted)."""
 
 from __future__ import annotations
 
+import re
+
 from simulators.platforms.drra2.sequencer import Activate, CellInstruction, Configure, Dsu, Halt, Rep, Wait
 
-EXAMPLES: dict[str, tuple[CellInstruction, ...]] = {
-    "d1": (Dsu("port"), Activate(("port",)), Wait(2), Halt()),
-    "d3": (Configure("switch box", 2), Configure("its two configurations in turn"), Configure("rep of those", 2),
-           Activate(), Wait(24), Halt()),
-}  # fmt: skip
-"""By row of the table of targets."""
+
+def instructions_of(text: str) -> tuple[CellInstruction, ...] | None:
+    """The program that a text lists, as `2 swb, 1 fsm, act, wait 24, halt`, or None where it lists none: what has a
+    halt does. A number says how many there are of what follows it; what comes before `program:` is no part of it."""
+    program: list[CellInstruction] = []
+    words = re.sub(r"\(.*?\)", "", text.rpartition("program:")[2]).lower().split(",")
+    for word in (part.strip() for part in words):
+        match = re.fullmatch(r"(?:(\d{1,3}) )?([a-z][a-z ]*?)(?: (\d{1,9}))?", word)
+        if match is None:
+            return None
+        count, name, n = int(match[1] or 1), match[2], match[3]
+        if (name == "wait") != (n is not None):
+            return None
+        one: CellInstruction = Wait(int(n)) if n else Configure(name)
+        if name in ("act", "halt"):
+            one = Activate() if name == "act" else Halt()
+        program += [one] * count
+    return tuple(program) if Halt() in program else None
 
 
 def template_cells() -> dict[str, tuple[CellInstruction, ...]]:

@@ -40,6 +40,8 @@ class ColumnFabric(SpecPart):
     def _whole_rows(self) -> ColumnFabric:
         if self.row_bits % WORD_BITS:
             raise ValueError(f"row_bits: {self.row_bits}: a row holds whole words of {WORD_BITS} bits")
+        if self.row_words < 2:
+            raise ValueError(f"row_bits: {self.row_bits}: a row of each of two operands takes longer than its words")
         if self.register_file_words % self.row_words:
             raise ValueError(f"register_file_words: {self.register_file_words}: whole rows of {self.row_words} words")
         return self

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simulators.hardware.arch import load_arch
-from simulators.platforms.drra2.example_programs import EXAMPLES, template_cells
+from simulators.platforms.drra2.example_programs import instructions_of, template_cells
 from simulators.platforms.drra2.schedules import earliest, elementwise_events, matrix_events, vector_load
 from simulators.platforms.drra2.sequencer import run_cell
 from simulators.run.simulation import simulate
@@ -51,7 +51,7 @@ def found(row: TargetRow, engine: Literal["numba", "simpy"]) -> FoundCycles | No
     """What the model has for a row, or None for an operation that is not modelled. Raises InputError for sizes that the
     fabric cannot run."""
     if row.kind == "their SST simulator":
-        program = EXAMPLES.get(row.id)
+        program = instructions_of(row.operation)
         return None if program is None else FoundCycles(run_cell(program).cycles, 0.0, "cell")
     if row.kind in ("their scheduler", "derived schedule"):
         cycles = _schedule(row)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.inputs.errors import InputError
-from simulators.platforms.drra2.example_programs import EXAMPLES, template_cells
+from simulators.platforms.drra2.example_programs import instructions_of, template_cells
 from simulators.platforms.drra2.port_nest import MOST_DELAY, MOST_REPETITIONS, PortLevel, PortNest, nest
 from simulators.platforms.drra2.schedules import (
     After,
@@ -26,7 +26,8 @@ from simulators.platforms.drra2.sequencer import Activate, CellInstruction, Conf
 
 TABLE = Path(__file__).parents[3] / "reference" / "drra2_targets.csv"
 with TABLE.open() as file:
-    CYCLES = {row["id"]: int(row["cycles"]) for row in csv.DictReader(file)}
+    ROWS = {row["id"]: row for row in csv.DictReader(file)}
+CYCLES = {name: int(row["cycles"]) for name, row in ROWS.items()}
 
 small = st.integers(1, 5)
 
@@ -66,9 +67,18 @@ def test_a_level_beyond_six_bits_takes_one_more_instruction(
 
 def test_example_programs_take_the_published_cycles() -> None:
     for name in ("d1", "d3"):
-        assert run_cell(EXAMPLES[name]).cycles == CYCLES[name]
+        program = instructions_of(ROWS[name]["operation"])
+        assert program is not None
+        assert run_cell(program).cycles == CYCLES[name]
     for cell, program in template_cells().items():
         assert run_cell(program).cycles == CYCLES["d4"], cell
+
+
+def test_programs_in_words_are_read_whole_or_not_at_all() -> None:
+    by_hand = (*(Configure("swb"),) * 2, Activate(), Wait(7), Halt())
+    assert instructions_of("some example; program: 2 swb, act, wait 7, halt (one cell)") == by_hand
+    for text in ("2 swb, act, wait 7", "wait, halt", "swb 3, halt", "element-wise product 32 elements", ""):
+        assert instructions_of(text) is None
 
 
 def test_ports_of_the_example_meet_as_in_the_stored_schedule_behind_its_configurations() -> None:

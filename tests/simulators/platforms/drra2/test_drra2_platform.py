@@ -245,6 +245,7 @@ def test_what_the_columns_cannot_run_is_named(layer: Layer, changes: tuple[str, 
     [
         ("precisions=[[8,8]]", r"precisions=.*: \[8, 8\]: all operands of DRRA-2 have 16 bits"),
         ("fabric.row_bits=100", r"row_bits=100: 100: a row holds whole words of 16 bits"),
+        ("fabric.row_bits=16", r"row_bits=16: 16: a row of each of two operands takes longer than its words"),
         ("fabric.register_file_words=40", r"register_file_words=40: 40: whole rows of 16 words"),
         ("fabric.columns=0", r"fabric\.columns"),
     ],
