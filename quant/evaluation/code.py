@@ -59,7 +59,13 @@ GRAPH_MODEL = Code(
 )  # fmt: skip
 """Decides the error of a network that is a graph."""
 
-OPERATOR_GRU = Code(("quant.own.operator_gru", "quant.arithmetic.whole_numbers"), libraries=("numpy",))
+OPERATOR_GRU = Code(
+    (
+        "quant.own.operator_gru", "quant.own.operator_gru_kernel", "quant.own.gru_classifier",
+        "quant.arithmetic.whole_numbers", "simulators.inputs.jit",
+    ),
+    libraries=("numpy", "numba"),
+)  # fmt: skip
 """Decides the error of a GRU whose operators have widths of their own."""
 
 

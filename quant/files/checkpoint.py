@@ -97,6 +97,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read and check a checkpoint. InputError if it is not one, or if a tensor is missing, misshapen or not finite."""
     file = read_tensors(path)
     as_it_is = parse_json(file.described, str(path))
+    if isinstance(as_it_is, dict) and "kind" in as_it_is:
+        raise InputError(f"{path}: {shown(as_it_is['kind'])}, where a recogniser of speech is wanted")
     check_format(as_it_is, FORMAT, str(path))
     content = json_as(CheckpointRecord, file.described, str(path))
     with as_written(path):

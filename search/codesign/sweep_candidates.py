@@ -16,7 +16,7 @@ from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, WHY_UNKNOWN
 from search.codesign.limits import error_limit_of
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
-from search.evaluation.model import HasPrecisions, Model
+from search.evaluation.model import MIB_BITS, HasPrecisions, Model, stored_bits_of
 from search.evaluation.progress import EvaluationProgress, reporter
 from search.held_out.split_errors import copy_errors
 from search.runs.results import BASELINE_BITS
@@ -27,7 +27,6 @@ from search.settings.candidate_source import SweepCandidates
 from search.settings.experiment import Experiment
 from search.space.design_genome import fitted
 from search.space.hardware_variants import Hardware
-from simulators.closed_forms.mohaq import memory_mib
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under
 
@@ -161,4 +160,4 @@ def _nearest(
 
 def memory_of(evaluator: Evaluator, bits: Bits) -> float:
     """MiB that a candidate's parameters take."""
-    return memory_mib(evaluator.model.trace(bits, evaluator.steps))
+    return stored_bits_of(evaluator.model, bits, evaluator.steps) / MIB_BITS

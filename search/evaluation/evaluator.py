@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import isfinite
 
@@ -11,7 +12,7 @@ from search.evaluation.executors.worker import Group, Measured, OnSplit, Recogni
 from search.evaluation.fast_traces import FastTraces
 from search.evaluation.ledger import FLOAT, CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
-from search.evaluation.model import HasFloatError, HasPrecisions, HasSplits, Model
+from search.evaluation.model import MIB_BITS, HasFloatError, HasPrecisions, HasSplits, HasStoredBits, Model
 from search.evaluation.progress import OnQuality
 from search.evaluation.quality import Cost, Quality, Unknown
 from search.objectives.figures import FIGURE_PLATFORMS
@@ -59,8 +60,8 @@ class Evaluator:
         """What each candidate costs, in their order, all or none recorded. The closed forms are not: they are computed
         from the trace. Raises InputError for one that the hardware cannot run."""
         missing: dict[str, Trace] = {}
-        for bits in candidates:
-            name = name_of(bits)
+        by_name = {name_of(bits): bits for bits in candidates}
+        for name, bits in by_name.items():
             if name not in self._costs and name not in missing:
                 trace = self.model.trace(bits, self.steps)
                 found = self.ledger.find_cost(self.costs_of, trace.digest)
@@ -68,22 +69,24 @@ class Evaluator:
                     missing[name] = trace
                 else:
                     row = row_of(CostRow, found, self.ledger.path)
-                    self._costs[name] = self._cost(trace, row.cycles, row.latency_ms, row.energy_uj)
+                    self._costs[name] = self._stored(bits, self._cost(trace, row.cycles, row.latency_ms, row.energy_uj))
         fresh = self._simulated(list(missing.values()))
         rows = {
             trace.digest: {"cycles": cost.cycles, "latency_ms": cost.latency_ms, "energy_uj": cost.energy_uj}
             for trace, cost in zip(missing.values(), fresh, strict=True)
         }
         self.ledger.write_costs(self.costs_of, rows)
-        self._costs |= dict(zip(missing, fresh, strict=True))
+        self._costs |= {name: self._stored(by_name[name], cost) for name, cost in zip(missing, fresh, strict=True)}
         return [self._costs[name_of(bits)] for bits in candidates]
 
     def preview(self, candidates: Sequence[Bits]) -> list[Cost]:
         """What `costs` gives for candidates that may never be looked at again: nothing is kept."""
         if self._fast is None:
-            return self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
-        traces = self._fast.traces(candidates)
-        return self._with_traces(traces, simulate_at_widths(self._fast.trace, self.arch, self._fast.widths(candidates)))
+            costs = self._simulated([self.model.trace(bits, self.steps) for bits in candidates])
+        else:
+            batch = simulate_at_widths(self._fast.trace, self.arch, self._fast.widths(candidates))
+            costs = self._with_traces(self._fast.traces(candidates), batch)
+        return [self._stored(bits, cost) for bits, cost in zip(candidates, costs, strict=True)]
 
     @cached_property
     def _fast(self) -> FastTraces | None:
@@ -186,6 +189,13 @@ class Evaluator:
         """Why a candidate that was evaluated has no quality; None where it has one, or was not evaluated."""
         quality = self._qualities.get(name_of(bits))
         return quality if isinstance(quality, Unknown) else None
+
+    def _stored(self, bits: Bits, cost: Cost) -> Cost:
+        """A cost with the memory that the model says itself, where it does."""
+        model = self.model
+        return (
+            replace(cost, memory_mib=model.stored_bits(bits) / MIB_BITS) if isinstance(model, HasStoredBits) else cost
+        )
 
     def _simulated(self, traces: list[Trace]) -> list[Cost]:
         if not traces:

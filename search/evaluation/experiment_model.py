@@ -7,7 +7,7 @@ from typing import Self
 from search.evaluation.model import Model
 from search.settings.clipping import Clipping
 from search.settings.experiment import Experiment
-from simulators.inputs.source_locations import under
+from simulators.inputs.source_locations import KeyedError, under
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,23 @@ class ExperimentModel:
 
             with under("model"):
                 return load(self.model, self.data, Scheme(**self.clipping.model_dump()))
+        from quant.files.checkpoint import find_checkpoint
+        from quant.tasks.task_gru import TaskGru, is_operator_gru
+
+        with under("model"):
+            path = find_checkpoint(self.model)
+        if is_operator_gru(path):
+            self._check_operator_gru()
+            with under("corpus_root" if self.corpus_root else "model"):
+                return TaskGru.load(path, self.corpus_root)
         with under("model"):
             return load_model(self.model, self.corpus_root, Scheme(**self.clipping.model_dump()), every=self.every)
+
+    def _check_operator_gru(self) -> None:
+        """Raise KeyedError for settings that only a recogniser has."""
+        if self.every != 1:
+            raise KeyedError(
+                ("every",), f"{self.every}: an operator-wise GRU is evaluated on all of its task's dev part"
+            )
+        if self.clipping != Clipping():
+            raise KeyedError(("clipping",), "an operator-wise GRU has formats as wide as its operators' ranges")

@@ -13,6 +13,9 @@ from quant.sites.candidate import Bits
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 
+MIB_BITS = 8 * 2**20
+"""Bits of a MiB."""
+
 
 class NamedSite(Protocol):
     """What gets a pair of bit-widths."""
@@ -81,6 +84,15 @@ class HasPrecisions(Protocol):
     @property
     def precisions(self) -> Sequence[tuple[int, int]]:
         """Pairs of widths that a site may have."""
+        ...
+
+
+@runtime_checkable
+class HasStoredBits(Protocol):
+    """A model whose parameters are stored at widths of their own, whatever width hardware holds them in."""
+
+    def stored_bits(self, bits: Bits) -> int:
+        """Bits that a candidate's parameters take."""
         ...
 
 
@@ -162,6 +174,11 @@ class HasRetrainingCode(Protocol):
     def retraining_code(self) -> Code:
         """What decides the parameters, besides what decides its errors."""
         ...
+
+
+def stored_bits_of(model: Model, bits: Bits, steps: int) -> int:
+    """Bits that a candidate's parameters take: what the model says, or its trace over so many frames."""
+    return model.stored_bits(bits) if isinstance(model, HasStoredBits) else model.trace(bits, steps).weight_bits_total
 
 
 def code_of(model: Model) -> Code:

@@ -26,6 +26,10 @@ MEMORY = Objective(
     "memory", "MiB", "memory of the model", ("memory_mib",), lambda points: points.memory_mib,
     column="memory_mib", shown=".2f", digits=4,
 )  # fmt: skip
+SIZE = Objective(
+    "size", "KiB", "size of the model", ("memory_mib",), lambda points: 1024 * points.memory_mib,
+    column="size_kib", shown=".2f", digits=4,
+)  # fmt: skip
 MOHAQ_SPEEDUP = Objective(
     "mohaq_speedup", "", "speedup by MOHAQ's closed form", ("mohaq_speedup",), lambda points: points.mohaq_speedup,
     maximised=True, heading="speedup*", reading="closed-form speedup", shown=".1f", digits=4,

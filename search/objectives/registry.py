@@ -8,6 +8,8 @@ from simulators.inputs.registry import Registry, instance_of
 
 BUILT_IN = ("error", "error_plain", "latency", "energy", "area", "memory", "mohaq_speedup", "mohaq_energy")
 """In the order of columns and axes."""
+ONLY_NAMED = ("size",)
+"""Those that say in another unit what one of the others says: files and reports have them where a search names them."""
 OTHER_COLUMNS = (
     "solution", "evaluation", "run", "feasible", "front", "variant", "hardware", "variants", "candidate", "candidates",
     "cycles", "beacon", "error_original", "bits", "row", "error_dev", "error_dev_plain", "error_test",
@@ -32,7 +34,7 @@ def _checked(name: str, thing: object) -> Objective:
 OBJECTIVES: Registry[Objective] = Registry(
     "objective",
     "mohaq.objectives",
-    {name: f"search.objectives.built_in:{name.upper()}" for name in BUILT_IN},
+    {name: f"search.objectives.built_in:{name.upper()}" for name in (*BUILT_IN, *ONLY_NAMED)},
     _checked,
 )
 

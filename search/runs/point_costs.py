@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.evaluator import Evaluator
+from search.evaluation.model import MIB_BITS, stored_bits_of
 from search.evaluation.quality import Cost
 from search.runs.budget_limits import NO_BUDGET, BudgetLimits
 from search.runs.shortfall import NothingFeasible
@@ -21,7 +22,6 @@ from simulators.inputs.errors import InputError
 
 Point = tuple[Variant, Bits]
 
-MIB_BITS = 8 * 2**20
 MOST_NARROWEST = 10_000
 """Choices of hardware that are tried for one that the narrowest candidate fits."""
 
@@ -146,4 +146,4 @@ class PointCosts:
     def _stored(self) -> StoredBits:
         evaluator = next(iter(self.evaluators.values()))
         model, steps, genome = evaluator.model, evaluator.steps, self.genome.bits
-        return StoredBits(genome.sites, genome.precisions, lambda bits: model.trace(bits, steps).weight_bits_total)
+        return StoredBits(genome.sites, genome.precisions, lambda bits: stored_bits_of(model, bits, steps))

@@ -7,6 +7,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from simulators.inputs.source_locations import Document, KeyedError, Place
 
+_OPTIONS = {"corpus_root": "--root"}
+"""Options whose names are not those of their keys."""
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 
@@ -24,7 +26,7 @@ def with_options(document: Document, options: Mapping[str, Any]) -> Document:
     replaced = {(key,) for key in options}
     places: dict[Any, Place] = {path: place for path, place in document.places.items() if path[:1] not in replaced}
     for key, value in options.items():
-        option = (f"--{key.replace('_', '-')}", 0, 0)
+        option = (_OPTIONS.get(key, f"--{key.replace('_', '-')}"), 0, 0)
         places |= {(key,): option}
         if isinstance(value, list | tuple):
             places |= {(key, i): option for i in range(len(value))}

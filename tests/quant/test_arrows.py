@@ -6,7 +6,19 @@ import pytest
 from arrows import against_the_order, files_of, imported
 from paths import ROOT
 
-ORDER = ("sites", "arithmetic", "networks", "speech", "files", "training", "evaluation", "runs", "own", "graphs")
+ORDER = (
+    "sites",
+    "arithmetic",
+    "networks",
+    "speech",
+    "files",
+    "training",
+    "evaluation",
+    "runs",
+    "own",
+    "tasks",
+    "graphs",
+)
 """Folders from the bottom up. Evaluation stands on training because a recogniser can be retrained for a candidate; what
 makes a checkpoint of a corpus (`runs`) stands on both."""
 
