@@ -39,7 +39,7 @@ class FakeQuantization(FloatArithmetic):
 
     def recurrence(self, layer, x, lengths):  # type: ignore[no-untyped-def]
         assert isinstance(layer, SruLayer)
-        u = by_gate(self.product(layer.site, x, layer.weight))
+        u = by_gate(self.product(layer.site, x, layer.weight), layer.directions)
         vectors = fixed_point_grid(float(layer.vectors.abs().max())).round(layer.vectors)
         one = torch.ones(u.shape[2:])
         steps = self.calibration.results[layer.site].step, self.calibration.states[layer.site].step

@@ -178,19 +178,39 @@ def trace(
     steps: Annotated[
         int | None, typer.Option(help="Frames; default: 300, and those of the first file of --data.")
     ] = None,
+    chunk: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="FRAMES",
+            help="Of a causal recogniser: what so many frames of a stream take; not with --steps.",
+        ),
+    ] = None,
     output: Annotated[Path | None, written("--out", help="A .yaml or .json file; standard output without it.")] = None,
 ) -> None:
     """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads."""
     check_targets({"--out": output}, {"the candidate": bits, "the model": model})
+    if chunk is not None and steps is not None:
+        raise InputError(f"--chunk {chunk}: a chunk has its own number of frames: leave out --steps")
+    if chunk is not None and is_network(model):
+        raise InputError(f"--chunk {chunk}: that of a network from a file is in its data.yaml")
     network = load_network(model, data)
-    operator_gru = None if network is not None else load_operator_gru(model, root, {"--data": data is not None})
+    operator_gru = (
+        None
+        if network is not None
+        else load_operator_gru(model, root, {"--data": data is not None, "--chunk": chunk is not None})
+    )
     if operator_gru is not None:
         result = operator_gru.trace(operator_gru.parse_bits(bits), steps)
     elif network is not None:
         result = network.trace(network.parse_bits(bits), steps)
     else:
         recogniser = load_recogniser(model, "embedded", None)
-        result = recogniser.trace(recogniser.parse_bits(bits), 300 if steps is None else steps)
+        candidate = recogniser.parse_bits(bits)
+        if chunk is None:
+            result = recogniser.trace(candidate, 300 if steps is None else steps)
+        else:
+            result = recogniser.trace_chunk(candidate, chunk)
     if output is None:
         print(result.to_yaml(), end="")
     else:
@@ -234,6 +254,7 @@ def train(
     cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru`, `ligru`, or a plugin's.")] = "sru",
     layers: Annotated[int | None, typer.Option(min=1, help="Default: the published number.")] = None,
     cells: Annotated[int | None, typer.Option(min=1, help="Cells of a layer and direction; default: 550.")] = None,
+    causal: Annotated[bool, typer.Option("--causal", help="Forward in time alone, as a stream is read.")] = False,
     corpus: Corpus = "embedded",
     root: Root = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
@@ -254,16 +275,18 @@ def train(
     """Train a speech recogniser, calibrate it, and write its checkpoint and card; with --task an operator-wise GRU."""
     if task is not None:
         others = {
-            "--cell": cell != "sru", "--layers": layers is not None, "--corpus": corpus != "embedded",
-            "--start": start is not None, "--small": small, "--skip-bad": skip_bad, "--products": products is not None,
+            "--cell": cell != "sru", "--layers": layers is not None, "--causal": causal,
+            "--corpus": corpus != "embedded", "--start": start is not None, "--small": small, "--skip-bad": skip_bad,
+            "--products": products is not None,
         }  # fmt: skip
         out.say(f"checkpoint: {train_operator_gru(task, output, root, cells, epochs, seed, resume, others, err)}")
         return
     from quant.runs.training_run import run_training
 
     path = run_training(
-        output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, epochs=epochs, seed=seed,
-        small=small, resume=resume, start=start, skip_bad=skip_bad, products=_products(products), console=err,
+        output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, causal=causal, epochs=epochs,
+        seed=seed, small=small, resume=resume, start=start, skip_bad=skip_bad, products=_products(products),
+        console=err,
     )  # fmt: skip
     out.say(f"checkpoint: {path}")
 

@@ -115,8 +115,8 @@ def sigmoid_code(x):
 def sru_forward(u, vectors, lengths, h, c):
     steps, batch = u.shape[0], u.shape[1]
     cells = u.shape[4]
-    for lane in numba.prange(batch * 2):
-        b, d = lane // 2, lane % 2
+    for lane in numba.prange(batch * u.shape[2]):
+        b, d = lane // u.shape[2], lane % u.shape[2]
         state = np.zeros(cells, dtype=np.float32)
         n = lengths[b]
         for i in range(n):
@@ -142,11 +142,11 @@ sru_forward_alone = _exact(as_python(sru_forward, "sru_forward_alone"))
 
 @_parallel
 def sru_backward(u, vectors, lengths, c, grad_h, grad_u, grad_vectors):
-    """grad_vectors is (B, 2, 4, C): summed over B by the caller, in a fixed order."""
+    """grad_vectors is (B, D, 4, C): summed over B by the caller, in a fixed order."""
     steps, batch = u.shape[0], u.shape[1]
     cells = u.shape[4]
-    for lane in numba.prange(batch * 2):
-        b, d = lane // 2, lane % 2
+    for lane in numba.prange(batch * u.shape[2]):
+        b, d = lane // u.shape[2], lane % u.shape[2]
         carry = np.zeros(cells, dtype=np.float32)
         zeros = np.zeros(cells, dtype=np.float32)
         grad_vectors[b, d, :, :] = 0.0
@@ -318,12 +318,13 @@ def _frame(t, direction, length):
 @_serial
 def lstm_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, sum_step, state_step):
     """Step t of LSTM for the first n utterances in `order`, longest first: sums (n, 4, C) of each direction's recurrent
-    product, scale (2, 4, C), u (T, B, 2, 4, C), lengths (B,) in frames, h and c (2, B, C) of the step before, in that
-    order, replaced, and out (T, B, 2, C), which gets h. See `quant.networks.lstm.Lstm.step`."""
+    product (`backward` is not read where there is one direction), scale (D, 4, C), u (T, B, D, 4, C), lengths (B,) in
+    frames, h and c (D, B, C) of the step before, in that order, replaced, and out (T, B, D, C), which gets h. See
+    `quant.networks.lstm.Lstm.step`."""
     n, cells = len(forward), h.shape[2]
     gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
-    for lane in range(2 * n):
+    for lane in range(h.shape[0] * n):
         d, b = lane // n, lane % n
         frame, utterance = _frame(t, d, lengths[order[b]]), order[b]
         sums, w, x = forward[b] if d == 0 else backward[b], scale[d], u[frame, utterance, d]
@@ -351,7 +352,7 @@ def gru_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, su
     gate, per_gate = np.float32(GATE_STEP), np.float32(1.0 / GATE_STEP)
     per_sum = np.float32(1.0 / sum_step)
     one = np.float32(1.0)
-    for lane in range(2 * n):
+    for lane in range(h.shape[0] * n):
         d, b = lane // n, lane % n
         frame, utterance = _frame(t, d, lengths[order[b]]), order[b]
         sums, w, x = forward[b] if d == 0 else backward[b], scale[d], u[frame, utterance, d]
@@ -377,7 +378,7 @@ def ligru_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, 
     gate = np.float32(GATE_STEP)
     per_sum, per_state = np.float32(1.0 / sum_step), np.float32(1.0 / state_step)
     one = np.float32(1.0)
-    for lane in range(2 * n):
+    for lane in range(h.shape[0] * n):
         d, b = lane // n, lane % n
         frame, utterance = _frame(t, d, lengths[order[b]]), order[b]
         sums, w, x = forward[b] if d == 0 else backward[b], scale[d], u[frame, utterance, d]
@@ -399,7 +400,7 @@ def transmit(h, n, t, reciprocal, lowest, highest, threshold, held, high, low, w
     bits go to high (2, B, C); of 16, if `wide`, to high and low as in `encode16`. active (T, 2, B): how many were
     transmitted."""
     cells = high.shape[2]
-    for lane in range(2 * n):
+    for lane in range(h.shape[0] * n):
         d, b = lane // n, lane % n
         count = 0
         for j in range(cells):

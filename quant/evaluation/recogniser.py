@@ -30,14 +30,16 @@ from quant.files.checkpoint import Checkpoint, load_checkpoint
 from quant.networks.network import Network
 from quant.sites.candidate import Bits, check_candidate, parse_bits
 from quant.sites.site import Site
+from quant.speech.audio import SAMPLE_RATE
 from quant.speech.batches import UtteranceBatch, pack
-from quant.speech.features import Features
+from quant.speech.features import HOP_SAMPLES, WINDOW_SAMPLES, Features
 from quant.speech.scoring import Score, score
 from quant.training.loop import TrainingStep
 from quant.training.retraining import RESULT, retrain
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
+from simulators.workloads.trace import Chunk
 
 MAX_STEPS = 1 << 20
 """Frames of a trace: nearly three hours."""
@@ -270,6 +272,18 @@ class Recogniser:
             raise InputError(f"steps: {steps}: it must lie between 1 and {MAX_STEPS}")
         layers = tuple(traced.layer for traced in self.network.trace_layers(bits, steps))
         return Trace(name=self.checkpoint.name, steps=steps, layers=layers)
+
+    def trace_chunk(self, bits: Bits, frames: int) -> Trace:
+        """What a candidate of a causal network computes for so many frames of a stream, which come every 10 ms and are
+        complete when the window of the last is. Raises InputError for a network that waits for an utterance's end."""
+        if not self.network.geometry.causal:
+            raise InputError(
+                f"chunk: {self.checkpoint.name} is bidirectional: it begins at the end of an utterance too"
+            )
+        whole = self.trace(bits, frames)
+        window, hop = (1e3 * samples / SAMPLE_RATE for samples in (WINDOW_SAMPLES, HOP_SAMPLES))
+        chunk = Chunk(length_ms=window + (frames - 1) * hop, hop_ms=frames * hop)
+        return Trace(name=whole.name, steps=frames, layers=whole.layers, chunk=chunk)
 
     def _arithmetic(self, bits: Bits, delta: Delta | None = None) -> QuantizedArithmetic:
         return QuantizedArithmetic(bits, self.weights, self.checkpoint.calibration, delta)

@@ -16,22 +16,29 @@ from quant.networks.step import StepRoundings, Tensors
 
 @dataclass(frozen=True)
 class LayerParameters:
-    """What a network has for one of its recurrent layers, of G gates and C cells a direction."""
+    """What a network has for one of its recurrent layers, of G gates and C cells in each of D
+    directions."""
 
     input_site: str
     """Name of the input product's site."""
     input_weight: torch.Tensor
-    """(2·G·C, K), the rows of the forward direction first."""
+    """(D·G·C, K), the rows of the forward direction first."""
     vectors: torch.Tensor
-    """What the recurrence multiplies or adds elementwise, in the shape that the cell asks for."""
+    """What the recurrence multiplies or adds elementwise, in the shape that the cell asks for, directions
+    first."""
     bias: torch.Tensor | None = None
-    """(2·G·C,), added to the input product, of cells that ask for it."""
+    """(D·G·C,), added to the input product, of cells that ask for it."""
     recurrent_site: str | None = None
     """Name of the recurrent product's site, of cells with one."""
     recurrent_weight: torch.Tensor | None = None
-    """(2·G·C, C), of cells with a recurrent product."""
+    """(D·G·C, C), of cells with a recurrent product."""
     normalise: Callable[[torch.Tensor], torch.Tensor] | None = None
-    """The batch normalisation of the input product (T, B, 2·G·C), which training has in place of the bias."""
+    """The batch normalisation of the input product (T, B, D·G·C), which training has in place of the bias."""
+
+    @property
+    def directions(self) -> int:
+        """Directions of time: 2, or 1 of a causal network."""
+        return len(self.vectors)
 
 
 class SeenRecurrence(NamedTuple):
@@ -89,10 +96,10 @@ class ValueRoundings(Protocol):
 
 
 class CellLayer(ABC):
-    """A bidirectional recurrent layer, to be computed in any arithmetic: `quant.arithmetic.protocol.RecurrentLayer`,
-    and in the roundings of modules of one's own.
+    """A recurrent layer, bidirectional or causal, to be computed in any arithmetic
+    (`quant.arithmetic.protocol.RecurrentLayer`), and in the roundings of modules of one's own.
 
-    Every pass takes x (T, B, K) and the utterances' lengths (B,) in frames, and returns h (T, B, 2, C), zero past an
+    Every pass takes x (T, B, K) and the utterances' lengths (B,) in frames, and returns h (T, B, D, C), zero past an
     utterance's end.
     """
 

@@ -4,8 +4,8 @@
     a = U h'           h' the state of the step before, by the site U, direction by direction
     h, … = step(u, a, …)
 
-Arrays are time-major with both directions side by side, each in its own order of time: u is (T, 2, B, G·C), the
-recurrent weights are (2, G·C, C), h is (T, 2, B, C).
+Arrays are time-major with the D directions, two or one, side by side, each in its own order of time: u is
+(T, D, B, G·C), the recurrent weights are (D, G·C, C), h is (T, D, B, C).
 """
 
 from abc import abstractmethod
@@ -23,7 +23,7 @@ from quant.networks.recurrent_cell import RecurrentCell
 from quant.networks.step import FastStep, Fractions, StepRoundings, Tensors
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
-from quant.sites.site import DIRECTIONS, Direction, Role, Site
+from quant.sites.site import DIRECTIONS, Direction, Role, Site, direction_of
 from simulators import Elementwise, Matmul
 from simulators.inputs.errors import InputError
 
@@ -44,8 +44,8 @@ class GatedCell(RecurrentCell):
     def step(
         self, u: torch.Tensor, a: torch.Tensor, bias: torch.Tensor, state: Tensors, roundings: StepRoundings
     ) -> Tensors:
-        """One step of both directions: u (2, B, G·C) with its bias, a = U h' (2, B, G·C), bias (2, R·C) of the
-        recurrent product, state (h', …) of (2, B, C) each. Returns the next state. It says what is rounded, and
+        """One step of all directions: u (D, B, G·C) with its bias, a = U h' (D, B, G·C), bias (D, R·C) of the
+        recurrent product, state (h', …) of (D, B, C) each. Returns the next state. It says what is rounded, and
         where."""
 
     def integer_step(
@@ -62,7 +62,7 @@ class GatedCell(RecurrentCell):
     def differentiable(
         self, u: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, read: Rounding = exactly
     ) -> torch.Tensor:
-        """h (T, 2, B, C) of u (T, 2, B, G·C), w (2, G·C, C) and bias (2, R·C). The recurrent product reads h through
+        """h (T, D, B, C) of u (T, D, B, G·C), w (D, G·C, C) and bias (D, R·C). The recurrent product reads h through
         `read`, which gradients pass as if it were not there."""
         turned = w.transpose(1, 2)
 
@@ -103,17 +103,17 @@ class GatedCell(RecurrentCell):
                 )
             yield state
 
-    def layer_sites(self, layer: int, inputs: int, cells: int) -> tuple[Site, ...]:
-        """The input matrix and the recurrent one, each with the rows of both directions."""
-        rows = DIRECTIONS * self.gates * cells
+    def layer_sites(self, layer: int, inputs: int, cells: int, directions: int = DIRECTIONS) -> tuple[Site, ...]:
+        """The input matrix and the recurrent one, each with the rows of all directions."""
+        rows, time = directions * self.gates * cells, direction_of(directions)
         return (
-            Site(f"{self.input_prefix}{layer}", rows, inputs, Role.INPUT, layer, Direction.BOTH),
-            Site(f"U{layer}", rows, cells, Role.RECURRENT, layer, Direction.BOTH),
+            Site(f"{self.input_prefix}{layer}", rows, inputs, Role.INPUT, layer, time),
+            Site(f"U{layer}", rows, cells, Role.RECURRENT, layer, time),
         )
 
-    def vectors_shape(self, cells: int) -> tuple[int, ...]:
-        """The biases of the recurrent product (2, R·C)."""
-        return DIRECTIONS, self.recurrent_biases * cells
+    def vectors_shape(self, cells: int, directions: int = DIRECTIONS) -> tuple[int, ...]:
+        """The biases of the recurrent product (D, R·C)."""
+        return directions, self.recurrent_biases * cells
 
     def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:
         """The grid of the sums which they are added to."""

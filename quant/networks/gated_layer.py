@@ -18,7 +18,6 @@ from quant.networks.cell_layer import CellLayer, LayerParameters, SeenRecurrence
 from quant.networks.fixed_point import with_fast_step, with_step
 from quant.networks.step import Fractions, StepRoundings, Tensors
 from quant.networks.time_order import before, in_time, side_by_side, true_frames
-from quant.sites.site import DIRECTIONS
 
 if TYPE_CHECKING:
     from quant.networks.gated import GatedCell
@@ -35,17 +34,19 @@ class GatedLayer(CellLayer):
         self.site = parameters.recurrent_site
         """The recurrent product's site, whose formats sums and states have."""
         self.weight = parameters.recurrent_weight
+        self.directions = parameters.directions
 
     def in_float(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: FloatArithmetic) -> torch.Tensor:
         """Float32, differentiable."""
-        u = side_by_side(self._inputs(x, arithmetic), lengths)
-        w = arithmetic.recurrent_weight(self.site, self.weight).unflatten(0, (DIRECTIONS, -1))
+        u = side_by_side(self._inputs(x, arithmetic), lengths, self.directions)
+        w = arithmetic.recurrent_weight(self.site, self.weight).unflatten(0, (self.directions, -1))
         h = self.cell.differentiable(u, w, self.parameters.vectors, arithmetic.recurrent_input(self.site))
         return _true_part(in_time(h, lengths), lengths)
 
     def observed(self, x: torch.Tensor, lengths: torch.Tensor, observer: Observer) -> torch.Tensor:
         """Float32; sums before and after the recurrent product is added share a format."""
-        u, w = side_by_side(self._inputs(x, observer), lengths), self.weight.unflatten(0, (DIRECTIONS, -1))
+        u = side_by_side(self._inputs(x, observer), lengths, self.directions)
+        w = self.weight.unflatten(0, (self.directions, -1))
         bias = self.parameters.vectors
         h, memory = self.cell.outputs_and_memory(u, w, bias)
         observer.see_input(self.site, before(h).transpose(1, 2))
@@ -70,12 +71,14 @@ class GatedLayer(CellLayer):
         result, memory = arithmetic.calibration.results[self.site], arithmetic.calibration.states[self.site]
         fractions = Fractions(fraction_of(result), fraction_of(memory))
         h_fraction = GATE_FRACTION if self.cell.bounded else fractions.memory
-        inputs = saturated(rescaled(whole(side_by_side(u, lengths)), CARRIED, fractions.sum))  # (T, 2, B, G·C)
+        inputs = saturated(
+            rescaled(whole(side_by_side(u, lengths, self.directions)), CARRIED, fractions.sum)
+        )  # (T, D, B, G·C)
         biases = np.rint(self.parameters.vectors.double().numpy() / result.step).astype(np.int64)
-        weights = arithmetic.weight_codes(self.site)  # (2·G·C, C)
-        rows, cells = len(weights) // DIRECTIONS, weights.shape[1]
+        weights = arithmetic.weight_codes(self.site)  # (D·G·C, C)
+        rows, cells = len(weights) // self.directions, weights.shape[1]
         out = np.zeros((*inputs.shape[:3], cells), np.int64)
-        for d in range(DIRECTIONS):
+        for d in range(self.directions):
             own = slice(d * rows, (d + 1) * rows)
             rescale = arithmetic.rescale(self.site, result, own)
             state = tuple(np.zeros(out.shape[2:], np.int64) for _ in range(self.cell.states))
@@ -87,7 +90,7 @@ class GatedLayer(CellLayer):
         return _true_part(in_time(carried(out, 2.0**-h_fraction), lengths), lengths)
 
     def in_roundings(self, x: torch.Tensor, lengths: torch.Tensor, roundings: ValueRoundings) -> torch.Tensor:
-        """Both directions, one after the other."""
+        """Each direction, one after the other."""
         parameters = self.parameters
         assert parameters.bias is not None
         weights = (
@@ -96,7 +99,7 @@ class GatedLayer(CellLayer):
             parameters.bias,
         )
         directions = []
-        for d, (w, u, bias) in enumerate(zip(*(each.chunk(DIRECTIONS) for each in weights), strict=True)):
+        for d, (w, u, bias) in enumerate(zip(*(each.chunk(self.directions) for each in weights), strict=True)):
             sites = parameters.input_site, self.site
             turned = x.flip(0) if d else x
             h, _ = one_direction(self.cell, sites, turned, (w, u), (bias, parameters.vectors[d : d + 1]), roundings)
@@ -104,7 +107,7 @@ class GatedLayer(CellLayer):
         return torch.stack(directions, 2)
 
     def _inputs(self, x: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
-        """The input product of all steps (T, B, 2·G·C) with its bias, or normalised in its place."""
+        """The input product of all steps (T, B, D·G·C) with its bias, or normalised in its place."""
         parameters = self.parameters
         if parameters.normalise is not None:
             return parameters.normalise(arithmetic.product(parameters.input_site, x, parameters.input_weight))
@@ -153,5 +156,5 @@ def one_direction(
 
 
 def _true_part(h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """h (T, B, 2, C) with what lies past an utterance's end set to zero."""
+    """h (T, B, D, C) with what lies past an utterance's end set to zero."""
     return h * true_frames(h, lengths)[..., None, None]

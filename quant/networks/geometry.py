@@ -15,7 +15,7 @@ MOST_LAYERS, MOST_SIZE = 64, 1 << 16
 
 @dataclass(frozen=True)
 class Geometry:
-    """A stack of bidirectional layers of one cell, and an output layer. Raises InputError for sizes that cannot be."""
+    """A stack of layers of one cell, and an output layer. Raises InputError for sizes that cannot be."""
 
     cell: str
     """Name of the cell."""
@@ -29,27 +29,38 @@ class Geometry:
     """Outputs of the projection between two layers; None for cells that have none."""
     outputs: int = 117
     """Scores of a frame: by default the monophone states of the embedded corpus."""
+    causal: bool = False
+    """Whether layers run forward in time alone; they are bidirectional otherwise."""
 
     def __post_init__(self) -> None:
         if self.projection is not None and not self._projects:
             raise InputError(f"model geometry: projection: {self.projection!r}: networks of {self.cell} have none")
+        if type(self.causal) is not bool:
+            raise InputError(f"model geometry: causal is {shown(self.causal)}: it must be true or false")
         for name, value in self.to_dict().items():
             most = MOST_LAYERS if name == "layers" else MOST_SIZE
-            if name != "cell" and (type(value) is not int or not 1 <= value <= most):
+            if name not in ("cell", "causal") and (type(value) is not int or not 1 <= value <= most):
                 rule = f"it must be a whole number from 1 to {most}"
                 raise InputError(f"model geometry: {name} is {shown(value)}: {rule}")
 
     @property
     def layer_inputs(self) -> tuple[int, ...]:
         """Inputs of each recurrent layer."""
-        following = self.projection or DIRECTIONS * self.cells
+        following = self.projection or self.directions * self.cells
         return (self.inputs, *[following] * (self.layers - 1))
 
+    @property
+    def directions(self) -> int:
+        """Directions of time of a layer."""
+        return 1 if self.causal else DIRECTIONS
+
     def to_dict(self) -> dict[str, Any]:
-        """What files hold: with the name of the cell, or with the projection where networks of the cell have one."""
-        names = ("inputs", "layers", "cells", "projection", "outputs")
+        """What files hold: with the name of the cell, or with the projection where networks of the cell have one. That
+        a network is causal is said where it is."""
+        names: tuple[str, ...] = ("inputs", "layers", "cells", "projection", "outputs")
         if not self._projects:
             names = ("cell", "inputs", "layers", "cells", "outputs")
+        names += ("causal",) * self.causal
         return {name: getattr(self, name) for name in names}
 
     @property

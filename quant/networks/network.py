@@ -1,9 +1,9 @@
-"""Bidirectional stacks of recurrent layers of one cell: the acoustic models.
+"""Stacks of recurrent layers of one cell, bidirectional or causal: the acoustic models.
 
     features (23) → layer 0 → [projection 1 → layer 1] → [projection 2 → layer 2] → … → FC → phone states
 
-A layer is one input matrix for both directions and all gates, a recurrent matrix of both directions where its cell has
-one, and the recurrence; projections narrow the 2·C outputs of a layer for the next, where networks of the cell have
+A layer is one input matrix for all directions and gates, a recurrent matrix of all directions where its cell has one,
+and the recurrence; projections narrow the D·C outputs of a layer for the next, where networks of the cell have
 them. In training the input products of cells with an input bias are batch-normalised over true frames, as in
 PyTorch-Kaldi's recipes for TIMIT (Ravanelli et al. 2019); `folded` then turns the normalisation into weights and
 biases.
@@ -28,7 +28,7 @@ from quant.networks.registry import CELLS
 from quant.networks.time_order import true_frames
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
-from quant.sites.site import DIRECTIONS, Role, Site
+from quant.sites.site import Role, Site
 from simulators import Matmul
 
 OUTPUT = "FC"
@@ -62,7 +62,8 @@ class Network(nn.Module):
         self.dropout = dropout
         self.cell = CELLS.get(geometry.cell)
         self.layer_sites = tuple(
-            self.cell.layer_sites(i, inputs, geometry.cells) for i, inputs in enumerate(geometry.layer_inputs)
+            self.cell.layer_sites(i, inputs, geometry.cells, geometry.directions)
+            for i, inputs in enumerate(geometry.layer_inputs)
         )
         """The sites of each recurrent layer."""
         for site in self.sites:
@@ -71,7 +72,8 @@ class Network(nn.Module):
             if self.cell.input_bias:
                 self.register_parameter(f"B{i}", nn.Parameter(torch.zeros(first.out_features)))
             self.register_parameter(
-                self._vectors(i), nn.Parameter(torch.zeros(self.cell.vectors_shape(geometry.cells)))
+                self._vectors(i),
+                nn.Parameter(torch.zeros(self.cell.vectors_shape(geometry.cells, geometry.directions))),
             )
         self.register_parameter("bias", nn.Parameter(torch.zeros(geometry.outputs)))
         normalised = normalised and self.cell.input_bias
@@ -82,7 +84,7 @@ class Network(nn.Module):
     def sites(self) -> tuple[Site, ...]:
         """The weight matrices in the order of the computation: L0, P1, L1, …, FC, or W0, U0, W1, U1, …, FC."""
         g = self.geometry
-        wide = DIRECTIONS * g.cells
+        wide = g.directions * g.cells
         sites: list[Site] = []
         for i, of_layer in enumerate(self.layer_sites):
             if i and g.projection:
@@ -122,7 +124,7 @@ class Network(nn.Module):
         self, lengths: torch.Tensor, arithmetic: Arithmetic, generator: torch.Generator | None = None
     ) -> list[Stage]:
         """The computation in parts, in their order."""
-        operations = DIRECTIONS * self.geometry.cells * sum(self.cell.ops.values())
+        operations = self.geometry.directions * self.geometry.cells * sum(self.cell.ops.values())
         projected = self.geometry.projection is not None
         stages = []
         for i, sites in enumerate(self.layer_sites):

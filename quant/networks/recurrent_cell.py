@@ -1,7 +1,7 @@
 """What a recurrent cell is to the rest of the project: a subclass of `RecurrentCell` brings a new one.
 
 A network, its training, its quantization, its files and its traces ask a cell, and know none by name. The layers of a
-network are bidirectional; a cell has G gates, and a layer C cells a direction.
+network are bidirectional, or causal; a cell has G gates, and a layer C cells a direction.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ from quant.arithmetic.grid import Grid
 from quant.networks.cell_layer import CellLayer, LayerParameters
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
-from quant.sites.site import Site
+from quant.sites.site import DIRECTIONS, Site
 from simulators.workloads.operations import ElementwiseOp
 
 
@@ -45,13 +45,13 @@ class RecurrentCell(ABC):
     """Frames of a batch in an evaluation."""
 
     @abstractmethod
-    def layer_sites(self, layer: int, inputs: int, cells: int) -> tuple[Site, ...]:
+    def layer_sites(self, layer: int, inputs: int, cells: int, directions: int = DIRECTIONS) -> tuple[Site, ...]:
         """The weight matrices of a layer (from 0) of so many inputs and cells a direction, in the order of the
-        computation; the first multiplies the layer's input."""
+        computation; the first multiplies the layer's input. A causal network has one direction."""
 
     @abstractmethod
-    def vectors_shape(self, cells: int) -> tuple[int, ...]:
-        """Shape of the recurrence's vectors of a layer, both directions together."""
+    def vectors_shape(self, cells: int, directions: int = DIRECTIONS) -> tuple[int, ...]:
+        """Shape of the recurrence's vectors of a layer, all directions together: (directions, …)."""
 
     @abstractmethod
     def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:

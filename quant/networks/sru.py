@@ -3,6 +3,7 @@ in one pass over time, `quant.networks.sru_recurrence`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -31,7 +32,7 @@ from quant.networks.recurrent_cell import RecurrentCell
 from quant.networks.sru_recurrence import sru_recurrence, sru_recurrence_fixed, sru_states
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
-from quant.sites.site import DIRECTIONS, Direction, Role, Site
+from quant.sites.site import DIRECTIONS, Role, Site, direction_of
 from simulators import Elementwise, Matmul
 
 GATES = 3
@@ -54,14 +55,14 @@ class Sru(RecurrentCell):
     input_bias, input_prefix, vectors_prefix = False, "L", "V"
     frames_per_batch = 1024  # what is in flight stays near the caches
 
-    def layer_sites(self, layer: int, inputs: int, cells: int) -> tuple[Site, ...]:
-        """One matrix for both directions and all gates."""
-        rows = DIRECTIONS * GATES * cells
-        return (Site(f"{self.input_prefix}{layer}", rows, inputs, Role.INPUT, layer, Direction.BOTH),)
+    def layer_sites(self, layer: int, inputs: int, cells: int, directions: int = DIRECTIONS) -> tuple[Site, ...]:
+        """One matrix for all directions and gates."""
+        rows = directions * GATES * cells
+        return (Site(f"{self.input_prefix}{layer}", rows, inputs, Role.INPUT, layer, direction_of(directions)),)
 
-    def vectors_shape(self, cells: int) -> tuple[int, ...]:
-        """(2, 4, C), in the order v_f, v_r, b_f, b_r."""
-        return DIRECTIONS, VECTORS, cells
+    def vectors_shape(self, cells: int, directions: int = DIRECTIONS) -> tuple[int, ...]:
+        """(D, 4, C), in the order v_f, v_r, b_f, b_r."""
+        return directions, VECTORS, cells
 
     def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:
         """The finest that holds the largest of them: they multiply, and so need not have the format of the sums."""
@@ -96,17 +97,17 @@ class SruLayer(CellLayer):
     """The product of all steps, and the fused recurrence behind it."""
 
     def __init__(self, parameters: LayerParameters):
-        self.site = parameters.input_site
+        self.site, self.directions = parameters.input_site, parameters.directions
         self.weight, self.vectors = parameters.input_weight, parameters.vectors
 
     def in_float(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: FloatArithmetic) -> torch.Tensor:
         """Float32, differentiable."""
-        u = by_gate(arithmetic.product(self.site, x, self.weight))
+        u = by_gate(arithmetic.product(self.site, x, self.weight), self.directions)
         return sru_recurrence(u, self.vectors, lengths)
 
     def observed(self, x: torch.Tensor, lengths: torch.Tensor, observer: Observer) -> torch.Tensor:
         """Float32; c is what is kept."""
-        u = by_gate(observer.product(self.site, x, self.weight))
+        u = by_gate(observer.product(self.site, x, self.weight), self.directions)
         h, c = sru_states(u, self.vectors, lengths)
         observer.see_state(self.site, c)
         return h
@@ -119,7 +120,7 @@ class SruLayer(CellLayer):
         u_step = np.float32(arithmetic.calibration.results[self.site].step)
         state_step = np.float32(arithmetic.calibration.states[self.site].step)
         h = torch.empty(*x.shape[:2], *vectors.shape[::2], dtype=torch.int16)
-        blocks = arithmetic.arranged(self.site, blocks_of)
+        blocks = arithmetic.arranged(self.site, partial(blocks_of, self.directions))
         shape = *x.shape[:2], *blocks[0].steps.shape
         room = torch.empty(shape, dtype=torch.int32).view(-1, blocks[0].steps.size)
         step, recurrent = np.float32(grid.step), (vectors.numpy(), lengths.numpy(), h.numpy())
@@ -134,14 +135,16 @@ class SruLayer(CellLayer):
         """Step by step, as the equations are written."""
         result, memory = arithmetic.calibration.results[self.site], arithmetic.calibration.states[self.site]
         fixed = grid_of(self.vectors)
-        vectors = fixed.encode(self.vectors).numpy().astype(np.int64)  # (2, 4, C)
+        vectors = fixed.encode(self.vectors).numpy().astype(np.int64)  # (D, 4, C)
         sums = arithmetic.sums(self.site, x)
         cells = self.vectors.shape[2]
-        u = saturated(arithmetic.rescale(self.site, result)(sums)).reshape(*sums.shape[:2], DIRECTIONS, GATES, cells)
+        u = saturated(arithmetic.rescale(self.site, result)(sums)).reshape(
+            *sums.shape[:2], self.directions, GATES, cells
+        )
         fractions = fraction_of(result), fraction_of(memory), fraction_of(fixed)
         out = np.zeros((*u.shape[:3], cells), np.int64)
         for b, length in enumerate(lengths.tolist()):
-            for d in range(DIRECTIONS):
+            for d in range(self.directions):
                 c = np.zeros(cells, np.int64)
                 for t in range(length) if d == 0 else range(length - 1, -1, -1):
                     out[t, b, d], c = integer_step(u[t, b, d], vectors[d], c, fractions)
@@ -150,7 +153,8 @@ class SruLayer(CellLayer):
     def in_roundings(self, x: torch.Tensor, lengths: torch.Tensor, roundings: ValueRoundings) -> torch.Tensor:
         """The fused recurrence, in fixed point where values are rounded."""
         weight = roundings.weight(self.site, self.weight)
-        u = by_gate(roundings.result(self.site, functional.linear(roundings.input(self.site, x), weight)))
+        products = roundings.result(self.site, functional.linear(roundings.input(self.site, x), weight))
+        u = by_gate(products, self.directions)
         steps = roundings.steps(self.site)
         if steps is None:
             roundings.state(self.site, u[..., 0, :])  # the state is a mean of past inputs
@@ -175,17 +179,17 @@ class SruBlock:
     """The first of the cells."""
 
 
-def blocks_of(whole: Weights) -> tuple[SruBlock, ...]:
-    """The matrix of a layer (2·3·C, K) in parts of some cells each."""
-    cells = len(whole.codes) // (DIRECTIONS * GATES)
+def blocks_of(directions: int, whole: Weights) -> tuple[SruBlock, ...]:
+    """The matrix of a layer (D·3·C, K) in parts of some cells each."""
+    cells = len(whole.codes) // (directions * GATES)
     words = -(-cells // CELLS_PER_WORD)
     width = CELLS_PER_WORD * -(-words // -(-cells // CELLS_AT_ONCE))
     firsts = range(0, cells, width)
     missing = len(firsts) * width - cells
-    codes = functional.pad(whole.codes.unflatten(0, (DIRECTIONS, -1, cells)), (0, 0, 0, missing))
-    steps = functional.pad(whole.steps.unflatten(0, (DIRECTIONS, -1, cells)), (0, missing))
+    codes = functional.pad(whole.codes.unflatten(0, (directions, -1, cells)), (0, 0, 0, missing))
+    steps = functional.pad(whole.steps.unflatten(0, (directions, -1, cells)), (0, missing))
     blocks = []
-    for direction in range(DIRECTIONS):
+    for direction in range(directions):
         for first in firsts:
             own = direction, slice(None), slice(first, first + width)
             weights = Weights(codes[own].flatten(0, 1), steps[own].flatten(), whole.bits)
@@ -198,9 +202,9 @@ def grid_of(vectors: torch.Tensor) -> Grid:
     return fixed_point_grid(float(vectors.abs().max()))
 
 
-def by_gate(u: torch.Tensor) -> torch.Tensor:
-    """The product of a layer (T, B, 2·3·C) → (T, B, 2, 3, C)."""
-    apart: torch.Tensor = u.unflatten(-1, (DIRECTIONS, GATES, -1))
+def by_gate(u: torch.Tensor, directions: int) -> torch.Tensor:
+    """The product of a layer (T, B, D·3·C) → (T, B, D, 3, C)."""
+    apart: torch.Tensor = u.unflatten(-1, (directions, GATES, -1))
     return apart
 
 

@@ -8,9 +8,9 @@ Per cell, direction and step, with u = W x (three gates) the result of the matri
     c = u_x + f * (c' - u_x)
     h = r * tanh(c)
 
-Arrays are time-major: u is (T, B, 2, 3, C), h and c are (T, B, 2, C), vectors are (2, 4, C) in the order v_f, v_r,
-b_f, b_r, all float32. Frames at or past an utterance's length are not computed; h is zero there. The backward direction
-starts at the last true frame.
+Arrays are time-major: u is (T, B, D, 3, C) with D directions, h and c are (T, B, D, C), vectors are (D, 4, C) in the
+order v_f, v_r, b_f, b_r, all float32. Frames at or past an utterance's length are not computed; h is zero there. The
+backward direction starts at the last true frame.
 
 Numba was chosen by measurement: `benchmarks/recurrence.py` holds it against a torch loop.
 """

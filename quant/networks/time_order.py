@@ -3,14 +3,18 @@
 import torch
 
 
-def side_by_side(u: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """(T, B, 2·M) → (T, 2, B, M), the second direction in its own order of time."""
+def side_by_side(u: torch.Tensor, lengths: torch.Tensor, directions: int) -> torch.Tensor:
+    """(T, B, D·M) → (T, D, B, M), the second of two directions in its own order of time."""
+    if directions == 1:
+        return u[:, None]
     forward, backward = u.chunk(2, -1)
     return torch.stack((forward, turned(backward, lengths)), 1)
 
 
 def in_time(h: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """(T, 2, B, C), the second direction in its own order of time → (T, B, 2, C)."""
+    """(T, D, B, C), the second of two directions in its own order of time → (T, B, D, C)."""
+    if h.shape[1] == 1:
+        return h.transpose(1, 2)
     return torch.stack((h[:, 0], turned(h[:, 1], lengths)), 2)
 
 

@@ -61,5 +61,8 @@ def _row(label: str, dev: ErrorRate, test: ErrorRate) -> str:
 
 def _describe(geometry: Geometry) -> str:
     title = CELLS.get(geometry.cell).title
-    text = f"Bidirectional {title}: {geometry.layers} layers of {geometry.cells} cells a direction"
+    kind = "Causal" if geometry.causal else "Bidirectional"
+    text = f"{kind} {title}: {geometry.layers} layers of {geometry.cells} cells" + " a direction" * (
+        not geometry.causal
+    )
     return text if geometry.projection is None else f"{text}, projections of\n{geometry.projection}"

@@ -17,10 +17,14 @@ SMALL_SIZES = {"layers": 2, "cells": 48}
 SMALL_PROJECTION = 32
 
 
-def recipe_of(cell: str, small: bool, layers: int | None = None, cells: int | None = None) -> Recipe:
+def recipe_of(
+    cell: str, small: bool, layers: int | None = None, cells: int | None = None, causal: bool = False
+) -> Recipe:
     """The recipe of a cell: the same for all, but for the geometry. `layers` and `cells` replace the published sizes.
     The small one trains in seconds on the small embedded corpus, for tests and first tries. Raises InputError."""
-    sizes = {name: value for name, value in (("layers", layers), ("cells", cells)) if value is not None}
+    sizes: dict[str, int] = {name: value for name, value in (("layers", layers), ("cells", cells)) if value is not None}
+    if causal:
+        sizes["causal"] = True
     if not small:
         return Recipe(geometry(cell, sizes))
     if CELLS.get(cell).default_projection is not None:
@@ -30,12 +34,12 @@ def recipe_of(cell: str, small: bool, layers: int | None = None, cells: int | No
 
 def training_command(recipe: Recipe, small: bool, start: str | None, corpus_root: Path | None, skip_bad: bool) -> str:
     """The `mohaq` command that trains the same model again."""
-    words, cell = ["mohaq train --out FOLDER"], recipe.geometry.cell
+    words, cell, causal = ["mohaq train --out FOLDER"], recipe.geometry.cell, recipe.geometry.causal
     if start is not None:
         words.append(f"--start {shell_word(start if Path(start).name == start else f'FOLDER/{Path(start).name}')}")
     else:
-        words += ["--small"] * small + [f"--cell {cell}"] * (cell != DEFAULT_CELL)
-        usual = replace(recipe_of(cell, small).geometry, outputs=recipe.geometry.outputs)
+        words += ["--small"] * small + [f"--cell {cell}"] * (cell != DEFAULT_CELL) + ["--causal"] * causal
+        usual = replace(recipe_of(cell, small, causal=causal).geometry, outputs=recipe.geometry.outputs)
         if cell != DEFAULT_CELL or recipe.geometry != usual:
             words.append(f"--layers {recipe.geometry.layers} --cells {recipe.geometry.cells}")
     if corpus_root:

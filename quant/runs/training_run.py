@@ -52,6 +52,7 @@ def run_training(
     cell: str = DEFAULT_CELL,
     layers: int | None = None,
     cells: int | None = None,
+    causal: bool = False,
     epochs: int | None = None,
     seed: int = 1,
     small: bool = False,
@@ -71,10 +72,16 @@ def run_training(
     InputError for a recipe or a corpus that cannot be, and for a folder that holds a run unless `resume`.
     """
     console = console or Terminal(quiet=True)
-    recipe = replace(recipe_of(cell, small, layers, cells), seed=seed)
+    recipe = replace(recipe_of(cell, small, layers, cells, causal), seed=seed)
     begun = None if start is None else load_checkpoint(find_checkpoint(start))
     if begun is not None:
-        if small or layers is not None or cells is not None or cell not in (DEFAULT_CELL, begun.network.cell.name):
+        if (
+            small
+            or causal
+            or layers is not None
+            or cells is not None
+            or cell not in (DEFAULT_CELL, begun.network.cell.name)
+        ):
             raise InputError(f"{start}: a network to start from has its own cell and sizes")
         recipe = Recipe(begun.network.geometry, seed=seed, learning_rate=LEARNING_RATE_FROM)
     make_folder(folder)

@@ -31,6 +31,11 @@ class Direction(StrEnum):
     """The matrix has the rows of the forward direction, then as many of the backward one."""
 
 
+def direction_of(directions: int) -> Direction:
+    """The direction of a layer's matrices that hold the rows of so many."""
+    return Direction.BOTH if directions == DIRECTIONS else Direction.FORWARD
+
+
 @dataclass(frozen=True)
 class Site:
     """One weight matrix with the activation that feeds it."""

@@ -1,5 +1,7 @@
 """Quantized inference against a float64 model of the same arithmetic, and against the float network."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -177,10 +179,10 @@ def test_a_layer_in_parts_is_the_layer(bits: int) -> None:
     h = arithmetic.recurrence(layer, batch.features, batch.lengths)
     w, grid = weights("L0", bits), seen.grid("L0", bits)
     expected = sru_recurrence_fixed(
-        by_gate(w.multiply(encode(batch.features, grid))), by_gate(w.steps * grid.step),
+        by_gate(w.multiply(encode(batch.features, grid)), 2), by_gate(w.steps * grid.step, 2),
         fixed_point_grid(float(vectors.abs().max())).round(vectors), batch.lengths,
         seen.results["L0"].step, seen.states["L0"].step,
     )  # fmt: skip
-    assert len(weights.arranged("L0", bits, blocks_of)) == 4
+    assert len(weights.arranged("L0", bits, partial(blocks_of, 2))) == 4
     assert torch.equal(values(h), expected)
     assert values(h).std() > 0.05

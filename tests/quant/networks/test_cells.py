@@ -82,7 +82,7 @@ def test_a_step_is_what_the_whole_pass_does(cell: GatedCell) -> None:
 def test_directions_meet_in_time() -> None:
     x, lengths = torch.arange(24.0).view(4, 2, 3), torch.tensor([4, 2])
     both = torch.cat((x, x), -1)
-    apart = side_by_side(both, lengths)
+    apart = side_by_side(both, lengths, 2)
     assert apart[0, 1, 0].tolist() == x[3, 0].tolist()  # the second direction begins at the last true frame
     assert apart[0, 1, 1].tolist() == x[1, 1].tolist()
     assert torch.equal(in_time(apart, lengths)[:, :, 1], x)

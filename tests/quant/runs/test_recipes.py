@@ -13,10 +13,12 @@ from quant.runs.recipes import recipe_of, training_command
     ("sru", False, {"layers": 2, "cells": 48}, "--layers 2 --cells 48 "),
     ("gru", False, {"layers": 3, "cells": 256}, "--cell gru --layers 3 --cells 256 "),
     ("gru", False, {"layers": 5, "cells": 550}, "--cell gru --layers 5 --cells 550 "),
+    ("sru", False, {"causal": True}, "--causal "),
+    ("gru", True, {"cells": 32, "causal": True}, "--small --cell gru --causal --layers 2 --cells 32 "),
     ("ligru", True, {"cells": 32}, "--small --cell ligru --layers 2 --cells 32 "),
 ])  # fmt: skip
 def test_a_card_says_how_to_train_it_again(cell: str, small: bool, sizes: dict[str, int], words: str) -> None:
-    recipe = recipe_of(cell, small, sizes.get("layers"), sizes.get("cells"))
+    recipe = recipe_of(cell, small, sizes.get("layers"), sizes.get("cells"), "causal" in sizes)
     said = training_command(recipe, small, None, None, False)
     assert said == f"mohaq train --out FOLDER {words}--epochs {recipe.epochs} --seed 1 --products bfloat16"
 
