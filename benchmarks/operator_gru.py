@@ -82,9 +82,11 @@ def figures(result: Run, model: TaskGru) -> dict[str, float]:
 
 
 def genomes_of(result: Run) -> np.ndarray:
-    """(N, operators) Widths of the front's solutions that err at most 5 points more than 8 bits everywhere."""
+    """(N, operators) Widths of the front's solutions that err at most 5 points more than 8 bits everywhere; one of
+    those that are equal in error and size, of which small data have many."""
     limit = error_of(result.baselines[WIDEST]) + 5.0
-    rows = [[s.bits[operator][0] for operator in OPERATORS] for s in result.front if error_of(s) <= limit]
+    points = {(error_of(s), s.cost.memory_mib): s for s in result.front if error_of(s) <= limit}
+    rows = [[s.bits[operator][0] for operator in OPERATORS] for s in points.values()]
     return np.array(rows, float).reshape(-1, len(OPERATORS))
 
 

@@ -251,7 +251,7 @@ def train(
             "`spoken-digits` with --root."
         ),
     ] = None,
-    cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru`, `ligru`, or a plugin's.")] = "sru",
+    cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru`, `ligru`, `mingru`, `lru`, or a plugin's.")] = "sru",
     layers: Annotated[int | None, typer.Option(min=1, help="Default: the published number.")] = None,
     cells: Annotated[int | None, typer.Option(min=1, help="Cells of a layer and direction; default: 550.")] = None,
     causal: Annotated[bool, typer.Option("--causal", help="Forward in time alone, as a stream is read.")] = False,

@@ -44,6 +44,8 @@ CELLS: Registry[RecurrentCell] = Registry(
         "lstm": "quant.networks.lstm:LSTM",
         "gru": "quant.networks.gru:GRU",
         "ligru": "quant.networks.ligru:LIGRU",
+        "mingru": "quant.networks.mingru:MINGRU",
+        "lru": "quant.networks.lru:LRU",
     },
     _checked,
 )

@@ -10,8 +10,8 @@ from quant.sites.site import Role
 
 
 class Recurrent(nn.Module):
-    """One bidirectional layer of a cell ("sru", "lstm", "gru", "ligru", or one that is registered): x (T, B, inputs) →
-    (T, B, 2·cells), all utterances of full length. W and U hold both directions' rows, as in
+    """One bidirectional layer of a registered cell, as "sru", "lstm", "gru", "ligru", "mingru" or "lru": x
+    (T, B, inputs) → (T, B, 2·cells), all utterances of full length. W and U hold both directions' rows, as in
     `quant.networks.network`."""
 
     def __init__(self, cell: str, inputs: int, cells: int):

@@ -1,0 +1,92 @@
+"""Cells without a recurrent product, whose state is linear in the one before: an input product of all steps, and
+elementwise work behind it.
+
+    u = W x + b                      of all steps and directions at once, by the site W
+    s = a s' + …,  h = …             elementwise; see `quant.networks.linear_scan`
+
+Arrays are time-major with the D directions side by side, each in its own order of time: u is (T, D, B, G·C), h is
+(T, D, B, C), vectors are (D, V, C).
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+import torch
+
+from quant.arithmetic.grid import Grid, fixed_point_grid
+from quant.arithmetic.whole_numbers import Ints
+from quant.networks.cell_layer import CellLayer, LayerParameters
+from quant.networks.recurrent_cell import RecurrentCell
+from quant.networks.scanned_layer import ScannedLayer
+from quant.networks.step import Fractions, StepRoundings, Tensors
+from quant.networks.traced_layer import TracedLayer
+from quant.sites.candidate import Bits
+from quant.sites.site import DIRECTIONS, Role, Site, direction_of
+from simulators import Elementwise, Matmul
+
+
+class ScannedCell(RecurrentCell):
+    """A cell by what it makes of all steps at once, and by one step, rounded. h and the state have one format."""
+
+    states: ClassVar[int] = 1
+    """Values that a step hands on: h, and others."""
+    vectors: ClassVar[int] = 0
+    """Vectors of a cell and direction that are trained, biases of the input product apart."""
+
+    @abstractmethod
+    def all_steps(self, u: torch.Tensor, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """h of all steps, differentiable, and what is kept from step to step (T, D, B, …)."""
+
+    @abstractmethod
+    def step(self, u: torch.Tensor, constants: Tensors, state: Tensors, roundings: StepRoundings) -> Tensors:
+        """One step of all directions: u (D, B, G·C), constants (D, 1, C) and state (h', …) of (D, B, C) each. Returns
+        the next state, h first. It says what is rounded, and where."""
+
+    @abstractmethod
+    def integer_step(
+        self, u: Ints, constants: tuple[Ints, ...], state: tuple[Ints, ...], fractions: Fractions
+    ) -> tuple[Ints, ...]:
+        """`step` in whole numbers: u with `fractions.sum` fractional bits, state with `fractions.memory`, constants
+        with `quant.arithmetic.whole_numbers.GATE_FRACTION`."""
+
+    def constants(self, vectors: torch.Tensor) -> Tensors:
+        """What a step multiplies with, in [-1, 1], (D, C) each, of the vectors (D, V, C)."""
+        return ()
+
+    def layer_sites(self, layer: int, inputs: int, cells: int, directions: int = DIRECTIONS) -> tuple[Site, ...]:
+        """One matrix for all directions and gates."""
+        rows = directions * self.gates * cells
+        return (Site(f"{self.input_prefix}{layer}", rows, inputs, Role.INPUT, layer, direction_of(directions)),)
+
+    def vectors_shape(self, cells: int, directions: int = DIRECTIONS) -> tuple[int, ...]:
+        """(D, V, C)."""
+        return directions, self.vectors, cells
+
+    def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:
+        """The finest that holds the largest of them."""
+        return fixed_point_grid(float(vectors.abs().max()))
+
+    def layer(self, parameters: LayerParameters) -> CellLayer:
+        """A layer of these parameters, to be computed."""
+        return ScannedLayer(self, parameters)
+
+    def trace_layers(
+        self, sites: tuple[Site, ...], bits: Bits, steps: int, output_bits: int, elementwise_name: Callable[[str], str]
+    ) -> Iterator[TracedLayer]:
+        """The product of all steps, whose results are 16-bit fixed point, and the recurrence of all directions."""
+        (site,) = sites
+        weight_bits, activation_bits = bits[site.name]
+        product = Matmul(
+            name=site.name, out_features=site.out_features, in_features=site.in_features, steps=steps,
+            weight_bits=weight_bits, activation_bits=activation_bits, output_bits=16,
+        )  # fmt: skip
+        yield TracedLayer(product, site.name)
+        cells = site.out_features // self.gates
+        yield TracedLayer(
+            Elementwise(
+                name=elementwise_name(""), ops={op: count * cells for op, count in self.ops.items()},
+                inputs=self.gates * cells, outputs=cells, steps=steps, recurrent=True,
+                vector_parameters=self.vector_words * cells, output_bits=output_bits,
+            )
+        )  # fmt: skip
