@@ -306,7 +306,7 @@ def retrain(
 ) -> None:
     """Retrain a model for given bit-widths, full-precision weights under quantized ones."""
     from quant import load_model
-    from quant.runs.training_run import products_line, training_progress
+    from quant.runs.training_run import features_progress, products_line, training_progress
     from quant.training.loop import chosen_products
     from quant.training.retraining import recipe_of
     from quant.training.retraining import retrain as run_retraining
@@ -317,7 +317,8 @@ def retrain(
     recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes
     make_folder(output)
     before = recogniser.evaluate(candidate)
-    training = recogniser.utterances("train")
+    with features_progress(err) as on_utterance:
+        training = recogniser.utterances("train", on_utterance("train"))
     kind = chosen_products(output, resume, _products(products))
     err.say(products_line(kind))
     with training_progress(epochs, err) as on_step:

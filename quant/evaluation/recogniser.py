@@ -32,7 +32,7 @@ from quant.sites.candidate import Bits, check_candidate, parse_bits
 from quant.sites.site import Site
 from quant.speech.audio import SAMPLE_RATE
 from quant.speech.batches import UtteranceBatch, pack
-from quant.speech.features import HOP_SAMPLES, WINDOW_SAMPLES, Features
+from quant.speech.features import HOP_SAMPLES, WINDOW_SAMPLES, Features, OnUtterance
 from quant.speech.scoring import Score, score
 from quant.training.loop import TrainingStep
 from quant.training.retraining import RESULT, retrain
@@ -160,9 +160,9 @@ class Recogniser:
         cache_bytes = self._cache.capacity_bytes // BEACON_CACHES
         return self.sharing_speech(load_checkpoint(folder / RESULT), None, cache_bytes)
 
-    def utterances(self, split: str) -> Features:
-        """Normalised features, labels and phones of a split."""
-        return self._speech.utterances(split)
+    def utterances(self, split: str, on_utterance: OnUtterance | None = None) -> Features:
+        """Normalised features, labels and phones of a split. `on_utterance` is told of features that are computed."""
+        return self._speech.utterances(split, on_utterance)
 
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """A candidate as a user writes it: see `quant.sites.candidate.parse_bits`."""

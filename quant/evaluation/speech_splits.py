@@ -14,7 +14,7 @@ from quant.files.checkpoint import Checkpoint
 from quant.speech.batches import UtteranceBatch, pack, plan
 from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
-from quant.speech.features import Features, load_features
+from quant.speech.features import Features, OnUtterance, load_features
 from quant.speech.scoring import Score, score, speaker_subsets
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
@@ -91,13 +91,14 @@ class SpeechSplits:
             return self
         return SpeechSplits(self._checkpoint, self.corpus_root, self._skip_bad, 1)
 
-    def utterances(self, split: str) -> Features:
-        """Normalised features, labels and phones of a split. Raises InputError for a corpus of other units."""
+    def utterances(self, split: str, on_utterance: OnUtterance | None = None) -> Features:
+        """Normalised features, labels and phones of a split; `on_utterance` as of `load_features`. Raises InputError
+        for a corpus of other units."""
         if split not in self._utterances:
             root = self.corpus_root or self._embedded_root(split)
             corpus = load_corpus(root, split, self._skip_bad)
             self.skipped += corpus.skipped
-            features = load_features(corpus)
+            features = load_features(corpus, on_utterance)
             if features.units != self._checkpoint.decoder.units:
                 ours, theirs = self._checkpoint.decoder.units.name, features.units.name
                 raise InputError(f"{root}: a corpus of {theirs}: {self._checkpoint.name} recognises {ours}")

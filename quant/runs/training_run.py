@@ -19,7 +19,7 @@ from quant.runs.model_card import model_card
 from quant.runs.recipes import LEARNING_RATE_FROM, corpus_name, recipe_of, training_command
 from quant.speech.corpus import load_corpus
 from quant.speech.embedded import embedded_corpus
-from quant.speech.features import Features, load_features
+from quant.speech.features import Features, OnUtterance, load_features
 from quant.speech.scoring import Decoder, tune_decoder
 from quant.speech.utterances import SPLITS
 from quant.training.calibrating import calibrate_on
@@ -132,16 +132,40 @@ def training_progress(epochs: int, console: Terminal) -> Iterator[Callable[[Trai
         yield on_step
 
 
+@contextmanager
+def features_progress(console: Terminal) -> Iterator[Callable[[str], OnUtterance]]:
+    """What moves a bar of its own for the features of each split. It begins with the first that is computed, behind the
+    bars of a corpus that is made."""
+    columns = (DescriptionColumn(), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=console)
+
+    def of(split: str) -> OnUtterance:
+        def on_utterance(done: int, total: int) -> None:
+            if not progress.tasks or progress.tasks[-1].fields["split"] != split:
+                progress.add_task(f"features of {split}", total=total, split=split)
+                progress.start()
+            progress.update(progress.tasks[-1].id, completed=done)
+
+        return on_utterance
+
+    try:
+        yield of
+    finally:
+        if progress.tasks:
+            progress.stop()
+
+
 def _read_corpus(
     corpus_root: Path | None, corpus_size: str | None, skip_bad: bool, console: Terminal
 ) -> CorpusFeatures:
     root = corpus_root or embedded_corpus(size=str(corpus_size))
     splits = {}
-    for split in SPLITS:
-        corpus = load_corpus(root, split, skip_bad)
-        if corpus.skipped:
-            console.say(f"{split}: {len(corpus.skipped)} utterances skipped; the first: {corpus.skipped[0]}")
-        splits[split] = load_features(corpus)
+    with features_progress(console) as on_utterance:
+        for split in SPLITS:
+            corpus = load_corpus(root, split, skip_bad)
+            if corpus.skipped:
+                console.say(f"{split}: {len(corpus.skipped)} utterances skipped; the first: {corpus.skipped[0]}")
+            splits[split] = load_features(corpus, on_utterance(split))
     return CorpusFeatures(corpus_root, corpus_size, skip_bad, splits)
 
 

@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -91,15 +91,20 @@ class Features:
         return np.bincount(np.concatenate(self.labels), minlength=self.units.classes)
 
 
-def load_features(corpus: Corpus) -> Features:
-    """Features of a corpus split, unnormalised, from the cache or computed and, if there is room, cached."""
+OnUtterance = Callable[[int, int], None]
+"""Is told how many utterances of a split are done, and how many there are."""
+
+
+def load_features(corpus: Corpus, on_utterance: OnUtterance | None = None) -> Features:
+    """Features of a corpus split, unnormalised, from the cache or computed and, if there is room, cached.
+    `on_utterance` is called as they are computed."""
     path = cache_dir() / "features" / f"{cache_key(corpus)}.npz"
     if os.path.lexists(path):
         try:
             return _load(path, corpus.digest)
         except InputError as error:
             logging.getLogger(__name__).warning("mohaq: damaged features are made again: %s", error)
-    features = compute_features(corpus)
+    features = compute_features(corpus, on_utterance)
     with contextlib.suppress(InputError):  # a full disk or a read-only home costs only time
         _save(path, features)
     return features
@@ -124,9 +129,13 @@ def units_of(corpus: Corpus) -> Units:
     return corpus.utterances[0].units
 
 
-def compute_features(corpus: Corpus) -> Features:
+def compute_features(corpus: Corpus, on_utterance: OnUtterance | None = None) -> Features:
     """Features of a corpus split, unnormalised. About 300 times faster than real time."""
-    mats = [log_mel(u.audio) for u in corpus]
+    mats = []
+    for u in corpus:
+        mats.append(log_mel(u.audio))
+        if on_utterance:
+            on_utterance(len(mats), len(corpus))
     for u, mat in zip(corpus, mats, strict=True):
         if not len(mat) or not np.isfinite(mat).all():
             what = "no frames" if not len(mat) else "features that are not finite"
