@@ -221,18 +221,31 @@ def trace(
 @command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")
 def export(
     bits: Bits,
-    output: Annotated[Path, written("--out", help="Folder for model.safetensors and model.json.")],
+    output: Annotated[
+        Path,
+        written("--out", help="Folder for model.safetensors and model.json, or for model.h; or a file NAME.h."),
+    ],
     model: ModelName = "sru",
+    form: Annotated[
+        str, typer.Option("--format", help="`mohaq` (loaded back by --model), or `c`: a header of C99 that runs.")
+    ] = "mohaq",
     clipping: WeightClipping = "mse",
     activation_clipping: ActivationClipping = "mse",
     per_channel: PerChannel = False,
 ) -> None:
     """Write a quantized model: integer weights, scales and the candidate."""
+    from quant.exports.writing import OWN_FORMAT, check_export_format, export_as
     from quant.files.export import export as write_export
 
+    check_export_format(form)
     refuse_network(model, "it stays the file that it is: this format is that of this project's recognisers")
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
-    write_export(recogniser.checkpoint, recogniser.weights, recogniser.parse_bits(bits), output)
+    candidate = recogniser.parse_bits(bits)
+    if form != OWN_FORMAT:
+        file = export_as(form, recogniser.checkpoint, recogniser.weights, candidate, output)
+        out.say(f"{file}: {file.stat().st_size / 2**20:.2f} MiB")
+        return
+    write_export(recogniser.checkpoint, recogniser.weights, candidate, output)
     out.say(f"{output}: model.safetensors and model.json")
 
 

@@ -9,6 +9,7 @@ one unit of 16-bit fixed point of it.
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from quant.arithmetic.calibration import Calibration
 from quant.arithmetic.grid import FRACTION_BITS, Grid
@@ -33,7 +34,7 @@ class IntegerArithmetic:
         self.calibration = calibration
         self.accumulator_bits: dict[str, int] = {}
         """Bits that the largest sum of each site took."""
-        self._bits = bits
+        self.bits = bits
         self._weights = weights
         self._features_site = features_site
 
@@ -61,7 +62,7 @@ class IntegerArithmetic:
     def accumulate(self, site: str, codes: Ints, weights: Ints) -> Ints:
         """Sums (…, M) of the products of codes (…, K) and weights (M, K). Raises InputError if one does not fit its
         accumulator."""
-        width = WIDE_ACCUMULATOR if max(self._bits[site]) == FIXED_POINT_BITS else NARROW_ACCUMULATOR
+        width = WIDE_ACCUMULATOR if max(self.bits[site]) == FIXED_POINT_BITS else NARROW_ACCUMULATOR
         sums = codes @ weights.T
         used = int(np.abs(sums).max(initial=0)).bit_length() + 1
         self.accumulator_bits[site] = max(used, self.accumulator_bits.get(site, 0))
@@ -77,16 +78,20 @@ class IntegerArithmetic:
 
     def rescale(self, site: str, result: Grid, rows: slice = slice(None)) -> Multiplier:
         """What makes accumulators of a site, or of some of its rows, units of a result."""
-        steps = self._weights(site, self._bits[site][0]).steps[rows]
-        return Multiplier.of(steps.double().numpy().ravel() * self.grid(site).step / result.step)
+        return Multiplier.of(self.weight_steps(site)[rows] * self.grid(site).step / result.step)
 
     def weight_codes(self, site: str) -> Ints:
         """The codes (M, K) of a site's matrix."""
-        return self._weights(site, self._bits[site][0]).codes.numpy().astype(np.int64)
+        return self._weights(site, self.bits[site][0]).codes.numpy().astype(np.int64)
+
+    def weight_steps(self, site: str) -> NDArray[np.float64]:
+        """The step (M,) of each row of a site's matrix."""
+        steps: NDArray[np.float64] = self._weights(site, self.bits[site][0]).steps.double().numpy().ravel()
+        return steps
 
     def grid(self, site: str) -> Grid:
         """The grid of a site's activations at the candidate's width."""
-        return self.calibration.grid(site, self._bits[site][1], self._weights.scheme.activations)
+        return self.calibration.grid(site, self.bits[site][1], self._weights.scheme.activations)
 
 
 def whole(x: torch.Tensor) -> Ints:

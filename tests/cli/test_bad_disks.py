@@ -39,6 +39,17 @@ def test_a_full_disk_leaves_the_former_file(option: str, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["file.png"]
 
 
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_leaves_nothing_of_an_export(tmp_path: Path) -> None:
+    for out, file in (("folder", "folder/model.h"), ("own.h", "own.h")):
+        result = mohaq(*EXPORT, str(tmp_path / out), "--bits", "2", "--format", "c")
+        assert (result.returncode, result.stderr) == (
+            2,
+            f"mohaq: {tmp_path / file}: cannot be written: File too large\n",
+        )
+        assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_small_and_read_only_file_systems(tmp_path: Path) -> None:
     """A tmpfs with room for a former export and half of the new one, and a folder that is mounted without rights."""

@@ -282,6 +282,11 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("delta", "--bits", "8", "--thresholds", "x"), "they must be whole numbers"),
         (("export", "--bits", "8", "--out", "/dev/null"), "/dev/null: it is a file, and a folder is wanted"),
         (
+            ("export", "--bits", "8", "--format", "c", "--out", "no/x.h"),
+            "no/x.h: cannot be written: there is no folder no",
+        ),
+        (("export", "--bits", "8", "--format", "h", "--out", "x"), "--format h: it must be one of mohaq, c"),
+        (
             ("retrain", "--bits", "2", "--out", "x", "--learning-rate", "nan"),
             "learning_rate is nan: it must be positive",
         ),

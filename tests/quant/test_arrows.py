@@ -12,6 +12,7 @@ ORDER = (
     "networks",
     "speech",
     "files",
+    "exports",
     "training",
     "evaluation",
     "runs",

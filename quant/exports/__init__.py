@@ -1,0 +1,1 @@
+"""Quantized recognisers in the formats of others: C, and ONNX with quantizers."""
