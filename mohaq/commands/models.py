@@ -223,11 +223,17 @@ def export(
     bits: Bits,
     output: Annotated[
         Path,
-        written("--out", help="Folder for model.safetensors and model.json, or for model.h; or a file NAME.h."),
+        written(
+            "--out", help="Folder for model.safetensors and model.json, model.h or model.onnx; or a file .h or .onnx."
+        ),
     ],
     model: ModelName = "sru",
     form: Annotated[
-        str, typer.Option("--format", help="`mohaq` (loaded back by --model), or `c`: a header of C99 that runs.")
+        str,
+        typer.Option(
+            "--format",
+            help="`mohaq` (loaded back by --model), `c` (a header of C99), `qdq` (ONNX) or `qonnx`: these three run.",
+        ),
     ] = "mohaq",
     clipping: WeightClipping = "mse",
     activation_clipping: ActivationClipping = "mse",

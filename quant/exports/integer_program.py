@@ -5,7 +5,7 @@ what they read, gathered once, so that every format says the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from quant.networks.gated import GatedCell
 from quant.networks.network import OUTPUT, Network
 from quant.networks.sru import grid_of
 from quant.sites.candidate import Bits, check_candidate
+from quant.sites.site import DIRECTIONS
 from quant.speech.features import Statistics
 from simulators.inputs.errors import InputError
 
@@ -56,6 +57,16 @@ class IntegerSite:
     def alike(self) -> bool:
         """Whether all rows have one step."""
         return bool((self.weight_steps == self.weight_steps[0]).all())
+
+    def rows(self, direction: int) -> "IntegerSite":
+        """The part of a recurrent matrix that is one direction's: 0 forward, 1 backward."""
+        count = len(self.codes) // DIRECTIONS
+        own = slice(direction * count, (direction + 1) * count)
+        rescale = Multiplier(*(part[own] for part in (self.rescale.first, self.rescale.m, self.rescale.second)))
+        return replace(
+            self, name=f"{self.name}.{('forward', 'backward')[direction]}", codes=self.codes[own],
+            weight_steps=self.weight_steps[own], rescale=rescale, bias=None if self.bias is None else self.bias[own],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from quant.arithmetic.weights import QuantizedWeights
 from quant.exports.c_header import c_header
 from quant.exports.integer_program import IntegerProgram, integer_program
+from quant.exports.onnx_model import qdq_model, qonnx_model
 from quant.files.checkpoint import Checkpoint
 from quant.sites.candidate import Bits
 from simulators.inputs.errors import InputError
@@ -19,7 +20,11 @@ def _c(program: IntegerProgram) -> bytes:
     return c_header(program).encode()
 
 
-_WRITERS: Mapping[str, tuple[str, Callable[[IntegerProgram], bytes]]] = {"c": (".h", _c)}
+_WRITERS: Mapping[str, tuple[str, Callable[[IntegerProgram], bytes]]] = {
+    "c": (".h", _c),
+    "qdq": (".onnx", qdq_model),
+    "qonnx": (".onnx", qonnx_model),
+}
 """The ending of a format's file, and what makes its content."""
 
 FORMATS = (OWN_FORMAT, *_WRITERS)

@@ -285,7 +285,14 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
             ("export", "--bits", "8", "--format", "c", "--out", "no/x.h"),
             "no/x.h: cannot be written: there is no folder no",
         ),
-        (("export", "--bits", "8", "--format", "h", "--out", "x"), "--format h: it must be one of mohaq, c"),
+        (
+            ("export", "--bits", "2", "--format", "qdq", "--out", "x"),
+            "--format qdq: weights of L0 at 2 bits: quantizers",
+        ),
+        (
+            ("export", "--bits", "8", "--format", "h", "--out", "x"),
+            "--format h: it must be one of mohaq, c, qdq, qonnx",
+        ),
         (
             ("retrain", "--bits", "2", "--out", "x", "--learning-rate", "nan"),
             "learning_rate is nan: it must be positive",
