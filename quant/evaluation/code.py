@@ -35,7 +35,7 @@ RETRAINING = RECOGNISER | Code(
 OWN_MODEL = Code(
     (
         *(f"quant.own.{name}" for name in (
-            "content_digest", "formats", "module_layers", "module_tracing", "own_model", "plain_modules",
+            "content_digest", "formats", "module_layers", "module_tracing", "own_model", "own_rates", "plain_modules",
             "recurrence_formats", "recurrent_layers", "replaced_layers", "roundings", "saturation", "traced_records",
         )),
         "quant.sites", "quant.networks",
@@ -50,8 +50,8 @@ OWN_MODEL = Code(
 
 GRAPH_MODEL = Code(
     (
-        "quant.graphs", "quant.own.formats", "quant.own.roundings", "quant.own.saturation", "quant.sites",
-        "quant.networks",
+        "quant.graphs", "quant.own.formats", "quant.own.own_rates", "quant.own.roundings", "quant.own.saturation",
+        "quant.sites", "quant.networks",
         *(f"quant.arithmetic.{name}" for name in ("clipping", "grid", "kernels", "products")),
         "quant.speech.audio", "simulators.inputs.jit",
     ),

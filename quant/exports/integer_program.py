@@ -80,6 +80,7 @@ class IntegerLayer:
     """(2, R·C) biases of the recurrent product in units of its results, or SRU's (2, 4, C) with `held` fractional
     bits."""
     cells: int
+    """Cells of a direction: C."""
     sums: int
     """Fractional bits of sums before a gate."""
     memory: int

@@ -67,7 +67,7 @@ class Call:
 
     def grid(self, number: int) -> Grid | None:
         """The grid that a quantizer of the graph's own has put an input on, if it has."""
-        return self.scope.grids.get(self.node.inputs[number])
+        return self.scope.grid_of(self.node.inputs[number])
 
     def stored_bits(self, number: int) -> int | None:
         """The width of the integers that a constant is stored as, if it is."""
@@ -169,6 +169,15 @@ class Scope:
         while scope is not None:
             if name in scope.graph.constants:
                 return scope.graph.stored_bits.get(name)
+            scope = scope.outer
+        return None
+
+    def grid_of(self, name: str) -> Grid | None:
+        """The grid that a quantizer of the graph's own has put a value of this graph or of one around it on."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.values or name in scope.graph.constants:
+                return scope.grids.get(name)
             scope = scope.outer
         return None
 

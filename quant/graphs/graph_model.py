@@ -2,15 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from quant.arithmetic.clipping import Scheme, quantize_weights
+from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Weights
 from quant.evaluation.code import GRAPH_MODEL
-from quant.evaluation.rates import Rates
 from quant.graphs.call import Pass
 from quant.graphs.fidelity import ERRORS, PARTS, rates
 from quant.graphs.graph import Graph
@@ -21,7 +22,9 @@ from quant.graphs.operations.table import OPERATIONS
 from quant.graphs.running import run_graph
 from quant.graphs.site_names import SiteNames
 from quant.own.formats import Formats, Seen
+from quant.own.own_rates import FileBits, OwnRates
 from quant.own.roundings import Exactly
+from quant.own.saturation import SiteSaturation
 from quant.sites.candidate import BIT_WIDTHS, Bits, check_candidate, parse_bits
 from quant.sites.site import Site
 from simulators import Trace
@@ -40,7 +43,7 @@ class GraphModel:
         self.name = name
         self.graph = graph
         self.data = data.checked(graph)
-        self._scheme = scheme or Scheme()
+        self.scheme = scheme or Scheme()
         self._names = SiteNames()
         self._traces: dict[int, GraphTrace] = {}
         self._weights: dict[tuple[str, int], Weights] = {}
@@ -53,7 +56,12 @@ class GraphModel:
             raise InputError(f"{name}: no node has weights that could be quantized")
         self._formats = self._chosen_formats()
         self._references: list[torch.Tensor] | None = None
-        self.digest = f"{digest_of(graph)}:{self._scheme.name}"
+        self._content = digest_of(graph)
+
+    @property
+    def digest(self) -> str:
+        """Tells the graph apart, and how it is quantized."""
+        return f"{self._content}:{self.scheme.name}"
 
     @property
     def data_digest(self) -> str:
@@ -80,25 +88,50 @@ class GraphModel:
         """Parts of the data, of which the error has a worst."""
         return min(PARTS, len(self.data.utterances))
 
+    @property
+    def file_bits(self) -> dict[str, FileBits]:
+        """The widths of sites that the file has quantizers for, whose scales they take at these widths: of weights and
+        of activations, None where it has none."""
+        stored, grids = self._names.stored_bits, self._names.grids
+        found = {site.name: (stored.get(site.name), _bits_of(grids.get(site.name))) for site in self.sites}
+        return {site: widths for site, widths in found.items() if widths != (None, None)}
+
+    def with_scheme(self, scheme: Scheme) -> "GraphModel":
+        """The network with another scheme of clipping, on the same data."""
+        other = copy(self)
+        other.scheme, other._weights = scheme, {}
+        other._formats = other._chosen_formats()
+        return other
+
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """A candidate, as a user writes it."""
         return parse_bits(text, self.sites)
 
     def outputs(self, bits: Bits | None) -> list[torch.Tensor]:
         """The judged output of every utterance, chunks side by side; without bits, of the network as it is."""
+        if bits is not None:
+            check_candidate(bits, self.sites)
         run = Pass(Exactly(), self._names, OPERATIONS) if bits is None else self._rounded(bits)
-        with torch.no_grad():
-            return [self._output(utterance, run) for utterance in self.data.utterances]
+        return self._outputs(run)
 
-    def evaluate(self, bits: Bits | None) -> Rates:
-        """Error of a candidate; without bits, of the network as it is."""
-        if self._references is None and (bits is None or self.data.settings.error != "labels"):
-            self._references = self.outputs(None)
-        made = self._references if bits is None else self.outputs(bits)
-        assert made is not None
-        return rates(list(zip(made, self._right(), strict=True)), self.data.settings)
+    def evaluate(self, bits: Bits | None) -> OwnRates:
+        """Error of a candidate, with what saturated; without bits, of the network as it is."""
+        if bits is None:
+            return self._rates(self._float_outputs())
+        check_candidate(bits, self.sites)
+        return self.evaluate_some(bits)
 
-    def evaluate_population(self, candidates: Sequence[Bits]) -> list[Rates]:
+    def evaluate_some(self, bits: Bits) -> OwnRates:
+        """Error with the sites that `bits` names quantized, and all others in float32. What saturates inside compiled
+        recurrences, whose two sites both have widths, is not counted."""
+        if self.data.settings.error != "labels":
+            self._float_outputs()
+        run = self._rounded(bits)
+        made = self._outputs(run)
+        assert isinstance(run.roundings, GraphRounded)
+        return self._rates(made, run.roundings.saturation.by_site())
+
+    def evaluate_population(self, candidates: Sequence[Bits]) -> list[OwnRates]:
         """Errors of several candidates, one after the other."""
         return [self.evaluate(bits) for bits in candidates]
 
@@ -117,6 +150,20 @@ class GraphModel:
                 raise InputError(f"steps: {steps}: the first call of {self.name} has {self._frames}")
             self._traces[frames] = made
         return self._traces[frames].trace(self.name, bits, chunk)
+
+    def _outputs(self, run: Pass) -> list[torch.Tensor]:
+        with torch.no_grad():
+            return [self._output(utterance, run) for utterance in self.data.utterances]
+
+    def _float_outputs(self) -> list[torch.Tensor]:
+        """Outputs of the network as it is, computed once."""
+        if self._references is None:
+            self._references = self.outputs(None)
+        return self._references
+
+    def _rates(self, made: list[torch.Tensor], saturation: tuple[SiteSaturation, ...] = ()) -> OwnRates:
+        found = rates(list(zip(made, self._right(), strict=True)), self.data.settings)
+        return OwnRates(found.error_max, found.error, saturation)
 
     def _right(self) -> list[torch.Tensor]:
         if self.data.settings.error != "labels":
@@ -143,8 +190,9 @@ class GraphModel:
         return made[0] if len(made) == 1 else torch.stack(made)
 
     def _rounded(self, bits: Bits) -> Pass:
-        check_candidate(bits, self.sites)
-        quantized = {site.name: self._quantized(site.name, bits[site.name][0]) for site in self.sites}
+        quantized = {
+            site.name: self._quantized(site.name, bits[site.name][0]) for site in self.sites if site.name in bits
+        }
         return Pass(GraphRounded(bits, self._formats, quantized), self._names, OPERATIONS, quantized=True)
 
     def _chosen_formats(self) -> Formats:
@@ -158,7 +206,7 @@ class GraphModel:
         if idle := [site.name for site in self.sites if site.name not in seen.sites]:
             raise InputError(f"{self.name}: {idle[0]}: no data that ranges are taken from pass through")
         try:
-            formats = seen.formats(self._scheme.activations, {})
+            formats = seen.formats(self.scheme.activations, {})
         except IndexError:  # NumPy's histogram, of a range that float32 has no width for
             raise InputError(f"{self.name}: values too large to be quantized pass") from None
         own = {site: {grid.bits: grid} for site, grid in self._names.grids.items() if grid.bits in BIT_WIDTHS}
@@ -171,7 +219,7 @@ class GraphModel:
             if self._names.stored_bits.get(site) == bits:  # they lie on the file's own grid already
                 held = Weights(weight, torch.ones(len(weight)), bits)
             else:
-                held = quantize_weights(weight, bits, self._scheme)
+                held = quantize_weights(weight, bits, self.scheme)
             self._weights[site, bits] = held
         return self._weights[site, bits]
 
@@ -198,6 +246,10 @@ class GraphModel:
                     value = value.repeat(times).narrow(axis, 0, wanted)
             given[name] = value
         return given
+
+
+def _bits_of(grid: Grid | None) -> int | None:
+    return None if grid is None else grid.bits
 
 
 def digest_of(graph: Graph) -> str:

@@ -18,6 +18,11 @@ class GraphRounded(Rounded):
         self.codes = weights
         """Codes and steps of each site's matrix."""
 
+    def covers(self, sites: tuple[str, str]) -> bool | None:
+        """Whether both sites of a recurrence have widths; None where one of them has."""
+        there = [site in self._bits for site in sites]
+        return there[0] if there[0] == there[1] else None
+
     def grid(self, site: str) -> Grid:
         """The grid of what the product of a site reads."""
         return self._formats.inputs[site][self._bits[site][1]]

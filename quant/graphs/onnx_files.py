@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from quant.graphs.graph import Graph, GraphInput, Node
-from quant.graphs.onnx_tensors import computed_dtype, tensor_of
+from quant.graphs.onnx_tensors import FOUR_BITS, computed_dtype, tensor_of
 from simulators.inputs.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class _Reader:
             raise InputError(f"more than {MOST_NODES:,} nodes")
         _check_words(entry.name for entries in (proto.initializer, proto.input, proto.output) for entry in entries)
         constants = {entry.name: self._tensor(entry, f"tensor {entry.name}") for entry in proto.initializer}
+        narrow = [entry.name for entry in proto.initializer if entry.data_type in FOUR_BITS]
+        narrow += [node.output[0] for node in proto.node if _makes_four_bits(node)]
         inputs = tuple(self._input(entry) for entry in proto.input if entry.name not in constants)
         own = set(constants) | {entry.name for entry in inputs}
         known = set(outside) | own
@@ -91,7 +93,7 @@ class _Reader:
         outputs = tuple(entry.name for entry in proto.output)
         if missing := [name for name in outputs if name not in known]:
             raise InputError(f"graph {proto.name}: no node makes its output {missing[0]}")
-        return Graph(proto.name, inputs, outputs, tuple(nodes), constants, self._opset)
+        return Graph(proto.name, inputs, outputs, tuple(nodes), constants, self._opset, dict.fromkeys(narrow, 4))
 
     def _tensor(self, proto: "onnx.TensorProto", whose: str) -> torch.Tensor:
         return tensor_of(proto, self._folder, whose)
@@ -142,6 +144,12 @@ class _Reader:
         if kind == proto.GRAPH:
             return self.graph(proto.g, known)
         raise InputError(f"node {node}: attribute {proto.name} is of a kind that cannot be read")
+
+
+def _makes_four_bits(node: "onnx.NodeProto") -> bool:
+    """Whether it is a constant of integers of 4 bits, which are held in bytes here."""
+    values = [entry for entry in node.attribute if entry.name == "value"]
+    return node.op_type == "Constant" and bool(node.output) and any(each.t.data_type in FOUR_BITS for each in values)
 
 
 def _printed(text: str) -> str:

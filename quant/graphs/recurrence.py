@@ -27,9 +27,10 @@ def run_direction(
         products = _with_recurrent_bias(layer, products)
     products = held.result(layer.sites[0], products)
     if layer.is_plain and len(x) and not torch.is_grad_enabled():
-        if isinstance(held, GraphRounded):
+        covered = held.covers(layer.sites) if isinstance(held, GraphRounded) else None
+        if covered and isinstance(held, GraphRounded):
             return in_fixed_point(layer, products, first, lengths, held)
-        if type(held) in (Exactly, Seen):
+        if type(held) in (Exactly, Seen) or covered is False:
             return in_float(layer, x, products, first, lengths, held)
     step = _STEPS[layer.op](layer, _Held(layer, held))
     states, out = first, []

@@ -8,6 +8,7 @@ from quant.graphs.call import Call, Operation, Pass, Result, Scope, ValueOrigin
 from quant.graphs.graph import Graph, Node, inner_graphs
 from quant.graphs.graph_records import Noted
 from quant.graphs.graph_trace import GraphTrace
+from quant.graphs.moves import MOVES
 from simulators.inputs.errors import InputError
 
 WRONG_INPUT = (RuntimeError, IndexError, ValueError, TypeError, KeyError, OverflowError, AttributeError, AssertionError)
@@ -50,9 +51,12 @@ def compute(node: Node, scope: Scope, run: Pass) -> None:
     except WRONG_INPUT as error:
         raise node.error(_first_line(error)) from error
     made = results if isinstance(results, tuple) else (results,)
+    grid = scope.grid_of(node.inputs[0]) if node.op in MOVES and node.inputs else None
     for name, value in zip(node.outputs, made, strict=False):
         if name and value is not None:
             scope.values[name] = value
+            if grid is not None:
+                scope.grids[name] = grid
     if missing := [name for name in node.outputs if name and name not in scope.values]:
         raise node.error(f"its output {missing[0]} cannot be computed")
 

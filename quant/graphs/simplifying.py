@@ -1,14 +1,16 @@
 """Graphs made simpler before they are computed: what is constant is computed once, matrix products and their biases
 become one node, and a batch normalisation goes into the weights before it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 
 import torch
 
 from quant.graphs.call import Pass, Scope
-from quant.graphs.graph import Graph
+from quant.graphs.graph import Graph, Node
 from quant.graphs.joining import with_joined_nodes
+from quant.graphs.moves import MOVES
 from quant.graphs.operations.table import OPERATIONS
 from quant.graphs.running import compute
 from quant.graphs.site_names import SiteNames
@@ -17,6 +19,15 @@ from quant.own.roundings import Exactly
 _NOT_FOLDED = {"Loop", "Scan", "If", "QuantizeLinear"}
 """What is not computed ahead: control flow, and quantizers, which sites may take the place of."""
 _BITS = {torch.int8: 8, torch.uint8: 8, torch.int16: 16, torch.uint16: 16}
+
+
+def _stored_bits(node: Node, scope: Scope, stored: Mapping[str, int]) -> int | None:
+    """The width of the integers that what a node makes of constants lies on a grid of, if it does."""
+    if node.op not in ("DequantizeLinear", *MOVES) or not node.inputs:
+        return None
+    first = node.inputs[0]
+    bits = stored.get(first) or scope.stored_bits(first)
+    return bits or (_BITS.get(scope.value(first).dtype) if node.op == "DequantizeLinear" else None)
 
 
 def simplified(graph: Graph) -> Graph:
@@ -44,8 +55,8 @@ class _Simplifier:
                 for name in node.outputs:
                     if name in scope.values:
                         constants[name] = self._joined(scope.values.pop(name))
-                if node.op == "DequantizeLinear" and (bits := _BITS.get(scope.value(node.inputs[0]).dtype)):
-                    stored[node.outputs[0]] = bits
+                if bits := _stored_bits(node, scope, stored):
+                    stored.update(dict.fromkeys(node.outputs, bits))
             else:
                 nodes.append(node)
         graph = replace(graph, nodes=tuple(nodes), constants=constants, stored_bits=stored)

@@ -9,7 +9,6 @@ free; anything else is an error that names it, for what a trace cannot express w
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,11 +17,11 @@ from torch import nn
 
 from quant.arithmetic.clipping import Scheme, quantize_weights
 from quant.evaluation.code import OWN_MODEL, cell_code
-from quant.evaluation.rates import Rates
 from quant.own.content_digest import content_digest
 from quant.own.formats import Formats, Seen
 from quant.own.module_layers import first_with_weights, layers_of, weights_of
 from quant.own.module_tracing import Functions, ModuleTrace, observed
+from quant.own.own_rates import FileBits, OwnRates
 from quant.own.recurrent_layers import Recurrent
 from quant.own.replaced_layers import replaced
 from quant.own.roundings import Rounded
@@ -36,14 +35,6 @@ Error = float | tuple[float, float]
 """Percent; or that of the worst part of the data, and of all."""
 Inputs = torch.Tensor | Sequence[Any] | Mapping[str, Any]
 """What a module is called with: one tensor, several arguments in order, or arguments by name."""
-
-
-@dataclass(frozen=True)
-class OwnRates(Rates):
-    """Error rates in percent, and what saturated meanwhile."""
-
-    saturation: tuple[SiteSaturation, ...] = ()
-    """Shares of each site that was quantized, in the order of the computation."""
 
 
 class OwnModel:
@@ -109,6 +100,11 @@ class OwnModel:
             if isinstance(layer, Recurrent):
                 code |= cell_code(layer.cell)
         return code
+
+    @property
+    def file_bits(self) -> dict[str, FileBits]:
+        """Widths that a file has quantizers for: a module has none."""
+        return {}
 
     def with_scheme(self, scheme: Scheme) -> "OwnModel":
         """The model with another scheme of clipping, by the same inputs."""

@@ -1,16 +1,50 @@
-"""A model of one's own site by site: which width costs which error, and what saturates.
+"""A network of one's own, a module or from a file, site by site: which width costs which error, and what saturates.
 
     print(site_table(model))
 
 Each row quantizes one site and leaves all others in float32; the first quantizes all.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from __future__ import annotations
 
-from quant.own.own_model import OwnModel, OwnRates
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, Self
+
+from quant.arithmetic.clipping import Scheme
+from quant.own.own_rates import FileBits, OwnRates
 from quant.own.saturation import SiteSaturation
-from quant.sites.candidate import homogeneous
+from quant.sites.candidate import Bits, homogeneous
+from quant.sites.site import Site
+
+
+class Tabulated(Protocol):
+    """What has a table."""
+
+    scheme: Scheme
+
+    @property
+    def sites(self) -> Sequence[Site]:
+        """Its sites, in the order of the computation."""
+        ...
+
+    @property
+    def file_bits(self) -> Mapping[str, FileBits]:
+        """Widths of the sites that a file has quantizers for."""
+        ...
+
+    def evaluate(self, bits: Bits | None) -> OwnRates:
+        """Error of a candidate; without bits, of the network in float32."""
+        ...
+
+    def evaluate_some(self, bits: Bits) -> OwnRates:
+        """Error with the sites that `bits` names quantized, and all others in float32."""
+        ...
+
+    def with_scheme(self, scheme: Scheme) -> Self:
+        """This network with another scheme of clipping."""
+        ...
+
 
 WIDTHS = (16, 8, 4)
 """Bits of weights and activations that a table has columns of."""
@@ -29,6 +63,8 @@ class SiteErrors:
     saturated: tuple[float, ...]
     """Share of all values of the site, at each of `WIDTHS`, that did not fit: the largest of what its product reads,
     what it leaves, and what its recurrence keeps."""
+    file_bits: FileBits = (None, None)
+    """Widths at which the scales are the file's own."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +100,23 @@ class SiteTable:
             exact = f"{self.float_error:8.2f}" if row.site == ALL else " " * 8
             errors = "".join(f"{error:9.2f}" for error in row.errors)
             shares = "".join(f"{100 * share:8.2f}%" for share in row.saturated)
-            lines.append(f"{row.site:<{wide}}  {exact}{errors}{' ' * 15}{shares}")
+            own = f"   scales of the file at {_widths(row.file_bits)}" if any(row.file_bits) else ""
+            lines.append(f"{row.site:<{wide}}  {exact}{errors}{' ' * 15}{shares}{own}")
         return "\n".join([*lines, self.advice] if self.advice else lines)
 
 
-def site_table(model: OwnModel) -> SiteTable:
+def _widths(bits: FileBits) -> str:
+    """Weights x activations, as candidates are written."""
+    return "x".join("-" if width is None else str(width) for width in bits)
+
+
+def site_table(model: Tabulated) -> SiteTable:
     """Evaluate a model in float32, with all sites at each of `WIDTHS`, and with each site alone: 3 evaluations a site,
     and 7 more."""
     rows = [_row(ALL, [model.evaluate(homogeneous(model.sites, bits)) for bits in WIDTHS])]
-    rows += [_row(site.name, [model.evaluate_some({site.name: (b, b)}) for b in WIDTHS]) for site in model.sites]
+    for site in model.sites:
+        row = _row(site.name, [model.evaluate_some({site.name: (b, b)}) for b in WIDTHS])
+        rows.append(replace(row, file_bits=model.file_bits.get(site.name, (None, None))))
     by_row = None
     if not model.scheme.per_channel:
         others = model.with_scheme(replace(model.scheme, per_channel=True))

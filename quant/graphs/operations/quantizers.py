@@ -1,15 +1,20 @@
 """Quantizers of a graph's own (QDQ): as the file has them in float, and the grids of sites where these have widths."""
 
+from dataclasses import replace
+
 import torch
 
 from quant.arithmetic.grid import Grid
 from quant.graphs.call import Call, Operation
+from quant.graphs.onnx_tensors import DTYPES, FOUR_BITS
 
 _RANGES = {
     torch.int8: (8, -128, 127), torch.uint8: (8, 0, 255), torch.int16: (16, -32768, 32767),
     torch.uint16: (16, 0, 65535), torch.int32: (32, -(2**31), 2**31 - 1),
 }  # fmt: skip
 """Bits, least and largest integer of a type."""
+_FOUR_BITS = {torch.int8: (4, -8, 7), torch.uint8: (4, 0, 15)}
+"""Bits, least and largest integer of types of 4 bits, which are held in bytes."""
 
 
 def _along(call: Call, x: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -23,13 +28,31 @@ def _along(call: Call, x: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return values.reshape(shape)
 
 
+def _range_of(call: Call, kind: torch.dtype, has_four_bits: bool) -> tuple[int, int, int]:
+    ranges = _FOUR_BITS if has_four_bits else _RANGES
+    if kind not in ranges:
+        raise call.node.error(f"integers of type {kind}")
+    return ranges[kind]
+
+
+def _of_results(call: Call) -> tuple[torch.dtype, tuple[int, int, int]]:
+    """The type of what a quantizer makes, and its range: the zero point's, the attribute's, or that of bytes."""
+    zero = call.optional(2)
+    if zero is not None:
+        return zero.dtype, _range_of(call, zero.dtype, call.stored_bits(2) == 4)
+    number = int(call.attribute("output_dtype", 0)) or 2
+    if number not in DTYPES:
+        raise call.node.error(f"output_dtype {number}")
+    return DTYPES[number], _range_of(call, DTYPES[number], number in FOUR_BITS)
+
+
 def _quantize(call: Call) -> torch.Tensor:
     x, scale, zero = call.input(0), call.input(1), call.optional(2)
-    kind = torch.uint8 if zero is None else zero.dtype
-    if kind not in _RANGES:
-        raise call.node.error(f"integers of type {kind}")
-    _, lowest, highest = _RANGES[kind]
+    kind, (bits, lowest, highest) = _of_results(call)
     offset = torch.zeros(()) if zero is None else _along(call, x, zero).float()
+    if scale.numel() == 1 and offset.numel() == 1:
+        point = int(offset)
+        call.scope.grids[call.node.outputs[0]] = Grid(bits, float(scale), lowest - point, highest - point)
     if call.run.quantized:
         return x
     codes = torch.round(x / _along(call, x, scale)) + offset
@@ -39,11 +62,13 @@ def _quantize(call: Call) -> torch.Tensor:
 
 def _dequantize(call: Call) -> torch.Tensor:
     x, scale, zero = call.input(0), call.input(1), call.optional(2)
-    known = call.is_constant(0)
-    bits, lowest, highest = _RANGES.get(torch.uint8 if zero is None else zero.dtype, (32, 0, 0))
-    if not known and scale.numel() == 1 and bits < 32:
+    known, grid = call.is_constant(0), call.grid(0)
+    if grid is None and not known and x.dtype in _RANGES and (zero is None or zero.numel() == 1):  # given as integers
+        bits, lowest, highest = _range_of(call, x.dtype, zero is not None and call.stored_bits(2) == 4)
         point = 0 if zero is None else int(zero)
-        call.scope.grids[call.node.outputs[0]] = Grid(bits, float(scale), lowest - point, highest - point)
+        grid = Grid(bits, 1.0, lowest - point, highest - point)
+    if grid is not None and scale.numel() == 1:
+        call.scope.grids[call.node.outputs[0]] = replace(grid, step=float(scale))
     if call.run.quantized and x.is_floating_point():
         return x
     offset = torch.zeros(()) if zero is None else _along(call, x, zero).float()
