@@ -35,7 +35,9 @@ class ElementWork(NamedTuple):
     """One kind of operation."""
 
     results: int
+    """Words that come out."""
     operands: int
+    """Vectors that go in."""
     words: int
     """Words of each operand that the DPU reads for a result."""
     cycles: int

@@ -38,6 +38,7 @@ class ProductSizes(NamedTuple):
     inputs: int
     """K."""
     products: int
+    """Products of these sizes, one after the other."""
     recurrent: bool = False
     """Whether each vector waits for the results of the one before: then each takes a run of the program."""
 
@@ -46,7 +47,7 @@ class SlidingSizes(NamedTuple):
     """A convolution whose windows of a row of outputs fit a register file, and whose kernel fits another."""
 
     outputs: int
-    """Of all maps."""
+    """Results of all maps together."""
     maps: int
     """Maps of results: each has its own kernel."""
     taps: int

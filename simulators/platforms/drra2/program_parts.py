@@ -50,6 +50,7 @@ class ColumnProgram(NamedTuple):
     """Parts, each as often as it is repeated, of the column that has most to do."""
 
     parts: tuple[tuple[int, ProgramPart], ...]
+    """How often a part is run, and the part."""
     columns: int
     """Columns that have anything to do."""
 

@@ -50,6 +50,7 @@ class Timetable:
     """Starts of all events."""
 
     starts: dict[str, int]
+    """First cycle of each event, by name."""
     latency: int
     """First cycle after the last event of all."""
 

@@ -31,7 +31,9 @@ class Rep:
 
     port: str
     count: int
+    """Repetitions."""
     delay: int = 0
+    """Idle cycles between two repetitions."""
 
     @property
     def instructions(self) -> int:
@@ -45,6 +47,7 @@ class Configure:
 
     what: str
     instructions: int = 1
+    """Instructions that it takes, a cycle each."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Wait:
     """Holds the sequencer n + 1 cycles."""
 
     n: int
+    """Field of the instruction: one less than the cycles."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class Drra2Energy(SpecPart):
     mac_pj: Figure
     """A 16-bit multiply-accumulate."""
     pj_per_op: Annotated[dict[ElementwiseOp, Figure], BeforeValidator(known_operations)]
+    """Energy in pJ of an elementwise operation, by kind."""
     sram_pj_per_bit: Figure
     register_file_pj_per_bit: Figure
     dram_pj_per_bit: Figure

@@ -32,6 +32,7 @@ class TargetRow:
     program: str
     operation: str
     columns: int
+    """Columns of the fabric that the program is for."""
     cycles: int
     kind: str
 
