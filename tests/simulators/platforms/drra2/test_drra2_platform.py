@@ -94,6 +94,26 @@ def test_a_convolutions_windows_are_those_of_loops_that_count(outputs: int, colu
     assert 18 <= issued / passes <= 28, "configurations of five ports, and six"
 
 
+@pytest.mark.parametrize(
+    ("layer", "columns", "expected"),
+    [  # by hand: configurations, load, words, waits for register files, drain and HALT, several columns
+        (product(64, 344), 1, 41 + (22 + 2 + 3) + 64 * (344 + 4 + 8 + 1) + (5 + 1)),
+        (product(64, 344), 4, 41 + (22 + 2 + 3) + 16 * (344 + 4 + 8 + 1) + (5 + 1) + 12),
+        (product(64, 4, 4), 1, 23 + (1 + 2 + 3) + 4 * 64 * 4 + (5 + 1)),
+        (product(64, 40, 3), 1, (6 + 4 + 4 + 4 + 4 + 3) + 3 * (3 + 2 + 3) + 3 * 64 * 40 + (5 + 1)),
+        (convolution(345, 15), 1, 2 * (6 + 4 + 4 + 2 + 4 + 4) + 2 * (3 + 3) + 5184 + 399 + (5 + 5 + 1)),
+        (convolution(1408, 17), 4, 25 + (4 + 3) + 6 * 1166 - 6 + (5 + 1) + 12),
+        (pooling(1408, 704), 1, 13 + 2 + 22 * (64 + 4) + (3 + 1)),
+        (pooling(1408, 704), 8, 13 + 2 + 3 * (64 + 4) + (3 + 1) + 14),
+        (elements("multiply_add", 1408), 4, 21 + 3 + 6 * (64 + 8) + (3 + 1) + 12),
+        (elements("relu", 1024), 1, 13 + 2 + 1024 + (3 + 1)),  # 64 rows fit the SRAM
+        (elements("relu", 1040), 1, 2 * (13 + 2 + 3) + 16 * (64 + 4) + 16 + 4 + 1),  # 65 do not; a pass of 16
+    ],
+)
+def test_programs_are_as_long_as_by_hand(layer: Layer, columns: int, expected: int) -> None:
+    assert cycles(layer, columns) == expected
+
+
 def shares_one_by_one(results: int, columns: int) -> list[tuple[int, int]]:
     """(rows, rest) of every column that has any: register files or rows are dealt out one by one."""
     files, rest = results // 64, results % 64
