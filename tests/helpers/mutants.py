@@ -61,6 +61,7 @@ AREAS = {
     ),
     "silago": Area((f"{_PLATFORMS}/silago/*.py",), (f"{_PLATFORMS}/silago", *_NETWORKS, _DRAWN_NETWORKS)),
     "bit_serial": Area((f"{_PLATFORMS}/bit_serial/*.py",), (f"{_PLATFORMS}/bit_serial",)),
+    "drra2": Area((f"{_PLATFORMS}/drra2/*.py",), (f"{_PLATFORMS}/drra2",)),
     "costs": Area(
         ("simulators/lowering/*.py", "simulators/run/*.py"),
         (

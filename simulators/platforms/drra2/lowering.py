@@ -64,25 +64,22 @@ def tasks(layer: Layer, spec: Drra2Spec) -> Segment:
 def _emit(builder: SegmentBuilder, programs: list[ColumnProgram], runs: int) -> None:
     """Programs one after the other, as often as they run."""
     repetitions: list[Repetition] = []
-    after: Label = EVERYTHING_BEFORE
+    after: tuple[Label, ...] = (EVERYTHING_BEFORE, ("done", 1))
     for program in programs:
         for count, part in program.parts:
-            steps = _steps(part, after)
-            if after == EVERYTHING_BEFORE and (count > 1 or runs > 1):
-                steps[0] = steps[0]._replace(after=(EVERYTHING_BEFORE, ("done", 1)))
-            after = ("done", 1)
-            repetitions.append((count, steps))
+            repetitions.append((count, _steps(part, after)))
+            after = (("done", 1),)
     builder.emit(runs, repetitions)
 
 
-def _steps(part: ProgramPart, after: Label) -> list[Step]:
+def _steps(part: ProgramPart, after: tuple[Label, ...]) -> list[Step]:
     """What is done one after the other in a part."""
     steps = []
     for name, queue, kind in PARTS:
         cycles = getattr(part, name)
         if cycles:
-            steps.append(Step(("done",), queue, cycles, kind, (after,), works_on=0 if name == "words" else None))
-            after = ("done", 1)
+            steps.append(Step(("done",), queue, cycles, kind, after, works_on=0 if name == "words" else None))
+            after = (("done", 1),)
     return steps
 
 

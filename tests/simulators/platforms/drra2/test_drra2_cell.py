@@ -119,6 +119,7 @@ def test_no_word_is_read_before_its_row_and_no_row_before_its_results(n: int, op
     def cycles(name: str) -> list[int]:
         return [starts[name] + events[name].at(event) for event in range(events[name].events)]
 
+    assert events["buffer read"].events == operands * -(-n // 16)
     words, results, out = cycles("word read"), cycles("file 3 word write"), cycles("file 3 row read")
     for operand in range(operands):
         rows = cycles(f"file {operand + 1} row write")

@@ -157,6 +157,10 @@ def test_no_product_is_faster_than_its_busiest_column(outputs: int, inputs: int,
     assert took <= macs + idle + 80, "configurations, drain, and what columns take more"
 
 
+def test_the_longest_product_is_the_one_whose_results_a_delay_keeps_apart() -> None:
+    assert cycles(product(4, 4096), 4) > 4096
+
+
 def test_outputs_that_do_not_divide_take_as_long_as_more_that_do() -> None:
     assert cycles(product(61, 64), 4) == cycles(product(64, 64), 4)
     assert cycles(product(65, 64), 4) > cycles(product(64, 64), 4)
@@ -176,11 +180,14 @@ def test_a_wide_convolution_streams_and_a_narrow_one_slides() -> None:
         return Conv2d(name="C", in_channels=channels, out_channels=4, kernel=kernel, input_size=size, steps=1,
                       weight_bits=16, activation_bits=16, output_bits=16)  # fmt: skip
 
+    apart = convolution2d(1, (1, 5), (1, 99))
     made: list[tuple[Conv2d, str]] = [
         (convolution2d(1, (1, 17), (1, 40)), "slides"),
         (convolution2d(1, (17, 1), (40, 1)), "slides"),
         (convolution2d(1, (3, 3), (20, 20)), "slides"),  # 3 rows of 18 words
         (convolution2d(1, (5, 5), (20, 20)), "streams"),  # 5 of 20: more than 64
+        (apart.but(stride=(1, 3)), "slides"),  # 15 x 3 + 5 words
+        (apart.but(stride=(1, 4)), "streams"),  # 65
         (convolution2d(8, (3, 3), (9, 9)), "streams"),
     ]
     for layer, program in made:
