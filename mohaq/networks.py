@@ -31,15 +31,17 @@ def load_network(
     data, and for data of a recogniser."""
     if not is_network(model):
         if data is not None:
-            raise InputError(
-                f"--data {data}: it is for an ONNX file or module:factory; {model} has a corpus (--corpus)"
-            )
+            raise _recogniser_with_data(model, data)
         return None
     if data is None:
         raise InputError(f"--model {model}: --data is missing: the folder of what it is given")
     from quant import Scheme, load
 
     return load(model, data, Scheme(clipping, activation_clipping, per_channel))
+
+
+def _recogniser_with_data(model: str, data: Path) -> InputError:
+    return InputError(f"--data {data}: it is for an ONNX file or module:factory; {model} has a corpus (--corpus)")
 
 
 def check_no_corpus(given: Mapping[str, bool]) -> None:
@@ -50,7 +52,9 @@ def check_no_corpus(given: Mapping[str, bool]) -> None:
             raise InputError(f"{option}: it is for recognisers: a network from a file has the data of --data")
 
 
-def refuse_network(model: str, what: str) -> None:
-    """Raises InputError for a network where a command takes recognisers of this project only."""
+def refuse_network(model: str, data: Path | None, what: str) -> None:
+    """Raises InputError for a network, and for data of one, where a command takes recognisers of this project only."""
     if is_network(model):
         raise InputError(f"--model {model}: {what}")
+    if data is not None:
+        raise _recogniser_with_data(model, data)

@@ -119,6 +119,7 @@ def evaluate(
 def delta(
     bits: Bits,
     model: ModelName = "gru",
+    data: Data = None,
     thresholds: Annotated[
         str, typer.Option(help="Values to combine for layer inputs (x) and recurrent inputs (h), in activation codes.")
     ] = "0,1,2",
@@ -139,7 +140,7 @@ def delta(
     from quant.evaluation.delta_sweep import combinations, sweep, to_csv
 
     check_targets({"--csv": csv_file, "--trace": trace_file}, {"the candidate": bits, "the model": model})
-    refuse_network(model, "delta networks are those of this project's recognisers")
+    refuse_network(model, data, "delta networks are those of this project's recognisers")
     recogniser = load_recogniser(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
     try:
@@ -228,6 +229,7 @@ def export(
         ),
     ],
     model: ModelName = "sru",
+    data: Data = None,
     form: Annotated[
         str,
         typer.Option(
@@ -244,7 +246,7 @@ def export(
     from quant.files.export import export as write_export
 
     check_export_format(form)
-    refuse_network(model, "it stays the file that it is: this format is that of this project's recognisers")
+    refuse_network(model, data, "it stays the file that it is: this format is that of this project's recognisers")
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
     candidate = recogniser.parse_bits(bits)
     if form != OWN_FORMAT:
@@ -315,6 +317,7 @@ def retrain(
     bits: Bits,
     output: Annotated[Path, written("--out", help="Folder of the run: its state, and retrained.safetensors.")],
     model: ModelName = "sru",
+    data: Data = None,
     corpus: Corpus = "embedded",
     root: Root = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training set.")] = 1,
@@ -330,7 +333,7 @@ def retrain(
     from quant.training.retraining import recipe_of
     from quant.training.retraining import retrain as run_retraining
 
-    refuse_network(model, "only recognisers of this project can be retrained")
+    refuse_network(model, data, "only recognisers of this project can be retrained")
     recogniser = load_recogniser(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
     recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes

@@ -73,7 +73,7 @@ def made_by(text: str) -> nn.Module:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{text}: {reason[:300]}") from error
     if not isinstance(made, nn.Module):
-        raise InputError(f"{text}: it makes a {type(made).__name__}: expected a module of torch")
+        raise InputError(f"{text}: what it makes is of type {type(made).__name__}: expected a module of torch")
     return made
 
 

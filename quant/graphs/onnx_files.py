@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from quant.graphs.expanding import expanded
 from quant.graphs.graph import Graph, GraphInput, Node
 from quant.graphs.onnx_tensors import FOUR_BITS, computed_dtype, tensor_of
 from simulators.inputs.errors import InputError
@@ -89,7 +90,7 @@ class _Reader:
                     raise node.error(f"value {name} is made twice")
                 own.add(name)
                 known.add(name)
-            nodes.append(node)
+            nodes += expanded(node)
         outputs = tuple(entry.name for entry in proto.output)
         if missing := [name for name in outputs if name not in known]:
             raise InputError(f"graph {proto.name}: no node makes its output {missing[0]}")

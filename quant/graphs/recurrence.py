@@ -13,7 +13,8 @@ from quant.graphs.graph_roundings import GraphRounded
 from quant.graphs.recurrent_direction import RecurrentDirection, States
 from quant.networks.cell_layer import ValueRoundings
 from quant.own.formats import Seen
-from quant.own.roundings import Exactly
+from quant.own.roundings import GATES, Exactly
+from simulators.inputs.errors import InputError
 
 
 def run_direction(
@@ -21,6 +22,8 @@ def run_direction(
 ) -> tuple[torch.Tensor, States]:
     """x (T, B, K) in the direction's order of time → h (T, B, C), zero past an utterance's end, and the states at the
     end of each."""
+    if isinstance(held, GraphRounded):
+        _check_first_state(layer, first, held)
     added = layer.bias[0] if layer.op == "GRU" else layer.bias[0] + layer.bias[1]
     products = functional.linear(held.input(layer.sites[0], x), layer.w, added)
     if layer.op == "GRU":
@@ -45,6 +48,15 @@ def run_direction(
             out.append(new.h)
         states = new
     return torch.stack(out) if out else x.new_zeros(0, x.shape[1], layer.u.shape[1]), states
+
+
+def _check_first_state(layer: RecurrentDirection, first: States, held: GraphRounded) -> None:
+    """Raises InputError for a first h beyond what the 16-bit fixed point of gates holds, where h is held so: it would
+    be clipped without a word."""
+    largest = float(first.h.abs().max()) if first.h.numel() else 0.0
+    is_gate = held.covers(layer.sites) is not False and layer.activations[-1].is_bounded
+    if is_gate and largest > -GATES.lowest * GATES.step:
+        raise InputError(f"site {layer.sites[1]}: a first state of {largest:g}: h is quantized within ±2")
 
 
 def _with_recurrent_bias(layer: RecurrentDirection, products: torch.Tensor) -> torch.Tensor:

@@ -43,7 +43,7 @@ def test_a_module_of_python_is_imported_where_it_is_named(folder: Path) -> None:
     assert told.stdout.startswith("everything: difference from the float network ")
     for factory, rule in (
         ("broken", "own_toys:broken: ValueError: no weights at all"),
-        ("number", "own_toys:number: it makes a int: expected a module of torch"),
+        ("number", "own_toys:number: what it makes is of type int: expected a module of torch"),
         ("absent", "own_toys:absent: AttributeError"),
     ):
         told = mohaq("evaluate", "--model", f"own_toys:{factory}", "--data", "data", "--bits", "8", cwd=folder)
@@ -85,6 +85,13 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
             "--split: it is for",
         ),
         (("trace", "--model", "model.onnx", "--data", "data", "--bits", "9"), "9 bits"),
+        (("delta", "--model", "model.onnx", "--data", "data", "--bits", "8"), "delta networks are"),
+        (("export", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x"), "it stays the file"),
+        (
+            ("retrain", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x"),
+            "only recognisers of this",
+        ),
+        (("delta", "--model", "gru", "--data", "data", "--bits", "8"), "--data data: it is for an ONNX file or"),
         (("delta", "--model", "model.onnx", "--bits", "8"), "delta networks are those of this project's recognisers"),
         (("export", "--model", "model.onnx", "--bits", "8", "--out", "x"), "it stays the file that it is"),
         (("retrain", "--model", "model.onnx", "--bits", "8", "--out", "x"), "only recognisers of this project"),

@@ -1,8 +1,8 @@
 """Operations on single elements.
 
 A trace knows nine kinds of them. Square roots are counted as divisions, whose digit recurrence they share (Ercegovac
-and Lang, Digital Arithmetic, 2004), logarithms as exponentials and the error function as tanh: a table and an
-interpolation each. Arithmetic on whole numbers is that of sizes and indices, and costs nothing."""
+and Lang, Digital Arithmetic, 2004), logarithms as exponentials, the error function, sine and cosine as tanh: a
+table and an interpolation each. Arithmetic on whole numbers is that of sizes and indices, and costs nothing."""
 
 from collections.abc import Callable
 
@@ -22,6 +22,8 @@ _UNARY: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Counts]] = {
     "Sqrt": (torch.sqrt, {"divide": 1}),
     "Reciprocal": (torch.reciprocal, {"divide": 1}),
     "Erf": (torch.erf, {"tanh": 1}),
+    "Sin": (torch.sin, {"tanh": 1}),
+    "Cos": (torch.cos, {"tanh": 1}),
     "Neg": (torch.neg, {"add": 1}),
     "Abs": (torch.abs, {"max": 1}),
     "Sign": (torch.sign, {"max": 2}),

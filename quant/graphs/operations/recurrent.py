@@ -70,7 +70,7 @@ def _recurrent(call: Call) -> tuple[Result, ...]:
         turned = _turned(x, lengths) if goes_back else x
         y, last = run_direction(layer, turned, states[d], lengths, call.run.roundings)
         ys.append(_turned(y, lengths) if goes_back else y)
-        lasts.append(last)
+        lasts.append(last if lengths is None else _none_of_nothing(last, lengths))
         _note(call, layer, goes_back, x)
     batch_axis = 0 if layout == _BATCH_FIRST else 1
     out = torch.stack(ys, 2).transpose(0, 1) if layout == _BATCH_FIRST else torch.stack(ys, 1)
@@ -117,6 +117,12 @@ def _first_states(call: Call, x: torch.Tensor, d: int, layout: int) -> States:
         return state
 
     return States(first(5), first(6) if call.node.op == "LSTM" else None)
+
+
+def _none_of_nothing(last: States, lengths: torch.Tensor) -> States:
+    """The last states, zero for utterances without a frame, whatever they began with: as ONNX Runtime has it."""
+    there = (lengths > 0)[:, None]
+    return States(last.h * there, None if last.c is None else last.c * there)
 
 
 def _turned(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:

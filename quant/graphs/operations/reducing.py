@@ -150,10 +150,14 @@ def _pool(call: Call) -> torch.Tensor:
         pool = functional.max_pool1d if dims == 1 else functional.max_pool2d
         result = pool(padded, kernel, stride, 0, dilation, ceil)
     else:
-        if begins != ends or set(dilation) != {1}:
-            raise call.node.error("a mean over windows that are padded unevenly or dilated cannot be computed")
-        average = functional.avg_pool1d if dims == 1 else functional.avg_pool2d
-        result = average(x, kernel, stride, begins, ceil, bool(call.attribute("count_include_pad", 0)))
+        if set(dilation) != {1}:
+            raise call.node.error("a mean over dilated windows cannot be computed")
+        counts_pads = bool(call.attribute("count_include_pad", 0))
+        if begins == ends:
+            average = functional.avg_pool1d if dims == 1 else functional.avg_pool2d
+            result = average(x, kernel, stride, begins, ceil, counts_pads)
+        else:
+            result = _mean_of_uneven_windows(x, pads, kernel, stride, ceil, counts_pads)
     if call.run.trace is not None:
         call.run.trace.pool(
             Pool2d(
@@ -163,6 +167,24 @@ def _pool(call: Call) -> torch.Tensor:
             )
         )  # fmt: skip
     return result
+
+
+def _mean_of_uneven_windows(
+    x: torch.Tensor, pads: list[int], kernel: list[int], stride: list[int], ceil: bool, counts_pads: bool
+) -> torch.Tensor:
+    """Sums over the windows of maps whose axes have other margins in front than behind, by the places that count."""
+    dims = len(kernel)
+    flat = [side for axis in range(dims - 1, -1, -1) for side in (pads[axis], pads[dims + axis])]
+    places = torch.ones_like(x)
+    padded, counted = functional.pad(x, flat), functional.pad(places, flat, value=float(counts_pads))
+
+    def sums(maps: torch.Tensor) -> torch.Tensor:
+        maps = maps.unsqueeze(2) if dims == 1 else maps
+        windows = ([1, *kernel], [1, *stride]) if dims == 1 else (kernel, stride)
+        made = functional.avg_pool2d(maps, *windows, ceil_mode=ceil, divisor_override=1)
+        return made.squeeze(2) if dims == 1 else made
+
+    return sums(padded) / sums(counted)
 
 
 def two(values: "list[int] | torch.Size", filler: int) -> tuple[int, int]:

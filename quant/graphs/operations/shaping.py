@@ -1,6 +1,7 @@
 """Operations that compute nothing: they make sizes and constants, and put elements in other places. A lookup in a table
 of the network's (an embedding) moves elements, and its table is memory of the network."""
 
+from math import prod
 from typing import Any
 
 import torch
@@ -106,6 +107,26 @@ def _gather_elements(call: Call) -> torch.Tensor:
     x, indices = call.input(0), call.input(1).long()
     axis = call.axis(0, x.dim())
     return torch.gather(x, axis, torch.where(indices < 0, indices + x.shape[axis], indices))
+
+
+def _gather_nd(call: Call) -> torch.Tensor:
+    """Parts of x that the rows of the indices name, within each of the batches in front."""
+    x, indices, batches = call.input(0), call.input(1).long(), int(call.attribute("batch_dims", 0))
+    named = indices.shape[-1] if indices.dim() else 0
+    if not 0 <= batches < min(x.dim(), indices.dim()) or not 1 <= named <= x.dim() - batches:
+        raise call.node.error(f"indices of sizes {list(indices.shape)} in {list(x.shape)}, batch_dims {batches}")
+    sizes = torch.tensor(x.shape[batches : batches + named])
+    if bool(((indices < -sizes) | (indices >= sizes)).any()):
+        raise call.node.error(f"an index beyond sizes {sizes.tolist()}")
+    front, rest = x.shape[:batches], x.shape[batches + named :]
+    inner = indices.shape[batches:-1]
+    rows = x.reshape(*front, -1, *rest).flatten(0, batches) if batches else x.reshape(-1, *rest)
+    strides = torch.tensor([int(sizes[k + 1 :].prod()) for k in range(named)])
+    places = ((indices % sizes) * strides).sum(-1)
+    if batches:
+        count, each = prod(front), prod(x.shape[batches : batches + named])
+        places = places.reshape(count, -1) + each * torch.arange(count)[:, None]
+    return rows[places.flatten()].reshape(*front, *inner, *rest)
 
 
 def _expand(call: Call) -> torch.Tensor:
@@ -225,6 +246,7 @@ def _first(call: Call) -> Any:
 SHAPING: dict[str, Operation] = {
     "Reshape": _reshape, "Transpose": _transpose, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze, "Flatten": _flatten,
     "Concat": _concat, "Split": _split, "Slice": _slice, "Gather": _gather, "GatherElements": _gather_elements,
+    "GatherND": _gather_nd,
     "Expand": _expand, "Tile": _tile, "Shape": _shape, "Constant": _constant, "ConstantOfShape": _constant_of_shape,
     "Range": _range, "Cast": _cast, "Pad": _pad, "OneHot": _one_hot, "Trilu": _trilu,
     "DepthToSpace": _depth_to_space, "ScatterND": _scatter, "Identity": _first, "Dropout": _first,

@@ -103,6 +103,8 @@ def _einsum(call: Call) -> torch.Tensor:
     equation = str(call.attribute("equation", "")).replace(" ", "")
     terms, _, target = equation.partition("->")
     operands = terms.split(",")
+    if twice := [label for operand in operands for label in operand if operand.count(label) > 1]:
+        raise call.node.error(f"{equation}: index {twice[0]} twice in one operand: a diagonal cannot be computed")
     read = 0 if call.is_constant(1) else 1
     if len(operands) != 2 or not target or "." in equation or not call.is_constant(1 - read):
         raise call.node.error(f"{equation}: expected two operands, one of them constant, and a result")

@@ -6,10 +6,11 @@ from quant.graphs.operations.elementwise import ELEMENTWISE
 from quant.graphs.operations.quantizers import QUANTIZERS
 from quant.graphs.operations.recurrent import RECURRENT
 from quant.graphs.operations.reducing import REDUCING
+from quant.graphs.operations.resizing import RESIZING
 from quant.graphs.operations.shaping import SHAPING
 from quant.graphs.operations.site_products import PRODUCTS
 
 OPERATIONS: dict[str, Operation] = {
-    **ELEMENTWISE, **SHAPING, **REDUCING, **PRODUCTS, **RECURRENT, **QUANTIZERS, **CONTROL
+    **ELEMENTWISE, **SHAPING, **REDUCING, **RESIZING, **PRODUCTS, **RECURRENT, **QUANTIZERS, **CONTROL
 }  # fmt: skip
 """How each operator is computed, by ONNX's name of it."""

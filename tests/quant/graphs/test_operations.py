@@ -14,6 +14,7 @@ from onnx import helper
 from onnx_graphs import by_onnxruntime, model_of, saved
 
 from quant.graphs.operations.table import OPERATIONS
+from simulators import InputError
 
 RANDOM = np.random.default_rng(5)
 
@@ -75,6 +76,18 @@ CASES = [
     case("MaxPool", X, kernel_shape=[3], dilations=[2]), case("MaxPool", MAPS, kernel_shape=[2, 2], auto_pad="SAME_UPPER"),
     case("AveragePool", MAPS, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
     case("AveragePool", MAPS, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
+    case("AveragePool", MAPS, kernel_shape=[3, 2], pads=[1, 0, 0, 1]), case("AveragePool", X, kernel_shape=[3], pads=[2, 0]),
+    case("AveragePool", MAPS, kernel_shape=[3, 2], pads=[1, 0, 0, 1], count_include_pad=1, strides=[2, 2]),
+    case("AveragePool", MAPS, kernel_shape=[2, 2], auto_pad="SAME_UPPER", strides=[2, 2]),
+    case("Sin", X), case("Cos", X), case("GatherND", X, np.array([[0, 5], [1, -1]])), case("GatherND", X, np.array([[0], [1]])),
+    case("GatherND", X, np.array([[[3], [-2]], [[0], [5]]]), batch_dims=1),
+    case("GatherND", X, np.array([[[1, 2, 3], [0, 0, 7]], [[1, -1, -8], [0, 5, 1]]])),
+    *(case("Resize", MAPS, f(), f(1, 1, 1.5, 2), mode=mode, coordinate_transformation_mode=rule)
+      for mode in ("nearest", "linear")
+      for rule in ("half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel")),
+    *(case("Resize", MAPS, f(), f(), i(2, 4, 5, 20), nearest_mode=rule) for rule in
+      ("round_prefer_ceil", "floor", "ceil", "round_prefer_floor")),
+    case("Resize", MAPS, f(), f(0.5, 3), axes=[2, 3], mode="linear"), case("Resize", MAPS, f(), f(), i(2, 4, 1, 3), mode="linear"),
     case("GlobalAveragePool", MAPS), case("GlobalMaxPool", MAPS), case("DepthToSpace", MAPS, blocksize=2),
     case("DepthToSpace", MAPS, blocksize=2, mode="CRD"),
     case("MatMul", X, array(8, 5)), case("MatMul", X, array(2, 8, 5)), case("Gemm", X[0], array(8, 5), array(5)),
@@ -106,6 +119,45 @@ def test_an_operation_is_that_of_onnxruntime(
     names = [f"c{n}" for n in range(len(constants))]
     node = helper.make_node(op, ["x", *names], ["y"], name="one", **attributes)
     check([node], {"x": x}, dict(zip(names, constants, strict=True)), tmp_path, opset)
+
+
+@pytest.mark.parametrize(("k", "attributes"), [(3, {}), (2, {"largest": 0, "axis": 1}), (8, {}), (1, {"axis": 0})])
+def test_the_largest(k: int, attributes: dict[str, int], tmp_path: Path) -> None:
+    """Equal ones among them, of which the first comes first."""
+    x = RANDOM.integers(0, 4, (2, 6, 8)).astype(np.float32)
+    nodes = [
+        helper.make_node("TopK", ["x", "k"], ["values", "places"], **attributes),
+        helper.make_node("Cast", ["places"], ["numbers"], to=1),
+        helper.make_node("Concat", ["values", "numbers"], ["y"], axis=0),
+    ]
+    _, trace = check(nodes, {"x": x}, {"k": i(k)}, tmp_path)
+    assert trace.trace("largest", {}).ops == x.size * max(1, (k - 1).bit_length())
+
+
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_operators_of_integers(has_bias: bool, tmp_path: Path) -> None:
+    """A convolution by channels and a product by columns; the traces count what they stand for."""
+    codes = {
+        "k": RANDOM.integers(-127, 128, (5, 6, 3)).astype(np.int8), "kz": np.zeros(5, np.int8),
+        "m": RANDOM.integers(-127, 128, (8, 4)).astype(np.int8), "mz": np.zeros(4, np.int8),
+        "kb": RANDOM.integers(-900, 900, 5).astype(np.int32),
+    }  # fmt: skip
+    scales = {
+        "xs": np.float32(0.03),
+        "ks": np.abs(array(5)) * 0.01,
+        "ms": np.abs(array(4)) * 0.01,
+        "ys": np.float32(0.05),
+    }
+    kernel = ["xq", "xs", "xz", "k", "ks", "kz", "ys", "xz", *["kb"] * has_bias]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "xs", "xz"], ["xq"]),
+        helper.make_node("QLinearConv", kernel, ["cq"], name="conv", pads=[1, 1]),
+        helper.make_node("QLinearMatMul", ["cq", "ys", "xz", "m", "ms", "mz", "ys", "xz"], ["yq"], name="out"),
+        helper.make_node("DequantizeLinear", ["yq", "ys", "xz"], ["y"]),
+    ]
+    outputs, trace = check(nodes, {"x": X}, {**codes, **scales, "xz": np.uint8(120)}, tmp_path)
+    assert np.ptp(outputs["y"]) > 1
+    assert trace.trace("integers", {"conv": (8, 8), "out": (8, 8)}).macs == 2 * 8 * 5 * 18 + 2 * 5 * 8 * 4
 
 
 @pytest.mark.parametrize("opset", [13, 18])
@@ -148,6 +200,31 @@ def test_operators_of_indices_cost_nothing(tmp_path: Path) -> None:
     ]
     _, trace = check(nodes, {"x": X}, {"zero": i(0), "two": i(2), "rest": i(-1)}, tmp_path)
     assert trace.trace("indices", {}).ops == X.size
+
+
+REFUSED = [
+    ("Einsum", [array(8, 8)], {"equation": "bti,ii->bt"}, "bti,ii->bt: index i twice in one operand"),
+    ("Resize", [f(), f(1, 1, 2)], {"mode": "cubic"}, "mode cubic: expected nearest or linear"),
+    ("Resize", [f(), f(1, 1, 2)], {"mode": "linear", "antialias": 1}, "antialias 1 cannot be computed"),
+    ("Resize", [f(), f(1, 2)], {}, "scales or sizes of 3 axes are missing"),
+    ("Resize", [f(), f(1, 1, 0.01)], {}, "0 elements along axis 2"),
+    ("TopK", [i(9)], {}, r"k \[9\]: expected 0 to 8"),
+    ("GatherND", [np.array([[0, 6]])], {}, r"an index beyond sizes \[2, 6\]"),
+    ("GatherND", [np.array([[0, 0, 0, 0]])], {}, r"indices of sizes \[1, 4\] in \[2, 6, 8\], batch_dims 0"),
+    ("AveragePool", [], {"kernel_shape": [2], "dilations": [2]}, "a mean over dilated windows"),
+    ("QLinearMatMul", [f(1)], {}, "2 inputs: expected 8"),
+]
+
+
+@pytest.mark.parametrize(("op", "constants", "attributes", "complaint"), REFUSED)
+def test_what_cannot_be_computed_names_the_node(
+    op: str, constants: list[Any], attributes: dict[str, Any], complaint: str, tmp_path: Path
+) -> None:
+    names = [f"c{n}" for n in range(len(constants))]
+    nodes = [helper.make_node(op, ["x", *names], ["y", *["p"] * (op == "TopK")], name="one", **attributes)]
+    path = saved(model_of(nodes, {"x": X}, dict(zip(names, constants, strict=True)), opset=19), tmp_path)
+    with pytest.raises(InputError, match=rf"node one \({op}\): {complaint}"):
+        in_float(graph_of(path), {"x": X})
 
 
 def test_every_known_operation_has_a_name_of_onnx() -> None:

@@ -16,6 +16,7 @@ from onnx_graphs import by_onnxruntime, model_of, saved
 
 from quant import homogeneous, load
 from quant.graphs.recurrent_direction import RecurrentDirection
+from simulators import InputError
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 T, B, K, C = 7, 3, 5, 6
@@ -76,6 +77,39 @@ def test_a_recurrent_layer_is_that_of_onnxruntime(
     outputs, _ = in_float(graph_of(path), {"x": x})
     for name, expected in by_onnxruntime(path, {"x": x}).items():
         np.testing.assert_allclose(outputs[name], expected, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("op", GATES)
+def test_utterances_without_a_frame_leave_nothing(op: str, tmp_path: Path) -> None:
+    """Whatever they begin with."""
+    constants = {**layer(op, 2), "lengths": np.array([0, 7, 0], np.int32)}
+    x = np.random.default_rng(1).normal(size=(T, B, K)).astype(np.float32)
+    inputs = "w r b lengths h c" if op == "LSTM" else "w r b lengths h"
+    node = node_of(op, inputs, direction="bidirectional")
+    used = {name: constants[name] for name in inputs.split()}
+    path = saved(model_of([node], {"x": x}, used, list(node.output), opset=14), tmp_path)
+    outputs, _ = in_float(graph_of(path), {"x": x})
+    for name, expected in by_onnxruntime(path, {"x": x}).items():
+        np.testing.assert_allclose(outputs[name], expected, atol=1e-5, err_msg=name)
+    model = load(path, [{"x": x}])
+    assert bool((model.outputs(homogeneous(model.sites, 8))[0][:, :, ::2] == 0).all())
+
+
+@pytest.mark.parametrize("op", ["LSTM", "GRU"])
+def test_a_first_state_that_would_be_clipped_is_refused(op: str, tmp_path: Path) -> None:
+    constants = {name: value for name, value in layer(op).items() if name in "w r b h"}
+    x = np.random.default_rng(1).normal(size=(T, B, K)).astype(np.float32)
+    for largest, is_held in ((1.9, True), (-2.5, False)):
+        constants["h"][0, 1, 2] = largest
+        node = node_of(op, "w r b - h")
+        path = saved(model_of([node], {"x": x}, constants, list(node.output), opset=14), tmp_path)
+        model = load(path, [{"x": x}])
+        assert bool(torch.isfinite(model.outputs(None)[0]).all())
+        if is_held:
+            assert model.evaluate(homogeneous(model.sites, 16)).error < 1
+            continue
+        with pytest.raises(InputError, match=r"site cell\.U: a first state of 2\.5: h is quantized within ±2"):
+            model.evaluate(homogeneous(model.sites, 16))
 
 
 def test_utterances_in_front_of_frames(tmp_path: Path) -> None:
