@@ -2,11 +2,13 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import mohaq
 
 from simulators import load_arch, load_trace, simulate
 
@@ -64,6 +66,24 @@ def test_a_network_in_a_file_is_three_lines(
     sites, latency = capsys.readouterr().out.splitlines()
     assert sites.startswith("['conv', 'gru.W', 'gru.U', 'out'] ")
     assert float(latency) > 0
+
+
+@pytest.mark.slow
+def test_the_exports_are_written_and_the_header_compiles(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="needs mohaq[onnx]")
+    page = (ROOT / "docs" / "exports.md").read_text()
+    for line in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)[0].strip().split("\n"):
+        result = mohaq(*line.split()[1:], cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"sru-4x8", "gru.h", "gru.onnx"}
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("no C compiler")
+    include, *calls = re.findall(r"```c\n(.*?)```", page, re.DOTALL)[0].strip().split("\n")
+    arguments = "float *features, size_t frames, int16_t *scores, int16_t *scratch"
+    body = "\n".join(calls)
+    (tmp_path / "example.c").write_text(f"{include}\nvoid run({arguments});\nvoid run({arguments})\n{{{body}\n}}\n")
+    strict = [compiler, "-std=c99", "-Wall", "-Werror", "-pedantic", "-c", "example.c"]
+    subprocess.run(strict, cwd=tmp_path, check=True)
 
 
 def test_the_settings_of_the_page_are_read() -> None:

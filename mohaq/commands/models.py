@@ -246,7 +246,7 @@ def export(
     from quant.files.export import export as write_export
 
     check_export_format(form)
-    refuse_network(model, data, "it stays the file that it is: this format is that of this project's recognisers")
+    refuse_network(model, data, "it stays the file that it is: only recognisers of this project are exported")
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
     candidate = recogniser.parse_bits(bits)
     if form != OWN_FORMAT:

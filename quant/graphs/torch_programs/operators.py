@@ -15,6 +15,7 @@ Translation = Callable[[GraphBuilder, Arguments], Any]
 
 _SAME = {
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "erf": "Erf",
+    "sin": "Sin", "cos": "Cos",
     "reciprocal": "Reciprocal", "neg": "Neg", "abs": "Abs", "sign": "Sign", "floor": "Floor", "ceil": "Ceil",
     "round": "Round", "hardswish": "HardSwish", "mish": "Mish", "silu": "Swish", "logical_not": "Not",
     "maximum": "Max", "minimum": "Min", "mul": "Mul", "eq": "Equal", "lt": "Less", "le": "LessOrEqual",

@@ -47,6 +47,21 @@ def test_a_graph_computes_what_its_module_does(
         torch.testing.assert_close(torch.from_numpy(outputs[graph.outputs[0]]), first, atol=1e-5, rtol=1e-5)
 
 
+def test_positions_by_sine_and_cosine() -> None:
+    class Positions(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(torch.cat((x.sin(), x.cos()), -1))
+
+    module, x = Positions(), torch.randn(3, 2)
+    outputs, trace = in_float(simplified(graph_of_module(module, {"x": x}, "module")), {"x": x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(next(iter(outputs.values()))), module(x).detach())
+    assert trace.trace("positions", {"inner": (8, 8)}).ops == 2 * x.numel()
+
+
 def test_a_module_costs_the_same_by_hooks_and_by_its_graph() -> None:
     class Module(nn.Module):
         def __init__(self) -> None:
