@@ -242,10 +242,10 @@ def export(
     per_channel: PerChannel = False,
 ) -> None:
     """Write a quantized model: integer weights, scales and the candidate."""
-    from quant.exports.writing import OWN_FORMAT, check_export_format, export_as
+    from quant.exports.writing import OWN_FORMAT, check_export, export_as
     from quant.files.export import export as write_export
 
-    check_export_format(form)
+    check_export(form, output)
     refuse_network(model, data, "it stays the file that it is: only recognisers of this project are exported")
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
     candidate = recogniser.parse_bits(bits)

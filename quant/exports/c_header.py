@@ -98,22 +98,17 @@ def _site(site: IntegerSite) -> str:
     rows, columns = site.codes.shape
     bias = "NULL" if site.bias is None else f"{own}_bias"
     parts = [
-        f"/* Weight steps {_steps(site)}; activation step {grid.step!r}; result step {site.results.step!r}. */",
+        _floats(f"{own}_weight_steps", site.weight_steps[: 1 if alike else rows]),
         _array("uint32_t", f"{own}_codes", packed(site.codes, site.weight_bits).ravel().tolist(), "u"),
         _rescale(f"{own}_rescale", site.rescale, 1 if alike else rows),
         "" if site.bias is None else _array("int64_t", f"{own}_bias", site.bias.tolist()),
         f"static const NAME_site {own} = {{",
         f"    {rows}, {columns}, {site.weight_bits}, {own}_codes, {own}_rescale, {int(not alike)}, {bias},",
-        f"    {site.fraction}, {_multiplier(site.encode, 0)}, {grid.lowest}, {grid.highest}",
+        f"    {site.fraction}, {_multiplier(site.encode, 0)}, {grid.lowest}, {grid.highest},",
+        f"    {own}_weight_steps, {grid.step!r}, {site.results.step!r}",
         "};",
     ]
     return "\n".join(filter(None, parts)) + "\n"
-
-
-def _steps(site: IntegerSite) -> str:
-    if site.alike:
-        return repr(float(site.weight_steps[0]))
-    return f"{float(site.weight_steps.min())!r} to {float(site.weight_steps.max())!r}, by row"
 
 
 def _rescale(name: str, factor: Multiplier, count: int) -> str:

@@ -18,6 +18,8 @@ typedef struct {
     int fraction;                 /* fractional bits of results */
     NAME_multiplier encode;       /* units of 2^-14 to activation codes */
     int32_t lowest, highest;      /* activation codes */
+    const float *weight_steps;    /* a weight is code * step: one, or one a row; what follows is not computed with */
+    double activation_step, result_step;
 } NAME_site;
 
 /* A bidirectional recurrent layer: the rows of a matrix are those of the forward direction, then the backward one's. */

@@ -28,12 +28,18 @@ _WRITERS: Mapping[str, tuple[str, Callable[[IntegerProgram], bytes]]] = {
 """The ending of a format's file, and what makes its content."""
 
 FORMATS = (OWN_FORMAT, *_WRITERS)
+_ENDINGS = {".c", ".json", ".safetensors", *(suffix for suffix, _ in _WRITERS.values())}
+"""Names that end so are meant as files."""
 
 
-def check_export_format(name: str) -> None:
-    """Raise InputError for a format that there is not."""
+def check_export(name: str, output: Path) -> None:
+    """Raise InputError for a format that there is not, and for an output that ends as files of another one do."""
     if name not in FORMATS:
         raise InputError(f"--format {name}: it must be one of {', '.join(FORMATS)}")
+    own = _WRITERS[name][0] if name in _WRITERS else ""
+    if output.suffix in _ENDINGS and output.suffix != own and not output.is_dir():
+        wanted = f"a folder, or a file that ends in {own}" if own else "a folder"
+        raise InputError(f"--out {output}: --format {name} writes {wanted}")
 
 
 def exported_file(name: str, output: Path) -> Path:

@@ -280,6 +280,11 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("report", "nowhere", "--out", "x", "--csv", "./x"), "the page and the table: both would write to x"),
         (("delta", "--bits", "8", "--csv", "no/such.csv"), "no/such.csv: cannot be written: there is no folder no"),
         (("delta", "--bits", "8", "--thresholds", "x"), "they must be whole numbers"),
+        (("export", "--bits", "8", "--out", "x.onnx"), "--out x.onnx: --format mohaq writes a folder"),
+        (
+            ("export", "--bits", "8", "--format", "c", "--out", "x.c"),
+            "--out x.c: --format c writes a folder, or a file that ends in .h",
+        ),
         (("export", "--bits", "8", "--out", "/dev/null"), "/dev/null: it is a file, and a folder is wanted"),
         (
             ("export", "--bits", "8", "--format", "c", "--out", "no/x.h"),

@@ -131,14 +131,22 @@ def test_its_functions_are_those_of_whole_numbers(tmp_path: Path) -> None:
     calls += [f"{prefix}_sigmoid({prefix}_saturate(x), {f})" for f in (15, 7, -2)]
     calls += [f"{prefix}_times(x, &rows[{i}])" for i in range(len(rows))]
     lines = "".join(f'printf("%lld\\n", (long long){call});\n' for call in calls)
+    read = ", ".join(f"{prefix}_FC.{name}" for name in ("weight_steps[0]", "activation_step", "result_step"))
+    steps = f'printf("%.9g %.17g %.17g\\n", {read});\n'
     table = ", ".join(f"{{INT64_C({m}), {a}, {b}}}" for m, a, b in rows)
     main = (
         f'#include <stdio.h>\n#include "small.h"\nint main(void)\n{{\n    static const {prefix}_multiplier rows[] = {{{table}}};\n'
         f"    static const int64_t xs[] = {{{', '.join(map(str, x.tolist()))}}};\n    size_t i;\n"
-        f"    for (i = 0; i < sizeof xs / sizeof *xs; i++) {{\n    const int64_t x = xs[i];\n{lines}    }}\n    return 0;\n}}\n"
+        f"    for (i = 0; i < sizeof xs / sizeof *xs; i++) {{\n    const int64_t x = xs[i];\n{lines}    }}\n"
+        f"{steps}    return 0;\n}}\n"
     )
     ran = subprocess.run([built(tmp_path, main)], capture_output=True, text=True, check=True)
-    found = np.array(ran.stdout.split(), np.int64).reshape(len(x), -1).T
+    *values, weight_step, activation_step, result_step = ran.stdout.split()
+    calibration = checkpoint.calibration
+    assert float(weight_step) == pytest.approx(float(weights("FC", 8).steps[0]), rel=1e-8)
+    assert float(activation_step) == calibration.grid("FC", 8).step
+    assert float(result_step) == calibration.results["FC"].step
+    found = np.array(values, np.int64).reshape(len(x), -1).T
     narrow = np.clip(x, -(2**15), 2**15 - 1)
     expected = [shifted(x, right) for right in (-3, 0, 1, 5, 20)]
     expected += [tanh(narrow, f) for f in (15, 7, -2)] + [sigmoid(narrow, f) for f in (15, 7, -2)]
