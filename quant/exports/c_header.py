@@ -128,7 +128,7 @@ def _layer(layer: IntegerLayer, i: int) -> str:
         _array("int64_t", f"NAME_layer_{i}_vectors", vectors) if vectors else "",
         f"static const NAME_layer NAME_layer_{i} = {{",
         f"    &NAME_{layer.input.name}, {recurrent}, {f'NAME_layer_{i}_vectors' if vectors else 'NULL'},",
-        f"    {layer.cells}, {layer.sums}, {layer.memory}, {layer.held}, {layer.output}",
+        f"    {layer.cells}, {layer.directions}, {layer.sums}, {layer.memory}, {layer.held}, {layer.output}",
         "};",
     ]
     return "\n".join(filter(None, parts)) + "\n"

@@ -19,7 +19,6 @@ from quant.networks.gated import GatedCell
 from quant.networks.network import OUTPUT, Network
 from quant.networks.sru import grid_of
 from quant.sites.candidate import Bits, check_candidate
-from quant.sites.site import DIRECTIONS
 from quant.speech.features import Statistics
 from simulators.inputs.errors import InputError
 
@@ -58,9 +57,9 @@ class IntegerSite:
         """Whether all rows have one step."""
         return bool((self.weight_steps == self.weight_steps[0]).all())
 
-    def rows(self, direction: int) -> "IntegerSite":
-        """The part of a recurrent matrix that is one direction's: 0 forward, 1 backward."""
-        count = len(self.codes) // DIRECTIONS
+    def rows(self, direction: int, directions: int) -> "IntegerSite":
+        """The part of a recurrent matrix of so many directions that is one's: 0 forward, 1 backward."""
+        count = len(self.codes) // directions
         own = slice(direction * count, (direction + 1) * count)
         rescale = Multiplier(*(part[own] for part in (self.rescale.first, self.rescale.m, self.rescale.second)))
         return replace(
@@ -71,16 +70,18 @@ class IntegerSite:
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """A bidirectional recurrent layer of C cells a direction: rows of both directions, forward first."""
+    """A recurrent layer of C cells a direction: rows of all directions, forward first."""
 
     input: IntegerSite
     recurrent: IntegerSite | None
     """None for SRU."""
     vectors: Ints
-    """(2, R·C) biases of the recurrent product in units of its results, or SRU's (2, 4, C) with `held` fractional
+    """(D, R·C) biases of the recurrent product in units of its results, or SRU's (D, 4, C) with `held` fractional
     bits."""
     cells: int
     """Cells of a direction: C."""
+    directions: int
+    """2, or 1 of causal networks, which go forward alone."""
     sums: int
     """Fractional bits of sums before a gate."""
     memory: int
@@ -160,6 +161,7 @@ def _layer(network: Network, i: int, reference: IntegerArithmetic, calibration: 
         recurrent=recurrent,
         vectors=vectors,
         cells=network.geometry.cells,
+        directions=network.geometry.directions,
         sums=last.fraction,
         memory=memory,
         held=held,

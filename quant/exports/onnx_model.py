@@ -17,7 +17,6 @@ from quant.exports.onnx_arithmetic import matrix, product, read, saturate, shift
 from quant.exports.onnx_builder import IR_VERSION, OPSET, OnnxBuilder
 from quant.exports.onnx_cells import ONNX_STEPS, StepInputs
 from quant.sites.candidate import name_of
-from quant.sites.site import DIRECTIONS
 from simulators.inputs.errors import InputError
 
 _MOST_BYTES = (1 << 31) - 1
@@ -101,20 +100,20 @@ def _encoded(
 def _recurrence(
     graph: OnnxBuilder, program: IntegerProgram, quantizers: Quantizers, layer: IntegerLayer, u: str
 ) -> str:
-    """Both directions of a layer, as handed on (frames, 2·C), of the results of its input product (frames, 2·G·C)."""
+    """The D directions of a layer, as handed on (frames, D·C), of the results of its input product (frames, D·G·C)."""
     source = layer.input.fraction
     if layer.recurrent is not None and (source != layer.sums or source > CARRIED):
         carried = shift(graph, u, source - CARRIED)
         u = saturate(graph, shift(graph, carried, CARRIED - layer.sums))
-    rows = layer.input.codes.shape[0] // DIRECTIONS
-    ends = [graph.constant(np.array([i * rows], np.int64)) for i in range(DIRECTIONS + 1)]
+    rows = layer.input.codes.shape[0] // layer.directions
+    ends = [graph.constant(np.array([i * rows], np.int64)) for i in range(layer.directions + 1)]
     along = graph.constant(np.array([1], np.int64))
     both = []
-    for d in range(DIRECTIONS):
+    for d in range(layer.directions):
         own = graph.op("Slice", u, ends[d], ends[d + 1], along)
         zeros = quantizers.first(graph, layer.cells)
         states = [zeros] * (2 if program.cell in ("sru", "lstm") else 1)
-        recurrent = None if layer.recurrent is None else layer.recurrent.rows(d)
+        recurrent = None if layer.recurrent is None else layer.recurrent.rows(d, layer.directions)
         w = "" if recurrent is None else matrix(graph, quantizers, recurrent)  # outside of the loop: once an utterance
         step = partial(_step, program.cell, quantizers, layer, recurrent, w, layer.vectors[d])
         name = f"{layer.input.name}.{('forward', 'backward')[d]}"

@@ -22,12 +22,13 @@ typedef struct {
     double activation_step, result_step;
 } NAME_site;
 
-/* A bidirectional recurrent layer: the rows of a matrix are those of the forward direction, then the backward one's. */
+/* A recurrent layer: the rows of a matrix are those of the forward direction, then the backward one's if there is one. */
 typedef struct {
     const NAME_site *input;
     const NAME_site *recurrent;   /* NULL for SRU */
-    const int64_t *vectors;       /* of both directions: SRU's v_f, v_r, b_f, b_r, or GRU's recurrent bias of n */
+    const int64_t *vectors;       /* of all directions: SRU's v_f, v_r, b_f, b_r, or GRU's recurrent bias of n */
     int cells;                    /* of a direction */
+    int directions;               /* 2, or 1: forward alone */
     int sums, memory, held, output; /* fractional bits of sums, of the memory, of the vectors, and of h */
 } NAME_layer;
 

@@ -22,11 +22,11 @@ def noise(frames: int = FRAMES, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(frames, INPUTS)).astype(np.float32)
 
 
-def small_recogniser(cell: str, projection: int | None = None) -> Checkpoint:
+def small_recogniser(cell: str, causal: bool = False) -> Checkpoint:
     """Two layers of 7 cells a direction and 5 outputs; its name would end a comment of C."""
-    sizes = {"inputs": INPUTS, "layers": 2, "cells": 7, "outputs": 5}
+    sizes = {"inputs": INPUTS, "layers": 2, "cells": 7, "outputs": 5, "causal": causal}
     if cell == "sru":
-        sizes["projection"] = projection or 9
+        sizes["projection"] = 9
     net = Network(geometry(cell, sizes))
     generator = torch.Generator().manual_seed(2)
     net.initialise(generator)

@@ -76,10 +76,14 @@ MIXED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("cell", "per_channel"), [("sru", True), ("lstm", False), ("gru", True), ("ligru", False)])
-def test_small_networks_of_mixed_widths(cell: str, per_channel: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("cell", "per_channel", "causal"),
+    [("sru", True, False), ("lstm", False, False), ("gru", True, False), ("ligru", False, False), ("sru", False, True),
+     ("gru", False, True)],
+)  # fmt: skip
+def test_small_networks_of_mixed_widths(cell: str, per_channel: bool, causal: bool, tmp_path: Path) -> None:
     """With sanitizers: no undefined behaviour, nothing read or written outside its arrays."""
-    checkpoint = small_recogniser(cell)
+    checkpoint = small_recogniser(cell, causal)
     weights = QuantizedWeights(checkpoint.network, Scheme(per_channel=per_channel))
     bits = parse_bits(MIXED[cell], checkpoint.network.sites)
     program = exported(checkpoint, weights, bits, tmp_path, *CHECKED)

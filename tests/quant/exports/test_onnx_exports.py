@@ -65,9 +65,9 @@ def codes_of(found: np.ndarray, step: float) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_quantizers_of_the_standard(cell: str, tmp_path: Path) -> None:
-    checkpoint = small_recogniser(cell)
-    sites = checkpoint.network.sites
     for per_channel in (False, True):
+        checkpoint = small_recogniser(cell, causal=per_channel)
+        sites = checkpoint.network.sites
         weights = QuantizedWeights(checkpoint.network, Scheme(per_channel=per_channel))
         bits = parse_bits(MIXED[cell], sites)
         file = export_as("qdq", checkpoint, weights, bits, tmp_path)
