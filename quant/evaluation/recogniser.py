@@ -119,6 +119,14 @@ class Recogniser:
         model.split, model._speech = split, self._speech.whole
         return model
 
+    def on_utterances(self, positions: Sequence[int]) -> "Recogniser":
+        """This model evaluated on some utterances alone, given by their positions among those that it is evaluated on;
+        its cache is their share of this one's."""
+        share = len(positions) / len(self.scored.reference_phones)
+        model = self.sharing_speech(self.checkpoint, self.weights, int(self._cache.capacity_bytes * share))
+        model.split, model._speech = self.split, self._speech.part(self.split, positions)
+        return model
+
     @property
     def unit(self) -> str:
         """What its error rate counts: "phone" or "digit"."""

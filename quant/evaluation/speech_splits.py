@@ -91,6 +91,15 @@ class SpeechSplits:
             return self
         return SpeechSplits(self._checkpoint, self.corpus_root, self._skip_bad, 1)
 
+    def part(self, split: str, positions: Sequence[int]) -> "SpeechSplits":
+        """This corpus with some utterances of a split alone, which keep their groups; something is said in
+        each group."""
+        packed = self.packed(split)
+        speech = SpeechSplits(self._checkpoint, self.corpus_root, self._skip_bad, self._every)
+        speech._utterances[split] = packed.features.at(positions)
+        speech._packed[split] = self._in_batches(speech._utterances[split], packed.subset_of[[*positions]])
+        return speech
+
     def utterances(self, split: str, on_utterance: OnUtterance | None = None) -> Features:
         """Normalised features, labels and phones of a split; `on_utterance` as of `load_features`. Raises InputError
         for a corpus of other units."""
@@ -110,19 +119,23 @@ class SpeechSplits:
         """A split in batches. Raises InputError where it has too few utterances for the groups."""
         if split not in self._packed:
             features = self.utterances(split)
-            lengths = [len(mat) for mat in features.mats]
-            # A batch for every thread at least; 5 % are for padding.
-            share = int(1.05 * sum(lengths) / torch.get_num_threads())
-            batches = tuple(
-                pack(features.mats, None, positions)
-                for positions in plan(lengths, min(self._checkpoint.network.cell.frames_per_batch, share))
-            )
             # Fewer speakers than groups: a group is of utterances then.
             members = features.speakers if len(set(features.speakers)) >= SUBSETS else features.ids
             subset_of = speaker_subsets(members, [len(p) for p in features.phones], SUBSETS)
             self._check_groups(split, features, subset_of)
-            self._packed[split] = PackedSplit(features, batches, subset_of)
+            self._packed[split] = self._in_batches(features, subset_of)
         return self._packed[split]
+
+    def _in_batches(self, features: Features, subset_of: np.ndarray) -> PackedSplit:
+        """Utterances of these groups (U,), packed."""
+        lengths = [len(mat) for mat in features.mats]
+        # A batch for every thread at least; 5 % are for padding.
+        share = int(1.05 * sum(lengths) / torch.get_num_threads())
+        batches = tuple(
+            pack(features.mats, None, positions)
+            for positions in plan(lengths, min(self._checkpoint.network.cell.frames_per_batch, share))
+        )
+        return PackedSplit(features, batches, subset_of)
 
     def _check_groups(self, split: str, features: Features, subset_of: np.ndarray) -> None:
         """An error rate is over phones, so each group needs some."""

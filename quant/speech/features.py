@@ -11,10 +11,11 @@ import io
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,6 +86,13 @@ class Features:
         """Every n-th utterance, under a digest of its own."""
         lists = {name: getattr(self, name)[::n] for name in ("ids", "speakers", "mats", "labels", "phones")}
         return self if n == 1 else replace(self, digest=f"{self.digest}:{n}", **lists)
+
+    def at(self, positions: Sequence[int]) -> "Features":
+        """The utterances at some positions, in that order, under a digest of their own."""
+        names = "ids", "speakers", "mats", "labels", "phones"
+        lists: dict[str, Any] = {name: [getattr(self, name)[i] for i in positions] for name in names}
+        which = hashlib.sha256(",".join(map(str, positions)).encode()).hexdigest()[:16]
+        return replace(self, digest=f"{self.digest}:at-{which}", **lists)
 
     def state_counts(self) -> np.ndarray:
         """Frames of each state, int64 [classes]: the priors that decoding divides by."""

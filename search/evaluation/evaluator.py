@@ -38,6 +38,8 @@ class Evaluator:
         self.steps = steps
         self.ledger = ledger
         self.executor = executor
+        self.share = 1.0
+        """Share of a search's utterances that the model is evaluated on, which the ledger says too."""
         self._computed = 0
         self._costs: dict[str, Cost] = {}
         self._qualities: dict[str, Quality | Unknown] = {}
@@ -144,7 +146,8 @@ class Evaluator:
         rates, seconds = outcome
         for bits, rate in zip(group, rates, strict=True):
             name = name_of(bits)
-            self.ledger.write_error(self.errors_of, name, rate._asdict(), seconds)
+            share = {} if self.share == 1 else {"share": self.share}
+            self.ledger.write_error(self.errors_of, name, rate._asdict() | share, seconds)
             self._qualities[name] = _quality(rate)
             self._computed += 1
             if done:

@@ -40,6 +40,8 @@ class ErrorRow(BaseModel):
     error_plain: Measured
     edits: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, fail_fast=True)] = ()
     """Edits of each utterance, where the model counts them."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the search's utterances that the error was measured on."""
 
 
 class CostRow(BaseModel):

@@ -136,6 +136,16 @@ class HasSplits(Protocol):
 
 
 @runtime_checkable
+class HasUtterances(CountsEdits, Protocol):
+    """A model that can be evaluated on some of its utterances alone."""
+
+    def on_utterances(self, positions: Sequence[int]) -> Model:
+        """The model evaluated on the utterances at these positions of `scored`, under a `data_digest` of its own. Each
+        has as many edits as where all are evaluated."""
+        ...
+
+
+@runtime_checkable
 class Retrainable(Protocol):
     """A model that can be trained on for a candidate, as beacons are."""
 

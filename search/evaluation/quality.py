@@ -44,6 +44,9 @@ class Quality:
     """Percent with the original parameters, where it was reached with a beacon's."""
     edits: tuple[int, ...] = ()
     """Edits of each utterance, where the model counts them (`search.evaluation.model.CountsEdits`)."""
+    share: float = 1.0
+    """Share of the utterances that were evaluated; below 1 the errors are what the others are expected to make of them
+    (`search.evaluation.racing`), and `edits` are none."""
 
 
 class Unknown(Enum):

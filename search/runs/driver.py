@@ -22,6 +22,7 @@ from search.evaluation.finetuning import FinetuneEvaluator
 from search.evaluation.model import Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
 from search.evaluation.quality import Quality, Unknown
+from search.evaluation.racing import RacingEvaluator
 from search.methods.method import Method, Trial
 from search.runs.budget_limits import BudgetLimits, check_budget
 from search.runs.checked_front import checked
@@ -83,6 +84,8 @@ def run(
         if experiment.retraining is not None:
             retraining = BeaconEvaluator if experiment.finetune is None else FinetuneEvaluator
             evaluator = retraining(evaluator, experiment.retraining, folder, progress)
+        if experiment.fidelity is not None:
+            evaluator = RacingEvaluator(evaluator, experiment.fidelity, experiment.resolved_objectives, experiment.seed)
         result = search.run(evaluator, session.folder, progress)
         if experiment.confirm:
             result = confirmed(result, evaluator, progress)
@@ -134,6 +137,8 @@ class VariantSearch:
         limit = self._error_limit(evaluator, baselines)
         if isinstance(evaluator, BeaconEvaluator):
             evaluator.begin(0.0 if experiment.beacons is None else self._base(evaluator, baselines).error)
+        if isinstance(evaluator, RacingEvaluator):
+            evaluator.begin(limit)
         within = [s.bits for s in baselines.values() if s.quality and (limit is None or s.quality.error <= limit)]
         initial = initial_candidates(experiment, self.genome, within, points)
         space = DesignSpace(experiment, points, limit, initial, done)

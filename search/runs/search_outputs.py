@@ -20,7 +20,7 @@ from search.runs.checked_front import front_cells
 from search.runs.front_plot import draw_front
 from search.runs.identity import Identity
 from search.runs.mohaq_claims import claims_of, table_of
-from search.runs.results import Run
+from search.runs.results import Run, Solution
 from search.runs.rows import columns, rows_of
 from search.runs.run_folder import SEARCH
 from simulators.inputs import plugins
@@ -42,7 +42,7 @@ def results_of(run: Run) -> dict[str, Any]:
     of_test = front_cells(run)
     front = [row | more for row, more in zip(rows_of(run, run.front), of_test[0], strict=True)]
     baselines = [row | more for row, more in zip(rows_of(run, list(run.baselines.values())), of_test[1], strict=True)]
-    visited = zip(rows_of(run, run.visited), run.feasible, strict=True)
+    visited = zip(rows_of(run, run.visited), run.feasible, map(_share, run.visited), strict=True)
     return {
         "experiment": run.experiment.to_dict(),
         "error_limit": run.error_limit,
@@ -54,11 +54,17 @@ def results_of(run: Run) -> dict[str, Any]:
         "no_number": [solution.name for solution in run.no_number],
         "front": [{"solution": f"{i:03d}", **row} for i, row in enumerate(front)],
         "baselines": [{"solution": f"{width}-bit", **row} for width, row in zip(run.baselines, baselines, strict=True)],
-        "visited": [{**row, "feasible": feasible} for row, feasible in visited],
+        "visited": [{**row, "feasible": feasible, **share} for row, feasible, share in visited],
         "claims": [asdict(claim) for claim in claims_of(run)],
         "confirmed": len(run.confirmed),
         "held_out": None if run.check is None else run.check.about(),
     }
+
+
+def _share(solution: Solution) -> dict[str, float]:
+    """What share of the utterances a candidate's error is of, where it is not all."""
+    share = 1.0 if solution.quality is None else solution.quality.share
+    return {} if share == 1 else {"share": share}
 
 
 def write_outputs(run: Run, identity: Identity) -> None:

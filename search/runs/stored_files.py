@@ -102,6 +102,8 @@ class VisitedRow(SearchRow):
     """A design point that a search looked at."""
 
     feasible: bool
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the utterances that its error was measured on."""
 
 
 class SolutionRow(SearchRow):

@@ -17,6 +17,7 @@ from search.settings.candidate_source import SweepCandidates
 from search.settings.clipping import Clipping
 from search.settings.constraints import Constraints
 from search.settings.experiment_source import Origin, with_options
+from search.settings.fidelity_settings import FidelitySettings
 from search.settings.finetune_settings import FinetuneSettings
 from search.space.hardware_variants import HardwareBlock
 from simulators.inputs.documents import read_document, validate
@@ -70,6 +71,8 @@ class Experiment(BaseModel):
     """Beacon-based search; null: inference-only."""
     finetune: FinetuneSettings | None = None
     """Retraining of every candidate before it is evaluated; null: none."""
+    fidelity: FidelitySettings | None = None
+    """Candidates are evaluated on growing shares of the utterances; null: on all of them at once."""
     method: str = "surrogate"
     """Which candidates are asked for next: a name among the methods of search (`search.methods`)."""
     agent: AgentSettings | None = None
@@ -125,6 +128,7 @@ class Experiment(BaseModel):
             raise ValueError(f"{key}: a co-design (hardware) is inference-only")
         if self.hardware and self.constraints.budget is not None:
             raise ValueError("constraints: budget: it is for searches on one piece of hardware, whose 8 bits it is of")
+        self._check_fidelity()
         if self.hardware and self.confirm:
             raise ValueError("confirm: it is for searches on one piece of hardware")
         if self.constraints.error is not None and self.constraints.error_increase is not None:
@@ -143,6 +147,18 @@ class Experiment(BaseModel):
         if self.retraining is not None:
             key = "finetune" if self.beacons is None else "beacons"
             raise ValueError(f"{key}: only recognisers of this project can be retrained")
+
+    def _check_fidelity(self) -> None:
+        if self.fidelity is None:
+            return
+        if self.hardware or self.retraining is not None:
+            raise ValueError("fidelity: it is for searches on one piece of hardware, of which nothing is retrained")
+        with_errors = [objective.name for objective in self.resolved_objectives if objective.needs_error]
+        if with_errors not in (["error"], ["error_plain"]):
+            which = ", ".join(with_errors) or "none"
+            raise ValueError(
+                f"fidelity: of the objectives error or error_plain must be the only one of errors: {which}"
+            )
 
     def _check_objectives(self) -> None:
         columns: dict[str, str] = {}

@@ -29,17 +29,27 @@ class SplitModel(StandInModel):
     every: int = 1
     noise: float = 1.0
     asked: list[tuple[str, int, str]] = field(default_factory=list)
+    positions: tuple[int, ...] | None = None
+    """The utterances that it is evaluated on alone."""
 
     def __post_init__(self) -> None:
-        self.data_digest = f"{self.split}:{self.every}"
+        self.data_digest = f"{self.split}:{self.every}" + ("" if self.positions is None else f":{self.positions}")
 
     def on_split(self, split: str) -> "SplitModel":
         return replace(self, split=split, every=1)
 
+    def on_utterances(self, positions: Sequence[int]) -> "SplitModel":
+        return replace(self, positions=tuple(positions))
+
+    @property
+    def _chosen(self) -> np.ndarray:
+        """Positions of its utterances among those that `every` takes."""
+        every = np.arange(len(range(0, LENGTHS[self.split], self.every)))
+        return every if self.positions is None else every[[*self.positions]]
+
     @property
     def scored(self) -> ScoredUtterances:
-        utterances = np.arange(LENGTHS[self.split])[:: self.every]
-        return ScoredUtterances(20 + utterances % 7, np.arange(len(utterances)) % GROUPS)
+        return ScoredUtterances(20 + self._chosen * self.every % 7, self._chosen % GROUPS)
 
     def edits(self, bits: Mapping[str, tuple[int, int]]) -> np.ndarray:
         """What every candidate errs in the mean, scattered over the utterances."""
@@ -47,7 +57,7 @@ class SplitModel(StandInModel):
         phones = self.scored.reference_phones
         generator = np.random.default_rng([*name_of(bits).encode(), *self.split.encode()])
         mean = super().evaluate(bits).error / 100 * phones
-        scatter = self.noise * generator.normal(size=LENGTHS[self.split])[:: self.every]
+        scatter = self.noise * generator.normal(size=LENGTHS[self.split])[:: self.every][self._chosen]
         return np.maximum(0, np.round(mean + scatter)).astype(np.int64)
 
     def evaluate(self, bits: Mapping[str, tuple[int, int]]) -> Any:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quant.sites.candidate import Bits
-from search.evaluation.model import CountedError, HasSplits, MeasuredError, Model, Retrainable, code_of
+from search.evaluation.model import CountedError, HasSplits, HasUtterances, MeasuredError, Model, Retrainable, code_of
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
 from simulators.inputs.plugins import Plugin, SentPlugins
@@ -114,6 +114,19 @@ class OnSplit:
         base = loaded(self.base)
         assert isinstance(base, HasSplits)
         return base.on_split(self.split)
+
+
+@dataclass(frozen=True)
+class OnUtterances:
+    """Makes a model that is evaluated on some of its utterances alone."""
+
+    base: Source
+    positions: tuple[int, ...]
+
+    def __call__(self) -> Model:
+        base = loaded(self.base)
+        assert isinstance(base, HasUtterances)
+        return base.on_utterances(self.positions)
 
 
 @dataclass(frozen=True)

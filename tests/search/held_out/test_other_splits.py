@@ -22,6 +22,20 @@ def test_a_part_of_dev_becomes_all_of_dev_or_test(small_model: Path) -> None:
     assert part.on_split("test").on_split("dev").data_digest == whole.data_digest
 
 
+def test_utterances_err_in_parts_as_they_do_together(small_model: Path) -> None:
+    whole = load_model(small_model)
+    bits = [homogeneous(whole.sites, width, 8) for width in (2, 4)]
+    positions = range(len(whole.scored.reference_phones))
+    parts = [tuple(i for i in positions if (i // 3) % 2 == part) for part in range(2)]
+    models = [whole.on_utterances(part) for part in parts]
+    assert len({model.data_digest for model in (whole, *models)}) == 3
+    together = [rate.edits for rate in whole.evaluate_population(bits)]
+    for part, model in zip(parts, models, strict=True):
+        assert model.scored.subset_of.tolist() == whole.scored.subset_of[[*part]].tolist()
+        found = [rate.edits for rate in model.evaluate_population(bits)]
+        assert found == [tuple(edits[i] for i in part) for edits in together]
+
+
 def test_edits_of_utterances_add_up_to_the_rates(small_model: Path) -> None:
     model = load_model(small_model).on_split("test")
     rate, scored = model.evaluate(homogeneous(model.sites, 4)), model.scored
