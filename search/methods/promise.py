@@ -80,7 +80,7 @@ def _most_worth(points: Floats, front: Floats, work: Floats, bounds: Floats) -> 
     for i in np.argsort(-bounds, kind="stable").tolist():
         if bounds[i] < NEARLY * most:
             break
-        gains[i] = volume.do(np.vstack([front, points[i]])) - before
+        gains[i] = max(0.0, volume.do(np.vstack([front, points[i]])) - before)  # sums of others may round to less
         most = max(most, gains[i])
         known.append(i)
     near = [i for i in known if gains[i] >= NEARLY * most]

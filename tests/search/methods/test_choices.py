@@ -14,6 +14,7 @@ from search.methods.error_model import Distances, ErrorModel, negative_log_likel
 from search.methods.evolution import Evolution
 from search.methods.greedy import Greedy
 from search.methods.promise import Promise, most_promising
+from search.methods.promise import _most_worth as most_worth
 from search.methods.random_search import RandomSearch
 from search.methods.surrogate import Surrogate
 from search.objectives.built_in import ENERGY, ERROR, LATENCY
@@ -262,6 +263,16 @@ def test_what_promises_most_hypervolume_comes_first() -> None:
     assert promising(promises, known, 1) == [1]
     assert promising([*promises, promise(5, 1, 1)], known, 3) == [5]
     assert promising(promises[-1:], known, 3) == []
+
+
+def test_what_adds_nothing_for_rounding_is_chosen_last() -> None:
+    """Between others whose volume sums to less with it, a point that is better in its last digit alone adds nothing."""
+    generator = np.random.default_rng(1)
+    for _ in range(311):  # the last of these is one
+        known = generator.random((20, 3))
+        near = known[generator.integers(20, size=1)].copy()
+        near[0, 0] -= 1e-16 * generator.integers(1, 20)
+    assert most_worth(near, known, np.ones(1), np.full(1, np.inf)) == (0, np.zeros(1))
 
 
 def test_of_what_adds_nearly_as_much_what_takes_less_work_comes_first() -> None:
