@@ -44,9 +44,6 @@ from simulators.workloads.trace import Chunk
 MAX_STEPS = 1 << 20
 """Frames of a trace: nearly three hours."""
 
-BEACON_CACHES = 8
-"""The cache of a retrained model, or of another split, is so much smaller: a search has several of them."""
-
 
 class Recogniser:
     """A checkpoint and a corpus. Data are read (or, for the embedded corpus, synthesised) when first needed."""
@@ -69,6 +66,8 @@ class Recogniser:
         """What it is evaluated on where nothing else is said."""
         self._speech = SpeechSplits(checkpoint, corpus_root, skip_bad, every)
         self._cache = PrefixCache()
+        self._mine = object()
+        """Tells its results in a cache apart from those of other models."""
         keep_freed_memory()
 
     @property
@@ -115,15 +114,14 @@ class Recogniser:
         """This model evaluated on all of another split: "dev" or "test"."""
         if self.split == split and self._speech.whole is self._speech:
             return self
-        model = self.sharing_speech(self.checkpoint, self.weights, self._cache.capacity_bytes // BEACON_CACHES)
+        model = self.sharing_speech(self.checkpoint, self.weights)
         model.split, model._speech = split, self._speech.whole
         return model
 
     def on_utterances(self, positions: Sequence[int]) -> "Recogniser":
-        """This model evaluated on some utterances alone, given by their positions among those that it is evaluated on;
-        its cache is their share of this one's."""
-        share = len(positions) / len(self.scored.reference_phones)
-        model = self.sharing_speech(self.checkpoint, self.weights, int(self._cache.capacity_bytes * share))
+        """This model evaluated on some utterances alone, given by their positions among those that it is evaluated
+        on."""
+        model = self.sharing_speech(self.checkpoint, self.weights)
         model.split, model._speech = self.split, self._speech.part(self.split, positions)
         return model
 
@@ -133,17 +131,26 @@ class Recogniser:
         return self.checkpoint.decoder.units.unit
 
     def forget(self) -> None:
-        """Drop the results that evaluations share."""
+        """Drop the results that evaluations share, those of other models in the same cache too."""
         self._cache.clear()
 
+    def keep_results_with(self, other: object) -> bool:
+        """Have the results that evaluations share in another model's cache, so that both together have no more memory;
+        whether the other has one."""
+        if not isinstance(other, Recogniser):
+            return False
+        self._cache = other._cache
+        return True
+
     def sharing_speech(
-        self, checkpoint: Checkpoint, weights: QuantizedWeights | None, cache_bytes: int
+        self, checkpoint: Checkpoint, weights: QuantizedWeights | None, cache_bytes: int | None = None
     ) -> "Recogniser":
-        """Another recogniser on the same packed utterances, normalised with this one's statistics, whose cache has so
-        many bytes. Without `weights`, its own are clipped as this one's."""
+        """Another recogniser on the same packed utterances, normalised with this one's statistics. Its results are in
+        this one's cache, or, where they are said, in one of its own of so many bytes. Without `weights`, its own are
+        clipped as this one's."""
         model = Recogniser(checkpoint, self._speech.corpus_root, self.weights.scheme, weights)
         model._speech = self._speech
-        model._cache = PrefixCache(cache_bytes)
+        model._cache = self._cache if cache_bytes is None else PrefixCache(cache_bytes)
         return model
 
     def retrained(
@@ -165,8 +172,7 @@ class Recogniser:
 
     def retrained_before(self, folder: Path) -> "Recogniser":
         """What `retrained` left in a folder. Raises InputError if it left nothing."""
-        cache_bytes = self._cache.capacity_bytes // BEACON_CACHES
-        return self.sharing_speech(load_checkpoint(folder / RESULT), None, cache_bytes)
+        return self.sharing_speech(load_checkpoint(folder / RESULT), None)
 
     def utterances(self, split: str, on_utterance: OnUtterance | None = None) -> Features:
         """Normalised features, labels and phones of a split. `on_utterance` is told of features that are computed."""
@@ -192,7 +198,9 @@ class Recogniser:
         packed = self._speech.packed(split)
 
         def decoded(number: int, batch: UtteranceBatch) -> list[list[list[int]]]:
-            logits = logits_of(self.network, batch, (split, number), candidates, self._arithmetic, self._cache)
+            logits = logits_of(
+                self.network, batch, (self._mine, split, number), candidates, self._arithmetic, self._cache
+            )  # fmt: skip
             return [self.checkpoint.decoder.decode(_log_posteriors(y, batch)) for y in logits]
 
         by_candidate = zip(*in_threads(decoded, packed.batches, integer_products=True), strict=True)

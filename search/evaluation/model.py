@@ -117,6 +117,15 @@ class CountsEdits(Protocol):
 
 
 @runtime_checkable
+class KeepsResults(Protocol):
+    """A model that keeps results of evaluations in memory, and can keep them with another's."""
+
+    def keep_results_with(self, other: object) -> bool:
+        """Keep them in the same bounded store as another model from now on; False where the other has none such."""
+        ...
+
+
+@runtime_checkable
 class HasFloatError(Protocol):
     """A model whose error in float32 a search holds its widest baseline against."""
 

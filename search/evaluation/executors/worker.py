@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quant.sites.candidate import Bits
-from search.evaluation.model import CountedError, HasSplits, HasUtterances, MeasuredError, Model, Retrainable, code_of
+from search.evaluation.model import (
+    CountedError,
+    HasSplits,
+    HasUtterances,
+    KeepsResults,
+    MeasuredError,
+    Model,
+    Retrainable,
+    code_of,
+)
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
 from simulators.inputs.plugins import Plugin, SentPlugins
@@ -182,6 +191,10 @@ def loaded(source: Source) -> Model:
                                        ("data", model.data_digest, source.data_digest)):  # fmt: skip
                 if ours != theirs:
                     raise InputError(f"a worker has another {what} than this search: digest {ours}, not {theirs}")
+            if isinstance(model, KeepsResults):  # one budget for all, the first one's, whatever searches they are of
+                for other in _models.values():
+                    if model.keep_results_with(other):
+                        break
             _models[source.key] = model
         return _models[source.key]
 
