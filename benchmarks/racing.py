@@ -6,7 +6,7 @@ takes the edits that runs of one model, on all of dev, have recorded of each utt
 random orders, ten at a time behind those of one width: once with all utterances evaluated, once in races. Says what
 share of the frames was evaluated, how many solutions of the front the races have, and the hypervolume of their front
 over that of the other (error from the lowest to the limit, latency and energy as logarithms between the candidates of
-one width). Ends with one line of JSON.
+one width), and how often what is said with the confidence of two candidates' errors is so. Ends with one line of JSON.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from quant.evaluation.rates import ErrorRate, ScoredUtterances
 from quant.sites.candidate import Bits, name_of, parse_bits
 from search import Experiment, Run, run
 from search.evaluation.ledger import FLOAT, LEDGER_FILE
+from search.evaluation.race_shares import SeenShare, drawn_shares
 from search.settings.fidelity_settings import FidelitySettings
 from simulators import Trace
 
@@ -114,6 +115,28 @@ def searched(model: Recorded, candidates: Sequence[Bits], fidelity: dict[str, An
     return found, model.counted[0]
 
 
+def right(model: Recorded, shares: Sequence[float], confidence: float, seeds: int) -> list[float]:
+    """Of how many pairs of candidates it is so that the one errs more, of those of which it is said with a confidence:
+    for each share."""
+    edits = np.array([*model.edits.values()], np.float64)
+    errors = np.array([rate.error_max for rate in map(model._rate, model.edits.values())])
+    said, true = np.zeros(len(shares)), np.zeros(len(shares))
+    for seed in range(seeds):
+        parts = drawn_shares(model.scored, shares, seed)
+        for at in range(len(shares)):
+            seen = np.sort(np.concatenate([*parts[: at + 1]]))
+            share = SeenShare(model.scored, seen, seed)
+            distances = np.abs(edits[:, np.newaxis, seen] - edits[np.newaxis, :, seen]).sum(2)
+            np.fill_diagonal(distances, np.inf)
+            for one, alike in enumerate(distances.argmin(1)):
+                worst, _ = share.expected(edits[one, seen], edits[alike])
+                sure = (worst[:, np.newaxis] >= errors).mean(0) >= confidence
+                sure[one] = False
+                said[at] += sure.sum()
+                true[at] += (errors[one] >= errors[sure]).sum()
+    return (true / said).round(4).tolist()
+
+
 def volume(found: Run, of: Run) -> float:
     """Hypervolume of a front, on the axes of another run."""
     ends = of.baselines[min(of.baselines)].cost, of.baselines[16].cost
@@ -141,6 +164,11 @@ def main() -> None:
     candidates = [parse_bits(name, real.sites) for name in edits]
     widths = [bits for bits in candidates if len(set(bits.values())) == 1 and len({*next(iter(bits.values()))}) == 1]
     rest = [bits for bits in candidates if bits not in widths]
+    of_sure = right(model, options.shares, options.confidence, options.orders)
+    print(
+        f"of two candidates the one errs at least as much where {100 * options.confidence:g} % sure: "
+        + ", ".join(f"{100 * of:.1f} % after {share:g}" for of, share in zip(of_sure, options.shares, strict=True))
+    )
     rows = []
     for seed in range(options.orders):
         order = np.random.default_rng(seed).permutation(len(rest))
@@ -156,7 +184,7 @@ def main() -> None:
     share, front, hypervolume = np.array(rows).mean(0).round(4).tolist()
     deviation = np.array(rows).std(0, ddof=1 if len(rows) > 1 else 0).round(4).tolist()
     figures = {"candidates": len(candidates), "frames": share, "front": front, "hypervolume": hypervolume}
-    print(json.dumps(figures | {"deviation": deviation}))
+    print(json.dumps(figures | {"deviation": deviation, "right": of_sure}))
 
 
 if __name__ == "__main__":
