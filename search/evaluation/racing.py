@@ -106,8 +106,9 @@ class RacingEvaluator(Evaluator):
         fresh = {n: bits for n, bits in by_name.items() if n not in self._whole and n not in self._let_go}
         self._race(fresh, done)
         if done:
-            for name in by_name.keys() - fresh.keys():
-                done(by_name[name], self._whole_quality(name) if name in self._whole else self._let_go[name])
+            for name, bits in by_name.items():
+                if name not in fresh:
+                    done(bits, self._whole_quality(name) if name in self._whole else self._let_go[name])
         return [self.known_quality(bits) for bits in candidates]
 
     def known_quality(self, bits: Bits) -> Quality | None:
@@ -186,7 +187,7 @@ class RacingEvaluator(Evaluator):
 
     def _verdict(self, seen: SeenShare, edits: Floats, costs: Floats, rivals: Rivals) -> Quality | None:
         """What is expected of a candidate with these edits (S,) and costs (objectives,), if it is let go; None where it
-        goes on. It is never expected to err as little as what it was let go for."""
+        goes on. With the error that is expected it is dominated by what it was let go for, or over the limit."""
         if not len(rivals.errors):
             return None
         alike = int(np.abs(edits - rivals.edits[:, seen.seen]).sum(1).argmin())

@@ -128,7 +128,8 @@ class Experiment(BaseModel):
             raise ValueError(f"{key}: a co-design (hardware) is inference-only")
         if self.hardware and self.constraints.budget is not None:
             raise ValueError("constraints: budget: it is for searches on one piece of hardware, whose 8 bits it is of")
-        self._check_fidelity()
+        if self.fidelity is not None:
+            self._check_fidelity()
         if self.hardware and self.confirm:
             raise ValueError("confirm: it is for searches on one piece of hardware")
         if self.constraints.error is not None and self.constraints.error_increase is not None:
@@ -149,16 +150,12 @@ class Experiment(BaseModel):
             raise ValueError(f"{key}: only recognisers of this project can be retrained")
 
     def _check_fidelity(self) -> None:
-        if self.fidelity is None:
-            return
         if self.hardware or self.retraining is not None:
             raise ValueError("fidelity: it is for searches on one piece of hardware, of which nothing is retrained")
-        with_errors = [objective.name for objective in self.resolved_objectives if objective.needs_error]
-        if with_errors not in (["error"], ["error_plain"]):
-            which = ", ".join(with_errors) or "none"
-            raise ValueError(
-                f"fidelity: of the objectives error or error_plain must be the only one of errors: {which}"
-            )
+        of_errors = [objective.name for objective in self.resolved_objectives if objective.needs_error]
+        if of_errors not in (["error"], ["error_plain"]):
+            rule = "of the objectives error or error_plain must be the only one of errors"
+            raise ValueError(f"fidelity: {rule}, not {', '.join(of_errors) or 'none'}")
 
     def _check_objectives(self) -> None:
         columns: dict[str, str] = {}

@@ -134,7 +134,10 @@ def test_workers_come_to_the_same(raced: Run, tmp_path: Path) -> None:
         ({"fidelity": {"shares": [0.5, 0.25]}}, r"fidelity.shares.1: 0.25: it must be larger than the one before, 0.5"),
         ({"fidelity": {"shares": [1.0]}}, r"fidelity.shares"),
         ({"fidelity": {"confidence": 0.5}}, r"fidelity.confidence"),
-        ({"fidelity": {}, "beacons": {}}, r"fidelity: it is for searches on one piece of hardware, of which nothing is retrained"),
+        (
+            {"fidelity": {}, "beacons": {}},
+            r"fidelity: it is for searches on one piece of hardware, of which nothing is retrained",
+        ),
         ({"fidelity": {}, "objectives": ["latency", "energy"]}, r"fidelity: of the objectives error or error_plain"),
     ],
 )
