@@ -42,13 +42,16 @@ def page_data(report: Analysis) -> dict[str, Any]:
         },
         "survey": _survey_data(report),
         "runs": [_run_data(report, i, shown, keys) for i in range(len(report.runs))],
-        "policies": [_matrix_data(matrix) for matrix in report.policies],
+        "policies": [_matrix_data(report, matrix) for matrix in report.policies],
     }
 
 
-def _matrix_data(matrix: PolicyMatrix) -> dict[str, Any]:
+def _matrix_data(report: Analysis, matrix: PolicyMatrix) -> dict[str, Any]:
+    experiments = [report.runs[run].experiment for run in matrix.runs]
+    names = [e.arch for e in experiments]
     return {
         "runs": matrix.runs,
+        "hardware": names if len({*names}) == len(names) else [" ".join([e.arch, *e.set]) for e in experiments],
         "policies": [
             {
                 "run": costed.run,

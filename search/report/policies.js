@@ -4,12 +4,12 @@ const makePolicies = () => {
   data.policies.forEach((matrix, number) => drawPolicies(matrix, number));
 };
 const drawPolicies = (matrix, number) => {
-  const place = $("policies"), of = (r) => runs[r].arch;
+  const place = $("policies");
   const kinds = [...new Set(matrix.policies.flatMap((policy) => Object.keys(policy.kinds)))];
   place.append(element("h3", { textContent: `${runs[matrix.runs[0]].model}, ${runs[matrix.runs[0]].steps} frames` }));
   const least = (name, k) => Math.min(...matrix.policies.map((policy) => policy[name][k]).filter((x) => x !== null));
   for (const [name, unit] of [["latency_ms", "ms"], ["energy_uj", "µJ"]]) {
-    const head = [["best policy of", "text"], ["error %"], ...matrix.runs.map((r) => [`${unit} on ${of(r)}`])];
+    const head = [["best policy of", "text"], ["error %"], ...matrix.hardware.map((hardware) => [`${unit} on ${hardware}`])];
     place.append(element("div", { className: "scroll" }, table(head, matrix.policies.map((policy) => dotted(row([
       runs[policy.run].label, policy.error.toFixed(2),
       ...policy[name].map((x, k) => x === null ? "cannot run" : `${figure(x)} (${(x / least(name, k)).toFixed(2)})`)], head), policy.run)))));

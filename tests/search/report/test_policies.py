@@ -54,6 +54,7 @@ def test_every_policy_is_costed_on_all_hardware(folders: list[Path]) -> None:
             assert (latency_ms, energy_uj) == (alone.latency_ms, alone.energy_uj)
     assert unable >= 1
     data = data_of(page_of(report))["policies"][0]
+    assert data["hardware"] == ["bitfusion", "bitfusion-small", "silago"]
     assert [policy["latency_ms"] for policy in data["policies"]] == [list(p.latency_ms) for p in matrix.policies]
 
 
