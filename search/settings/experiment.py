@@ -116,6 +116,13 @@ class Experiment(BaseModel):
     def _blocks(cls, data: Any) -> Any:
         return [data] if isinstance(data, dict) else data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _budget_is_a_constraint(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "budget" in data:
+            raise ValueError("budget: it stands under constraints, as in constraints: {budget: {latency: 0.6}}")
+        return data
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         self._check_objectives()

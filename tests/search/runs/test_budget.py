@@ -108,6 +108,7 @@ def test_what_is_over_it_is_told_by_how_much(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"constraints": {"budget": {}}}, r"constraints.budget: {}: of nothing: name latency, energy or memory"),
+        ({"budget": {"latency": 0.6}}, r"budget: .*it stands under constraints"),
         ({"constraints": {"budget": {"latency": 0}}}, r"constraints.budget.latency: 0: .*"),
         ({"constraints": {"budget": {"area": 0.5}}}, r"constraints.budget.area: .*"),
         ({"hardware": {"archs": ["bitfusion"]}}, r"constraints: .*budget: it is for searches on one piece"),
