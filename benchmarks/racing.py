@@ -116,8 +116,8 @@ def searched(model: Recorded, candidates: Sequence[Bits], fidelity: dict[str, An
 
 
 def right(model: Recorded, shares: Sequence[float], confidence: float, seeds: int) -> list[float]:
-    """Of how many pairs of candidates it is so that the one errs more, of those of which it is said with a confidence:
-    for each share."""
+    """Share of the pairs of candidates of which it is said with a confidence that the one errs more, in which it does:
+    for each share of the utterances."""
     edits = np.array([*model.edits.values()], np.float64)
     errors = np.array([rate.error_max for rate in map(model._rate, model.edits.values())])
     said, true = np.zeros(len(shares)), np.zeros(len(shares))

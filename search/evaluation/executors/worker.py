@@ -131,6 +131,7 @@ class OnUtterances:
 
     base: Source
     positions: tuple[int, ...]
+    """Positions among the model's utterances."""
 
     def __call__(self) -> Model:
         base = loaded(self.base)
