@@ -22,6 +22,10 @@ Cycles = Annotated[int, BeforeValidator(whole), Field(ge=0, le=1 << 20)]
 ServiceCycles = Annotated[int, BeforeValidator(whole), Field(ge=1, le=1 << 20)]
 Figure = Annotated[float, Field(ge=0, le=1e9)]
 """A physical figure (energy, power): finite, not negative."""
+Megahertz = Annotated[float, Field(ge=0.01, le=1e5)]
+"""A clock, from 10 kHz on: with one near zero seconds would be infinite, and another clock's cycles beyond 64 bits."""
+GbPerSecond = Annotated[float, Field(ge=1e-3, le=1e6)]
+"""Rate in 10^9 bytes a second, from 1 MB/s on: cycles of a transfer fit 64 bits."""
 Kib = Annotated[float, Field(gt=0, le=1 << 22)]
 Pair = tuple[int, int]
 
@@ -56,7 +60,7 @@ class PlatformSpec(SpecPart):
     description: str = ""
     technology_nm: Annotated[float, Field(gt=0, le=1e5)] | None = None
     """Node of the process that energies and areas are of; None: not said."""
-    frequency_mhz: Annotated[float, Field(gt=0, le=1e5)]
+    frequency_mhz: Megahertz
     precisions: Annotated[tuple[Pair, ...], BeforeValidator(_pairs), Field(min_length=1, max_length=256)]
     """Legal (weight bits, activation bits): what a search may choose from."""
 
@@ -113,11 +117,11 @@ class Channel(NamedTuple):
 class Dram(SpecPart):
     """The off-chip channel. Its rate is said in one of two ways."""
 
-    gb_per_s: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    """Rate in 10^9 bytes a second, whatever the clock of the array."""
+    gb_per_s: GbPerSecond | None = None
+    """Rate whatever the clock of the array."""
     bits_per_cycle: Units | None = None
     """Rate in bits in a cycle of `frequency_mhz`."""
-    frequency_mhz: Annotated[float, Field(gt=0, le=1e5)] | None = None
+    frequency_mhz: Megahertz | None = None
     """The channel's own clock, of which a transfer takes whole cycles; without it that is the array's."""
     pj_per_bit: Figure
     """Energy of a bit read or written, in pJ."""

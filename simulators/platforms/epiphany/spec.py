@@ -14,8 +14,9 @@ from simulators.inputs.fields import whole
 from simulators.platforms.epiphany.mesh import MeshGrid
 from simulators.workloads.operations import ElementwiseOp, known_operations
 
-Rate = Annotated[float, Field(gt=0, le=1e6)]
-"""Cycles of a byte, a word or an operation, a mean: what a transfer takes is rounded up to whole cycles."""
+Rate = Annotated[float, Field(ge=1e-6, le=1e6)]
+"""Cycles of a byte, a word or an operation, a mean: what a transfer takes is rounded up to whole cycles. With one near
+zero, bytes in a cycle would be infinite."""
 Side = Annotated[int, BeforeValidator(whole), Field(ge=1, le=64)]
 Room = Annotated[float, Field(ge=0, le=1 << 22)]
 

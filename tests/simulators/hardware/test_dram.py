@@ -73,7 +73,7 @@ def test_whole_bits_in_a_cycle_stay_whole() -> None:
         (["dram.gb_per_s=25.6", "dram.bits_per_cycle=64"], "--set dram.gb_per_s=25.6: 25.6: bits_per_cycle says the "
          "rate too"),
         (["dram.bits_per_cycle=null"], "--set dram.bits_per_cycle=null: None: expected a rate, here or in gb_per_s"),
-        (["dram.gb_per_s=0"], "dram.gb_per_s=0: 0: input should be greater than 0"),
+        (["dram.gb_per_s=0"], "dram.gb_per_s=0: 0: input should be greater than or equal to 0.001"),
     ],
 )  # fmt: skip
 def test_one_rate_only(changes: list[str], message: str) -> None:
