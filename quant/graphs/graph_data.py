@@ -14,6 +14,7 @@ from quant.graphs.data_settings import Chunks, DataSettings, read_settings
 from quant.graphs.graph import Graph, GraphInput
 from quant.speech.audio import read_audio
 from simulators.inputs.arrays import ArrayFile
+from simulators.inputs.bounded_files import open_file
 from simulators.inputs.errors import InputError
 from simulators.workloads.trace import Chunk
 
@@ -22,8 +23,8 @@ ALONE = ""
 """The name of the one input that a file of another kind holds, until it is known."""
 LABELS = "labels"
 """The array of an .npz file that says what is right."""
-MOST_BYTES = 1 << 30
-"""Size of a file of data."""
+MOST_BYTES = 1 << 28
+"""Size of a file of data; in memory it may be three times that for a moment."""
 PCM16 = 2.0**15
 
 
@@ -227,12 +228,13 @@ def _read(path: Path, settings: DataSettings) -> GivenUtterance:
 
 
 def _read_npy(path: Path) -> Any:
-    if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"{path.name}: more than {MOST_BYTES:,} bytes")
-    try:
-        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path.name}: not an array: {str(error).splitlines()[0]}") from None
+    with open_file(path) as file:  # never of a FIFO or a device, which NumPy would wait for
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path.name}: more than {MOST_BYTES:,} bytes")
+        try:
+            return np.lib.format.read_array(file, allow_pickle=False)
+        except (ValueError, OSError, EOFError, MemoryError) as error:
+            raise InputError(f"{path.name}: not an array: {str(error).splitlines()[0]}") from None
 
 
 def _tensor(path: Path, array: Any) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Networks from ONNX files as the search takes them: sites, errors, traces, data, state."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 pytest.importorskip("onnx", reason="needs mohaq[onnx]")
 
 import onnx
+from fuzz.mutations import bomb, npy
 from onnx import TensorProto, helper
 from onnx_graphs import model_of, saved
 from small_network import FRAMES, small_network
@@ -259,6 +261,29 @@ def test_a_folder_of_data(path: Path, tmp_path: Path) -> None:
     model = load(path, folder)
     assert [one.name for one in model.data.utterances] == ["0.npz", "1.npz", "2.npy"]
     assert model.error_name == "decisions that are not the float network's"
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "wav"])
+def test_a_fifo_among_data_is_refused_before_it_is_opened(suffix: str, path: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, [FRAMES], "sample_rate: 16000\n")
+    os.mkfifo(folder / f"z.{suffix}")
+    with pytest.raises(InputError, match=f"z.{suffix}: .*FIFO"):
+        load(path, folder)
+
+
+def test_data_larger_than_what_is_read_are_refused_by_their_header(path: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, [])
+    (folder / "z.npz").write_bytes(bomb("x.npy", (1 << 28) + 1))
+    with pytest.raises(InputError, match="array x: 268,435,457 bytes are more than are read"):
+        load(path, folder)
+    (folder / "z.npz").unlink()
+    (folder / "z.npy").write_bytes(npy(FRAMES, shape=(10**12,)))
+    with pytest.raises(InputError, match=r"z.npy: not an array"):
+        load(path, folder)
+    with open(folder / "z.npy", "wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(InputError, match=r"z.npy: more than 268,435,456 bytes"):
+        load(path, folder)
 
 
 @pytest.mark.parametrize(
