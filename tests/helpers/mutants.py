@@ -62,6 +62,10 @@ AREAS = {
     "silago": Area((f"{_PLATFORMS}/silago/*.py",), (f"{_PLATFORMS}/silago", *_NETWORKS, _DRAWN_NETWORKS)),
     "bit_serial": Area((f"{_PLATFORMS}/bit_serial/*.py",), (f"{_PLATFORMS}/bit_serial",)),
     "drra2": Area((f"{_PLATFORMS}/drra2/*.py",), (f"{_PLATFORMS}/drra2",)),
+    "edgedrnn": Area((f"{_PLATFORMS}/edgedrnn/*.py",), (f"{_PLATFORMS}/edgedrnn",)),
+    "epiphany": Area((f"{_PLATFORMS}/epiphany/*.py",), (f"{_PLATFORMS}/epiphany",)),
+    "graphs": Area(("quant/graphs/*.py", "quant/graphs/operations/*.py"), ("quant/graphs",)),
+    "campaign": Area(("search/campaign/*.py",), ("search/campaign",)),
     "costs": Area(
         ("simulators/lowering/*.py", "simulators/run/*.py"),
         (

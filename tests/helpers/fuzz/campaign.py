@@ -44,7 +44,7 @@ class Campaign:
         for case in self.cases:
             for action in case.actions:
                 copy = self._copied(case)
-                outcome = here(within(copy, action), self._folder / "log")
+                outcome = (run if case.stays else here)(within(copy, action), self._folder / "log")
                 if outcome.fault or outcome.code:
                     raise RuntimeError(f"{case.name}: {outcome.code}: {outcome.output[-3000:]}")
 

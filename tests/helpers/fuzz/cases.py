@@ -16,6 +16,7 @@ from paths import ROOT
 
 import mohaq as command_line
 from fuzz.server import Action
+from search.codesign.network_sweep import network_sweep_of
 from simulators import InputError
 
 TRACE = """\
@@ -30,6 +31,36 @@ TOPOLOGY = """\
 Layer name,IFMAP Height,IFMAP Width,Filter Height,Filter Width,Channels,Num Filter,Strides,Sparsity,
 Conv1,16,16,3,3,3,8,1,2:4,
 Conv2,14,14,3,3,8,8,2,1:1,
+"""
+MASKED = """\
+name: masked
+steps: 3
+layers:
+- {name: W0, op: matmul, out_features: 48, in_features: 8, weight_bits: 8, activation_bits: 16, output_bits: 16, active: m.npz}
+- {name: U0, op: matmul, out_features: 48, in_features: 16, recurrent: true, weight_bits: 8, activation_bits: 16,
+   output_bits: 16, active: ["0", ffff, "8001"]}
+- {name: E0, op: elementwise, ops: {sigmoid: 32, multiply: 48}, inputs: 96, outputs: 16, recurrent: true}
+"""
+NETWORKS = """\
+name: networks
+networks: [n.yaml]
+arch: epiphany-e16
+weight_bits: [1, 8, 32]
+activation_bits: 16
+variants: {"4 cores": ["mesh.rows=2", "mesh.columns=2"], "16 cores": []}
+grid: {memory.total_kib: [32, 64]}
+"""
+CONVOLUTION = """\
+name: n
+steps: 1
+layers:
+- {name: c, op: conv2d, in_channels: 4, out_channels: 8, kernel: [3, 3], input_size: [8, 8],
+   padding: [1, 1], weight_bits: 8, activation_bits: 8, output_bits: 16}
+"""
+PLUGIN = """\
+\"\"\"Nothing but numbers, whatever becomes of it.\"\"\"
+LIMITS = {"a": [1, 2.5, -3], "b": (4, 0x5)}
+NAMES = "x", b"y", f"{1 + 2:>3}"
 """
 SET = (
     "array.rows=64", "dram.pj_per_bit=1.5", "precisions=[[8,8]]", "frequency_mhz=100", "buffers.input_kib=8", "name=x",
@@ -47,6 +78,8 @@ class Case:
     """Patterns of files; of `--set` none, for arguments are damaged."""
     actions: tuple[Action, ...]
     """Done in a copy of the folder, each by itself."""
+    stays: bool = False
+    """Whether what they do stays in a process, and would be in what is done there after them."""
 
     @property
     def files(self) -> list[Path]:
@@ -105,6 +138,12 @@ def simulated(folder: Path) -> list[Case]:
     (folder / "c.csv").write_text(TOPOLOGY)
     for name, spec in (("base", "bitfusion"), ("silago", "silago")):
         shutil.copy(ROOT / "arch_specs" / f"{spec}.yaml", folder / f"{name}.yaml")
+    for name, content in {"m.yaml": MASKED, "w.yaml": NETWORKS, "n.yaml": CONVOLUTION, "p.py": PLUGIN}.items():
+        (folder / name).write_text(content)
+    np.savez_compressed(folder / "m.npz", W0=np.array([[255], [0], [129]], np.uint8))
+    others = ("edgedrnn", "bit-serial-edge", "epiphany-e16")
+    for name in others:
+        shutil.copy(ROOT / "arch_specs" / f"{name}.yaml", folder)
     (folder / "a.yaml").write_text("extends: base.yaml\nname: mine\narray: {rows: 8}\n")
 
     def of(trace: str, arch: str) -> Action:
@@ -118,5 +157,21 @@ def simulated(folder: Path) -> list[Case]:
         Case("sidecar", folder, ("s.npz",), traces[:1]),
         Case("spec", folder, ("a.yaml", "base.yaml", "silago.yaml"), (*specs, *checks)),
         Case("topology", folder, ("c.csv",), (of("c.csv --bits 8", "bitfusion"),)),
+        Case("masks", folder, ("m.yaml", "m.npz"), (of("m.yaml", "edgedrnn"), of("m.yaml", "bitfusion"))),
+        Case(
+            "platforms",
+            folder,
+            tuple(f"{name}.yaml" for name in others),
+            tuple(of("m.yaml" if name == "edgedrnn" else "n.yaml", f"{name}.yaml") for name in others),
+        ),
+        Case("networks", folder, ("w.yaml", "n.yaml"), (told(_points),)),
+        Case("plugin", folder, ("p.py",), (command("arch show bitfusion --plugin p.py"),), stays=True),
         Case("set", folder, (), ()),
     ]
+
+
+def _points() -> None:
+    """A sweep of networks as far as its figures."""
+    sweep = network_sweep_of("w.yaml")
+    if sweep is not None:
+        sweep.points()

@@ -3,9 +3,11 @@
 import json
 import shutil
 import wave
+from importlib.util import find_spec
 from os import environ
 from pathlib import Path
 
+import numpy as np
 import yaml
 from task_wheels import PICTURES, packed, pictures, wheel_of
 from timit_tree import tone, write_riff, write_tree
@@ -17,6 +19,7 @@ from quant.speech.corpus import load_corpus
 from quant.tasks.real_tasks import TASKS
 from quant.tasks.training import TaskRecipe, train_task
 from search import Experiment
+from search.campaign.members import members_of
 from search.evaluation.beacon_files import stored_beacons
 from search.runs.driver import VariantSearch
 from search.runs.session import plan
@@ -37,6 +40,15 @@ offspring: 2
 generations: 1
 """
 HARDWARE = "hardware: {archs: [bitfusion], grid: {array.rows: [8, 16]}, list: [{array.columns: 8}]}\n"
+CAMPAIGN = EXPERIMENT.replace("model: model.safetensors", "models: [model.safetensors]").replace(
+    "arch: bitfusion\nset: [array.rows=8]", "archs: [bitfusion, silago]"
+)
+DATA = """\
+error: signal
+calibrate: 2
+sample_rate: 16000
+hop_ms: 32
+"""
 BEACON = {
     "bits": {"W0": [4, 4]}, "of": "m", "data": "d", "code": "c", "epochs": 1, "learning_rate": 0.1, "digest": "x",
     "folder": "b",
@@ -56,6 +68,7 @@ def made(folder: Path) -> list[Case]:
     (folder / "bits.yaml").write_text(yaml.safe_dump({"W0": [8, 8], "U0": "4x8", "FC": 8}))
     (folder / "e.yaml").write_text(EXPERIMENT)
     (folder / "h.yaml").write_text(EXPERIMENT + HARDWARE)
+    (folder / "m.yaml").write_text(CAMPAIGN)
     (folder / "run/beacons/b").mkdir(parents=True)
     (folder / "run/beacons/b/beacon.json").write_text(json.dumps(BEACON))
     for line in (
@@ -65,7 +78,7 @@ def made(folder: Path) -> list[Case]:
         outcome = here(within(folder, command(line)), folder / "log")
         if outcome.code:
             raise RuntimeError(f"mohaq {line}: {outcome.output}")
-    return [*_models(folder), *_tasks(folder), *_runs(folder)]
+    return [*_models(folder), *_tasks(folder), *_runs(folder), *_graphs(folder)]
 
 
 def _write_corpora(folder: Path) -> None:
@@ -145,6 +158,7 @@ def _runs(folder: Path) -> list[Case]:
     carried = told(lambda: stored_beacons(Path("run")))
     return [
         _case("experiment", folder, ("e.yaml",), (told(_planned),), *needs),
+        _case("campaign", folder, ("m.yaml",), (told(_members),), *needs),
         _case("run", folder, files, (*read("search"), resumed), "search/*", *needs),
         _case(
             "sweep",
@@ -165,6 +179,35 @@ def _planned() -> None:
     planned = plan(experiment)
     if not experiment.hardware:
         VariantSearch.of(planned, planned.hardware.variants[0])
+
+
+def _members() -> None:
+    """Every search of a campaign as far as it goes before it computes; of one that became a single search, nothing."""
+    for member in members_of("m.yaml"):
+        plan(member.experiment)
+
+
+def _graphs(folder: Path) -> list[Case]:
+    """Networks from files and their data, where there is the package that reads them."""
+    if find_spec("onnx") is None:
+        return []
+    from small_network import FRAMES, small_network
+
+    (folder / "data").mkdir()
+    (folder / "data/data.yaml").write_text(DATA)
+    for number in range(2):
+        np.savez(folder / f"data/{number}.npz", x=FRAMES[:, ::-1] if number else FRAMES)
+    (folder / "net.onnx").write_bytes(small_network().SerializeToString())
+    searched = EXPERIMENT.replace("model.safetensors\ncorpus_root: tree", "net.onnx\ndata: data")
+    (folder / "e.yaml").write_text(searched.replace("fixed: {FC: 8}\n", ""))
+    evaluated = command("evaluate --model net.onnx --data data --bits 8")
+    traced = command("trace --model net.onnx --data data --bits 4")
+    needs = ("net.onnx", "data/*")
+    return [
+        _case("onnx", folder, ("net.onnx",), (evaluated, traced), *needs),
+        _case("data", folder, ("data/*",), (evaluated,), *needs),
+        _case("graph experiment", folder, ("e.yaml",), (told(_planned),), *needs),
+    ]
 
 
 def _case(name: str, base: Path, victims: tuple[str, ...], actions: tuple[Action, ...], *needs: str) -> Case:

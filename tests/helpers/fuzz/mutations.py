@@ -9,11 +9,14 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+
+from fuzz.structure import has_structure, restructured
 
 MARKS = {
     "@digits@": "9" * 5000,
@@ -47,9 +50,10 @@ PIECES = (
 
 def damaged(data: bytes, name: str, rng: random.Random) -> bytes:
     """The content of a file of this name, damaged in a way that its format suggests, or in its bytes alone."""
-    suffix = Path(name).suffix
-    special = _SPECIAL.get(suffix)
-    if special is not None and rng.random() < 0.75:
+    special = _SPECIAL.get(Path(name).suffix) if rng.random() < 0.75 else None
+    if has_structure(name) and rng.random() < 0.4:
+        special = partial(restructured, name)
+    if special is not None:
         try:
             return special(data, rng)
         except (
