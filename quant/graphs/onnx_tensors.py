@@ -1,6 +1,7 @@
 """Tensors of ONNX files: their types, their bytes, and those that lie in a file beside."""
 
 import math
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,8 @@ def _read_external(proto: Any, folder: Path | None, whose: str) -> None:
     location = said.get("location", "")
     if folder is None or not location:
         raise InputError(f"{whose}: its data lie in a file that is not named")
-    path = (folder / location).resolve()
-    if not path.is_relative_to(folder.resolve()):
+    path = Path(realpath(folder / location))
+    if not path.is_relative_to(realpath(folder)):
         raise InputError(f"{whose}: its data lie in {location!r}, outside the model's folder")
     try:
         offset, length = int(said.get("offset", "0")), int(said.get("length", "-1"))

@@ -1,6 +1,7 @@
 """The model that an experiment names, and how another process comes by it."""
 
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 from typing import Self
 
@@ -31,8 +32,8 @@ class ExperimentModel:
         root = experiment.corpus_root
         return cls(
             str(file.resolve()) if file.is_file() else experiment.model,
-            None if root is None else Path(root).resolve(), experiment.clipping, experiment.every,
-            None if experiment.data is None else Path(experiment.data).resolve(),
+            None if root is None else Path(realpath(root)), experiment.clipping, experiment.every,
+            None if experiment.data is None else Path(realpath(experiment.data)),
         )  # fmt: skip
 
     def __call__(self) -> Model:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isclose
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) 
     Raises InputError for a folder without a finished run, one given twice, or one whose model, hardware or traces are
     not what they were.
     """
-    resolved = [folder.resolve() for folder in folders]
+    resolved = [Path(realpath(folder)) for folder in folders]
     for i, folder in enumerate(folders):
         if resolved[i] in resolved[:i]:
             raise InputError(f"{folder}: the same run twice")

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,6 @@ def _hash_of(script: str) -> str:
 
 
 def _keep_own_files(target: Path, folders: Sequence[Path]) -> None:
-    place = target.resolve()
-    if place.name in OWN_FILES and any(place.parent == folder.resolve() for folder in folders):
+    place = Path(realpath(target))
+    if place.name in OWN_FILES and any(place.parent == Path(realpath(folder)) for folder in folders):
         raise InputError(f"{target}: the run's own file: the report needs another name")

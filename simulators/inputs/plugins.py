@@ -70,7 +70,7 @@ def load_from_environment() -> None:
     for path in _in_environment():
         if path not in _done:
             # A process that was sent a plugin keeps that one, whatever its file holds by now.
-            if str(Path(path).resolve()) not in {plugin.path for plugin in loaded()}:
+            if os.path.realpath(path) not in {plugin.path for plugin in loaded()}:
                 run(_read(Path(path)))
             _done.add(path)
 
@@ -118,14 +118,14 @@ def _in_environment() -> list[str]:
 
 def _read(path: Path) -> Plugin:
     try:
-        if os.pathsep in str(path.resolve()):
+        if os.pathsep in os.path.realpath(path):
             raise InputError(f"{path}: `{os.pathsep}` stands between the names of {VARIABLE}: a plugin's has none")
         if not path.is_file():
             what = "it is a folder, and" if path.is_dir() else "no such file:"
             raise InputError(f"{path}: {what} a plugin is a Python file")
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path}: {path.stat().st_size} bytes: a plugin has at most {MAX_BYTES}")
-        return Plugin(str(path.resolve()), path.read_bytes().decode())
+        return Plugin(os.path.realpath(path), path.read_bytes().decode())
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start}: not UTF-8 text") from None
     except (OSError, ValueError) as error:

@@ -181,3 +181,9 @@ def test_a_process_that_was_sent_a_plugin_keeps_it_when_its_file_changes(tmp_pat
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "7 1\n", done.stderr
+
+
+def test_a_link_that_leads_to_itself_is_no_plugin(tmp_path: Path) -> None:
+    (tmp_path / "p.py").symlink_to("p.py")
+    with pytest.raises(InputError, match="no such file: a plugin is a Python file"):
+        plugins.load([tmp_path / "p.py"])
