@@ -1,5 +1,6 @@
 """EdgeDRNN: 1,000 steps of two layers of 768 neurons with given masks, from the trace to the report, and the same slot
-by slot on the machine model.
+by slot on the machine model; the shipped GRU's error with thresholds against without, and candidates of thresholds on
+known masks of one utterance.
 
     python benchmarks/delta.py
 
@@ -7,11 +8,13 @@ Ends with one line of JSON. Times are of the machine that ran it.
 """
 
 import json
+import time
 
 import numpy as np
 from timing import seconds
 
-from simulators import Elementwise, Matmul, Trace, load_arch
+from quant import Bits, load_model
+from simulators import Elementwise, Matmul, Trace, load_arch, simulate_batch
 from simulators.engine import fast
 from simulators.platforms.edgedrnn.cycle_law import DeltaMasks, step_cycles
 from simulators.platforms.edgedrnn.machine import MACHINE
@@ -43,6 +46,31 @@ def delta_trace(inputs: list[np.ndarray], states: list[np.ndarray]) -> Trace:
     return Trace(name="delta-gru", steps=STEPS, layers=tuple(layers))
 
 
+def thresholds_of_the_shipped_gru() -> dict[str, float]:
+    """Times of an evaluation with a threshold at each site over that without, in turns, and of simulating a candidate's
+    masks of one utterance."""
+    model, arch = load_model("gru", every=8), load_arch("edgedrnn")
+    plain, held = (model.parse_bits(text) for text in ("8x16", "8x16@16"))
+
+    def evaluated(bits: Bits) -> float:
+        model.forget()  # what evaluations share would be found again
+        started = time.perf_counter()
+        model.evaluate_population([bits])
+        return time.perf_counter() - started
+
+    times = [(evaluated(plain), evaluated(held)) for _ in range(6)]
+    candidates = [model.parse_bits(f"8x16@{threshold}") for threshold in range(1, 21)]
+    traces = [model.trace_utterance(bits, utterance=3) for bits in candidates]
+    simulate_batch(traces[:1], arch)
+    started = time.perf_counter()
+    simulate_batch(traces[1:], arch)
+    simulated = (time.perf_counter() - started) / (len(traces) - 1)
+    return {
+        "error_with_thresholds_over_without": min(with_ for _, with_ in times) / min(without for without, _ in times),
+        "thousand_candidates_on_known_masks_s": 1000 * simulated,
+    }
+
+
 def main() -> None:
     """Time all of it, and print."""
     chance = np.random.default_rng(1)
@@ -66,6 +94,7 @@ def main() -> None:
         "slot_by_slot_ms_a_step": 1000 * seconds(lambda: fast.run_tasks(MACHINE, program), 5) / DETAILED_STEPS,
         "step_ms_at_125_mhz": step_ms,
         "effective_gops": 2 * macs / step_ms / 1e6,
+        **thresholds_of_the_shipped_gru(),
     }
     for name, value in figures.items():
         print(f"{name}: {value:.4g}")

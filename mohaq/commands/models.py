@@ -10,6 +10,16 @@ from rich.table import Table
 
 from mohaq.app import command, err, out
 from mohaq.corpora import corpus_root, load_recogniser
+from mohaq.delta_options import (
+    Arithmetic,
+    RegisterThresholds,
+    check_edgedrnn,
+    check_no_utterance,
+    has_thresholds,
+    on_edgedrnn,
+    print_delta,
+    register_thresholds,
+)
 from mohaq.networks import check_no_corpus, is_network, load_network, refuse_network
 from mohaq.operator_grus import load_operator_gru, train_operator_gru
 from mohaq.options import (
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
     from quant.graphs.graph_model import GraphModel
     from quant.tasks.task_gru import TaskGru
     from quant.training.product_types import Products
+    from simulators import Trace
 
 
 @command(epilog="Example: `mohaq evaluate --bits L0=8x8,P1=4x8,L1=4x4,P2=4x8,L2=4x4,P3=4x8,L3=4x4,FC=4x8 --split test`")
@@ -55,11 +66,24 @@ def evaluate(
         int | None,
         typer.Option(min=1, metavar="N", help="The first N utterances by whole numbers alone, beside the fast path."),
     ] = None,
+    arithmetic: Arithmetic = "quantized",
+    thresholds: RegisterThresholds = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model. An exported model's
     folder needs no bits."""
     exported = (Path(model) / "model.json").is_file()
+    if on_edgedrnn(arithmetic, thresholds):
+        check_edgedrnn(bits, model, {
+            "--clipping": clipping != "mse", "--activation-clipping": activation_clipping != "mse",
+            "--per-channel": per_channel, "--integer": integer is not None, "--data": data is not None,
+        })  # fmt: skip
+        from quant.evaluation.edgedrnn_network import evaluate_edgedrnn
+
+        recogniser = load_recogniser(model, corpus, root, skip_bad=skip_bad, every=every)
+        found = evaluate_edgedrnn(recogniser, register_thresholds(thresholds), split)
+        print_delta(found, split, recogniser.unit, as_json)
+        return
     if not (bits or exported):
         raise InputError("--bits: missing: a width such as 8, weights x activations such as 4x8, or float")
     if is_network(model):
@@ -172,7 +196,7 @@ def delta(
 
 @command(epilog="Example: `mohaq trace --bits 4x8 --out sru-4x8.yaml`")
 def trace(
-    bits: Bits,
+    bits: Annotated[str, Bits.__metadata__[0]] = "",
     model: ModelName = "sru",
     data: Data = None,
     root: Root = None,
@@ -188,30 +212,57 @@ def trace(
         ),
     ] = None,
     output: Annotated[Path | None, written("--out", help="A .yaml or .json file; standard output without it.")] = None,
+    arithmetic: Arithmetic = "quantized",
+    thresholds: RegisterThresholds = None,
+    utterance: Annotated[int | None, typer.Option(min=0, help="Whose masks of sent elements, counted from 0.")] = None,
+    split: Annotated[str, typer.Option(help="Of the utterance: `dev` or `test`.")] = "dev",
+    corpus: Corpus = "embedded",
 ) -> None:
-    """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads."""
+    """Write the layer trace of a model at given bit-widths: what `mohaq simulate` reads. With thresholds it is that of
+    an utterance, with masks of the elements that each step sends."""
     check_targets({"--out": output}, {"the candidate": bits, "the model": model})
+    if on_edgedrnn(arithmetic, thresholds):
+        given = {"--data": data is not None, "--steps": steps is not None, "--chunk": chunk is not None}
+        check_edgedrnn(bits, model, given)
+        from quant.evaluation.edgedrnn_network import trace_edgedrnn
+
+        recogniser = load_recogniser(model, corpus, root)
+        _write_trace(trace_edgedrnn(recogniser, register_thresholds(thresholds), utterance or 0, split), output)
+        return
+    if not bits:
+        raise InputError("--bits: missing: a width such as 8, or weights x activations such as 4x8")
     if chunk is not None and steps is not None:
         raise InputError(f"--chunk {chunk}: a chunk has its own number of frames: leave out --steps")
     if chunk is not None and is_network(model):
         raise InputError(f"--chunk {chunk}: that of a network from a file is in its data.yaml")
+    of_utterance = {"--utterance": utterance is not None, "--split": split != "dev", "--corpus": corpus != "embedded"}
     network = load_network(model, data)
-    operator_gru = (
-        None
-        if network is not None
-        else load_operator_gru(model, root, {"--data": data is not None, "--chunk": chunk is not None})
-    )
+    if network is not None:
+        check_no_utterance(of_utterance | {"--root": root is not None})
+        _write_trace(network.trace(network.parse_bits(bits), steps), output)
+        return
+    operator_gru = load_operator_gru(model, root, {"--data": data is not None, "--chunk": chunk is not None})
     if operator_gru is not None:
-        result = operator_gru.trace(operator_gru.parse_bits(bits), steps)
-    elif network is not None:
-        result = network.trace(network.parse_bits(bits), steps)
+        check_no_utterance(of_utterance)
+        _write_trace(operator_gru.trace(operator_gru.parse_bits(bits), steps), output)
+        return
+    recogniser = load_recogniser(model, corpus, root)
+    candidate = recogniser.parse_bits(bits)
+    if has_thresholds(candidate):
+        for option, value in (("--steps", steps), ("--chunk", chunk)):
+            if value is not None:
+                raise InputError(f"{option} {value}: a trace with thresholds is of an utterance (--utterance)")
+        result = recogniser.trace_utterance(candidate, utterance or 0, split)
     else:
-        recogniser = load_recogniser(model, "embedded", None)
-        candidate = recogniser.parse_bits(bits)
+        check_no_utterance(of_utterance | {"--root": root is not None})
         if chunk is None:
             result = recogniser.trace(candidate, 300 if steps is None else steps)
         else:
             result = recogniser.trace_chunk(candidate, chunk)
+    _write_trace(result, output)
+
+
+def _write_trace(result: "Trace", output: Path | None) -> None:
     if output is None:
         print(result.to_yaml(), end="")
     else:

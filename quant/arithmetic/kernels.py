@@ -286,22 +286,20 @@ def requantize(sums, scale, bias, step, result):
 
 
 @_serial
-def hold(codes, lengths, threshold, active):
+def hold(codes, lengths, threshold, sent):
     """Delta networks (Neil et al. 2017): replace, in place, each code of (T, B, K) by the last one transmitted where it
-    is no further than `threshold` from it (zero before the first frame); count in active (T, B) those that were
-    transmitted."""
+    is no further than `threshold` from it (zero before the first frame); note in sent (T, B, K) bool, all false before,
+    those that were transmitted."""
     cells = codes.shape[2]
     for b in range(codes.shape[1]):
         held = np.zeros(cells, np.int32)
         for t in range(lengths[b]):
-            count = 0
             for j in range(cells):
                 code = np.int32(codes[t, b, j])
-                if abs(code - held[j]) > threshold:
-                    held[j] = code
-                    count += 1
+                changed = abs(code - held[j]) > threshold
+                held[j] = code if changed else held[j]
+                sent[t, b, j] = changed
                 codes[t, b, j] = held[j]
-            active[t, b] = count
 
 
 @_inline
@@ -394,27 +392,28 @@ def ligru_step(forward, backward, scale, u, t, order, lengths, bias, h, c, out, 
 
 
 @_serial
-def transmit(h, n, t, reciprocal, lowest, highest, threshold, held, high, low, wide, active):
+def transmit(h, n, t, reciprocal, lowest, highest, threshold, held, high, low, wide, sent):
     """Encode h (2, B, C) of the first n utterances to the codes that step t multiplies: those no further than
     `threshold` from what was transmitted last (held, (2, B, C) int32, replaced) stay as they are. Codes of at most 8
-    bits go to high (2, B, C); of 16, if `wide`, to high and low as in `encode16`. active (T, 2, B): how many were
-    transmitted."""
+    bits go to high (2, B, C); of 16, if `wide`, to high and low as in `encode16`. sent (T, 2, B, C) bool: which were
+    transmitted; it may have no steps, where nobody asks."""
     cells = high.shape[2]
     for lane in range(h.shape[0] * n):
         d, b = lane // n, lane % n
-        count = 0
+        if len(sent):
+            for j in range(cells):
+                code = np.int32(min(max(np.rint(h[d, b, j] * reciprocal), lowest), highest))
+                sent[t, d, b, j] = abs(code - held[d, b, j]) > threshold
         for j in range(cells):
             code = np.int32(min(max(np.rint(h[d, b, j] * reciprocal), lowest), highest))
             if abs(code - held[d, b, j]) > threshold:
                 held[d, b, j] = code
-                count += 1
             code = held[d, b, j]
             if wide:
                 high[d, b, j] = np.int8(code >> 8)
                 low[d, b, j] = np.int8((code & 255) - 128)
             else:
                 high[d, b, j] = np.int8(code)
-        active[t, d, b] = count
 
 
 @_inline

@@ -1,10 +1,11 @@
 """What a delta network transmits, summed over utterances and noted in a trace."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
-from quant.arithmetic.delta import Delta
+from quant.arithmetic.delta import Delta, Masks, masks_of_utterance
 from quant.networks.traced_layer import TracedLayer
 from quant.sites.site import Site
 from simulators import Elementwise, Matmul
@@ -38,11 +39,32 @@ def eliminated_share(sites: Sequence[Site], active: Mapping[str, float]) -> floa
     return 1.0 - done / macs
 
 
-def with_activity(layers: Iterable[TracedLayer], delta: Delta) -> Iterator[Matmul | Elementwise]:
-    """The layers of a trace, its products with what the first utterance of a batch transmitted at each step."""
+def with_activity(
+    layers: Iterable[TracedLayer], masks: Masks, length: int, utterance: int
+) -> Iterator[Matmul | Elementwise]:
+    """The layers of a trace, its products with masks of what one utterance of a batch transmitted at each of its
+    steps."""
     for traced in layers:
-        if isinstance(traced.layer, Matmul) and traced.site is not None and traced.site in delta.thresholds:
-            active = delta.share(traced.site, utterance=0, direction=traced.direction)
-            yield traced.layer.but(active=tuple(active.tolist()))
+        if isinstance(traced.layer, Matmul) and traced.site is not None and traced.site in masks:
+            sent = masks_of_utterance(masks[traced.site], length, utterance, traced.direction)
+            yield traced.layer.but(active=sent)
         else:
             yield traced.layer
+
+
+def expected_activity(layers: Iterable[TracedLayer], shares: Mapping[str, float]) -> Iterator[Matmul | Elementwise]:
+    """The layers of a trace, its products of the sites named with the same evenly spread mask at each step."""
+    for traced in layers:
+        layer = traced.layer
+        if isinstance(layer, Matmul) and traced.site is not None and traced.site in shares:
+            sent = round(shares[traced.site] * layer.in_features)
+            yield layer.but(active=(_even_mask(layer.in_features, sent),) * layer.steps)
+        else:
+            yield layer
+
+
+@cache
+def _even_mask(elements: int, sent: int) -> str:
+    """A hexadecimal mask of so many sent elements, as evenly spread as they can be."""
+    places = {(2 * number + 1) * elements // (2 * sent) for number in range(sent)}
+    return f"{sum(1 << place for place in places):x}"

@@ -11,14 +11,16 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
+from typing import NamedTuple
 
 import torch
 
 from quant.arithmetic import kernels
+from quant.arithmetic.delta import Delta, Masks
 from quant.arithmetic.glibc_memory import usable_memory_bytes
 from quant.arithmetic.grid import FRACTION_BITS
-from quant.arithmetic.protocol import Arithmetic
-from quant.networks.network import Network
+from quant.arithmetic.integer import QuantizedArithmetic
+from quant.networks.network import Network, Stage
 from quant.sites.candidate import Bits
 from quant.speech.batches import UtteranceBatch
 
@@ -26,6 +28,19 @@ CACHE_SHARE = 0.2
 """Share of this process's memory: a result of all of dev has 28 MB, and a search's front some hundred."""
 LEAST_CACHE_BYTES = 1 << 28
 """However little that is: cores that a container may not use count as another process's."""
+
+
+NOTHING_SENT: Masks = {}
+
+
+class Result(NamedTuple):
+    """What first parts come to."""
+
+    value: torch.Tensor
+    seconds: float
+    """Seconds that it takes from the start."""
+    sent: Masks = NOTHING_SENT
+    """What delta networks transmitted, of all sites up to it that have a threshold."""
 
 
 class PrefixCache:
@@ -55,20 +70,20 @@ class PrefixCache:
         """Another process begins with an empty one, by default of a size of its own."""
         return PrefixCache, (self._asked,)
 
-    def get(self, key: Hashable) -> tuple[torch.Tensor, float] | None:
-        """The result and the seconds that it took from the start, or None."""
+    def get(self, key: Hashable) -> "Result | None":
+        """The result, or None."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
                 return None
             self._weigh(key, entry)
-        return entry.value, entry.seconds
+        return Result(entry.value, entry.seconds, entry.sent)
 
-    def put(self, key: Hashable, value: torch.Tensor, seconds: float) -> None:
+    def put(self, key: Hashable, value: torch.Tensor, seconds: float, sent: Masks = NOTHING_SENT) -> None:
         """Keep a result, or none, where what it saves is not worth what would have to go."""
         if key in self._entries:
             return
-        entry = _Entry(*_packed(value), seconds)
+        entry = _Entry(*_packed(value), seconds, sent)
         with self._lock:
             if key in self._entries or not 0 < entry.nbytes <= self.capacity_bytes:
                 return
@@ -100,6 +115,7 @@ class _Entry:
     held: torch.Tensor
     step: float | None
     seconds: float
+    sent: Masks
     number: int = -1
 
     @property
@@ -108,7 +124,7 @@ class _Entry:
 
     @property
     def nbytes(self) -> int:
-        return self.held.nbytes
+        return self.held.nbytes + sum(masks.nbytes for masks in self.sent.values())
 
     @property
     def worth(self) -> float:
@@ -131,25 +147,27 @@ def logits_of(
     batch: UtteranceBatch,
     batch_key: Hashable,
     candidates: Sequence[Bits],
-    arithmetic: Callable[[Bits], Arithmetic],
+    arithmetic: Callable[[Bits], QuantizedArithmetic],
     cache: PrefixCache,
-) -> list[torch.Tensor]:
+) -> list[Result]:
     """The network's results (T, B, outputs) for each candidate, in their order. `batch_key` tells the batch apart from
     others in the cache."""
-    results: list[torch.Tensor] = [torch.empty(0)] * len(candidates)
-    stages = [network.stages(batch.lengths, arithmetic(bits)) for bits in candidates]
+    results = [Result(torch.empty(0), 0.0)] * len(candidates)
+    arithmetics = [arithmetic(bits) for bits in candidates]
+    stages = [network.stages(batch.lengths, of_candidate) for of_candidate in arithmetics]
 
     def descend(depth: int, members: list[int], so_far: "_Deferred", key: tuple[Hashable, ...]) -> None:
         if depth == len(stages[0]):
             for i in members:
-                results[i] = so_far()[0]
+                results[i] = so_far()
             return
         branches: dict[tuple[tuple[int, int], ...], list[int]] = {}
         for i in members:
             branches.setdefault(tuple(candidates[i][site] for site in stages[i][depth].sites), []).append(i)
         for pairs, branch in branches.items():
             stage = stages[branch[0]][depth]
-            following = _Deferred(so_far, stage.compute, (*key, pairs), cache if stage.kept else None)
+            delta = arithmetics[branch[0]].delta
+            following = _Deferred(so_far, stage, delta, (*key, pairs), cache if stage.kept else None)
             descend(depth + 1, branch, following, (*key, pairs))
 
     descend(0, list(range(len(candidates))), _Deferred.of(batch.features), (batch_key,))
@@ -162,29 +180,37 @@ class _Deferred:
     def __init__(
         self,
         before: "_Deferred | None",
-        stage: Callable[[torch.Tensor], torch.Tensor],
+        stage: Stage | None,
+        delta: Delta | None,
         key: tuple[Hashable, ...],
         cache: PrefixCache | None,
     ):
-        self._before, self._stage, self._key, self._cache = before, stage, key, cache
-        self._value: tuple[torch.Tensor, float] | None = None
+        self._before, self._stage, self._delta, self._key, self._cache = before, stage, delta, key, cache
+        self._value: Result | None = None
 
     @classmethod
     def of(cls, value: torch.Tensor) -> "_Deferred":
-        deferred = cls(None, lambda x: x, (), None)
-        deferred._value = (value, 0.0)
+        deferred = cls(None, None, None, (), None)
+        deferred._value = Result(value, 0.0)
         return deferred
 
-    def __call__(self) -> tuple[torch.Tensor, float]:
-        """The result, and the seconds that it takes from the start."""
+    def __call__(self) -> Result:
+        """The result."""
         if self._value is None:
             self._value = self._cache.get(self._key) if self._cache else None
         if self._value is None:
             assert self._before is not None
-            x, seconds = self._before()
+            assert self._stage is not None
+            before = self._before()
             started = time.perf_counter()
-            y = self._stage(x)
-            self._value = (y, seconds + time.perf_counter() - started)
+            y = self._stage.compute(before.value)
+            seconds, sent = before.seconds + time.perf_counter() - started, before.sent
+            if self._delta is not None:
+                sent = {
+                    **sent,
+                    **{site: self._delta.sent[site] for site in self._stage.sites if site in self._delta.sent},
+                }
+            self._value = Result(y, seconds, sent)
             if self._cache:
                 self._cache.put(self._key, *self._value)
         return self._value

@@ -5,14 +5,16 @@ model.evaluate({"L0": (8, 8), "P1": (4, 8), …}).error_max
 model.trace(bits) → simulators.Trace
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from quant.arithmetic.clipping import Scheme
-from quant.arithmetic.delta import Delta
+from quant.arithmetic.delta import Delta, Masks
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.glibc_memory import keep_freed_memory
 from quant.arithmetic.integer import QuantizedArithmetic
@@ -20,7 +22,13 @@ from quant.arithmetic.integer_reference import IntegerArithmetic
 from quant.arithmetic.protocol import Arithmetic
 from quant.arithmetic.weights import QuantizedWeights
 from quant.evaluation.code import RECOGNISER, RETRAINING, cell_code
-from quant.evaluation.delta_activity import check_thresholds, eliminated_share, transmitted_shares, with_activity
+from quant.evaluation.delta_activity import (
+    check_thresholds,
+    eliminated_share,
+    expected_activity,
+    transmitted_shares,
+    with_activity,
+)
 from quant.evaluation.prefix_cache import PrefixCache, logits_of
 from quant.evaluation.rates import DeltaResult, ErrorRate, ReferenceCheck, ScoredUtterances
 from quant.evaluation.speech_splits import SpeechSplits
@@ -28,7 +36,8 @@ from quant.evaluation.threads import in_threads
 from quant.evaluation.work_estimate import Part, parts_of
 from quant.files.checkpoint import Checkpoint, load_checkpoint
 from quant.networks.network import Network
-from quant.sites.candidate import Bits, check_candidate, parse_bits
+from quant.sites.candidate import Bits, check_candidate, parse_bits, refuse_thresholds
+from quant.sites.delta_pair import in_codes, thresholds_in
 from quant.sites.site import Site
 from quant.speech.audio import SAMPLE_RATE
 from quant.speech.batches import UtteranceBatch, pack
@@ -40,6 +49,8 @@ from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 from simulators.workloads.trace import Chunk
+
+Kind = TypeVar("Kind", bound=Arithmetic)
 
 MAX_STEPS = 1 << 20
 """Frames of a trace: nearly three hours."""
@@ -191,20 +202,52 @@ class Recogniser:
 
     def evaluate_population(self, candidates: Sequence[Bits], split: str | None = None) -> list[ErrorRate]:
         """Phone error rates of several candidates: as `evaluate` gives, what they share being computed once."""
-        split = split or self.split
+        return [rate for rate, _ in self._population(candidates, split or self.split)]
+
+    def evaluate_deltas(self, candidates: Sequence[Bits]) -> Iterator[tuple[ErrorRate, Iterator[Trace]]]:
+        """Error of candidates with thresholds as `evaluate_population` gives it, each with the traces of exactly the
+        utterances that it was counted over, in their order, with masks of what was sent."""
+        for bits, (rate, masks) in zip(candidates, self._population(candidates, self.split), strict=True):
+            yield rate, self._traces(bits, masks)
+
+    def _traces(self, bits: Bits, masks: Sequence[Masks]) -> Iterator[Trace]:
+        packed = self._speech.packed(self.split)
+        places = packed.in_order([[(n, u) for u in range(len(b.lengths))] for n, b in enumerate(packed.batches)])
+        for number, utterance in places:
+            yield self._with_masks(bits, packed.batches[number], masks[number], utterance)
+
+    def _with_masks(self, bits: Bits, batch: UtteranceBatch, masks: Masks, utterance: int) -> Trace:
+        steps = int(batch.lengths[utterance])
+        layers = with_activity(self.network.trace_layers(bits, steps), masks, steps, utterance)
+        return Trace(name=f"{self.checkpoint.name}-delta", steps=steps, layers=tuple(layers))
+
+    def _population(self, candidates: Sequence[Bits], split: str) -> list[tuple[ErrorRate, list[Masks]]]:
+        """Error of each candidate, and what of its sites with thresholds was sent, batch by batch."""
         for bits in candidates:
             check_candidate(bits, self.sites)
             self.weights.prepare(bits)
         packed = self._speech.packed(split)
 
-        def decoded(number: int, batch: UtteranceBatch) -> list[list[list[int]]]:
-            logits = logits_of(
-                self.network, batch, (self._mine, split, number), candidates, self._arithmetic, self._cache
-            )  # fmt: skip
-            return [self.checkpoint.decoder.decode(_log_posteriors(y, batch)) for y in logits]
+        def decoded(number: int, batch: UtteranceBatch) -> list[tuple[list[list[int]], Masks]]:
+            arithmetic = partial(self._with_thresholds, batch.lengths)
+            results = logits_of(self.network, batch, (self._mine, split, number), candidates, arithmetic, self._cache)
+            decode = self.checkpoint.decoder.decode
+            return [(decode(_log_posteriors(result.value, batch)), result.sent) for result in results]
 
         by_candidate = zip(*in_threads(decoded, packed.batches, integer_products=True), strict=True)
-        return [packed.error_rate(packed.in_order(by_batch)) for by_batch in by_candidate]
+        return [
+            (packed.error_rate(packed.in_order([phones for phones, _ in by_batch])), [sent for _, sent in by_batch])
+            for by_batch in by_candidate
+        ]
+
+    def delta_codes(self, bits: Bits) -> dict[str, int]:
+        """Thresholds in activation codes of those sites of a candidate that have one, at its widths."""
+        grids = {site: self._arithmetic(bits).grid(site) for site in thresholds_in(bits)}
+        return {site: in_codes(threshold, grids[site].step) for site, threshold in thresholds_in(bits).items()}
+
+    def _with_thresholds(self, lengths: torch.Tensor, bits: Bits) -> QuantizedArithmetic:
+        thresholds = self.delta_codes(bits)
+        return self._arithmetic(bits, Delta(thresholds, lengths) if thresholds else None)
 
     def parts(self, bits: Bits) -> list[Part]:
         """The parts of a candidate's evaluation, with the work that each is."""
@@ -214,6 +257,7 @@ class Recogniser:
     def evaluate_reference(self, bits: Bits, utterances: int, split: str = "dev") -> ReferenceCheck:
         """The first utterances of a split by the integer-only reference and by the fast path."""
         check_candidate(bits, self.sites)
+        refuse_thresholds(bits, "the integer-only reference is of what sends everything")
         features = self.utterances(split)
         positions = range(min(utterances, len(features)))
         batch = pack(features.mats, None, positions)
@@ -252,34 +296,64 @@ class Recogniser:
         """Error and savings of the delta network with these thresholds, in units of the sites' activation codes. Sites
         that are not named transmit everything."""
         check_candidate(bits, self.sites)
+        refuse_thresholds(bits, "thresholds in activation codes are given beside the bits")
         check_thresholds(thresholds, self.sites)
         self.weights.prepare(bits)
+
+        def arithmetic(batch: UtteranceBatch) -> QuantizedArithmetic:
+            return self._arithmetic(bits, Delta(thresholds, batch.lengths))
+
+        rate, batches = self.evaluate_with(arithmetic, split, integer_products=True)
+        active = transmitted_shares(thresholds, [batch.delta for batch in batches if batch.delta])
+        return DeltaResult(rate, active, eliminated_share(self.sites, active))
+
+    def evaluate_with(
+        self, arithmetic: Callable[[UtteranceBatch], Kind], split: str, integer_products: bool = False
+    ) -> tuple[ErrorRate, list[Kind]]:
+        """Error of a split in arithmetics of the caller's, one for each batch, and these."""
         packed = self._speech.packed(split)
 
-        def work(_: int, batch: UtteranceBatch) -> tuple[list[list[int]], Delta]:
-            delta = Delta(thresholds, batch.lengths)
-            logits = self.network(batch.features, batch.lengths, self._arithmetic(bits, delta))
-            return self.checkpoint.decoder.decode(_log_posteriors(logits, batch)), delta
+        def work(_: int, batch: UtteranceBatch) -> tuple[list[list[int]], Kind]:
+            of_batch = arithmetic(batch)
+            logits = self.network(batch.features, batch.lengths, of_batch)
+            return self.checkpoint.decoder.decode(_log_posteriors(logits, batch)), of_batch
 
-        decoded, deltas = zip(*in_threads(work, packed.batches, integer_products=True), strict=True)
-        active = transmitted_shares(thresholds, deltas)
-        return DeltaResult(packed.error_rate(packed.in_order(decoded)), active, eliminated_share(self.sites, active))
+        done = in_threads(work, packed.batches, integer_products)
+        return packed.error_rate(packed.in_order([decoded for decoded, _ in done])), [kept for _, kept in done]
+
+    def utterance(self, number: int, split: str) -> UtteranceBatch:
+        """One utterance of a split as a batch. Raises InputError where there is no such one."""
+        features = self._speech.packed(split).features
+        if not 0 <= number < len(features):
+            raise InputError(f"utterance {number}: {split} has {len(features)}, counted from 0")
+        return pack(features.mats, None, [number])
 
     @torch.inference_mode()
     def trace_delta(self, bits: Bits, thresholds: Mapping[str, int], utterance: int = 0, split: str = "dev") -> Trace:
-        """The trace of one utterance of a split, with the share of inputs that each product transmits at each of its
-        steps."""
+        """The trace of one utterance of a split, with masks of the inputs that each product transmits at each of its
+        steps; thresholds are in activation codes."""
         check_candidate(bits, self.sites)
         check_thresholds(thresholds, self.sites)
-        features = self._speech.packed(split).features
-        if not 0 <= utterance < len(features):
-            raise InputError(f"utterance {utterance}: {split} has {len(features)}, counted from 0")
-        batch = pack(features.mats, None, [utterance])
+        batch = self.utterance(utterance, split)
         delta = Delta(thresholds, batch.lengths)
         self.network(batch.features, batch.lengths, self._arithmetic(bits, delta))
-        steps = int(batch.lengths[0])
-        layers = with_activity(self.network.trace_layers(bits, steps), delta)
-        return Trace(name=f"{self.checkpoint.name}-delta", steps=steps, layers=tuple(layers))
+        return self._with_masks(bits, batch, delta.sent, 0)
+
+    def mean_steps(self) -> int:
+        """Frames of an utterance that it is evaluated on, on average."""
+        features = self._speech.packed(self.split).features
+        return max(1, round(features.frames / len(features)))
+
+    def expected_trace(self, bits: Bits, steps: int, shares: Mapping[str, float]) -> Trace:
+        """The trace of an utterance that sends so large a share of the input of each site named, evenly, at each
+        step."""
+        layers = tuple(expected_activity(self.network.trace_layers(bits, steps), shares))
+        return Trace(name=f"{self.checkpoint.name}-expected", steps=steps, layers=layers)
+
+    def trace_utterance(self, bits: Bits, utterance: int = 0, split: str = "dev") -> Trace:
+        """The trace of one utterance of a split, with masks of what the sites that have thresholds transmit."""
+        check_candidate(bits, self.sites)
+        return self.trace_delta(bits, self.delta_codes(bits), utterance, split)
 
     def trace(self, bits: Bits, steps: int = 300) -> Trace:
         """What a candidate computes for an utterance of `steps` frames, for the simulators."""

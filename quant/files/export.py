@@ -36,7 +36,7 @@ from quant.files.records import ExportRecord
 from quant.files.tensor_files import TensorFile, Tensors, check_tensors, read_tensors, tensors_as_bytes
 from quant.networks.geometry import Geometry, geometry
 from quant.networks.network import Network
-from quant.sites.candidate import FIXED_POINT_BITS, Bits, check_candidate
+from quant.sites.candidate import FIXED_POINT_BITS, Bits, check_candidate, refuse_thresholds
 from quant.speech.units import Units
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.documents import MAX_BYTES
@@ -53,6 +53,7 @@ def export(checkpoint: Checkpoint, weights: QuantizedWeights, bits: Bits, folder
     bad candidate or a folder that cannot be."""
     network, calibration = checkpoint.network, checkpoint.calibration
     check_candidate(bits, network.sites)
+    refuse_thresholds(bits, "an exported model has none")
     tensors: Tensors = {
         "feature_mean": torch.from_numpy(checkpoint.statistics.mean),
         "feature_deviation": torch.from_numpy(checkpoint.statistics.deviation),

@@ -105,7 +105,7 @@ class GraphModel:
 
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """A candidate, as a user writes it."""
-        return parse_bits(text, self.sites)
+        return parse_bits(text, self.sites, "delta networks are those of this project's recognisers")
 
     def outputs(self, bits: Bits | None) -> list[torch.Tensor]:
         """The judged output of every utterance, chunks side by side; without bits, of the network as it is."""

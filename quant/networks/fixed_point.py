@@ -47,7 +47,7 @@ def with_step(
     def product(h: torch.Tensor) -> torch.Tensor:
         codes = grid.encode(h).to(torch.int32)
         changed = (codes - held).abs() > threshold
-        transmitted.append(changed.sum(-1).numpy())
+        transmitted.append(changed.numpy())
         held[changed] = codes[changed]
         both = [half.multiply(split(held[d], grid)).float() * (half.steps * grid.step) for d, half in enumerate(halves)]
         return sums.round(torch.stack(both))
@@ -55,7 +55,7 @@ def with_step(
     h = torch.stack([state[0] for state in cell.steps(inputs, product, sums.round(bias), roundings)])
     true = true_frames(u, lengths)
     if arithmetic.delta and site in arithmetic.delta.thresholds:
-        arithmetic.delta.record(site, np.stack(transmitted) * true[:, None].numpy(), held.shape[-1])
+        arithmetic.delta.record(site, np.stack(transmitted) & true[:, None, :, None].numpy())
     return in_time(h, lengths) * true[..., None, None]
 
 
@@ -82,7 +82,8 @@ def with_fast_step(
     high = torch.empty(state.shape, dtype=torch.int8)
     wide = grid.bits == FIXED_POINT_BITS
     low = torch.empty_like(high) if wide else high
-    held, active = np.zeros(state.shape, np.int32), np.zeros((steps, directions, batch), np.int32)
+    recorded = arithmetic.delta is not None and site in arithmetic.delta.thresholds
+    held, sent = np.zeros(state.shape, np.int32), np.zeros((steps * recorded, *state.shape), np.bool_)
     encoding = tuple(map(np.float32, (1.0 / grid.step, grid.lowest, grid.highest)))
     threshold = arithmetic.threshold(site)
     utterances = order.numpy(), lengths.numpy()
@@ -91,7 +92,7 @@ def with_fast_step(
     for t, n in enumerate((lengths[:, None] > torch.arange(steps)).sum(0).tolist()):
         if not n:
             break
-        kernels.transmit(state, n, t, *encoding, threshold, held, *codes, wide, active)
+        kernels.transmit(state, n, t, *encoding, threshold, held, *codes, wide, sent)
         products = [
             half.multiply(OperandCodes(high[d, :n], low[d, :n] if wide else None)).view(n, *by_gate)
             for d, half in enumerate(halves)
@@ -100,6 +101,6 @@ def with_fast_step(
             products = [sums_of.float() for sums_of in products]
         forward, backward = products[0].numpy(), products[-1].numpy()
         step(forward, backward, scale, inputs, t, *utterances, *own)
-    if arithmetic.delta and site in arithmetic.delta.thresholds:
-        arithmetic.delta.record(site, active[:, :, torch.argsort(order).numpy()], cells)
+    if arithmetic.delta is not None and recorded:
+        arithmetic.delta.record(site, sent[:, :, torch.argsort(order).numpy()])
     return out

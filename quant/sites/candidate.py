@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from quant.sites.delta_pair import MOST_THRESHOLD, pair_name, thresholds_in, with_threshold
 from quant.sites.site import Site
 from simulators.inputs.documents import read_document
 from simulators.inputs.errors import InputError
@@ -16,7 +17,7 @@ INTEGER_BITS = (2, 4, 8)
 FIXED_POINT_BITS = 16
 BIT_WIDTHS = (*INTEGER_BITS, FIXED_POINT_BITS)
 
-_PAIR = re.compile(r"(\d+)(?:x(\d+))?")
+_PAIR = re.compile(r"(\d+)(?:x(\d+))?(?:@(\d{1,9}))?")
 
 
 def homogeneous(
@@ -26,10 +27,11 @@ def homogeneous(
     return {site.name: (weight_bits, activation_bits or weight_bits) for site in sites}
 
 
-def parse_bits(text: str, sites: Sequence[Site]) -> dict[str, tuple[int, int]]:
+def parse_bits(text: str, sites: Sequence[Site], no_thresholds: str = "") -> dict[str, tuple[int, int]]:
     """Read `8`, `4x8` (weights x activations), `L0=8x8,P1=4,…`, or the name of a YAML or JSON file that maps sites to
-    pairs `[4, 8]` or such words. A site may be a pattern, and a width in front holds for the rest: `4x8,U*=16` leaves
-    the recurrent paths at 16 bits. Raises InputError that says which part is wrong."""
+    pairs `[4, 8]` or such words; `8x8@16` has a threshold of 16/256, as a delta network has. A site may be a pattern,
+    and a width in front holds for the rest: `4x8,U*=16` leaves the recurrent paths at 16 bits. Raises InputError that
+    says which part is wrong, and for thresholds where `no_thresholds` says why there are none."""
     bits: dict[str, tuple[int, int]] = {}
     if Path(text).suffix in (".yaml", ".yml", ".json"):
         document = read_document(Path(text))
@@ -45,7 +47,7 @@ def parse_bits(text: str, sites: Sequence[Site]) -> dict[str, tuple[int, int]]:
         if "=" in first:
             parts = [first, *parts]
         else:
-            bits = homogeneous(sites, *_word(first.strip()))
+            bits = _alike(sites, _word(first.strip()))
         named: dict[str, str] = {}
         for part in parts:
             site, _, word = part.partition("=")
@@ -57,8 +59,10 @@ def parse_bits(text: str, sites: Sequence[Site]) -> dict[str, tuple[int, int]]:
         except KeyedError as error:
             raise InputError(f"bits: {error}") from None
     else:
-        bits = homogeneous(sites, *_word(text))
+        bits = _alike(sites, _word(text))
     check_candidate(bits, sites)
+    if no_thresholds:
+        refuse_thresholds(bits, no_thresholds)
     return bits
 
 
@@ -76,8 +80,9 @@ def fixed_bits(named: Mapping[str, str], sites: Sequence[str]) -> dict[str, tupl
 
 
 def name_of(bits: Bits) -> str:
-    """One line that names a candidate and that `mohaq evaluate --bits` takes: `L0=8x8,P1=4x8,…`."""
-    return ",".join(f"{site}={w}x{a}" for site, (w, a) in bits.items())
+    """One line that names a candidate and that `mohaq evaluate --bits` takes: `L0=8x8,P1=4x8,…`, with thresholds
+    `L0=8x8@16,…`."""
+    return ",".join(f"{site}={pair_name(pair)}" for site, pair in bits.items())
 
 
 def check_bits(bits: int, what: str) -> None:
@@ -97,6 +102,25 @@ def check_candidate(bits: Bits, sites: Sequence[Site]) -> None:
     for site, (weight_bits, activation_bits) in bits.items():
         check_bits(weight_bits, f"weights of {site}")
         check_bits(activation_bits, f"activations of {site}")
+    for site, threshold in thresholds_in(bits).items():
+        check_threshold(site, threshold)
+
+
+def check_threshold(what: str, threshold: int) -> None:
+    """Raise InputError for a threshold in 1/256 that is none."""
+    if type(threshold) is not int or not 0 <= threshold <= MOST_THRESHOLD:
+        rule = f"expected a whole number of 1/256 from 0 to {MOST_THRESHOLD}"
+        raise InputError(f"threshold of {what}: {shown(threshold)}: {rule}")
+
+
+def refuse_thresholds(bits: Bits, what: str) -> None:
+    """Raise InputError for a candidate with thresholds, where there are none."""
+    for site, threshold in thresholds_in(bits).items():
+        raise InputError(f"bits of {site}: @{threshold}: {what}")
+
+
+def _alike(sites: Sequence[Site], pair: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    return {site.name: pair for site in sites}
 
 
 def _word(text: str) -> tuple[int, int]:
@@ -108,7 +132,7 @@ def _word(text: str) -> tuple[int, int]:
 
 def _pair(value: object) -> tuple[int, int]:
     if isinstance(value, str) and (match := _PAIR.fullmatch(value)):
-        return int(match[1]), int(match[2] or match[1])
+        return with_threshold((int(match[1]), int(match[2] or match[1])), None if match[3] is None else int(match[3]))
     numbers = value if isinstance(value, list) else [value, value]
     match numbers:
         case [int(weight_bits), int(activation_bits)] if bool not in map(type, numbers):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from quant.arithmetic.clipping import Scheme
 from quant.files.checkpoint import Checkpoint, save_checkpoint
-from quant.sites.candidate import Bits, check_candidate, name_of
+from quant.sites.candidate import Bits, check_candidate, name_of, refuse_thresholds
 from quant.speech.features import Features
 from quant.training.calibrating import calibrate_on
 from quant.training.loop import Examples, Recipe, Start, TrainingStep, chosen_products, train
@@ -63,6 +63,7 @@ def retrain(
     `quant.training.loop.train` does for a folder that holds another run."""
     scheme = scheme or Scheme()
     check_candidate(bits, checkpoint.network.sites)
+    refuse_thresholds(bits, "a retraining is of what sends everything")
     products = chosen_products(folder, resume, products)
     recipe = recipe_of(checkpoint, epochs, learning_rate, seed, products)
     name = name_of(bits)

@@ -146,12 +146,17 @@ class Evaluator:
         rates, seconds = outcome
         for bits, rate in zip(group, rates, strict=True):
             name = name_of(bits)
+            row = {"error": rate.error, "error_plain": rate.error_plain, "edits": rate.edits}
             share = {} if self.share == 1 else {"share": self.share}
-            self.ledger.write_error(self.errors_of, name, rate._asdict() | share, seconds)
+            self.ledger.write_error(self.errors_of, name, row | share, seconds)
+            self._record_sent(name, rate)
             self._qualities[name] = _quality(rate)
             self._computed += 1
             if done:
                 done(bits, self._qualities[name])
+
+    def _record_sent(self, name: str, rate: Measured) -> None:
+        """Record what a candidate costs by what it sends, where that is measured with its error: nowhere here."""
 
     def with_parameters(self, beacon: str) -> "Evaluator":
         """What evaluates with the parameters of a beacon, by its candidate's name; empty: with the original ones."""

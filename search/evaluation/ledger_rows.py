@@ -54,6 +54,15 @@ class CostRow(BaseModel):
     energy_uj: Figure
 
 
+class SentCostRow(CostRow):
+    """What a candidate of a delta network costs on an architecture by what it sends."""
+
+    latency_worst_ms: Figure
+    energy_worst_uj: Figure
+    shares: dict[str, Annotated[float, Field(ge=0, le=1)]]
+    """The share of each site's input that was sent."""
+
+
 _Row = TypeVar("_Row", bound=BaseModel)
 
 

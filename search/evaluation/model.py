@@ -3,13 +3,14 @@
 What a model can do besides is a protocol of its own, which the search finds by `isinstance`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from quant.evaluation.rates import ScoredUtterances
 from quant.evaluation.work_estimate import Part
 from quant.sites.candidate import Bits
+from quant.sites.delta_pair import thresholds_in
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 
@@ -155,6 +156,29 @@ class HasUtterances(CountsEdits, Protocol):
 
 
 @runtime_checkable
+class HasDeltas(Protocol):
+    """A model that sends only what changes by a threshold, which pairs of widths may have
+    (`quant.sites.delta_pair`)."""
+
+    def evaluate_deltas(self, candidates: Sequence[Bits]) -> Iterator[tuple[MeasuredError, Iterator[Trace]]]:
+        """The error of each candidate, in their order, with the traces of exactly the utterances that it was counted
+        over, whose products have masks of what was sent."""
+        ...
+
+    def mean_steps(self) -> int:
+        """Frames of an utterance, on average."""
+        ...
+
+    def expected_trace(self, bits: Bits, steps: int, shares: Mapping[str, float]) -> Trace:
+        """A trace in which so large a share of the input of each site named is sent at each step."""
+        ...
+
+    def trace_utterance(self, bits: Bits) -> Trace:
+        """The trace of the first utterance, with masks of what was sent."""
+        ...
+
+
+@runtime_checkable
 class Retrainable(Protocol):
     """A model that can be trained on for a candidate, as beacons are."""
 
@@ -209,3 +233,10 @@ def retraining_code_of(model: Model) -> Code:
     """What decides what a model's retraining comes to."""
     own = Code((type(model).__module__,))
     return code_of(model) | (model.retraining_code if isinstance(model, HasRetrainingCode) else own)
+
+
+def solution_trace(model: Model, bits: Bits, steps: int) -> Trace:
+    """A candidate's trace over so many frames; with thresholds, of the first utterance, with masks of what is sent."""
+    if thresholds_in(bits) and isinstance(model, HasDeltas):
+        return model.trace_utterance(bits)
+    return model.trace(bits, steps)

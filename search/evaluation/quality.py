@@ -28,6 +28,11 @@ class Cost:
     """A ratio; None on platforms of which MOHAQ has no closed form."""
     mohaq_energy_uj: float | None
     """Energy of a frame by MOHAQ's closed form; None but on SiLago."""
+    latency_worst_ms: float | None = None
+    """The largest latency of an utterance, where cycles, latency and energy are means over those that were evaluated;
+    None: they are of one utterance of so many frames."""
+    energy_worst_uj: float | None = None
+    """The largest energy of an utterance, likewise."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ OTHER_COLUMNS = (
     "cycles", "beacon", "error_original", "bits", "row", "error_dev", "error_dev_plain", "error_test",
     "error_test_plain", "test_change", "test_change_low", "test_change_high", "test_change_plain",
     "test_change_plain_low", "test_change_plain_high", "dominated_on_test_by", "lost_on_test",
+    "latency_worst_ms", "energy_worst_uj",
 )  # fmt: skip
 """Columns of files that no objective may have."""
 

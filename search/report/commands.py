@@ -31,7 +31,8 @@ class Commands:
     def of(
         cls, folder: Path, experiment: Experiment, hardware: Hardware, model_digest: str, checkpoint: bool
     ) -> "Commands":
-        trace = shell_command(["mohaq", "trace", "--model", experiment.model, "--steps", str(experiment.steps)])
+        length = ["--utterance", "0"] if experiment.thresholds else ["--steps", str(experiment.steps)]
+        trace = shell_command(["mohaq", "trace", "--model", experiment.model, *length, *_corpus(experiment)])
         simulate = tuple(shell_command(variant.options) for variant in hardware)
         evaluate = _evaluate(experiment) if checkpoint else ()
         return cls(folder, experiment, model_digest, evaluate, trace if checkpoint else "", simulate)
@@ -59,13 +60,23 @@ class Commands:
         return [f"mohaq simulate {shell_word(argument)} {self.simulate[variant]}"]
 
 
+def _corpus(experiment: Experiment) -> list[str]:
+    """Options of `mohaq trace` that say whose utterance it is of, where it is of one."""
+    if experiment.corpus_root is None or not experiment.thresholds:
+        return []
+    return _of_corpus(Path(experiment.corpus_root))
+
+
+def _of_corpus(root: Path) -> list[str]:
+    from quant.speech.digits import is_digits
+
+    return ["--corpus", "fsdd" if is_digits(root) else "timit", "--root", str(root)]
+
+
 def _evaluate(experiment: Experiment) -> tuple[str, ...]:
     words = ["mohaq", "evaluate", "--model", experiment.model]
     if experiment.corpus_root is not None:
-        from quant.speech.digits import is_digits
-
-        root = Path(experiment.corpus_root)
-        words += ["--corpus", "fsdd" if is_digits(root) else "timit", "--root", str(root)]
+        words += _of_corpus(Path(experiment.corpus_root))
     clipping = experiment.clipping
     words += ["--clipping", clipping.weights] if clipping.weights != "mse" else []
     words += ["--activation-clipping", clipping.activations] if clipping.activations != "mse" else []

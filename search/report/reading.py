@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from quant.sites.candidate import Bits
-from search.evaluation.model import Model
+from search.evaluation.model import Model, solution_trace
 from search.report.commands import Commands
 from search.report.named_bits import bits_named
 from search.runs.run_folder import CODESIGN, SEARCH
@@ -48,7 +48,7 @@ class Reading:
 
     def trace_of(self, row: Mapping[str, Any], steps: int) -> Trace:
         """The model's trace at the bits of a row."""
-        return self.model.trace(self.bits_of(row), steps)
+        return solution_trace(self.model, self.bits_of(row), steps)
 
     def check(self, names: Iterable[str]) -> None:
         """Raise InputError for a candidate that is none of the model's."""

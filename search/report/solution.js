@@ -1,7 +1,7 @@
 // --- one solution ----------------------------------------------------------------------------------------------------
 const pairs = (bits) => bits.split(",").map((part) => {
   const [site, pair] = part.split("=");
-  return [site, ...pair.split("x").map(Number)];
+  return [site, ...pair.split(/[x@]/).map(Number)];
 });
 const BITS_SCALE = { colorscale: [[0, "#fff7bc"], [0.33, "#fec44f"], [0.67, "#d95f0e"], [1, "#7f2704"]], zmin: 1, zmax: 4, showscale: false };
 const heat = (x, y, widths, extra = {}) => ({

@@ -19,7 +19,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import MakeModel
 from search.evaluation.finetuning import FinetuneEvaluator
-from search.evaluation.model import Model
+from search.evaluation.model import HasDeltas, Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
 from search.evaluation.quality import Quality, Unknown
 from search.evaluation.racing import RacingEvaluator
@@ -42,6 +42,7 @@ from search.settings.experiment_source import located
 from search.space.design_genome import OneVariantGenome
 from search.space.genome import Genome
 from search.space.hardware_variants import Variant
+from search.space.threshold_genes import KEY, check_hardware
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
 
@@ -116,6 +117,10 @@ class VariantSearch:
                 rule = f"{objective.name}: MOHAQ has no closed form of it for platform {arch.platform}"
                 raise KeyedError(("objectives", i), rule)
         genome = planned.genome(arch.precisions)
+        if genome.thresholds:
+            if not isinstance(planned.model, HasDeltas):
+                raise KeyedError((KEY,), "delta networks are those of this project's recognisers")
+            check_hardware(genome.thresholds, arch, planned.model.sites)
         relative = experiment.constraints.error_increase is not None
         if (relative or experiment.beacons is not None) and BASELINE_BITS not in genome.homogeneous():
             key = ("constraints", "error_increase") if relative else ("beacons",)

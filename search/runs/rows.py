@@ -12,6 +12,10 @@ AFTER_OBJECTIVES = ("cycles", "beacon", "error_original", *COLUMNS, "bits")
 """Columns of a search's rows that follow those of the objectives."""
 
 
+WORST = ("latency_worst_ms", "energy_worst_uj")
+"""Columns of a search with thresholds, behind all others."""
+
+
 def columns(objectives: Sequence[str]) -> tuple[str, ...]:
     """The columns of a search's rows, in their order; `objectives` are the names of the experiment's."""
     return (*(objective.column for objective in columns_of(objectives, of_variants=False)), *AFTER_OBJECTIVES)
@@ -28,9 +32,17 @@ def rows_of(run: Run, solutions: Sequence[Solution]) -> list[dict[str, Any]]:
             "beacon": "" if solution.quality is None else solution.quality.beacon,
             "error_original": None if solution.quality is None else solution.quality.error_original,
             "bits": solution.name,
+            **_worst(run, solution),
         }
         for solution, row in zip(solutions, values, strict=True)
     ]
+
+
+def _worst(run: Run, solution: Solution) -> dict[str, float | None]:
+    """The worst utterance's figures, where costs are means over several."""
+    if not run.experiment.thresholds:
+        return {}
+    return {name: getattr(solution.cost, name) for name in WORST}
 
 
 def objective_rows(objectives: Sequence[Objective], figures: PointFigures) -> list[dict[str, float | None]]:

@@ -127,7 +127,8 @@ def print_results(
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     for heading in ("", *(objective.heading for objective in objectives), *(heading for heading, _ in held_out)):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column(f"weights x activations: {sites_of(rows)}", overflow="fold")
+    at = " @ threshold in 1/256" if experiment.get("thresholds") else ""
+    table.add_column(f"weights x activations{at}: {sites_of(rows)}", overflow="fold")
     for kind, style in (("front", ""), ("baselines", "dim")):
         for row in results[kind]:
             figures = (*cells(row, objectives), *held_out_cells(row, held_out))
@@ -136,8 +137,11 @@ def print_results(
     console.show(table)
     every = experiment.get("every", 1)
     of_dev = "dev" if every == 1 else f"one dev utterance in {every}"
+    utterances = (
+        "means of the evaluated utterances" if experiment.get("thresholds") else f"{experiment['steps']} frames"
+    )
     console.say(
-        f"Latency and energy: simulated, {experiment['steps']} frames. Error %: the worst of 4 groups of speakers, on "
+        f"Latency and energy: simulated, {utterances}. Error %: the worst of 4 groups of speakers, on "
         f"{of_dev}{''.join(f', {heading}: on all of {column[6:]}' for heading, column in held_out)}. "
         "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times."
         + (" † with a beacon's parameters." if any(row["beacon"] for row in rows) else ""),

@@ -16,12 +16,13 @@ from typing import Any
 
 import yaml
 
+from search.evaluation.model import solution_trace
 from search.runs.checked_front import front_cells
 from search.runs.front_plot import draw_front
 from search.runs.identity import Identity
 from search.runs.mohaq_claims import claims_of, table_of
 from search.runs.results import Run, Solution
-from search.runs.rows import columns, rows_of
+from search.runs.rows import WORST, columns, rows_of
 from search.runs.run_folder import SEARCH
 from simulators.inputs import plugins
 from simulators.inputs.csv_text import csv_of
@@ -71,6 +72,7 @@ def write_outputs(run: Run, identity: Identity) -> None:
     """Write everything, each file whole or not at all, the results last: a run that has them is finished. Raises
     InputError where that cannot be."""
     content, names = results_of(run), ("solution", *columns(run.experiment.objectives))
+    names += WORST if run.experiment.thresholds else ()
     write_whole(run.folder / "pareto.csv", csv_of(content["front"], names).encode())
     if content["claims"]:
         write_whole(run.folder / "claims.md", table_of(content["claims"]).encode())
@@ -89,10 +91,10 @@ def _write_traces(run: Run) -> None:
     make_folder(folder)
     former = [path for path in folder.iterdir() if path.name.split(".")[0].isdigit()]
     for path in former:
-        if path.is_symlink() or path.name.split(".")[0] not in names:
+        if path.is_symlink() or path.name.split(".")[0] not in names or path.suffix == ".npz":
             path.unlink()
     for name, solution in zip(names, run.front, strict=True):
-        run.model.trace(solution.bits, run.experiment.steps).save(folder / f"{name}.yaml")
+        solution_trace(run.model, solution.bits, run.experiment.steps).save(folder / f"{name}.yaml")
 
 
 def record_of(identity: Identity, command: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.evaluation.delta_evaluator import DeltaEvaluator
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.executors.worker import MakeModel, Source
@@ -106,7 +107,8 @@ class Session:
     def evaluator(self, variant: Variant) -> Evaluator:
         """What evaluates candidates on a variant, with the original parameters."""
         plan = self.plan
-        return Evaluator(plan.model, variant.arch, plan.experiment.steps, self.ledger, self.executor, self.source)
+        kind = DeltaEvaluator if plan.experiment.thresholds else Evaluator
+        return kind(plan.model, variant.arch, plan.experiment.steps, self.ledger, self.executor, self.source)
 
 
 @contextmanager

@@ -15,9 +15,9 @@ MOST_BYTES = 64 << 20
 """Size of a file of results: a sweep of a hundred thousand variants has fifty megabytes."""
 
 Name = Annotated[str, Field(max_length=4096)]
-_SITE = r"[\w.\-]*=[0-9]{1,2}x[0-9]{1,2}"
+_SITE = r"[\w.\-]*=[0-9]{1,2}x[0-9]{1,2}(?:@[0-9]{1,5})?"
 Bits = Annotated[str, Field(pattern=rf"\A{_SITE}(,{_SITE})*\z", max_length=1 << 16)]
-"""A candidate's name: `L0=8x8,P1=4x8`."""
+"""A candidate's name: `L0=8x8,P1=4x8`, with thresholds `L0=8x8@16,P1=4x8`."""
 Beacon = Annotated[str, Field(pattern=rf"\A({_SITE}(,{_SITE})*)?\z", max_length=1 << 16)]
 """The name of the candidate whose parameters were used, or nothing."""
 SolutionName = Annotated[str, Field(pattern=r"\A([0-9]{3,9}|[0-9]{1,2}-bit)\z")]

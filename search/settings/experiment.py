@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from quant.sites.delta_pair import MOST_THRESHOLD
 from search.methods.ddpg.settings import AgentSettings
 from search.methods.method import ChecksSettings, LearnsElsewhere
 from search.methods.registry import METHODS, method_named
@@ -22,6 +23,7 @@ from search.settings.finetune_settings import FinetuneSettings
 from search.space.hardware_variants import HardwareBlock
 from simulators.inputs.documents import read_document, validate
 from simulators.inputs.errors import InputError
+from simulators.inputs.fields import whole
 from simulators.inputs.shipped import data_folder
 from simulators.inputs.source_locations import Document, KeyedError
 
@@ -30,6 +32,7 @@ LEARNS_NOTHING = "method {} learns nothing from errors of other runs: surrogate 
 NO_VARIANTS = "a closed form knows no variants of hardware"
 AGENT = "haq-ddpg"
 """The method that the key `agent` is for."""
+Threshold = Annotated[int, BeforeValidator(whole), Field(ge=0, le=MOST_THRESHOLD)]
 GIVEN = ":"
 """What is in the name `module:Class` of a method that was given in Python, and in no name of a registered one."""
 
@@ -66,6 +69,9 @@ class Experiment(BaseModel):
     fixed: dict[str, str] = {}
     """Sites that are not searched, or patterns of them, and their bits: `U*: 16` skips the recurrent paths (Shrink and
     Eliminate, Rezk et al. 2020)."""
+    thresholds: dict[str, Annotated[tuple[Threshold, ...], Field(min_length=1, max_length=64, strict=False)]] = {}
+    """Sites of a delta network, or patterns of sites that share a threshold, and the thresholds to choose from, in
+    1/256: what differs from what was sent last by less is not sent. Costs are those of the evaluated utterances."""
     clipping: Clipping = Clipping()
     beacons: BeaconSettings | None = None
     """Beacon-based search; null: inference-only."""
@@ -137,6 +143,7 @@ class Experiment(BaseModel):
             raise ValueError("constraints: budget: it is for searches on one piece of hardware, whose 8 bits it is of")
         if self.fidelity is not None:
             self._check_fidelity()
+        self._check_thresholds()
         if self.hardware and self.confirm:
             raise ValueError("confirm: it is for searches on one piece of hardware")
         if self.constraints.error is not None and self.constraints.error_increase is not None:
@@ -163,6 +170,20 @@ class Experiment(BaseModel):
         if of_errors not in (["error"], ["error_plain"]):
             rule = "of the objectives error or error_plain must be the only one of errors"
             raise ValueError(f"fidelity: {rule}, not {', '.join(of_errors) or 'none'}")
+
+    def _check_thresholds(self) -> None:
+        if not self.thresholds:
+            return
+        for pattern, values in self.thresholds.items():
+            if len({*values}) < len(values):
+                raise ValueError(f"thresholds.{pattern}: one is named twice")
+        for key in ("hardware", "beacons", "finetune", "fidelity", "data"):
+            if getattr(self, key):
+                raise ValueError(f"thresholds: they do not go with {key}")
+        if self.constraints.budget is not None:
+            raise ValueError("thresholds: they do not go with constraints.budget: costs come with the errors")
+        if self.method == AGENT:
+            raise ValueError(f"thresholds: the method {AGENT} chooses bits alone")
 
     def _check_objectives(self) -> None:
         columns: dict[str, str] = {}

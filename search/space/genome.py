@@ -13,7 +13,9 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from quant.sites.candidate import Bits, fixed_bits
+from quant.sites.candidate import Bits, fixed_bits, refuse_thresholds
+from quant.sites.delta_pair import widths
+from search.space.threshold_genes import ThresholdGroup, genes_of, threshold_groups, with_genes
 from simulators.hardware.spec import precisions_shown
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under
@@ -35,6 +37,11 @@ class Restrictions(Protocol):
         """Site, or a pattern of sites → its bits, as `4x8`."""
         ...
 
+    @property
+    def thresholds(self) -> Mapping[str, Sequence[int]]:
+        """Site, or a pattern of sites that share one → thresholds in 1/256."""
+        ...
+
 
 @dataclass(frozen=True)
 class Genome:
@@ -48,6 +55,9 @@ class Genome:
     """Sites whose activations are lifted to at least this width: MOHAQ does so for the output layer."""
     fixed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Sites that are not searched, and their pairs: Shrink and Eliminate keeps recurrent matrices at 16 bits so."""
+
+    thresholds: tuple[ThresholdGroup, ...] = ()
+    """Groups of sites that share a threshold, each with a gene behind those of the bits."""
 
     def __post_init__(self) -> None:
         if not self.precisions:
@@ -65,7 +75,7 @@ class Genome:
             if (w, a) not in self.precisions:
                 offered = precisions_shown(self.precisions)
                 raise KeyedError(("fixed", site), f"{w}x{a}: the architecture offers {offered} (weights x activations)")
-        if not self.free:
+        if not self.free and not any(len(group.values) > 1 for group in self.thresholds):
             raise KeyedError(("fixed",), "every site is: nothing is left to search")
 
     @classmethod
@@ -73,7 +83,9 @@ class Genome:
         """What an experiment's settings leave free. Raises KeyedError for a site or a width that there is not."""
         with under("fixed"):
             fixed = fixed_bits(settings.fixed, sites)
-        return cls(tuple(sites), tuple(precisions), settings.minimum_activation_bits, fixed)
+            refuse_thresholds(fixed, "thresholds are searched under the key of that name")
+        groups = threshold_groups(settings.thresholds, sites)
+        return cls(tuple(sites), tuple(precisions), settings.minimum_activation_bits, fixed, groups)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -99,11 +111,17 @@ class Genome:
     def upper(self) -> Genes:
         """Largest value of each gene, (genes,); the smallest is 0."""
         per_site = (len(self.weight_widths), len(self.activation_widths)) if self.apart else (len(self.precisions),)
-        return np.array([count - 1 for _ in self.free for count in per_site], np.int64)
+        of_bits = [count - 1 for _ in self.free for count in per_site]
+        return np.array([*of_bits, *(len(group.values) - 1 for group in self.thresholds)], np.int64)
 
     def decode(self, genes: Sequence[int] | Genes) -> Bits:
         """The candidate of a gene vector (genes,)."""
         numbers = [int(g) for g in genes]
+        border = len(numbers) - len(self.thresholds)
+        return with_genes(self._decoded(numbers[:border]), self.thresholds, numbers[border:])
+
+    def _decoded(self, numbers: Sequence[int]) -> Bits:
+        """The bits of their genes alone."""
         if self.apart:
             weights, activations = self.weight_widths, self.activation_widths
             pairs = [(weights[w], activations[a]) for w, a in zip(numbers[::2], numbers[1::2], strict=True)]
@@ -117,24 +135,26 @@ class Genome:
         """The gene vector (genes,) of a candidate. Raises InputError for a pair that is not legal."""
         genes: list[int] = []
         for site in self.free:
-            if bits[site] not in self.precisions:
-                w, a = bits[site]
+            pair = w, a = widths(bits[site])
+            if pair not in self.precisions:
                 offered = precisions_shown(self.precisions)
                 raise InputError(f"bits of {site}: {w}x{a}: the architecture offers {offered} (weights x activations)")
             if self.apart:
-                genes += [self.weight_widths.index(bits[site][0]), self.activation_widths.index(bits[site][1])]
+                genes += [self.weight_widths.index(w), self.activation_widths.index(a)]
             else:
-                genes.append(sorted(self.precisions).index(bits[site]))
-        return np.array(genes, np.int64)
+                genes.append(sorted(self.precisions).index(pair))
+        return np.array([*genes, *genes_of(bits, self.thresholds)], np.int64)
 
     def homogeneous(self) -> dict[int, Bits]:
         """The candidates with one width for everything, by that width, widest first (lifted where a site asks for
-        it)."""
-        widths = sorted((w for w, a in self.precisions if w == a), reverse=True)
-        return {
+        it), at the least thresholds."""
+        alike = sorted((w for w, a in self.precisions if w == a), reverse=True)
+        least = [len(group.values) - 1 for group in self.thresholds]
+        bits = {
             width: {site: self.fixed.get(site) or self._lifted(site, (width, width)) for site in self.sites}
-            for width in widths
+            for width in alike
         }
+        return {width: with_genes(of_width, self.thresholds, least) for width, of_width in bits.items()}
 
     def _lifted(self, site: str, pair: tuple[int, int]) -> tuple[int, int]:
         least = self.minimum_activation_bits.get(site, 0)

@@ -4,6 +4,7 @@ of times between two evaluations."""
 from collections.abc import Callable, Sequence
 
 from quant.sites.candidate import Bits
+from quant.sites.delta_pair import widths
 
 
 class StoredBits:
@@ -27,4 +28,4 @@ class StoredBits:
         return self._sum(bits) if self._adds_up else self._total(bits)
 
     def _sum(self, bits: Bits) -> int:
-        return self._base + sum(self._more[site, pair] for site, pair in bits.items())
+        return self._base + sum(self._more[site, widths(pair)] for site, pair in bits.items())

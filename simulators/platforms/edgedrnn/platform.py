@@ -28,13 +28,19 @@ class EdgeDrnn(Platform):
     def group(self, layers: Sequence[Layer]) -> list[int]:
         """A delta layer, all its directions, is one segment; so is any other layer by itself."""
         lengths: list[int] = []
-        delta_layers = 0
+        chained, left = 0, 0  # recurrent layers that read each other, and what the last of them leaves
         while sum(lengths) < len(layers):
             ahead = layers[sum(lengths) : sum(lengths) + 5]
-            lengths.append(1 + 2 * lowering.directions_of(ahead))
-            delta_layers += lengths[-1] > 1
-            if delta_layers > MOST_LAYERS:
-                raise InputError(f"layer {ahead[0].name}: recurrent layer {delta_layers}: EdgeDRNN runs {MOST_LAYERS}")
+            first, directions = ahead[0], lowering.directions_of(ahead)
+            lengths.append(1 + 2 * directions)
+            if directions:
+                assert isinstance(first, Matmul)
+                recurrent = ahead[1]
+                assert isinstance(recurrent, Matmul)
+                chained = chained + 1 if first.in_features == left else 1
+                left = directions * recurrent.in_features
+            if chained > MOST_LAYERS:
+                raise InputError(f"layer {first.name}: recurrent layer {chained}: EdgeDRNN runs {MOST_LAYERS}")
         return lengths
 
     def choices(self, layers: Sequence[Layer], place: int, spec: EdgeDrnnSpec) -> Choices:

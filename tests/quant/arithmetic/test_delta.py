@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from quant import load_model
 from quant.arithmetic import kernels
-from quant.arithmetic.delta import Delta
+from quant.arithmetic.delta import Delta, masks_of_utterance
 from quant.arithmetic.integer import QuantizedArithmetic
 from quant.arithmetic.observer import calibrate
 from quant.arithmetic.weights import QuantizedWeights
@@ -17,6 +17,7 @@ from quant.evaluation.rates import DeltaResult, ErrorRate
 from quant.networks.geometry import geometry
 from quant.networks.network import Network
 from quant.sites.candidate import homogeneous
+from quant.sites.delta_pair import in_codes
 from quant.speech.batches import UtteranceBatch, pack
 from simulators import InputError, Matmul, load_arch, simulate
 
@@ -43,10 +44,10 @@ def test_what_is_held(data: st.DataObject, threshold: int) -> None:
         held[sent] = codes[t, 0][sent]
         expected[t, 0] = held
         counts.append(int(sent.sum()))
-    active = np.zeros((steps, 1), np.int32)
-    kernels.hold(codes, np.array([steps]), threshold, active)
+    masks = np.zeros(codes.shape, np.bool_)
+    kernels.hold(codes, np.array([steps]), threshold, masks)
     assert np.array_equal(codes, expected)
-    assert active[:, 0].tolist() == counts
+    assert masks[:, 0].sum(axis=1).tolist() == counts
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -90,6 +91,63 @@ def test_thresholds_save_work(cell: str) -> None:
 def test_groups_of_sites() -> None:
     sites = made("gru")[0].sites
     assert thresholds_of(sites, 1, 2, 3) == {"W0": 0, "U0": 2, "W1": 1, "U1": 2, "FC": 3}
+
+
+@pytest.mark.parametrize("cell", ["sru", "gru"])
+def test_masks_say_which_elements_were_transmitted(cell: str) -> None:
+    """Of the first site, against codes that are held element by element; of all, as many as the shares say."""
+    net, batch = made(cell)
+    calibration = calibrate(net, batch.features, batch.lengths)
+    delta = Delta(thresholds_of(net.sites, 3, 2, 1) | {net.sites[0].name: 5}, batch.lengths)
+    arithmetic = QuantizedArithmetic(homogeneous(net.sites, 8), QuantizedWeights(net), calibration, delta)
+    net(batch.features, batch.lengths, arithmetic)
+    first = net.sites[0]
+    codes = arithmetic.grid(first.name).encode(batch.features).numpy().astype(int)
+    for utterance, length in enumerate(batch.lengths.tolist()):
+        masks = masks_of_utterance(delta.sent[first.name], length, utterance, 0)
+        held = [0] * first.in_features
+        for t in range(length):
+            moved = [j for j, code in enumerate(codes[t, utterance].tolist()) if abs(code - held[j]) > 5]
+            for j in moved:
+                held[j] = int(codes[t, utterance, j])
+            assert int(masks[t], 16) == sum(1 << j for j in moved)
+        for site in net.sites:
+            for direction in (0, 1):
+                counted = masks_of_utterance(delta.sent[site.name], length, utterance, direction)
+                shares = [int(mask, 16).bit_count() / site.in_features for mask in counted]
+                assert shares == pytest.approx(delta.share(site.name, utterance, direction).tolist())
+
+
+@pytest.mark.parametrize(
+    ("threshold", "step", "codes"), [(0, 1.0, 0), (16, 1 / 16, 0), (17, 1 / 16, 1), (16, 2.0**-14, 1023), (1, 0.5, 0)]
+)
+def test_a_threshold_in_codes_lets_pass_what_differs_by_it(threshold: int, step: float, codes: int) -> None:
+    assert in_codes(threshold, step) == codes
+    assert (codes + 1) * step >= threshold / 256
+    assert codes == 0 or codes * step < threshold / 256
+
+
+@pytest.mark.slow
+def test_candidates_with_thresholds_share_what_they_begin_with() -> None:
+    """A population gives each candidate the error and the masks that it has alone, from the cache or not, and the
+    traces are of the utterances that are evaluated, in their order."""
+    model = load_model("gru", every=24)
+    words = ["8", "8@0", "8@16,U1=8@32", "8@16,U1=8@64", "8@16,FC=4x8@16"]
+    candidates = [model.parse_bits(word) for word in words]
+    for _ in range(2):
+        found = [(rate, list(traces)) for rate, traces in model.evaluate_deltas(candidates)]
+    assert found[0][0] == found[1][0] == model.evaluate_population([candidates[0]])[0]
+    lengths = [len(mat) for mat in model.utterances("dev").mats]
+    for (rate, traces), bits in zip(found, candidates, strict=True):
+        codes = model.delta_codes(bits)
+        plain = {site: tuple(pair) for site, pair in bits.items()}
+        assert rate == model.evaluate_delta(plain, codes).rate
+        assert [trace.steps for trace in traces] == lengths
+        if codes:
+            assert traces[2].layers == model.trace_utterance(bits, 2).layers
+    assert found[2][1][0].layers[:2] == found[3][1][0].layers[:2]  # the sites before U1 are the same
+    with pytest.raises(InputError, match="bits of W0: @16: the integer-only reference"):
+        model.evaluate_reference(candidates[2], 1)
 
 
 @pytest.mark.slow

@@ -1,0 +1,101 @@
+"""Options of evaluations as EdgeDRNN computes them, and what they print."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mohaq.app import out
+from mohaq.networks import refuse_network
+from simulators.inputs.errors import InputError
+
+if TYPE_CHECKING:
+    from quant.arithmetic.edgedrnn import Thresholds
+    from quant.evaluation.rates import DeltaResult
+
+QUANTIZED, EDGEDRNN = "quantized", "edgedrnn"
+BITS = ("", "8x16")
+"""What `--bits` may say: EdgeDRNN has one pair of widths."""
+
+Arithmetic = Annotated[
+    str,
+    typer.Option(
+        "--arithmetic",
+        help="`quantized`, or `edgedrnn`: a GRU in the exact arithmetic of that accelerator, 8-bit weights and 16-bit "
+        "activations.",
+    ),
+]
+RegisterThresholds = Annotated[
+    str | None,
+    typer.Option(
+        "--thresholds",
+        metavar="X,H",
+        help="Of --arithmetic edgedrnn, in 1/256: changes of inputs and of states below them are not sent. "
+        "Default: 0,0.",
+    ),
+]
+
+
+def on_edgedrnn(arithmetic: str, thresholds: str | None) -> bool:
+    """Whether EdgeDRNN's arithmetic is asked for. Raises InputError for another word, or for thresholds without it."""
+    if arithmetic not in (QUANTIZED, EDGEDRNN):
+        raise InputError(f"--arithmetic {arithmetic}: expected {QUANTIZED} or {EDGEDRNN}")
+    if arithmetic == QUANTIZED and thresholds is not None:
+        raise InputError(f"--thresholds {thresholds}: they are of --arithmetic {EDGEDRNN}")
+    return arithmetic == EDGEDRNN
+
+
+def check_edgedrnn(bits: str, model: str, others: Mapping[str, bool]) -> None:
+    """Raise InputError for options that EdgeDRNN's arithmetic does not have: other bits, `others` that were given, or a
+    network from a file."""
+    refuse_network(model, None, "EdgeDRNN's arithmetic is that of this project's GRU")
+    if bits not in BITS:
+        raise InputError(f"--bits {bits}: EdgeDRNN has 8-bit weights and 16-bit activations: 8x16, or left out")
+    for name, given in others.items():
+        if given:
+            raise InputError(f"{name}: --arithmetic {EDGEDRNN} does not have it")
+
+
+def has_thresholds(bits: Mapping[str, tuple[int, int]]) -> bool:
+    """Whether a candidate has thresholds (`8x16@16`)."""
+    from quant.sites.delta_pair import thresholds_in
+
+    return bool(thresholds_in(bits))
+
+
+def check_no_utterance(given: Mapping[str, bool]) -> None:
+    """Raise InputError for an option that says of which utterance a trace is, where it is of none."""
+    for name, is_given in given.items():
+        if is_given:
+            raise InputError(
+                f"{name}: it says whose masks of sent elements a trace has: bits without thresholds have none"
+            )
+
+
+def register_thresholds(text: str | None) -> "Thresholds":
+    """Thresholds as the option has them. Raises InputError for what the registers do not hold."""
+    from quant.arithmetic.edgedrnn import Thresholds
+
+    words = "0,0" if text is None else text
+    try:
+        inputs, states = (int(word) for word in words.split(","))
+    except ValueError:
+        raise InputError(
+            f"--thresholds {text}: expected two whole numbers, of inputs and states, in 1/256: 16,8"
+        ) from None
+    try:
+        return Thresholds(inputs, states)
+    except InputError as error:
+        raise InputError(f"--thresholds {text}: {error}") from None
+
+
+def print_delta(found: "DeltaResult", split: str, unit: str, as_json: bool) -> None:
+    """Print an error and what of the inputs was sent."""
+    rate = found.rate
+    if as_json:
+        print(json.dumps({**rate.to_dict(), "sent": found.active, "eliminated": found.eliminated}))
+        return
+    sent = ", ".join(f"{site} {100 * share:.1f}" for site, share in found.active.items())
+    out.say(f"{split}: {unit} error rate {rate.error:.2f} %; worst of 4 groups {rate.error_max:.2f} %")
+    out.say(f"sent: {sent} % of elements; {100 * found.eliminated:.1f} % of multiply-accumulates eliminated")

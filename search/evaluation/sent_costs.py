@@ -1,0 +1,48 @@
+"""What a candidate of a delta network costs: mean and worst over the utterances that its error was counted over."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from quant.sites.candidate import Bits
+from quant.sites.delta_pair import thresholds_in
+from simulators import Arch, Matmul, Trace, simulate_batch
+
+
+class SentCosts(NamedTuple):
+    """Simulated from the masks of what was sent."""
+
+    cycles: int
+    """Mean of an utterance, rounded to whole cycles."""
+    latency_ms: float
+    """Mean of an utterance."""
+    energy_uj: float
+    """Mean of an utterance."""
+    latency_worst_ms: float
+    """The largest of an utterance."""
+    energy_worst_uj: float
+    """The largest of an utterance."""
+    shares: dict[str, float]
+    """The share of each site's input that was sent, over all steps, of those with a threshold."""
+
+
+def sent_costs(bits: Bits, traces: Iterable[Trace], arch: Arch) -> SentCosts:
+    """The costs of a candidate by the traces of its utterances. Raises InputError for what hardware cannot run."""
+    utterances = list(traces)
+    batch = simulate_batch(utterances, arch)
+    return SentCosts(
+        round(float(batch.cycles.mean())), float(batch.latency_ms.mean()), float(batch.energy_uj.mean()),
+        float(batch.latency_ms.max()), float(batch.energy_uj.max()),
+        {site: _share(site, utterances) for site in thresholds_in(bits)},
+    )  # fmt: skip
+
+
+def _share(site: str, traces: Iterable[Trace]) -> float:
+    """Elements that a site's layers send of all that they read: layers are called as the site, or by direction."""
+    names = {site, f"{site}f", f"{site}b"}
+    sent = elements = 0
+    for trace in traces:
+        for layer in trace.layers:
+            if isinstance(layer, Matmul) and layer.name in names and layer.masks is not None:
+                sent += sum(int(mask, 16).bit_count() for mask in layer.masks)
+                elements += layer.steps * layer.in_features
+    return sent / elements if elements else 1.0
