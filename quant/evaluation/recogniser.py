@@ -36,7 +36,7 @@ from quant.evaluation.threads import in_threads
 from quant.evaluation.work_estimate import Part, parts_of
 from quant.files.checkpoint import Checkpoint, load_checkpoint
 from quant.networks.network import Network
-from quant.sites.candidate import Bits, check_candidate, parse_bits, refuse_thresholds
+from quant.sites.candidate import BIT_WIDTHS, Bits, check_candidate, parse_bits, refuse_thresholds
 from quant.sites.delta_pair import in_codes, thresholds_in
 from quant.sites.site import Site
 from quant.speech.audio import SAMPLE_RATE
@@ -85,6 +85,11 @@ class Recogniser:
     def network(self) -> Network:
         """The network of the checkpoint, in float32."""
         return self.checkpoint.network
+
+    @property
+    def bit_widths(self) -> tuple[int, ...]:
+        """Widths in bits that weights and activations may have."""
+        return BIT_WIDTHS
 
     @property
     def sites(self) -> tuple[Site, ...]:

@@ -39,6 +39,9 @@ class GraphModel:
     InputError for a graph that cannot be computed on the data.
     """
 
+    bit_widths = BIT_WIDTHS
+    """Widths in bits that weights and activations may have."""
+
     def __init__(self, graph: Graph, data: GraphData, name: str, scheme: Scheme | None = None):
         self.name = name
         self.graph = graph

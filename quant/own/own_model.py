@@ -26,7 +26,7 @@ from quant.own.recurrent_layers import Recurrent
 from quant.own.replaced_layers import replaced
 from quant.own.roundings import Rounded
 from quant.own.saturation import SiteSaturation
-from quant.sites.candidate import Bits, check_candidate
+from quant.sites.candidate import BIT_WIDTHS, Bits, check_candidate
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
@@ -46,6 +46,9 @@ class OwnModel:
     closes over. `frames` is the example's time in frames of 10 ms, by default the most steps of a recurrent layer.
     Raises InputError, which names the module within, for one or for an operation that a trace cannot express.
     """
+
+    bit_widths = BIT_WIDTHS
+    """Widths in bits that weights and activations may have."""
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ def _with_lifted(named: Sequence[Bits], hardware: Hardware) -> list[Bits]:
     """Candidates, and behind them what each becomes on hardware that lacks bits of it, as where genes choose the
     hardware: the next wider ones that are offered."""
     candidates = {name_of(bits): bits for bits in named}
-    for offered in dict.fromkeys(variant.arch.precisions for variant in hardware):
+    for offered in dict.fromkeys(variant.precisions for variant in hardware):
         for bits in named:
             lifted = fitted(bits, offered)
             candidates.setdefault(name_of(lifted), lifted)

@@ -48,7 +48,7 @@ def variant_figures(
         with closing(simulate_on_all(traces, [variant.arch for variant in missing], workers)) as simulated:
             for count, (i, figures) in enumerate(simulated, len(hardware) - len(missing) + 1):
                 variant = missing[i]
-                if not (isinstance(model, HasPrecisions) or every <= {*variant.arch.precisions}):
+                if not (isinstance(model, HasPrecisions) or every <= {*variant.precisions}):
                     figures = _offered(figures, variant, pairs)
                 _write(folder, variant.number, figures)
                 if done:
@@ -100,7 +100,7 @@ def swept_points(figures: Iterable[VariantFigures], left_out: Mapping[str, int])
 def _offered(figures: VariantFigures, variant: Variant, pairs: Sequence[frozenset[tuple[int, int]]]) -> VariantFigures:
     """The figures without candidates whose bits the variant does not offer, though it could store them; `pairs` are
     those of each candidate."""
-    offers = set(variant.arch.precisions)
+    offers = set(variant.precisions)
     illegal = np.array([not of_candidate <= offers for of_candidate in pairs])
     reason = np.where(illegal, 0, np.where(figures.reason >= 0, figures.reason + 1, -1))
     runs = reason < 0

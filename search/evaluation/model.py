@@ -11,6 +11,7 @@ from quant.evaluation.rates import ScoredUtterances
 from quant.evaluation.work_estimate import Part
 from quant.sites.candidate import Bits
 from quant.sites.delta_pair import thresholds_in
+from search.space.hardware_variants import pairs_of
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 
@@ -86,6 +87,21 @@ class HasPrecisions(Protocol):
     def precisions(self) -> Sequence[tuple[int, int]]:
         """Pairs of widths that a site may have."""
         ...
+
+
+@runtime_checkable
+class HasWidths(Protocol):
+    """A model that can be quantized to some widths alone, of which the hardware's are offered."""
+
+    @property
+    def bit_widths(self) -> Sequence[int]:
+        """Widths in bits that weights and activations may have."""
+        ...
+
+
+def taken_by(model: object, precisions: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Those pairs of widths of hardware that a model takes: all, unless it says otherwise."""
+    return pairs_of(model.bit_widths, precisions) if isinstance(model, HasWidths) else tuple(precisions)
 
 
 @runtime_checkable

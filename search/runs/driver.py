@@ -116,7 +116,7 @@ class VariantSearch:
             if objective.platforms is not None and arch.platform not in objective.platforms:
                 rule = f"{objective.name}: MOHAQ has no closed form of it for platform {arch.platform}"
                 raise KeyedError(("objectives", i), rule)
-        genome = planned.genome(arch.precisions)
+        genome = planned.genome(variant.precisions)
         if genome.thresholds:
             if not isinstance(planned.model, HasDeltas):
                 raise KeyedError((KEY,), "delta networks are those of this project's recognisers")

@@ -12,7 +12,7 @@ from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.executors.worker import MakeModel, Source
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger
-from search.evaluation.model import HasPrecisions, Model
+from search.evaluation.model import HasPrecisions, HasWidths, Model
 from search.methods.method import ChecksSettings, KnownErrors, LearnsElsewhere, Method
 from search.methods.registry import method_named
 from search.runs.identity import Identity, digest_of, identity_of
@@ -83,6 +83,8 @@ def plan(
     if model is None:
         make_model = ExperimentModel.of(experiment)
         model = make_model()
+    if isinstance(model, HasWidths):
+        hardware.offer_widths(model.bit_widths)
     return Plan(experiment, hardware, model, make_model, method, learnt_elsewhere(experiment))
 
 

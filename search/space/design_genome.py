@@ -87,7 +87,7 @@ class VariantsGenome:
         count = len(self.bits.upper)
         bits = self.bits.decode(genes[:count])
         variant = self._variant([int(gene) for gene in genes[count:]])
-        return variant, bits if self.model_has_widths else fitted(bits, variant.arch.precisions)
+        return variant, bits if self.model_has_widths else fitted(bits, variant.precisions)
 
     @cached_property
     def _counts(self) -> list[int]:

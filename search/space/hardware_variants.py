@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulators import Arch, load_arch
 from simulators.hardware.arch import Change, arch_of, read_arch
+from simulators.hardware.spec import precisions_shown
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import Document, Elsewhere, KeyedError, KeyPath, or_else_under, shown
 
@@ -64,10 +65,17 @@ class Variant:
     arch: Arch
     area_mm2: float | None
     """None: the spec has no figures."""
+    precisions: tuple[tuple[int, int], ...]
+    """(weight bits, activation bits) that it offers to the model of the run."""
     changes: Mapping[str, Any]
     """Key of the spec → its value, for those that the block changes."""
     options: tuple[str, ...]
     """`--arch` and every `--set` of `mohaq simulate`, those that all variants have in common included."""
+
+
+def pairs_of(widths: Sequence[int], precisions: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Those pairs that have these widths alone."""
+    return tuple(pair for pair in precisions if {*pair} <= {*widths})
 
 
 class Hardware:
@@ -77,6 +85,7 @@ class Hardware:
         """`arch` is that of blocks which name none, and of no blocks at all; `changes` hold for all variants;
         `area_for` names an objective that needs figures of area."""
         self.blocks = tuple(blocks) or (HardwareBlock(),)
+        self.varied = bool(blocks)
         self._arch, self._area_for = arch, area_for
         self._changes = spec_changes(changes)
         self._read: dict[str, Document] = {}
@@ -108,7 +117,17 @@ class Hardware:
     @property
     def precisions(self) -> tuple[tuple[int, int], ...]:
         """(weight bits, activation bits) that any of them offers, rising."""
-        return tuple(sorted({pair for variant in self.variants for pair in variant.arch.precisions}))
+        return tuple(sorted({pair for variant in self.variants for pair in variant.precisions}))
+
+    def offer_widths(self, widths: Sequence[int]) -> None:
+        """Leave out pairs with other widths than a model takes. Raises KeyedError for a variant that has no others."""
+        for i, variant in enumerate(self.variants):
+            taken = pairs_of(widths, variant.precisions)
+            if not taken:
+                offered, taken_widths = precisions_shown(variant.precisions), ", ".join(map(str, widths))
+                rule = f"{variant.name}: it offers {offered} bits, and the model takes {taken_widths}"
+                raise KeyedError(("hardware",) if self.varied else ("arch",), rule)
+            self.variants[i] = replace(variant, precisions=taken)
 
     def _make(self, number: int, choice: Choice) -> Variant:
         block, key = self.blocks[number], ("hardware", number)
@@ -125,7 +144,7 @@ class Hardware:
         words = (f"{change.key}={json.dumps(change.value)}" for change in (*self._changes, *changes))
         options = ("--arch", base, *(word for change in words for word in ("--set", change)))
         changed = {change.key: change.value for change in changes}
-        return Variant(len(self.variants), name, arch, area, changed, options)
+        return Variant(len(self.variants), name, arch, area, arch.precisions, changed, options)
 
     def _with_area(self, arch: Arch, key: KeyPath) -> float | None:
         try:
