@@ -108,8 +108,11 @@ def _best(simulator: Simulator, options: Sequence[Sequence[int]], weights: tuple
         aheads = [(number, cache.lookahead(number, NOTHING_AHEAD)) for number in following]
         best: dict[tuple[int, int], tuple[tuple[float, float], _Partial]] = {}
         for one in partial:
+            ended: dict[int, tuple[int, float, int]] = {}  # by lookahead: choices that load alike have the same
             for number, ahead in aheads:
-                cycles, energy_pj, state = run(one, ahead)
+                if ahead not in ended:
+                    ended[ahead] = run(one, ahead)
+                cycles, energy_pj, state = ended[ahead]
                 worth, key = _weighed(cycles, energy_pj, weights), (number, state)
                 if key not in best or worth < best[key][0]:
                     best[key] = worth, (cycles, energy_pj, state, (*one[3], number))

@@ -103,6 +103,14 @@ class _Searched(NamedTuple):
         )  # fmt: skip
         return cycles, costs
 
+    def tiles(self, tilings: Ints) -> Ints:
+        """How many tiles each of (T, 4) tilings has, (T,), of all products or steps."""
+        shape, order = self.shape, self.order
+        _, m, k, n = tilings.T
+        vectors = order.steps if order.steps else order.groups * -(-shape.vectors // n)
+        count: Ints = vectors * -(-shape.outputs // m) * -(-shape.inputs // k)
+        return count
+
 
 @lru_cache(maxsize=CHOICES)
 def _choices(searched: _Searched) -> Choices:
@@ -111,7 +119,10 @@ def _choices(searched: _Searched) -> Choices:
     cycles, costs = searched.timed(tried, THOROUGHLY)
     worth = _weighed(cycles, costs)
     contenders = np.unique(np.concatenate([_least(worth[:, at], CONTENDERS, CLOSE) for at in (INNER, ALONE)]))
-    cycles[contenders] = searched.timed(tried[contenders], EXACTLY)[0]
+    # Of fewer tiles every one has been run.
+    contenders = contenders[searched.tiles(tried[contenders]) > THOROUGHLY]
+    if len(contenders):
+        cycles[contenders] = searched.timed(tried[contenders], EXACTLY)[0]
     return _worthwhile(tried, cycles, costs)
 
 
