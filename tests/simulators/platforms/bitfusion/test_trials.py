@@ -168,3 +168,37 @@ def test_what_fits_is_tried_though_smaller_tiles_may_read_less() -> None:
         input_size=(2, 5), weight_bits=5, activation_bits=8, output_bits=4,
     )  # fmt: skip
     assert simulate(Trace(name="t", steps=2, layers=(layer,)), load_arch("bitfusion", changes)).cycles > 0
+
+
+def test_tilings_of_few_tiles_need_no_second_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is chosen is what it is if all of the best are timed again, whose every tile was run."""
+    draw, again = random.Random(5), 0
+    timed = mapper._Searched.timed
+
+    def counted(searched: Any, tilings: Any, most: int) -> Any:
+        nonlocal again
+        again += len(tilings) if most == mapper.EXACTLY else 0
+        return timed(searched, tilings, most)
+
+    monkeypatch.setattr(mapper._Searched, "timed", counted)
+    drawn: list[tuple[Any, list[Layer]]] = [(drawn_hardware(draw).spec, drawn_layers(draw)) for _ in range(40)]
+
+    def chosen() -> tuple[list[Any], int]:
+        nonlocal again
+        mapper.forget_mappings()
+        found: list[Any] = []
+        again = 0
+        for spec, layers in drawn:
+            try:
+                found.append(mapper.tilings(layers[0], None, spec))
+            except InputError:
+                found.append(None)
+        return found, again
+
+    fewer, tried = chosen()
+    monkeypatch.setattr(mapper._Searched, "tiles", lambda searched, tilings: np.full(len(tilings), mapper.EXACTLY))
+    every, all_tried = chosen()
+    mapper.forget_mappings()
+    assert fewer == every
+    assert any(fewer)
+    assert 0 < tried < all_tried
