@@ -21,7 +21,6 @@ from mohaq.delta_options import (
     register_thresholds,
 )
 from mohaq.networks import check_no_corpus, is_network, load_network, refuse_network
-from mohaq.operator_grus import load_operator_gru, train_operator_gru
 from mohaq.options import (
     ActivationClipping,
     Bits,
@@ -37,6 +36,7 @@ from mohaq.options import (
     written,
 )
 from mohaq.targets import write
+from mohaq.task_models import load_task_model, train_task_model
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import check_targets, make_folder
 from simulators.inputs.terminal import DescriptionColumn
@@ -44,6 +44,7 @@ from simulators.inputs.terminal import DescriptionColumn
 if TYPE_CHECKING:
     from quant.evaluation.rates import Rates, ReferenceCheck
     from quant.graphs.graph_model import GraphModel
+    from quant.images.image_model import ImageModel
     from quant.tasks.task_gru import TaskGru
     from quant.training.product_types import Products
     from simulators import Trace
@@ -96,9 +97,9 @@ def evaluate(
         "--activation-clipping": activation_clipping != "mse", "--per-channel": per_channel, "--skip-bad": skip_bad,
         "--every": every != 1, "--integer": integer is not None,
     }  # fmt: skip
-    operator_gru = None if is_network(model) or exported else load_operator_gru(model, root, others)
-    if operator_gru is not None:
-        _print_operator_gru(operator_gru, bits, split, as_json)
+    of_task = None if is_network(model) or exported else load_task_model(model, root, others)
+    if of_task is not None:
+        _print_task_model(of_task, bits, split, as_json)
         return
     network = load_network(model, data, clipping, activation_clipping, per_channel)
     if network is not None:
@@ -241,10 +242,10 @@ def trace(
         check_no_utterance(of_utterance | {"--root": root is not None})
         _write_trace(network.trace(network.parse_bits(bits), steps), output)
         return
-    operator_gru = load_operator_gru(model, root, {"--data": data is not None, "--chunk": chunk is not None})
-    if operator_gru is not None:
+    of_task = load_task_model(model, root, {"--data": data is not None, "--chunk": chunk is not None})
+    if of_task is not None:
         check_no_utterance(of_utterance)
-        _write_trace(operator_gru.trace(operator_gru.parse_bits(bits), steps), output)
+        _write_trace(of_task.trace(of_task.parse_bits(bits), steps), output)
         return
     recogniser = load_recogniser(model, corpus, root)
     candidate = recogniser.parse_bits(bits)
@@ -320,7 +321,8 @@ def train(
         str | None,
         typer.Option(
             help="Not a recogniser, but an operator-wise GRU for `mnist-rows`, `japanese-vowels`, `basic-motions`, or "
-            "`spoken-digits` with --root."
+            "`spoken-digits` with --root; or a convolutional network: `images-mobilenet`, `images-resnet`, "
+            "`small-images-mobilenet`, `small-images-resnet`."
         ),
     ] = None,
     cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru`, `ligru`, `mingru`, `lru`, or a plugin's.")] = "sru",
@@ -344,14 +346,14 @@ def train(
     products: TypeOfProducts = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
-    """Train a speech recogniser, calibrate it, and write its checkpoint and card; with --task an operator-wise GRU."""
+    """Train a speech recogniser, calibrate it, and write its checkpoint and card; with --task a task's model."""
     if task is not None:
         others = {
             "--cell": cell != "sru", "--layers": layers is not None, "--causal": causal,
             "--corpus": corpus != "embedded", "--start": start is not None, "--small": small, "--skip-bad": skip_bad,
             "--products": products is not None,
         }  # fmt: skip
-        out.say(f"checkpoint: {train_operator_gru(task, output, root, cells, epochs, seed, resume, others, err)}")
+        out.say(f"checkpoint: {train_task_model(task, output, root, cells, epochs, seed, resume, others, err)}")
         return
     from quant.runs.training_run import run_training
 
@@ -415,13 +417,16 @@ def _products(text: str | None) -> "Products | None":
         raise InputError(f"--products: {error}") from None
 
 
-def _print_operator_gru(model: "TaskGru", bits: str, split: str, as_json: bool) -> None:
+def _print_task_model(model: "TaskGru | ImageModel", bits: str, split: str, as_json: bool) -> None:
+    from quant.tasks.task_gru import TaskGru
+
     if split not in ("train", "dev", "test"):
         raise InputError(f"--split {split}: it must be train, dev or test")
     candidate = None if bits == "float" else model.parse_bits(bits)
     rates = model.on_split(split).evaluate(candidate)
     if as_json:
-        print(json.dumps({"error_max": rates.error_max, "error": rates.error, "of": "sequences"}))
+        of = "sequences" if isinstance(model, TaskGru) else "pictures"
+        print(json.dumps({"error_max": rates.error_max, "error": rates.error, "of": of}))
         return
     size = "" if candidate is None else f", {model.stored_bits(candidate) / 8192:.2f} KiB"
     out.say(f"{split}: {model.task}: {rates.error:.2f} % wrong; worst of 4 parts {rates.error_max:.2f} %{size}")

@@ -68,6 +68,17 @@ OPERATOR_GRU = Code(
 )  # fmt: skip
 """Decides the error of a GRU whose operators have widths of their own."""
 
+IMAGE_MODEL = Code(
+    (
+        *(f"quant.images.{name}" for name in (
+            "float_network", "image_model", "image_networks", "image_tasks", "integer_network",
+        )),
+        "quant.tasks.pictures", "quant.tasks.task", "quant.own.gru_classifier", "quant.sites",
+    ),
+    libraries=("torch", "numpy"),
+)  # fmt: skip
+"""Decides the error of a convolutional network on pictures."""
+
 
 def cell_code(cell: RecurrentCell) -> Code:
     """Decides what a cell computes: the modules of its class and of those that it derives from."""

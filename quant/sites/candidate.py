@@ -27,7 +27,9 @@ def homogeneous(
     return {site.name: (weight_bits, activation_bits or weight_bits) for site in sites}
 
 
-def parse_bits(text: str, sites: Sequence[Site], no_thresholds: str = "") -> dict[str, tuple[int, int]]:
+def parse_bits(
+    text: str, sites: Sequence[Site], no_thresholds: str = "", widths: Sequence[int] = BIT_WIDTHS
+) -> dict[str, tuple[int, int]]:
     """Read `8`, `4x8` (weights x activations), `L0=8x8,P1=4,…`, or the name of a YAML or JSON file that maps sites to
     pairs `[4, 8]` or such words; `8x8@16` has a threshold of 16/256, as a delta network has. A site may be a pattern,
     and a width in front holds for the rest: `4x8,U*=16` leaves the recurrent paths at 16 bits. Raises InputError that
@@ -60,7 +62,7 @@ def parse_bits(text: str, sites: Sequence[Site], no_thresholds: str = "") -> dic
             raise InputError(f"bits: {error}") from None
     else:
         bits = _alike(sites, _word(text))
-    check_candidate(bits, sites)
+    check_candidate(bits, sites, widths)
     if no_thresholds:
         refuse_thresholds(bits, no_thresholds)
     return bits
@@ -85,13 +87,13 @@ def name_of(bits: Bits) -> str:
     return ",".join(f"{site}={pair_name(pair)}" for site, pair in bits.items())
 
 
-def check_bits(bits: int, what: str) -> None:
-    if bits not in BIT_WIDTHS:
-        raise InputError(f"{what}: {bits!r} bits: it must be one of {', '.join(map(str, BIT_WIDTHS))}")
+def check_bits(bits: int, what: str, widths: Sequence[int] = BIT_WIDTHS) -> None:
+    if bits not in widths:
+        raise InputError(f"{what}: {bits!r} bits: it must be one of {', '.join(map(str, widths))}")
 
 
-def check_candidate(bits: Bits, sites: Sequence[Site]) -> None:
-    """Raise InputError unless `bits` names every site, no other, and only widths that exist."""
+def check_candidate(bits: Bits, sites: Sequence[Site], widths: Sequence[int] = BIT_WIDTHS) -> None:
+    """Raise InputError unless `bits` names every site, no other, and only widths that the model has."""
     names = [site.name for site in sites]
     missing, unknown = [n for n in names if n not in bits], [n for n in bits if n not in names]
     complaints = [f"no bits for {', '.join(missing)}"] * bool(missing) + [f"unknown site {', '.join(unknown)}"] * bool(
@@ -100,8 +102,8 @@ def check_candidate(bits: Bits, sites: Sequence[Site]) -> None:
     if complaints:
         raise InputError(f"bits: {'; '.join(complaints)}: the sites are {', '.join(names)}")
     for site, (weight_bits, activation_bits) in bits.items():
-        check_bits(weight_bits, f"weights of {site}")
-        check_bits(activation_bits, f"activations of {site}")
+        check_bits(weight_bits, f"weights of {site}", widths)
+        check_bits(activation_bits, f"activations of {site}", widths)
     for site, threshold in thresholds_in(bits).items():
         check_threshold(site, threshold)
 

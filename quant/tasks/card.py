@@ -10,7 +10,7 @@ WIDTHS = (16, 8, 7, 6, 5, 4)
 def card(model: TaskGru) -> str:
     """Markdown."""
     task, record, p = task_named(model.task), model.record, model.parameters
-    parts = model.parts
+    parts = model.task_data
     sizes = ", ".join(f"{len(getattr(parts, name).y):,} of {name}" for name in ("train", "dev", "test"))
     weights = p.w.size + p.u.size + p.fc.size
     command = f"mohaq train --task {task.name} --out FOLDER --cells {record['cells']} --epochs {record['epochs']}"

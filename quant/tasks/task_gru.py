@@ -86,7 +86,7 @@ class TaskGru(OperatorGru):
     ):
         """`data` are standardised; `record` says how it was trained."""
         super().__init__(parameters, ranges, getattr(data, split), name, SEARCHED_WIDTHS)
-        self.parts = data
+        self.task_data = data
         self.record = record
         self._file_digest = file_digest
 
@@ -158,4 +158,4 @@ class TaskGru(OperatorGru):
     def on_split(self, split: str) -> Self:
         """This network on another part of the data: "train", "dev" or "test"."""
         own = type(self)
-        return own(self.parameters, self.ranges, self.parts, self.name, self._file_digest, self.record, split)
+        return own(self.parameters, self.ranges, self.task_data, self.name, self._file_digest, self.record, split)

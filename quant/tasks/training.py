@@ -81,7 +81,7 @@ def train_task(
         raise InputError(
             f"{state_file}: a training run is already here: --resume continues it, another folder starts a new one"
         )
-    with _one_thread():
+    with one_thread():
         model = _trained(recipe, data, standard, state_file, on_epoch)
     model.requires_grad_(False)
     parameters = GruParameters.of(model)
@@ -94,7 +94,7 @@ def train_task(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One thread: small products gain nothing by more, and sums do not depend on how many there are."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -46,22 +46,25 @@ class ExperimentModel:
             with under("model"):
                 return load(self.model, self.data, Scheme(**self.clipping.model_dump()))
         from quant.files.checkpoint import find_checkpoint
+        from quant.images.image_model import ImageModel, is_image_model
         from quant.tasks.task_gru import TaskGru, is_operator_gru
 
         with under("model"):
             path = find_checkpoint(self.model)
         if is_operator_gru(path):
-            self._check_operator_gru()
+            self._check_task_model("an operator-wise GRU", "formats as wide as its operators' ranges")
             with under("corpus_root" if self.corpus_root else "model"):
                 return TaskGru.load(path, self.corpus_root)
+        if is_image_model(path):
+            self._check_task_model("a network for pictures", "formats of its own, of least squared error")
+            with under("corpus_root" if self.corpus_root else "model"):
+                return ImageModel.load(path, self.corpus_root)
         with under("model"):
             return load_model(self.model, self.corpus_root, Scheme(**self.clipping.model_dump()), every=self.every)
 
-    def _check_operator_gru(self) -> None:
+    def _check_task_model(self, what: str, formats: str) -> None:
         """Raise KeyedError for settings that only a recogniser has."""
         if self.every != 1:
-            raise KeyedError(
-                ("every",), f"{self.every}: an operator-wise GRU is evaluated on all of its task's dev part"
-            )
+            raise KeyedError(("every",), f"{self.every}: {what} is evaluated on all of its task's dev part")
         if self.clipping != Clipping():
-            raise KeyedError(("clipping",), "an operator-wise GRU has formats as wide as its operators' ranges")
+            raise KeyedError(("clipping",), f"{what} has {formats}")

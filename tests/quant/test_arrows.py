@@ -18,6 +18,7 @@ ORDER = (
     "runs",
     "own",
     "tasks",
+    "images",
     "graphs",
 )
 """Folders from the bottom up. Evaluation stands on training because a recogniser can be retrained for a candidate; what

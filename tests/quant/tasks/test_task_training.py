@@ -15,6 +15,7 @@ from quant.tasks.real_tasks import TASKS
 from quant.tasks.task_gru import SEARCHED_WIDTHS, TaskGru, is_operator_gru
 from quant.tasks.training import TaskRecipe, train_task
 from search import Experiment, run
+from search.evaluation.model import SharesParts
 from simulators import InputError
 
 NAMES = sorted(TASKS)
@@ -66,8 +67,9 @@ def test_another_seed_is_another_network(trained: Path, wheel: Path, tmp_path: P
 def test_a_file_holds_the_network_and_its_ranges(trained: Path, wheel: Path) -> None:
     model = TaskGru.load(trained, wheel)
     assert is_operator_gru(trained)
-    assert model.ranges == ranges_of(model.parameters, model.parts.train)
-    by_hand = OperatorGru(model.parameters, model.ranges, model.parts.test)
+    assert not isinstance(model, SharesParts)  # which a search would ask for the parts of a candidate
+    assert model.ranges == ranges_of(model.parameters, model.task_data.train)
+    by_hand = OperatorGru(model.parameters, model.ranges, model.task_data.test)
     bits = model.parse_bits("8,h=6,1-z=5")
     assert bits == dict.fromkeys(OPERATORS, (8, 8)) | {"h": (6, 6), "1-z": (5, 5)}
     test = model.on_split("test")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from quant.evaluation.code import OPERATOR_GRU, OWN_MODEL, RECOGNISER, RETRAINING
+from quant.evaluation.code import IMAGE_MODEL, OPERATOR_GRU, OWN_MODEL, RECOGNISER, RETRAINING
 from simulators.inputs.code_digest import Code, sources_of
 from simulators.run.cost_code import cost_code
 
@@ -189,6 +189,13 @@ PASSES = (
              *REFERENCE, "simulators"),
         ),
         (OWN_MODEL, ("quant.own.own_model",), ("quant.evaluation.rates", *PASSES, "simulators")),
+        (
+            IMAGE_MODEL,
+            ("quant.images.image_model",),
+            # What packages hold, known by its digest; what training alone takes; a file, which has a digest of its own.
+            ("quant.images.image_trace", "quant.tasks.wheel_files", "quant.files.tensor_files", "quant.evaluation.rates",
+             "quant.networks", "simulators"),
+        ),
         (OPERATOR_GRU, ("quant.own.operator_gru",), ("quant", "simulators")),
     ],
 )  # fmt: skip

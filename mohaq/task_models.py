@@ -1,0 +1,81 @@
+"""Models of tasks on the command line, operator-wise GRUs and networks for pictures: their training, and those that
+`--model` names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+from simulators.inputs.errors import InputError
+from simulators.inputs.terminal import DescriptionColumn, Terminal
+
+if TYPE_CHECKING:
+    from quant.images.image_model import ImageModel
+    from quant.tasks.task_gru import TaskGru
+
+
+def load_task_model(model: str, root: Path | None, others: Mapping[str, bool]) -> "TaskGru | ImageModel | None":
+    """The model of a task that a name is of, with the data of its task; None for another model. `others` says of each
+    option that only other models have whether it is given. Raises InputError for such a one, and for data that are not
+    there."""
+    from quant.files.checkpoint import find_checkpoint
+
+    try:
+        path = find_checkpoint(model)
+    except InputError:  # a folder, or no model: said where it is read
+        return None
+    if not path.is_file():
+        return None
+    from quant.images.image_model import ImageModel, is_image_model
+    from quant.tasks.task_gru import TaskGru, is_operator_gru
+
+    if is_operator_gru(path):
+        _refuse(others, f"--model {model}: it is the operator-wise GRU of a task, which has none")
+        return TaskGru.load(path, root)
+    if is_image_model(path):
+        _refuse(others, f"--model {model}: it is a convolutional network for pictures, which has none")
+        return ImageModel.load(path, root)
+    return None
+
+
+def train_task_model(
+    task: str,
+    folder: Path,
+    root: Path | None,
+    cells: int | None,
+    epochs: int | None,
+    seed: int,
+    resume: bool,
+    others: Mapping[str, bool],
+    console: Terminal,
+) -> Path:
+    """Train a task's model under a bar. Returns the checkpoint's path. Raises InputError for an option that only
+    other models have."""
+    from quant.images.image_tasks import IMAGE_TASKS
+    from quant.images.image_training import ImageRecipe, train_images
+    from quant.tasks.training import TaskRecipe, train_task
+
+    of_images = task in IMAGE_TASKS
+    what = "a network for pictures" if of_images else "an operator-wise GRU"
+    _refuse(others, f"--task {task}: a recogniser has it, {what} has not")
+    if of_images:
+        only = {"--cells": cells is not None, "--resume": resume}
+        _refuse(only, f"--task {task}: a network for pictures has its sizes, and is trained at one go")
+    recipe = ImageRecipe.of(task, epochs, seed) if of_images else TaskRecipe.of(task, cells, epochs, seed)
+    columns = (DescriptionColumn(), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("data", total=recipe.epochs)
+
+        def on_epoch(epoch: int, of: int, loss: float) -> None:
+            progress.update(bar, description=f"epoch {epoch}/{of}, loss {loss:.3f}", completed=epoch)
+
+        if isinstance(recipe, ImageRecipe):
+            return train_images(recipe, folder, root, on_epoch=on_epoch)
+        return train_task(recipe, folder, root, resume=resume, on_epoch=on_epoch)
+
+
+def _refuse(others: Mapping[str, bool], why: str) -> None:
+    for option, is_given in others.items():
+        if is_given:
+            raise InputError(f"{option}: {why}")

@@ -1,0 +1,1 @@
+"""Small convolutional networks on real pictures: their training, and their products in whole numbers."""

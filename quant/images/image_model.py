@@ -1,0 +1,192 @@
+"""A trained convolutional network as a file and as a model for `search.run`, whose sites are its products.
+
+The file is safetensors: `SITE.weight` and `SITE.bias`, normalisation folded in; metadata, key `mohaq`: JSON of the
+kind, the formats, and the record of the training.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from quant.evaluation.code import IMAGE_MODEL
+from quant.evaluation.rates import Rates
+from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
+from quant.images.float_network import FloatSteps, Parameters, passed
+from quant.images.image_networks import ImageNetwork
+from quant.images.image_tasks import image_task
+from quant.images.image_trace import image_trace
+from quant.images.integer_network import WIDTHS, ImageFormats, IntegerNetwork
+from quant.sites.candidate import Bits, check_candidate, parse_bits
+from quant.sites.site import Site
+from quant.tasks.task import TaskData
+from simulators import Trace
+from simulators.inputs.code_digest import Code
+from simulators.inputs.errors import InputError
+from simulators.inputs.json_files import json_as, parse_json
+
+KIND = "image-network"
+FORMAT = 1
+PARTS = 4
+"""Parts of the data, of which the error has a worst: every fourth picture, for they lie class by class."""
+_Fraction = Annotated[int, Field(ge=-32, le=36)]
+"""What `integer_network` chooses lies between: no power of two of it, nor of their sums, is infinite in float32."""
+
+
+class _Recorded(BaseModel):
+    """How a checkpoint was made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    task: str
+    epochs: int
+    seed: int
+    data: str
+    mohaq: str
+
+
+class _Described(BaseModel):
+    """What a file says of its tensors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: int
+    kind: str
+    inputs: dict[str, Annotated[list[_Fraction], Field(min_length=len(WIDTHS), max_length=len(WIDTHS))]]
+    results: dict[str, _Fraction]
+    record: _Recorded
+
+
+def checkpoint_bytes(parameters: Parameters, formats: ImageFormats, record: Mapping[str, Any]) -> bytes:
+    """A file's content; what `ImageModel.load` reads."""
+    tensors = {f"{site}.weight": weight for site, weight in parameters.weights.items()}
+    tensors |= {f"{site}.bias": bias for site, bias in parameters.biases.items()}
+    described = {"inputs": dict(formats.inputs), "results": dict(formats.results), "record": dict(record)}
+    return tensors_as_bytes(tensors, {"format": FORMAT, "kind": KIND, **described})
+
+
+def is_image_model(path: Path) -> bool:
+    """Whether a file is a convolutional network for pictures. False for what is none, or cannot be read."""
+    try:
+        described = parse_json(read_tensors(path).described, str(path))
+    except InputError:
+        return False
+    return isinstance(described, dict) and described.get("kind") == KIND
+
+
+class ImageModel:
+    """A trained convolutional network, evaluated on a part of its task's pictures."""
+
+    def __init__(
+        self, computes: IntegerNetwork, data: TaskData, name: str, digest: str, record: Mapping[str, Any],
+        split: str = "dev",
+    ):  # fmt: skip
+        self.name = name
+        self.digest = digest
+        self.record = record
+        self.data = data
+        self.computes = computes
+        part = getattr(data, split)
+        self._pixels = torch.from_numpy(part.x)[:, None]
+        self._classes = part.y
+        self._split = split
+
+    @classmethod
+    def load(cls, path: Path, root: Path | None = None) -> Self:
+        """From a file, with the pictures of its task, found as the task says. Raises InputError for a file that is
+        none, and for pictures that are not there."""
+        file = read_tensors(path)
+        plain = parse_json(file.described, str(path))
+        if not isinstance(plain, dict) or plain.get("kind") != KIND:
+            raise InputError(f"{path}: not a convolutional network for pictures")
+        if plain.get("format") != FORMAT:
+            raise InputError(f"{path}: format {plain.get('format')!r}: this version reads format {FORMAT}")
+        described = json_as(_Described, file.described, str(path))
+        task = image_task(described.record.task)
+        network = task.make()
+        names = [site.name for site in network.sites]
+        for key, held in (("inputs", described.inputs), ("results", described.results)):
+            if held.keys() != {*names}:
+                raise InputError(f"{path}: {key}: they must be of each site: {', '.join(names)}")
+        check_tensors(path, file.tensors, _shapes(network))
+        parameters = Parameters(
+            {name: file.tensors[f"{name}.weight"].float() for name in names},
+            {name: file.tensors[f"{name}.bias"].float() for name in names},
+        )
+        computes = IntegerNetwork(network, parameters, ImageFormats(described.inputs, described.results))
+        return cls(computes, task.load(root), path.stem, file.digest, described.record.model_dump())
+
+    @property
+    def network(self) -> ImageNetwork:
+        """Its layers."""
+        return self.computes.network
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Its products, in the order of the computation."""
+        return self.network.sites
+
+    @property
+    def code(self) -> Code:
+        """What decides its errors."""
+        return IMAGE_MODEL
+
+    @property
+    def task(self) -> str:
+        """Name of its task."""
+        return str(self.record["task"])
+
+    @cached_property
+    def data_digest(self) -> str:
+        """Tells what it is evaluated on apart."""
+        return f"{self.data.digest}:{self._split}"
+
+    def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
+        """A candidate, as a user writes it. Raises InputError that says which part is wrong."""
+        return parse_bits(text, self.sites, "delta networks are those of this project's recognisers", WIDTHS)
+
+    def evaluate(self, bits: Bits | None) -> Rates:
+        """Percent of pictures that a candidate classifies wrongly; without bits, the network in floating point."""
+        with torch.no_grad():
+            if bits is None:
+                results = passed(self.network, self._pixels, FloatSteps(self.computes.parameters))
+                if not bool(torch.isfinite(results).all()):
+                    raise InputError(f"{self.name}: its results in float32 are not finite")
+            else:
+                check_candidate(bits, self.sites, WIDTHS)
+                results = self.computes.run(self._pixels, bits)
+        wrong = results.argmax(1).numpy() != self._classes
+        parts = [100.0 * float(np.mean(wrong[i::PARTS])) for i in range(PARTS) if len(wrong[i::PARTS])]
+        return Rates(max(parts), 100.0 * float(np.mean(wrong)))
+
+    def evaluate_population(self, candidates: Sequence[Bits]) -> list[Rates]:
+        """Errors of several candidates, one after the other."""
+        return [self.evaluate(bits) for bits in candidates]
+
+    def float_error(self) -> Rates:
+        """The error before quantization."""
+        return self.evaluate(None)
+
+    def trace(self, bits: Bits, steps: int | None = None) -> Trace:
+        """What it computes for a picture, or as many as there are `steps`."""
+        check_candidate(bits, self.sites, WIDTHS)
+        return image_trace(self.network, self.name, self._pixels.shape[-1], bits, 1 if steps is None else steps)
+
+    def stored_bits(self, bits: Bits) -> int:
+        """Bits of the weights at their widths, as in the trace, which has no biases."""
+        return sum(site.weights * bits[site.name][0] for site in self.sites)
+
+    def on_split(self, split: str) -> Self:
+        """This network on another part of the pictures: "train", "dev" or "test"."""
+        return type(self)(self.computes, self.data, self.name, self.digest, self.record, split)
+
+
+def _shapes(network: ImageNetwork) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {layer.name: layer.shape for layer in network.layers}
+    shapes[network.sites[-1].name] = (network.classes, network.features)
+    biases = {f"{site}.bias": shape[:1] for site, shape in shapes.items()}
+    return {f"{site}.weight": shape for site, shape in shapes.items()} | biases
