@@ -32,9 +32,9 @@ class ImageFormats:
     """Fractional bits of what passes, from pictures that were seen."""
 
     inputs: Mapping[str, Sequence[int]]
-    """Those of what the product of each site reads: a number for each of `WIDTHS`."""
+    """What the product of each site reads has these many: a number for each of `WIDTHS`."""
     results: Mapping[str, int]
-    """Those of what each site leaves in 16 bits."""
+    """The results of each site, in 16 bits, have so many."""
 
 
 def formats_of(network: ImageNetwork, parameters: Parameters, seen: torch.Tensor) -> ImageFormats:
