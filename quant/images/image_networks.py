@@ -28,6 +28,7 @@ class ConvLayer:
     kernel: int = 1
     """Rows and columns of a kernel: odd; the picture is padded with zeros by half of it."""
     stride: int = 1
+    """Pixels from one window to the next, in both ways."""
     groups: int = 1
     """1, or as many as there are channels: a depthwise convolution."""
     relu: bool = True
@@ -51,6 +52,7 @@ class ImageNetwork:
     layers: tuple[ConvLayer, ...]
     """In the order of the computation."""
     classes: int = 10
+    """Classes that it tells apart."""
 
     @property
     def features(self) -> int:
