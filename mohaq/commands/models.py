@@ -1,4 +1,4 @@
-"""Commands of the models: `evaluate`, `delta`, `trace`, `export`, `train`, `retrain`."""
+"""Commands that read a model and leave its parameters as they are: `evaluate`, `delta`, `trace`, `export`."""
 
 import json
 from pathlib import Path
@@ -31,14 +31,13 @@ from mohaq.options import (
     PerChannel,
     Root,
     SkipBad,
-    TypeOfProducts,
     WeightClipping,
     written,
 )
 from mohaq.targets import write
-from mohaq.task_models import load_task_model, train_task_model
+from mohaq.task_models import load_task_model
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import check_targets, make_folder
+from simulators.inputs.files import check_targets
 from simulators.inputs.terminal import DescriptionColumn
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from quant.graphs.graph_model import GraphModel
     from quant.images.image_model import ImageModel
     from quant.tasks.task_gru import TaskGru
-    from quant.training.product_types import Products
     from simulators import Trace
 
 
@@ -307,114 +305,6 @@ def export(
         return
     write_export(recogniser.checkpoint, recogniser.weights, candidate, output)
     out.say(f"{output}: model.safetensors and model.json")
-
-
-@command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
-def train(
-    output: Annotated[
-        Path,
-        written(
-            "--out", help="Folder of the run: its state after each epoch, the log, and model.safetensors at the end."
-        ),
-    ],
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Not a recogniser, but an operator-wise GRU for `mnist-rows`, `japanese-vowels`, `basic-motions`, or "
-            "`spoken-digits` with --root; or a convolutional network: `images-mobilenet`, `images-resnet`, "
-            "`small-images-mobilenet`, `small-images-resnet`."
-        ),
-    ] = None,
-    cell: Annotated[str, typer.Option(help="`sru`, `lstm`, `gru`, `ligru`, `mingru`, `lru`, or a plugin's.")] = "sru",
-    layers: Annotated[int | None, typer.Option(min=1, help="Default: the published number.")] = None,
-    cells: Annotated[int | None, typer.Option(min=1, help="Cells of a layer and direction; default: 550.")] = None,
-    causal: Annotated[bool, typer.Option("--causal", help="Forward in time alone, as a stream is read.")] = False,
-    corpus: Corpus = "embedded",
-    root: Root = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the weights, the batches and the dropout.")] = 1,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            help="A model to train on from, in its sizes; its output layer is kept if the units are the same."
-        ),
-    ] = None,
-    small: Annotated[
-        bool, typer.Option("--small", help="The small model that the tests use: seconds, not minutes.")
-    ] = False,
-    skip_bad: SkipBad = False,
-    products: TypeOfProducts = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
-) -> None:
-    """Train a speech recogniser, calibrate it, and write its checkpoint and card; with --task a task's model."""
-    if task is not None:
-        others = {
-            "--cell": cell != "sru", "--layers": layers is not None, "--causal": causal,
-            "--corpus": corpus != "embedded", "--start": start is not None, "--small": small, "--skip-bad": skip_bad,
-            "--products": products is not None,
-        }  # fmt: skip
-        out.say(f"checkpoint: {train_task_model(task, output, root, cells, epochs, seed, resume, others, err)}")
-        return
-    from quant.runs.training_run import run_training
-
-    path = run_training(
-        output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, causal=causal, epochs=epochs,
-        seed=seed, small=small, resume=resume, start=start, skip_bad=skip_bad, products=_products(products),
-        console=err,
-    )  # fmt: skip
-    out.say(f"checkpoint: {path}")
-
-
-@command(epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped")
-def retrain(
-    bits: Bits,
-    output: Annotated[Path, written("--out", help="Folder of the run: its state, and retrained.safetensors.")],
-    model: ModelName = "sru",
-    data: Data = None,
-    corpus: Corpus = "embedded",
-    root: Root = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training set.")] = 1,
-    learning_rate: Annotated[float, typer.Option(help="Peak of the schedule.")] = 5e-4,
-    seed: Annotated[int, typer.Option(help="Of batches and dropout.")] = 1,
-    products: TypeOfProducts = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
-) -> None:
-    """Retrain a model for given bit-widths, full-precision weights under quantized ones."""
-    from quant import load_model
-    from quant.runs.training_run import features_progress, products_line, training_progress
-    from quant.training.loop import chosen_products
-    from quant.training.retraining import recipe_of
-    from quant.training.retraining import retrain as run_retraining
-
-    refuse_network(model, data, "only recognisers of this project can be retrained")
-    recogniser = load_recogniser(model, corpus, root)
-    candidate = recogniser.parse_bits(bits)
-    recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes
-    make_folder(output)
-    before = recogniser.evaluate(candidate)
-    with features_progress(err) as on_utterance:
-        training = recogniser.utterances("train", on_utterance("train"))
-    kind = chosen_products(output, resume, _products(products))
-    err.say(products_line(kind))
-    with training_progress(epochs, err) as on_step:
-        path = run_retraining(
-            recogniser.checkpoint, candidate, training, output, epochs=epochs, learning_rate=learning_rate, seed=seed,
-            products=kind, resume=resume, on_step=on_step,
-        )  # fmt: skip
-    after = load_model(path, corpus_root=corpus_root(corpus, root)).evaluate(candidate)
-    out.say(
-        f"{path}: {recogniser.unit} error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)",
-    )
-
-
-def _products(text: str | None) -> "Products | None":
-    """A type of products as an option names it. Raises InputError."""
-    from quant.training.product_types import as_products
-
-    try:
-        return None if text is None else as_products(text)
-    except ValueError as error:
-        raise InputError(f"--products: {error}") from None
 
 
 def _print_task_model(model: "TaskGru | ImageModel", bits: str, split: str, as_json: bool) -> None:
