@@ -38,6 +38,8 @@ OPERATORS = {
     "y": "results",
 }  # fmt: skip
 """Operators with a width, and what has it."""
+MOST_STEPS = 1 << 20
+"""Steps of a traced sequence, at most: as of an utterance of a recogniser."""
 
 WIDTHS = (4, 6, 8, 12, 16)
 """What a search chooses from unless a model says others; any width of 2 to 16 bits can be evaluated."""
@@ -193,7 +195,8 @@ class OperatorGru:
 
     def trace(self, bits: OperatorBits, steps: int | None = None) -> Trace:
         """What the classifier computes for a sequence, as the simulators take it: widths that hardware lacks are
-        rounded up to 2, 4, 8 or 16 bits. `steps` is the length of a sequence unless said."""
+        rounded up to 2, 4, 8 or 16 bits. `steps` is the length of a sequence unless said. Raises InputError for steps
+        below 1 or over 1,048,576."""
         widths = self.widths_of(bits)
 
         def held(*operators: str) -> int:
@@ -203,7 +206,9 @@ class OperatorGru:
 
         rows, inputs = self.parameters.w.shape
         cells = self.parameters.u.shape[1]
-        steps = steps or self.data.x.shape[1]
+        steps = self.data.x.shape[1] if steps is None else steps
+        if not 1 <= steps <= MOST_STEPS:
+            raise InputError(f"steps: {steps}: it must lie between 1 and {MOST_STEPS}")
         ops: dict[Any, int] = {op: count * cells for op, count in GRU.ops.items()}
         layers = (
             Matmul(name="W", out_features=rows, in_features=inputs, steps=steps, weight_bits=held("W", "x"),

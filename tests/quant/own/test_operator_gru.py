@@ -99,6 +99,13 @@ def test_weights_are_stored_at_their_own_widths(model: OperatorGru) -> None:
     assert model.stored_bits(bits) == model.trace(bits).weight_bits_total
 
 
+@pytest.mark.parametrize("steps", [0, -3, 2**20 + 1])
+def test_a_sequence_of_no_steps_is_not_traced(model: OperatorGru, steps: int) -> None:
+    assert model.trace(same(8), 5).steps == 5
+    with pytest.raises(InputError, match=f"steps: {steps}: it must lie between 1 and 1048576"):
+        model.trace(same(8), steps)
+
+
 @pytest.mark.slow
 def test_it_is_traced_and_searched(model: OperatorGru, tmp_path: Path) -> None:
     bits = same(8) | {"U": (4, 4), "h": (6, 6)}
