@@ -81,6 +81,9 @@ def is_image_model(path: Path) -> bool:
 class ImageModel:
     """A trained convolutional network, evaluated on a part of its task's pictures."""
 
+    bit_widths = WIDTHS
+    """Widths in bits that weights and activations may have."""
+
     def __init__(
         self, computes: IntegerNetwork, data: TaskData, name: str, digest: str, record: Mapping[str, Any],
         split: str = "dev",
