@@ -54,13 +54,14 @@ def test_codes_of_activations_in_gate_steps() -> None:
 @pytest.mark.parametrize("wide", [False, True])
 def test_codes_of_a_recurrent_product_s_state(wide: bool) -> None:
     h = STEP * torch.tensor(HALVES).numpy().reshape(1, 1, -1).repeat(2, 0)
-    held, active = np.zeros(h.shape, np.int32), np.zeros((1, 2, 1), np.int32)
+    held, sent = np.zeros(h.shape, np.int32), np.zeros((1, *h.shape), np.bool_)
     high, low = np.empty(h.shape, np.int8), np.empty(h.shape, np.int8)
     grid = WORDS if wide else GRID
     limits = np.float32(grid.lowest), np.float32(grid.highest)
-    kernels.transmit(h, 1, 0, np.float32(1 / STEP), *limits, -1, held, high, low, wide, active)
+    kernels.transmit(h, 1, 0, np.float32(1 / STEP), *limits, -1, held, high, low, wide, sent)
     codes = OperandCodes(torch.from_numpy(high), torch.from_numpy(low) if wide else None)
     assert whole(codes) == 2 * (EVEN if wide else FOUR_BITS)
+    assert sent.all()  # below no threshold
 
 
 def test_codes_of_weights() -> None:
