@@ -97,9 +97,11 @@ class Ledger:
 
     def write_error(self, of: ErrorsOf, candidate: str, result: Mapping[str, Any], seconds: float) -> None:
         """Record the error of a candidate, and how many seconds its evaluation took."""
-        text = json.dumps(in_words(result), allow_nan=False)
-        row = {**of._asdict(), "candidate": candidate, "result": text, "seconds": seconds}
-        self._write("errors", row)
+        self._write("errors", _error_row(of, candidate, result, seconds))
+
+    def write_errors(self, of: ErrorsOf, results: Mapping[str, Mapping[str, Any]]) -> None:
+        """Record errors of candidates, by name, that were evaluated elsewhere: all in one transaction."""
+        self._write("errors", *(_error_row(of, name, result, 0.0) for name, result in results.items()))
 
     def find_cost(self, of: CostsOf, trace: str) -> dict[str, Any] | None:
         """What `write_costs` wrote under this key, or None."""
@@ -178,6 +180,11 @@ class Ledger:
             yield
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # SQLite's message may quote damaged bytes
             raise InputError(f"{self.path}: the ledger cannot be used: {error}") from None
+
+
+def _error_row(of: ErrorsOf, candidate: str, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    text = json.dumps(in_words(result), allow_nan=False)
+    return {**of._asdict(), "candidate": candidate, "result": text, "seconds": seconds}
 
 
 def _open(path: Path) -> sqlite3.Connection:

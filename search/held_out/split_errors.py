@@ -58,10 +58,9 @@ def copy_errors(theirs: Ledger, ours: Ledger, model: Model, candidates: Collecti
     these names, or of all."""
     for key in dict.fromkeys(map(errors_of, (model, *on_splits(model)))):
         known = {*ours.candidates(key)}
-        for candidate in theirs.candidates(key) if candidates is None else candidates:
-            error = None if candidate in known else theirs.find_error(key, candidate)
-            if error is not None:
-                ours.write_error(key, candidate, error, 0.0)
+        wanted = [name for name in (theirs.candidates(key) if candidates is None else candidates) if name not in known]
+        found = {name: theirs.find_error(key, name) for name in wanted}
+        ours.write_errors(key, {name: error for name, error in found.items() if error is not None})
 
 
 def errors_on(
