@@ -34,9 +34,9 @@ def show_check(console: Terminal, results: Mapping[str, Any]) -> None:
     if any(row.get("test_change") is not None for row in results["front"]):
         console.show(_table(results))
         console.say(
-            f"On test: {results['held_out']['utterances']} utterances; worst of 4: of groups of speakers. Over 16 bits "
-            "everywhere: percentage points, with 95 % intervals (bootstrap over utterances, paired). Dominated: with "
-            "errors of test in place of dev's."
+            f"On test: {results['held_out']['utterances']} utterances; worst of 4: of groups. Over 16 bits everywhere: "
+            "percentage points, with 95 % intervals (bootstrap over utterances, paired). Dominated: with errors of test "
+            "in place of dev's."
         )
     show_words(console, results)
 

@@ -141,7 +141,7 @@ def print_results(
         "means of the evaluated utterances" if experiment.get("thresholds") else f"{experiment['steps']} frames"
     )
     console.say(
-        f"Latency and energy: simulated, {utterances}. Error %: the worst of 4 groups of speakers, on "
+        f"Latency and energy: simulated, {utterances}. Error %: the worst of 4 groups, on "
         f"{of_dev}{''.join(f', {heading}: on all of {column[6:]}' for heading, column in held_out)}. "
         "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times."
         + (" † with a beacon's parameters." if any(row["beacon"] for row in rows) else ""),
@@ -151,7 +151,7 @@ def print_results(
     now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     limit += "".join(f"; {of.said}" for of in BudgetLimits.of_stored(results.get("budget", [])).limits)
-    console.say(f"{evaluated} distinct candidates evaluated on speech{now}, {screened} screened out{limit}")
+    console.say(f"{evaluated} distinct candidates evaluated{now}, {screened} screened out{limit}")
     if line := float_line(results):
         console.say(line)
     show_check(console, results)
