@@ -35,8 +35,8 @@ def show_check(console: Terminal, results: Mapping[str, Any]) -> None:
         console.show(_table(results))
         console.say(
             f"On test: {results['held_out']['utterances']} utterances; worst of 4: of groups. Over 16 bits everywhere: "
-            "percentage points, with 95 % intervals (bootstrap over utterances, paired). Dominated: with errors of test "
-            "in place of dev's."
+            "percentage points, with 95 % intervals (bootstrap over utterances, paired). Dominated: with errors of "
+            "test in place of dev's."
         )
     show_words(console, results)
 
