@@ -133,7 +133,8 @@ def test_a_killed_worker_loses_its_running_candidate_at_most(tmp_path: Path, exe
     assert len(killed) == 2
     assert table(tmp_path / "run") == table(tmp_path / "inline")
     begun = Counter(what for _, _, what in notes_of(notes))
-    assert sum(begun.values()) - len(begun) <= 2
+    # Dask's workers keep a result until it is fetched: one that was just computed may be lost with its worker, too.
+    assert sum(begun.values()) - len(begun) <= (2 if isinstance(executor, Pool) else 4)
     assert result.set_aside == ()
 
 
