@@ -13,13 +13,13 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
-from simulators.inputs.terminal import Terminal
 from simulators.platforms.drra2.target_rows import READ_OFF, SHAPED, FoundCycles, TargetRow, found
+from simulators.platforms.held_rows import EngineName, HeldRow, hold_tables
 
 MOST_BYTES = 1 << 20
 """Bytes of a table that are read at most."""
@@ -68,33 +68,19 @@ def shown(row: TargetRow, has: FoundCycles, engine: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Exit code: 0 if all rows are near enough, 1 if any is not, 2 for a table that cannot be read."""
-    engines: tuple[str, ...] = ("numba", "simpy") if "--simpy" in arguments else ("numba",)
-    names = [argument for argument in arguments if argument != "--simpy"]
-    if not names:
-        print(__doc__.strip(), file=sys.stderr)
-        return 2
-    near = far = 0
-    left_out: list[str] = []
-    out = Terminal()
-    for name in names:
-        try:
-            for row in read_rows(Path(name)):
-                for engine in engines:
-                    has = found(row, engine)  # type: ignore[arg-type]
-                    if has is None:
-                        left_out.append(row.id)
-                        break
-                    out.say(shown(row, has, engine))
-                    near, far = (near + 1, far) if near_enough(row, has) else (near, far + 1)
-                    if has.by != "columns":
-                        break
-        except InputError as error:
-            Terminal(stderr=True).say(f"{name}: {error}")
-            return 2
-    if left_out:
-        out.say(f"Of operations that are not modelled: {', '.join(left_out)}")
-    out.say(f"{near} of {near + far} rows are near enough")
-    return 0 if near and not far else 1
+    return hold_tables(arguments, __doc__, _held, "operations")
+
+
+def _held(table: Path, engines: Sequence[EngineName]) -> Iterator[HeldRow | str]:
+    for row in read_rows(table):
+        for engine in engines:
+            has = found(row, engine)
+            if has is None:
+                yield row.id
+                break
+            yield HeldRow(shown(row, has, engine), near_enough(row, has))
+            if has.by != "columns":
+                break
 
 
 if __name__ == "__main__":

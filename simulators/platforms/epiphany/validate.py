@@ -13,15 +13,15 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from simulators.hardware.arch import load_arch
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
-from simulators.inputs.terminal import Terminal
 from simulators.platforms.epiphany.measured_rows import FITTED, MeasuredRow, Modelled, ends_of, modelled
 from simulators.platforms.epiphany.spec import EpiphanySpec
+from simulators.platforms.held_rows import EngineName, HeldRow, hold_tables
 
 MOST_BYTES = 1 << 20
 """Bytes of a table that are read at most."""
@@ -62,33 +62,19 @@ def shown(row: MeasuredRow, found: Modelled, engine: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Exit code: 0 if all rows are near enough, 1 if any is not, 2 for a table that cannot be read."""
-    engines = ("numba", "simpy") if "--simpy" in arguments else ("numba",)
-    names = [argument for argument in arguments if argument != "--simpy"]
-    if not names:
-        print(__doc__.strip(), file=sys.stderr)
-        return 2
+    return hold_tables(arguments, __doc__, _held, "kinds")
+
+
+def _held(table: Path, engines: Sequence[EngineName]) -> Iterator[HeldRow | str]:
     spec = load_arch("epiphany-e16").spec
     assert isinstance(spec, EpiphanySpec)
-    near = far = 0
-    left_out: list[str] = []
-    out = Terminal()
-    for name in names:
-        try:
-            for row in [*read_rows(Path(name)), KERNEL]:
-                for engine in engines:
-                    found = modelled(row, spec, ends_of(engine))
-                    if found is None:
-                        left_out.append(row.id)
-                        break
-                    out.say(shown(row, found, engine))
-                    near, far = (near + 1, far) if abs(found.difference) <= found.within else (near, far + 1)
-        except InputError as error:
-            Terminal(stderr=True).say(f"{name}: {error}")
-            return 2
-    if left_out:
-        out.say(f"Of kinds that are not modelled: {', '.join(left_out)}")
-    out.say(f"{near} of {near + far} rows are near enough")
-    return 0 if near and not far else 1
+    for row in [*read_rows(table), KERNEL]:
+        for engine in engines:
+            found = modelled(row, spec, ends_of(engine))
+            if found is None:
+                yield row.id
+                break
+            yield HeldRow(shown(row, found, engine), abs(found.difference) <= found.within)
 
 
 if __name__ == "__main__":
