@@ -14,11 +14,14 @@ import safetensors
 import safetensors.torch
 import torch
 
-from simulators.inputs.bounded_files import read_bytes
+from simulators.inputs.bounded_files import open_file, read_bytes
 from simulators.inputs.errors import InputError
+from simulators.inputs.json_files import parse_json
 
 MOST_BYTES = 1 << 29
 """Half a gigabyte: the shipped checkpoints have ten megabytes."""
+MOST_HEADER_BYTES = 1 << 24
+"""Bytes of the header of a file that says what kind it is: those of shipped files are some ten thousand."""
 KEY = "mohaq"
 
 Tensors = dict[str, torch.Tensor]
@@ -46,6 +49,29 @@ def read_tensors(path: Path) -> TensorFile:
     if not isinstance(described, str):
         raise InputError(f"{path}: not a mohaq checkpoint: its metadata has no key `{KEY}`")
     return TensorFile(path, tensors, described, hashlib.sha256(data).hexdigest())
+
+
+def kind_of(path: Path) -> str | None:
+    """The `kind` in what a file of mohaq's says of its tensors, which are not read; None where it says none, or is not
+    readable."""
+    try:
+        with open_file(path) as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = file.read(length) if length <= MOST_HEADER_BYTES else b""
+        metadata = parse_json(header.decode(), str(path))["__metadata__"]
+        kind = parse_json(metadata[KEY], str(path))["kind"]
+    except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return kind if isinstance(kind, str) else None
+
+
+def check_kind(file: TensorFile, kind: str, form: int, what: str) -> None:
+    """Raise InputError unless a file is of a kind, which `what` says in words, and of a format that is read."""
+    plain = parse_json(file.described, str(file.path))
+    if not isinstance(plain, dict) or plain.get("kind") != kind:
+        raise InputError(f"{file.path}: not {what}")
+    if plain.get("format") != form:
+        raise InputError(f"{file.path}: format {plain.get('format')!r}: this version reads format {form}")
 
 
 def tensors_as_bytes(tensors: Mapping[str, torch.Tensor], described: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from quant.evaluation.code import IMAGE_MODEL
 from quant.evaluation.rates import Rates
-from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
+from quant.files.tensor_files import check_kind, check_tensors, kind_of, read_tensors, tensors_as_bytes
 from quant.images.float_network import FloatSteps, Parameters, passed
 from quant.images.image_networks import ImageNetwork
 from quant.images.image_tasks import image_task
@@ -27,7 +27,7 @@ from quant.tasks.task import TaskData
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
-from simulators.inputs.json_files import json_as, parse_json
+from simulators.inputs.json_files import json_as
 
 KIND = "image-network"
 FORMAT = 1
@@ -71,11 +71,7 @@ def checkpoint_bytes(parameters: Parameters, formats: ImageFormats, record: Mapp
 
 def is_image_model(path: Path) -> bool:
     """Whether a file is a convolutional network for pictures. False for what is none, or cannot be read."""
-    try:
-        described = parse_json(read_tensors(path).described, str(path))
-    except InputError:
-        return False
-    return isinstance(described, dict) and described.get("kind") == KIND
+    return kind_of(path) == KIND
 
 
 class ImageModel:
@@ -103,11 +99,7 @@ class ImageModel:
         """From a file, with the pictures of its task, found as the task says. Raises InputError for a file that is
         none, and for pictures that are not there."""
         file = read_tensors(path)
-        plain = parse_json(file.described, str(path))
-        if not isinstance(plain, dict) or plain.get("kind") != KIND:
-            raise InputError(f"{path}: not a convolutional network for pictures")
-        if plain.get("format") != FORMAT:
-            raise InputError(f"{path}: format {plain.get('format')!r}: this version reads format {FORMAT}")
+        check_kind(file, KIND, FORMAT, "a convolutional network for pictures")
         described = json_as(_Described, file.described, str(path))
         task = image_task(described.record.task)
         network = task.make()
@@ -175,7 +167,7 @@ class ImageModel:
         return self.evaluate(None)
 
     def trace(self, bits: Bits, steps: int | None = None) -> Trace:
-        """What it computes for a picture, or as many as there are `steps`."""
+        """The layers of a candidate for one picture, or for as many as there are `steps`."""
         check_candidate(bits, self.sites, WIDTHS)
         return image_trace(self.network, self.name, self._pixels.shape[-1], bits, 1 if steps is None else steps)
 

@@ -50,14 +50,8 @@ def parse_bits(
             parts = [first, *parts]
         else:
             bits = _alike(sites, _word(first.strip()))
-        named: dict[str, str] = {}
-        for part in parts:
-            site, _, word = part.partition("=")
-            if site.strip() in named:
-                raise InputError(f"bits: {part!r}: site {site.strip()} is named twice")
-            named[site.strip()] = word.strip()
         try:
-            bits |= fixed_bits(named, [site.name for site in sites])
+            bits |= fixed_bits(named_words(parts, "site"), [site.name for site in sites])
         except KeyedError as error:
             raise InputError(f"bits: {error}") from None
     else:
@@ -66,6 +60,17 @@ def parse_bits(
     if no_thresholds:
         refuse_thresholds(bits, no_thresholds)
     return bits
+
+
+def named_words(parts: Sequence[str], what: str) -> dict[str, str]:
+    """Words by what they are of, as `L0=8x8`; `what` says what that is. Raises InputError for one named twice."""
+    named: dict[str, str] = {}
+    for part in parts:
+        name, _, word = part.partition("=")
+        if name.strip() in named:
+            raise InputError(f"bits: {part!r}: {what} {name.strip()} is named twice")
+        named[name.strip()] = word.strip()
+    return named
 
 
 def fixed_bits(named: Mapping[str, str], sites: Sequence[str]) -> dict[str, tuple[int, int]]:

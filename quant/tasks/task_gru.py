@@ -12,14 +12,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from quant.evaluation.rates import Rates
-from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
+from quant.files.tensor_files import check_kind, check_tensors, kind_of, read_tensors, tensors_as_bytes
 from quant.own.gru_classifier import GruClassifier, GruParameters
 from quant.own.operator_gru import OPERATORS, OperatorGru
-from quant.sites.candidate import fixed_bits
+from quant.sites.candidate import fixed_bits, named_words
 from quant.tasks.real_tasks import task_named
 from quant.tasks.task import Standardisation, TaskData
 from simulators.inputs.errors import InputError
-from simulators.inputs.json_files import json_as, parse_json
+from simulators.inputs.json_files import json_as
 from simulators.inputs.source_locations import KeyedError, shown
 
 KIND = "operator-gru"
@@ -64,11 +64,7 @@ def checkpoint_bytes(
 
 def is_operator_gru(path: Path) -> bool:
     """Whether a file is a task's GRU. False for what is none, or cannot be read."""
-    try:
-        described = parse_json(read_tensors(path).described, str(path))
-    except InputError:
-        return False
-    return isinstance(described, dict) and described.get("kind") == KIND
+    return kind_of(path) == KIND
 
 
 class TaskGru(OperatorGru):
@@ -95,11 +91,7 @@ class TaskGru(OperatorGru):
         """From a file, with the data of its task, found as the task says. Raises InputError for a file that is none,
         and for data that are not there."""
         file = read_tensors(path)
-        plain = parse_json(file.described, str(path))
-        if not isinstance(plain, dict) or plain.get("kind") != KIND:
-            raise InputError(f"{path}: not the operator-wise GRU of a task")
-        if plain.get("format") != FORMAT:
-            raise InputError(f"{path}: format {plain.get('format')!r}: this version reads format {FORMAT}")
+        check_kind(file, KIND, FORMAT, "the operator-wise GRU of a task")
         described = json_as(_Described, file.described, str(path))
         if described.ranges.keys() != OPERATORS.keys() or min(described.ranges.values()) < 0:
             raise InputError(f"{path}: ranges: they must be one of each operator, at least 0: {', '.join(OPERATORS)}")
@@ -130,12 +122,7 @@ class TaskGru(OperatorGru):
         first, *parts = text.split(",")
         if "=" in first:
             raise InputError(f"bits: {shown(text)}: a width for all operators comes first, as in 8,h=6")
-        named: dict[str, str] = {}
-        for part in parts:
-            operator, _, width = part.partition("=")
-            if operator.strip() in named:
-                raise InputError(f"bits: {part!r}: operator {operator.strip()} is named twice")
-            named[operator.strip()] = width.strip()
+        named = named_words(parts, "operator")
         try:
             bits = {**fixed_bits({"*": first.strip()}, list(OPERATORS)), **fixed_bits(named, list(OPERATORS))}
         except KeyedError as error:
