@@ -27,7 +27,7 @@ class FloatArithmetic:
         return functional.linear(x, weight, bias)
 
     def recurrence(self, layer: RecurrentLayer, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """A bidirectional recurrent layer: x (T, B, K), lengths (B,) in frames → h (T, B, 2, C)."""
+        """A recurrent layer of D directions: x (T, B, K), lengths (B,) in frames → h (T, B, D, C)."""
         return layer.in_float(x, lengths, self)
 
     def recurrent_weight(self, site: str, weight: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from quant.arithmetic.edgedrnn import (
     ACTIVATION_FRACTION_BITS,
@@ -24,6 +23,7 @@ from quant.arithmetic.edgedrnn import (
     gate_tables,
 )
 from quant.arithmetic.edgedrnn_kernels import gru_layer
+from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.protocol import RecurrentLayer
 from quant.evaluation.delta_activity import eliminated_share
 from quant.evaluation.rates import DeltaResult
@@ -45,8 +45,8 @@ RESET_OF_ZERO = 0.5
 
 
 @dataclass
-class EdgeDrnnArithmetic:
-    """Inference of one batch of utterances, each from reset on."""
+class EdgeDrnnArithmetic(FloatArithmetic):
+    """Inference of one batch of utterances, each from reset on. Products are the host's, in float32."""
 
     weights: tuple[tuple[Weights, ...], ...]
     """Columns of each layer, forward and backward, as `network_weights` makes them."""
@@ -56,14 +56,6 @@ class EdgeDrnnArithmetic:
     sent: list[NDArray[np.bool_]] = field(default_factory=list)
     """(D, B, T, 1 + I + H) of each layer of D directions: columns that were fetched, each direction in its own order
     of time."""
-
-    integer_products = False
-
-    def product(
-        self, site: str, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """The host's: x (..., K) times weight (M, K) transposed, plus bias (M,), in float32."""
-        return functional.linear(x, weight, bias)
 
     def recurrence(self, layer: RecurrentLayer, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """The next layer of the network, of D directions: x (T, B, K), lengths (B,) in frames → h (T, B, D, C),

@@ -61,7 +61,7 @@ class GraphData:
 
     @property
     def calibration(self) -> tuple[GivenUtterance, ...]:
-        """Those that ranges are taken from."""
+        """Utterances that ranges are taken from."""
         count = min(self.settings.calibrate, len(self.utterances))
         return tuple(self.utterances[i * len(self.utterances) // count] for i in range(count))
 

@@ -12,7 +12,7 @@ from search.evaluation.executors.worker import Group, Measured, OnSplit, Recogni
 from search.evaluation.fast_traces import FastTraces
 from search.evaluation.ledger import FLOAT, CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
-from search.evaluation.model import MIB_BITS, HasFloatError, HasPrecisions, HasSplits, HasStoredBits, Model, taken_by
+from search.evaluation.model import MIB_BITS, HasFloatError, HasSplits, HasStoredBits, Model, pairs_for
 from search.evaluation.progress import OnQuality
 from search.evaluation.quality import Cost, Quality, Unknown
 from search.objectives.figures import FIGURE_PLATFORMS
@@ -93,9 +93,10 @@ class Evaluator:
     @cached_property
     def _fast(self) -> FastTraces | None:
         model = self.model
-        pairs = model.precisions if isinstance(model, HasPrecisions) else taken_by(model, self.arch.precisions)
         names = [site.name for site in model.sites]
-        return FastTraces.found(lambda bits: model.trace(bits, self.steps), names, pairs)
+        return FastTraces.found(
+            lambda bits: model.trace(bits, self.steps), names, pairs_for(model, self.arch.precisions)
+        )
 
     def qualities(self, candidates: Sequence[Bits], done: OnQuality | None = None) -> list[Quality | None]:
         """The quality of each candidate, in their order; `done` is called as each becomes known. None is that of one

@@ -99,9 +99,11 @@ class HasWidths(Protocol):
         ...
 
 
-def taken_by(model: object, precisions: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Those pairs of widths of hardware that a model takes: all, unless it says otherwise."""
-    return pairs_of(model.bit_widths, precisions) if isinstance(model, HasWidths) else tuple(precisions)
+def pairs_for(model: object, offered: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Pairs of widths that a model may have on hardware: its own, whatever is offered, or what it takes of that."""
+    if isinstance(model, HasPrecisions):
+        return tuple(model.precisions)
+    return pairs_of(model.bit_widths, offered) if isinstance(model, HasWidths) else tuple(offered)
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.executors.worker import MakeModel, Source
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger
-from search.evaluation.model import HasPrecisions, HasWidths, Model
+from search.evaluation.model import HasWidths, Model, pairs_for
 from search.methods.method import ChecksSettings, KnownErrors, LearnsElsewhere, Method
 from search.methods.registry import method_named
 from search.runs.identity import Identity, digest_of, identity_of
@@ -42,9 +42,8 @@ class Plan:
     def genome(self, precisions: Sequence[tuple[int, int]]) -> Genome:
         """The genes of a candidate, where hardware offers these pairs and the model has no widths of its own. Raises
         KeyedError for settings that do not go with model or hardware."""
-        model = self.model
-        pairs = model.precisions if isinstance(model, HasPrecisions) else precisions
-        return Genome.of([site.name for site in model.sites], pairs, self.experiment)
+        names = [site.name for site in self.model.sites]
+        return Genome.of(names, pairs_for(self.model, precisions), self.experiment)
 
     def method(self) -> Method:
         """A method, not begun, with what it learns from."""

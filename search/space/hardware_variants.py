@@ -74,7 +74,7 @@ class Variant:
 
 
 def pairs_of(widths: Sequence[int], precisions: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Those pairs that have these widths alone."""
+    """Pairs of widths, of those that are offered, that have these widths alone."""
     return tuple(pair for pair in precisions if {*pair} <= {*widths})
 
 
