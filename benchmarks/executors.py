@@ -15,7 +15,7 @@ import numpy as np
 from quant import Bits, homogeneous, load_model
 from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.executors.pool import Pool
-from search.evaluation.executors.worker import Recognised, Recognition, Source, limit_threads
+from search.evaluation.executors.worker import Recognition, Source, limit_threads
 from search.evaluation.experiment_model import ExperimentModel
 from search.settings.experiment import Experiment
 from search.space.genome import Genome
@@ -32,12 +32,9 @@ def evaluated(executor: Executor, recognition: Recognition, candidates: list[Bit
     found: dict[str, float] = {}
     for group, result in executor.map(recognition, groups):
         assert isinstance(result, tuple)
-        found |= {str(bits): error for bits, (error, _) in zip(group, rates_of(result), strict=True)}
+        measured, _ = result
+        found |= {str(bits): each.error for bits, each in zip(group, measured, strict=True)}
     return time.perf_counter() - started, found
-
-
-def rates_of(result: Recognised) -> list[tuple[float, float]]:
-    return result[0]
 
 
 def main() -> None:

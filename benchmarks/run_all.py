@@ -49,7 +49,13 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "asynchronous": (),
     "transfer": (),
     "population": (),
-    "methods": ("runs/benchmarks/methods", "--every", "8"),
+    "methods": (
+        "runs/benchmarks/methods",
+        "--errors",
+        "benchmarks/data/sru_every_8.csv",
+        "--seeds",
+        *map(str, range(1, 11)),
+    ),
     "published_experiments": ("runs/benchmarks/published", "--every", "4", "--generations", "15"),
 }
 """Arguments by benchmark, the quick ones first: all but the last four take a minute or a few, `methods` half an hour,

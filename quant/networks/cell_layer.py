@@ -32,8 +32,6 @@ class LayerParameters:
     """Name of the recurrent product's site, of cells with one."""
     recurrent_weight: torch.Tensor | None = None
     """(D·G·C, C), of cells with a recurrent product."""
-    normalise: Callable[[torch.Tensor], torch.Tensor] | None = None
-    """The batch normalisation of the input product (T, B, D·G·C), which training has in place of the bias."""
 
     @property
     def directions(self) -> int:

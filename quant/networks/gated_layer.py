@@ -107,10 +107,8 @@ class GatedLayer(CellLayer):
         return torch.stack(directions, 2)
 
     def _inputs(self, x: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
-        """The input product of all steps (T, B, D·G·C) with its bias, or normalised in its place."""
+        """The input product of all steps (T, B, D·G·C) with its bias."""
         parameters = self.parameters
-        if parameters.normalise is not None:
-            return parameters.normalise(arithmetic.product(parameters.input_site, x, parameters.input_weight))
         return arithmetic.product(parameters.input_site, x, parameters.input_weight, parameters.bias)
 
 

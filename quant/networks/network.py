@@ -4,9 +4,9 @@
 
 A layer is one input matrix for all directions and gates, a recurrent matrix of all directions where its cell has one,
 and the recurrence; projections narrow the D·C outputs of a layer for the next, where networks of the cell have
-them. In training the input products of cells with an input bias are batch-normalised over true frames, as in
-PyTorch-Kaldi's recipes for TIMIT (Ravanelli et al. 2019); `folded` then turns the normalisation into weights and
-biases.
+them. In training input products are batch-normalised over true frames, as in PyTorch-Kaldi's recipes for TIMIT
+(Ravanelli et al. 2019): `quant.networks.normalised_product` turns that into weights and biases, step by step and, for
+what is stored, once and for all (`folded`).
 """
 
 from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ from quant.arithmetic.protocol import Arithmetic
 from quant.networks.cell_layer import LayerParameters
 from quant.networks.dropout import drop
 from quant.networks.geometry import Geometry
+from quant.networks.normalised_product import normalised_product
 from quant.networks.registry import CELLS
 from quant.networks.time_order import true_frames
 from quant.networks.traced_layer import TracedLayer
@@ -76,7 +77,7 @@ class Network(nn.Module):
                 nn.Parameter(torch.zeros(self.cell.vectors_shape(geometry.cells, geometry.directions))),
             )
         self.register_parameter("bias", nn.Parameter(torch.zeros(geometry.outputs)))
-        normalised = normalised and self.cell.input_bias
+        normalised = normalised and (self.cell.input_bias or self.cell.shifted_gates is not None)
         wide = [first.out_features for first, *_ in self.layer_sites]
         self.norms = nn.ModuleList(nn.BatchNorm1d(rows) for rows in wide if normalised)
 
@@ -141,14 +142,15 @@ class Network(nn.Module):
         if i and self.geometry.projection is None:
             x = drop(x, self.dropout, generator)
         first, *others = self.layer_sites[i]
+        training = generator is not None and len(self.norms) > 0
+        weight, bias, vectors = self._input_product(i, x[true_frames(x, lengths)] if training else None)
         parameters = LayerParameters(
             input_site=first.name,
-            input_weight=self.get_parameter(first.name),
-            vectors=self.get_parameter(self._vectors(i)),
-            bias=self.get_parameter(f"B{i}") if self.cell.input_bias else None,
+            input_weight=weight,
+            vectors=vectors,
+            bias=bias,
             recurrent_site=others[0].name if others else None,
             recurrent_weight=self.get_parameter(others[0].name) if others else None,
-            normalise=partial(self._normalise, i, lengths, generator is not None) if self.norms else None,
         )
         return arithmetic.recurrence(self.cell.layer(parameters), x, lengths).flatten(2)
 
@@ -162,26 +164,32 @@ class Network(nn.Module):
     ) -> torch.Tensor:
         return arithmetic.product(site, drop(x, self.dropout, generator), self.get_parameter(site), bias)
 
-    def _normalise(self, i: int, lengths: torch.Tensor, training: bool, u: torch.Tensor) -> torch.Tensor:
-        """Batch normalisation over the true frames only."""
-        norm, mean, variance = self._statistics(i)
-        if training:
-            frames = u[true_frames(u, lengths)]
-            running_mean, running_variance = mean, variance
-            variance, mean = torch.var_mean(frames, 0, correction=0)
-            with torch.no_grad():
-                running_mean.lerp_(mean, 0.1)
-                running_variance.lerp_(variance, 0.1)
-        scale = norm.weight * torch.rsqrt(variance + norm.eps)
-        return u * scale + (norm.bias - mean * scale)
-
-    def _statistics(self, i: int) -> tuple[nn.BatchNorm1d, torch.Tensor, torch.Tensor]:
-        """The normalisation of a layer, with its running mean and variance."""
+    def _input_product(
+        self, i: int, frames: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+        """Weights (D·G·C, K), bias and recurrence's vectors of a layer, normalised where the network is: over the
+        frames (N, K) of a training pass, or by running statistics."""
+        weight = self.get_parameter(self.layer_sites[i][0].name)
+        bias = self.get_parameter(f"B{i}") if self.cell.input_bias else None
+        vectors = self.get_parameter(self._vectors(i))
+        if not self.norms:
+            return weight, bias, vectors
         norm = self.norms[i]
         assert isinstance(norm, nn.BatchNorm1d)
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        return norm, norm.running_mean, norm.running_var
+        weight, shift = normalised_product(norm, weight, frames, self._shifted)
+        if self.cell.input_bias:
+            return weight, shift, vectors
+        return weight, None, self.cell.with_shift(vectors, shift)
+
+    @property
+    def _shifted(self) -> torch.Tensor | None:
+        """(D·G·C,) 1 for what normalisation shifts and 0 for what it only scales; None where it shifts all."""
+        gates = self.cell.shifted_gates
+        if gates is None:
+            return None
+        shifted = torch.zeros(self.geometry.directions, self.cell.gates, self.geometry.cells)
+        shifted[:, list(gates)] = 1
+        return shifted.flatten()
 
     def _vectors(self, i: int) -> str:
         """Name of the vectors of a layer's recurrence."""
@@ -195,10 +203,8 @@ class Network(nn.Module):
         plain = Network(self.geometry)
         state = {name: value.clone() for name, value in self.state_dict().items() if not name.startswith("norms.")}
         for i, (first, *_) in enumerate(self.layer_sites):
-            norm, mean, variance = self._statistics(i)
-            scale = norm.weight * torch.rsqrt(variance + norm.eps)
-            state[first.name] = state[first.name] * scale[:, None]
-            state[f"B{i}"] = norm.bias - mean * scale
+            weight, bias, vectors = self._input_product(i)
+            state |= {first.name: weight, self._vectors(i): vectors} | ({} if bias is None else {f"B{i}": bias})
         plain.load_state_dict(state)
         return plain.requires_grad_(False)
 

@@ -37,6 +37,9 @@ class RecurrentCell(ABC):
     """Outputs of the projection between two layers, where a network has such; None: it has none."""
     input_bias: ClassVar[bool] = True
     """Whether a bias is added to the input product: a parameter of its own, batch-normalised away in training."""
+    shifted_gates: ClassVar[tuple[int, ...] | None] = None
+    """Of a cell without an input bias: the gates whose batch-normalised products are shifted as well as scaled, as the
+    recurrence adds biases of its own to them (`with_shift`). None: its networks are trained without normalisation."""
     input_prefix: ClassVar[str] = "W"
     """Name of the input products' sites, before the layer's number."""
     vectors_prefix: ClassVar[str] = "R"
@@ -52,6 +55,11 @@ class RecurrentCell(ABC):
     @abstractmethod
     def vectors_shape(self, cells: int, directions: int = DIRECTIONS) -> tuple[int, ...]:
         """Shape of the recurrence's vectors of a layer, all directions together: (directions, …)."""
+
+    def with_shift(self, vectors: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        """The recurrence's vectors with the shift (D·G·C,) of its gates in their biases, of a cell with
+        `shifted_gates`."""
+        raise NotImplementedError(f"cell {self.name}: with_shift")
 
     @abstractmethod
     def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:

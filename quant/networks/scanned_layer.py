@@ -101,12 +101,9 @@ class ScannedLayer(CellLayer):
         return self.cell.constants(vectors.double())
 
     def _inputs(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
-        """The input product of all steps (T, D, B, G·C) with its bias, or normalised in its place."""
+        """The input product of all steps (T, D, B, G·C) with its bias."""
         parameters = self.parameters
-        if parameters.normalise is not None:
-            u = parameters.normalise(arithmetic.product(self.site, x, parameters.input_weight))
-        else:
-            u = arithmetic.product(self.site, x, parameters.input_weight, parameters.bias)
+        u = arithmetic.product(self.site, x, parameters.input_weight, parameters.bias)
         return side_by_side(u, lengths, parameters.directions)
 
 

@@ -53,6 +53,7 @@ class Sru(RecurrentCell):
     ops: ClassVar = {"multiply": 4, "add": 6, "sigmoid": 2, "tanh": 1}
     default_layers, default_projection = 4, 256  # MOHAQ, Rezk et al. 2022, figure 5
     input_bias, input_prefix, vectors_prefix = False, "L", "V"
+    shifted_gates = (1, 2)  # x has no bias
     frames_per_batch = 1024  # what is in flight stays near the caches
 
     def layer_sites(self, layer: int, inputs: int, cells: int, directions: int = DIRECTIONS) -> tuple[Site, ...]:
@@ -63,6 +64,12 @@ class Sru(RecurrentCell):
     def vectors_shape(self, cells: int, directions: int = DIRECTIONS) -> tuple[int, ...]:
         """(D, 4, C), in the order v_f, v_r, b_f, b_r."""
         return directions, VECTORS, cells
+
+    def with_shift(self, vectors: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        """Those of f and r are added to b_f and b_r."""
+        _, f, r = shift.unflatten(0, (len(vectors), GATES, -1)).unbind(1)
+        v_f, v_r, b_f, b_r = vectors.unbind(1)
+        return torch.stack((v_f, v_r, b_f + f, b_r + r), 1)
 
     def vectors_grid(self, vectors: torch.Tensor, sums: Grid) -> Grid:
         """The finest that holds the largest of them: they multiply, and so need not have the format of the sums."""

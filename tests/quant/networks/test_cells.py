@@ -156,10 +156,17 @@ def test_evaluating_twice_gives_the_same_bits_in_any_batch(net: Network, batch: 
     torch.testing.assert_close(once[:length, 2], single[:length, 0], atol=1e-4, rtol=1e-3)
 
 
-def test_folding_changes_nothing() -> None:
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("cell", ["gru", "sru", "mingru"])
+def test_folding_changes_nothing(cell: str, causal: bool) -> None:
     torch.manual_seed(3)
-    full = Network(geometry("gru", {"inputs": 3, "layers": 2, "cells": 7, "outputs": 4}), normalised=True)
+    sizes = {"inputs": 3, "layers": 2, "cells": 7, "outputs": 4, "causal": causal}
+    full = Network(geometry(cell, sizes), normalised=True)
     full.initialise(torch.Generator().manual_seed(1))
+    for name, parameter in full.named_parameters():
+        if name.startswith(("V", "R")):
+            parameter.data.uniform_(-0.5, 0.5)
+    assert len(full.norms) == 2
     for norm in full.norms:
         for tensor in (norm.running_mean, norm.running_var, norm.weight, norm.bias):
             tensor.data.uniform_(0.5, 2.0)
