@@ -75,6 +75,8 @@ EXTRAS = {
 
 LEAST_HELP = 60
 """Columns that help texts have at least; a narrower terminal folds their lines."""
+MOST_SAID, END_SAID = 2000, 500
+"""Characters of an error, and of its end where its middle is left out: what it quotes may be as long as a file."""
 DEFECT = 70
 """Exit code: a platform's lowering is wrong (EX_SOFTWARE of sysexits.h)."""
 
@@ -118,6 +120,8 @@ def main(interruption: Interruption) -> None:
 
 
 def _complain(text: str, code: int = 2) -> int:
+    if len(text) > MOST_SAID:
+        text = f"{text[: MOST_SAID - END_SAID]} … {text[-END_SAID:]}"
     err.say(f"mohaq: {text}", style="red")
     return code
 

@@ -1,7 +1,6 @@
 """Tensors of ONNX files: their types, their bytes, and those that lie in a file beside."""
 
 import math
-from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 
 from simulators.inputs.errors import InputError
+from simulators.inputs.files import resolved
 
 MOST_ELEMENTS = 1 << 28
 """Elements that one tensor may have, in a file or while a graph is computed: a gibibyte of float32."""
@@ -62,8 +62,8 @@ def _read_external(proto: Any, folder: Path | None, whose: str) -> None:
     location = said.get("location", "")
     if folder is None or not location:
         raise InputError(f"{whose}: its data lie in a file that is not named")
-    path = Path(realpath(folder / location))
-    if not path.is_relative_to(realpath(folder)):
+    path = resolved(folder / location)
+    if not path.is_relative_to(resolved(folder)):
         raise InputError(f"{whose}: its data lie in {location!r}, outside the model's folder")
     try:
         offset, length = int(said.get("offset", "0")), int(said.get("length", "-1"))

@@ -29,6 +29,7 @@ from search.runs.stored_files import StoredState
 from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
 from simulators.inputs.errors import InputError, LoweringError
+from simulators.inputs.files import make_room
 from simulators.inputs.json_files import read_json
 
 REPORT = "report"
@@ -105,6 +106,8 @@ def run_campaign(
         given = {folder / m.label: models[m.experiment.model] for m in done if m.experiment.model in models}
         if finished:
             page, png, table = (folder / f"{REPORT}.{ending}" for ending in ("html", "png", "csv"))
+            for path in (page, png, table):
+                make_room(path)
             write_report(finished, page, png, table, given)
     return Campaign(finished, failures, folder / f"{REPORT}.html" if finished else None)
 

@@ -14,7 +14,7 @@ from search.runs.plot_axes import log_ticks, plain_style, png_of, show_span
 from simulators.inputs.csv_text import csv_of
 from simulators.inputs.errors import InputError
 from simulators.inputs.escapes import picture_text
-from simulators.inputs.files import write_output
+from simulators.inputs.files import write_whole
 from simulators.inputs.terminal import Terminal
 
 
@@ -28,8 +28,8 @@ def write_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint], folder: 
     if there:
         raise InputError(f"{folder}: it holds {there[0]}: a sweep needs a new or empty folder")
     rows = [point._asdict() for point in points]
-    write_output(folder / "points.csv", csv_of(rows, list(rows[0])).encode())
-    write_output(folder / "points.png", draw_networks(sweep, points))
+    write_whole(folder / "points.csv", csv_of(rows, list(rows[0])).encode())
+    write_whole(folder / "points.png", draw_networks(sweep, points))
 
 
 def draw_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint]) -> bytes:

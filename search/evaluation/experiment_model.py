@@ -1,13 +1,13 @@
 """The model that an experiment names, and how another process comes by it."""
 
 from dataclasses import dataclass
-from os.path import realpath
 from pathlib import Path
 from typing import Self
 
 from search.evaluation.model import Model
 from search.settings.clipping import Clipping
 from search.settings.experiment import Experiment
+from simulators.inputs.files import resolved
 from simulators.inputs.source_locations import KeyedError, under
 
 
@@ -27,14 +27,14 @@ class ExperimentModel:
 
     @classmethod
     def of(cls, experiment: Experiment) -> Self:
-        """What makes the model of an experiment."""
+        """What makes the model of an experiment. Raises InputError for names that no folder can have."""
         file = Path(experiment.model)
-        root = experiment.corpus_root
-        return cls(
-            str(file.resolve()) if file.is_file() else experiment.model,
-            None if root is None else Path(realpath(root)), experiment.clipping, experiment.every,
-            None if experiment.data is None else Path(realpath(experiment.data)),
-        )  # fmt: skip
+        model = str(resolved(file)) if file.is_file() else experiment.model
+        with under("corpus_root"):
+            root = None if experiment.corpus_root is None else resolved(experiment.corpus_root)
+        with under("data"):
+            data = None if experiment.data is None else resolved(experiment.data)
+        return cls(model, root, experiment.clipping, experiment.every, data)
 
     def __call__(self) -> Model:
         """Raises InputError if there is no such model or corpus."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isclose
-from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from simulators.inputs.arrays import read_arrays
 from simulators.inputs.documents import read_document
 from simulators.inputs.errors import InputError
 from simulators.inputs.escapes import shell_word
+from simulators.inputs.files import resolved
 
 MOST_DETAILS = 2_000
 """Solutions of a front that are simulated layer by layer; of a larger one so many, evenly drawn."""
@@ -116,11 +116,11 @@ def gather(folders: Sequence[Path], models: Mapping[Path, Model] | None = None) 
     Raises InputError for a folder without a finished run, one given twice, or one whose model, hardware or traces are
     not what they were.
     """
-    resolved = [Path(realpath(folder)) for folder in folders]
+    places = [resolved(folder) for folder in folders]
     for i, folder in enumerate(folders):
-        if resolved[i] in resolved[:i]:
+        if places[i] in places[:i]:
             raise InputError(f"{folder}: the same run twice")
-    short = [folder.name for folder in resolved]
+    short = [folder.name for folder in places]
     labels = short if len({*short}) == len(short) else [str(folder) for folder in folders]
     return [_run(folder, label, (models or {}).get(folder)) for folder, label in zip(folders, labels, strict=True)]
 

@@ -11,7 +11,6 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
-from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from search.report.table import csv_of
 from search.runs.run_folder import CODESIGN, SEARCH
 from simulators.inputs.errors import InputError
 from simulators.inputs.escapes import page_text, visible
-from simulators.inputs.files import check_targets, write_output
+from simulators.inputs.files import check_targets, resolved, write_output
 from simulators.inputs.locks import LOCK_FILE
 
 OWN_FILES = (
@@ -117,6 +116,6 @@ def _hash_of(script: str) -> str:
 
 
 def _keep_own_files(target: Path, folders: Sequence[Path]) -> None:
-    place = Path(realpath(target))
-    if place.name in OWN_FILES and any(place.parent == Path(realpath(folder)) for folder in folders):
+    place = resolved(target)
+    if place.name in OWN_FILES and any(place.parent == resolved(folder) for folder in folders):
         raise InputError(f"{target}: the run's own file: the report needs another name")

@@ -27,7 +27,7 @@ from search.runs.run_folder import SEARCH
 from simulators.inputs import plugins
 from simulators.inputs.csv_text import csv_of
 from simulators.inputs.escapes import shell_word
-from simulators.inputs.files import make_folder, write_whole
+from simulators.inputs.files import make_folder, make_room, write_whole
 
 try:
     from yaml import CSafeDumper as Dumper  # an experiment may list thousands of variants
@@ -83,15 +83,16 @@ def write_outputs(run: Run, identity: Identity) -> None:
 
 
 def _write_traces(run: Run) -> None:
-    """One by one, in place: there is no moment without them. What an earlier front had more of goes, and links, which
-    would have other files written."""
+    """One by one, in place: there is no moment without them. What an earlier front had more of goes, and what is no
+    file, which would have something else written."""
     folder, names = run.folder / "solutions", [f"{i:03d}" for i in range(len(run.front))]
     if folder.is_symlink():
         folder.unlink()
     make_folder(folder)
     former = [path for path in folder.iterdir() if path.name.split(".")[0].isdigit()]
     for path in former:
-        if path.is_symlink() or path.name.split(".")[0] not in names or path.suffix == ".npz":
+        make_room(path)
+        if path.is_file() and (path.name.split(".")[0] not in names or path.suffix == ".npz"):
             path.unlink()
     for name, solution in zip(names, run.front, strict=True):
         solution_trace(run.model, solution.bits, run.experiment.steps).save(folder / f"{name}.yaml")

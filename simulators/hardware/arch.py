@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from os.path import realpath
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +20,7 @@ from simulators.hardware.platform_registry import PLATFORMS
 from simulators.hardware.spec import SAID_ONCE, PlatformSpec
 from simulators.inputs.documents import MAX_DEPTH, parse_scalar, read_document, validate
 from simulators.inputs.errors import InputError
+from simulators.inputs.files import resolved
 from simulators.inputs.shipped import SUFFIXES, find, names
 from simulators.inputs.source_locations import Document, KeyPath, Place, dotted, shown
 
@@ -158,7 +158,7 @@ def _resolve(path: Path, above: tuple[Path, ...]) -> Document:
     if not isinstance(document.data, dict) or "extends" not in document.data:
         return document
     base_name = document.data.pop("extends")
-    chain = (*above, Path(realpath(path)))
+    chain = (*above, resolved(path))
     if not isinstance(base_name, str) or not base_name:
         raise document.error(("extends",), f"{shown(base_name)}: expected the name of an architecture file")
     beside = path.parent / (base_name if Path(base_name).suffix in SUFFIXES else f"{base_name}.yaml")
@@ -168,7 +168,7 @@ def _resolve(path: Path, above: tuple[Path, ...]) -> Document:
         raise document.error(("extends",), str(error)) from None
     except (OSError, ValueError):
         raise document.error(("extends",), f"{shown(base_name)}: not a usable file name") from None
-    if Path(realpath(base)) in chain:
+    if resolved(base) in chain:
         names = " → ".join(p.name for p in (*chain, base))
         raise document.error(("extends",), f"{base_name}: files extend each other in a circle: {names}")
     if len(chain) > MAX_EXTENDS:

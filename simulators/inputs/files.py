@@ -15,6 +15,14 @@ _MOST_LINKS = 40
 """Links in a row, as Linux follows them."""
 
 
+def resolved(name: str | Path) -> Path:
+    """The absolute path of a name, behind all links. Raises InputError for a name that no file can have."""
+    try:
+        return Path(os.path.realpath(name))
+    except ValueError as error:  # a NUL
+        raise InputError(f"{name}: no name of a file: {error}") from None
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder, and those above it, if there is none. Raises InputError where that cannot be."""
     try:
@@ -125,7 +133,15 @@ def write_output(path: Path, content: bytes) -> None:
             with _opened(path) as stream:
                 stream.write(content)
             return
-    write_whole(Path(os.path.realpath(path)), content)
+    write_whole(resolved(path), content)
+
+
+def make_room(path: Path) -> None:
+    """Before `write_output` writes a file of a command's own folder: a link, FIFO or device of that name, whoever laid
+    it there, is taken away, as `write_whole` does."""
+    with _reported(path):
+        if os.path.lexists(path) and not (stat.S_ISREG(mode := path.lstat().st_mode) or stat.S_ISDIR(mode)):
+            path.unlink()
 
 
 def _is_replaced(path: Path) -> bool:

@@ -156,6 +156,28 @@ def test_a_name_is_text_on_the_terminal(folder: Path, line: str) -> None:
         assert result.stdout == ""
 
 
+NAMED = {
+    "learn_from": "[@]", "models": "[@]", "archs": "[@]", "objectives": "[error, @]", "corpus_root": "@",
+    "beacons": "{carry: [@]}", "fixed": "{@: 8}",
+}  # fmt: skip
+"""Keys of an experiment that name something, and how they do so."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [NAME, "n[/red]" * 1000, "a\0b"])
+@pytest.mark.parametrize("key", NAMED)
+def test_what_an_experiment_names_is_text(tmp_path: Path, key: str, name: str) -> None:
+    (tmp_path / "e.yaml").write_text(f"name: e\n{key}: {NAMED[key].replace('@', json.dumps(name))}\n")
+    result = mohaq("search", "e.yaml", "--out", "x", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert result.stderr[:-1].isprintable()
+    assert result.stderr.startswith("mohaq: ")
+    assert len(result.stderr) < 2200
+    assert "e.yaml:2:" in result.stderr or len(name) > 255  # longer ones are the system's to refuse
+    assert not (tmp_path / "x").exists()
+
+
 def test_tables_show_layers_and_variants_whole(folder: Path) -> None:
     shown = mohaq(*words("simulate %trace.yaml --arch bitfusion --csv"), cwd=folder).stdout
     assert shown.splitlines()[1].startswith(f"0{visible(LAYER)}"), shown

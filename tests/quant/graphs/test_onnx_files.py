@@ -81,6 +81,7 @@ def test_data_outside_the_folder(location: str, tmp_path: Path) -> None:
     inner.mkdir()
     (inner / "link.bin").symlink_to(tmp_path / "weights.bin")
     refused(changed(lambda model: external(model, location), inner), "outside the model's folder")
+    refused(changed(lambda model: external(model, "\0"), inner), "no name of a file")
 
 
 @pytest.mark.parametrize(

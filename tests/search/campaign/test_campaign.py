@@ -100,8 +100,14 @@ def test_one_that_comes_to_nothing_does_not_lose_the_others(tmp_path: Path) -> N
     assert [*campaign.failures] == ["one-silago"]
     assert "nothing is within" in campaign.failures["one-silago"]
     assert campaign.report is not None
+    page = campaign.report.rename(tmp_path / "precious").read_text()
+    campaign.report.symlink_to(tmp_path / "precious")  # by whoever had the folder between
+    (tmp_path / "precious").write_text("mine")
     again = run_campaign(found, tmp_path / "out", resume=True, models=models())
     assert again == campaign
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert not campaign.report.is_symlink()
+    assert campaign.report.read_text() == page
 
 
 def test_a_campaign_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

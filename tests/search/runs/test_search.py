@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -199,6 +200,8 @@ def test_planted_links_in_a_runs_folder_are_not_followed(tmp_path: Path) -> None
     assert {path.read_text() for path in victim.iterdir()} == {"precious"}
     (tmp_path / "run/solutions/000.yaml").unlink()
     (tmp_path / "run/solutions/000.yaml").symlink_to(victim / "000.yaml")
+    (tmp_path / "run/solutions/001.yaml").unlink()
+    os.mkfifo(tmp_path / "run/solutions/001.yaml")  # to which a write would wait for ever
     run(settings, tmp_path / "run", resume=True, model=StandInModel())
     assert {path.read_text() for path in victim.iterdir()} == {"precious"}
     assert {path.name: path.read_text() for path in (tmp_path / "run/solutions").iterdir()} == wanted
