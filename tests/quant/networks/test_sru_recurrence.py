@@ -154,11 +154,14 @@ import hashlib, torch
 from quant.networks.sru_recurrence import sru_recurrence
 generator = torch.Generator().manual_seed(0)
 u, vectors = (torch.randn(*s, generator=generator).requires_grad_() for s in ((40, 3, 2, 3, 48), (2, 4, 48)))
-h = sru_recurrence(u, vectors, torch.tensor([40, 31, 40]))
-found = [h, *torch.autograd.grad((h * h).sum(), (u, vectors))]
-print([hashlib.sha256(x.detach().numpy().tobytes()).hexdigest() for x in found])
+for threads in (1, 2):
+    torch.set_num_threads(threads)
+    h = sru_recurrence(u, vectors, torch.tensor([40, 31, 40]))
+    assert torch.get_num_threads() == threads
+    found = [h, *torch.autograd.grad((h * h).sum(), (u, vectors))]
+    print([hashlib.sha256(x.detach().numpy().tobytes()).hexdigest() for x in found])
 """
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
     compiled, cached = (
         subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
         for _ in range(2)
