@@ -2,87 +2,33 @@
 
 Every case runs once to its end. Then it is begun anew and stopped again and again, by SIGKILL or by the signals of a
 terminal, and goes on until it ends, where its results must be those of the first time. After each stop, what is
-finished is still there, no file that has a result's name holds anything but the result, and no process is left.
+finished is still there, no file that has a result's name holds anything but the result, and no process is left. Of the
+cases of workers, one of these dies instead, and the command comes to the same results without being asked again.
 """
 
 import argparse
 import filecmp
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from fault_cases import Case, cases_of
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STARTED_S = 0.3
 """Until Python itself has started."""
 PATIENCE_S = 10.0
 """For processes to be gone after a stop."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """A command that `--resume` continues, or one that does all of its work again."""
-
-    arguments: tuple[str, ...]
-    """What follows `mohaq`; OUT stands for the run's folder."""
-    results: tuple[str, ...]
-    """Patterns of the files in that folder which are the same in the end."""
-    again: bool = False
-    """Whether it is stopped while former results lie there, and takes no `--resume`."""
-
-    def command(self, folder: Path) -> list[str]:
-        """The command that does the work, or goes on with it, in a folder."""
-        given = [argument.replace("OUT", str(folder)) for argument in self.arguments]
-        return [sys.executable, "-m", "mohaq", *given, *([] if self.again else ["--resume"])]
-
-    def files(self, folder: Path) -> Mapping[str, Path]:
-        """The results that are there."""
-        found = (path for pattern in self.results for path in folder.glob(pattern))
-        return {str(path.relative_to(folder)): path for path in found}
-
-
-def cases_of(work: Path, model: Path) -> dict[str, Case]:
-    """All cases, with files of theirs in a folder; `model` is a small recogniser."""
-    common = {"model": str(model), "steps": 5, "population": 8, "offspring": 4, "method": "nsga2"}
-    experiments = {
-        "search": {**common, "generations": 3},
-        "beacons": {**common, "generations": 3, "beacons": {"threshold": 2.0, "above": 0.2, "below": 60.0, "most": 2}},
-        "sweep": {
-            **common, "candidates": {"random": 8},
-            "hardware": {
-                "archs": ["bitfusion"],
-                "grid": {"array.rows": [4, 8, 16], "dram.bits_per_cycle": [64, 96, 128, 192]},
-            },
-        },
-    }  # fmt: skip
-    for name, content in experiments.items():
-        (work / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **content}))
-    found = ("pareto.csv", "pareto.json", "solutions/*.yaml", "run.yaml")
-    swept = ("sweep.csv", "sweep.json", "fronts.csv", "variants.csv", "points.npz")
-    return {
-        "train": Case(("train", "--small", "--epochs", "3", "--out", "OUT"), ("model.safetensors",)),
-        "retrain": Case(
-            ("retrain", "--bits", "2", "--model", str(model), "--epochs", "2", "--out", "OUT"), ("retrained.safetensors",)
-        ),
-        "search": Case(("search", str(work / "search.yaml"), "--out", "OUT"), found),
-        "workers": Case(("search", str(work / "search.yaml"), "--workers", "2", "--out", "OUT"), found),
-        "dask": Case(("search", str(work / "search.yaml"), "--dask", "--workers", "2", "--out", "OUT"), found),
-        "beacons": Case(("search", str(work / "beacons.yaml"), "--out", "OUT"), found),
-        "sweep": Case(("sweep", str(work / "sweep.yaml"), "--workers", "2", "--out", "OUT"), swept),
-        "export": Case(
-            ("export", "--bits", "4x8", "--model", str(model), "--out", "OUT"), ("model.json", "model.safetensors"), True
-        ),
-        "report": Case(("report", str(work / "whole-search"), "--out", "OUT/page.html"), ("page.html",), True),
-    }  # fmt: skip
+WORKER = "multiprocessing.spawn"
+"""In the command line of a process that evaluates candidates, of a pool as of Dask."""
 
 
 @dataclass
@@ -101,9 +47,7 @@ class Stops:
         """Begin, or go on, and stop after so many seconds, the processes that the command began too, as a terminal does:
         but by SIGKILL and SIGTERM only the command."""
         before = evaluations(self.folder)
-        process = subprocess.Popen(
-            self.case.command(self.folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-        )
+        process = self._begun()
         with suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=after_s)
         send = os.kill if number in (signal.SIGKILL, signal.SIGTERM) else os.killpg
@@ -123,14 +67,40 @@ class Stops:
         self._nothing_is_spoilt()
         assert before.items() <= evaluations(self.folder).items()
 
+    def lose_a_worker(self, after_s: float) -> None:
+        """Begin, end a worker after so many seconds by SIGKILL, if there is one then, and have the command go on to its end."""
+        process = self._begun()
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=after_s)
+        workers = [pid for pid, command in processes_of(process.pid).items() if WORKER in command]
+        with suppress(ProcessLookupError):
+            if workers:
+                os.kill(self.moments.choice(workers), signal.SIGKILL)
+                self.stopped += 1
+        errors = process.communicate()[1].decode()
+        assert process.returncode == 0, f"exit code {process.returncode}: {errors}"
+        assert "Traceback" not in errors, errors
+        nothing_is_left(process.pid)
+        self._nothing_is_spoilt()
+        assert self.is_complete
+
+    def _begun(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.case.command(self.folder), env=self.case.environment(), start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
     @property
     def is_complete(self) -> bool:
         """Whether all results are there."""
         return self.case.files(self.folder).keys() == self.case.files(self.whole).keys()
 
-    def finish(self) -> None:
-        """Go on to the end, where all is as in the whole run."""
-        ended = subprocess.run(self.case.command(self.folder), capture_output=True, text=True, check=False)
+    def finish(self, kernels: Path | None = None) -> None:
+        """Go on to the end, where all is as in the whole run; with a folder for compiled kernels."""
+        environment = self.case.environment(kernels)
+        ended = subprocess.run(
+            self.case.command(self.folder), env=environment, capture_output=True, text=True, check=False
+        )
         assert ended.returncode == 0, ended.stderr
         self._nothing_is_spoilt()
         assert self.is_complete
@@ -160,51 +130,53 @@ def nothing_is_left(session: int) -> None:
         time.sleep(0.05)
 
 
-def processes_of(session: int) -> list[str]:
-    """Command lines of the processes of a session (Linux)."""
-    found = []
+def processes_of(session: int) -> dict[int, str]:
+    """Numbers and command lines of the processes of a session (Linux)."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             state, _, _, its_session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
             if int(its_session) == session and state != "Z":
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
     return found
 
 
 def run_case(case: Case, work: Path, name: str, moments: int, seed: int, signals: Sequence[signal.Signals]) -> str:
     """Stop a case so often by each signal in turn, beginning anew when it comes to its end; a line on how that went."""
+    for folder in work.glob(f"{name}-[0-9]*"):
+        shutil.rmtree(folder)
     whole = work / f"whole-{name}"
+    shutil.rmtree(whole, ignore_errors=True)
     if case.again:
         for folder in (whole, work / f"{name}-0"):
-            folder.mkdir(exist_ok=True)
+            folder.mkdir()
     started = time.monotonic()
-    subprocess.run(case.command(whole), check=True, capture_output=True)
+    subprocess.run(case.command(whole), env=case.environment(), check=True, capture_output=True)
     length_s = time.monotonic() - started
     chances = random.Random(seed)
+    if case.compiles:
+        kernels = work / f"{name}-kernels"
+        shutil.rmtree(kernels, ignore_errors=True)
+        Stops(case, whole, work / f"{name}-0-compiled", chances).finish(kernels)
+        assert any(kernels.rglob("*.nbc")), "nothing was compiled"
     runs = [Stops(case, whole, work / f"{name}-0", chances)]
     for number in range(moments):
-        current = runs[-1]
-        if case.again and not current.stopped:
-            current.finish()
-        current.stop(signals[number % len(signals)], chances.uniform(STARTED_S, length_s))
+        current, after_s = runs[-1], chances.uniform(STARTED_S, length_s)
+        if case.of_workers:
+            current.lose_a_worker(after_s)
+        else:
+            if case.again and not current.stopped:
+                current.finish()
+            current.stop(signals[number % len(signals)], after_s)
         if current.is_complete and not case.again:
             current.finish()
             runs.append(Stops(case, whole, work / f"{name}-{len(runs)}", chances))
     runs[-1].finish()
-    return (
-        f"{name}: {sum(run.stopped for run in runs)} of {moments} stops before the end, {len(runs)} runs, all as whole"
-    )
+    stopped = sum(run.stopped for run in runs)
+    return f"{name}: {stopped} of {moments} stops before the end, {len(runs)} runs of {length_s:.1f} s, all as whole"
 
 
-def small_model(work: Path) -> Path:
-    """A small recogniser, trained once for a folder."""
-    path = work / "small" / "model.safetensors"
-    if not path.exists():
-        subprocess.run([sys.executable, "-m", "mohaq", "train", "--small", "--out", path.parent], check=True)
-    return path
-
-
-def main(report: Callable[[str], None] = print) -> None:
+def main() -> None:
     """The program."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("work", type=Path)
@@ -214,10 +186,10 @@ def main(report: Callable[[str], None] = print) -> None:
     parser.add_argument("--signals", action="store_true", help="SIGINT, SIGTERM and SIGHUP in turn, and not SIGKILL")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    cases = cases_of(options.work, small_model(options.work))
+    cases = cases_of(options.work)
     for name in options.cases or cases:
         signals = SIGNALS if options.signals else (signal.SIGKILL,)
-        report(run_case(cases[name], options.work, name, options.moments, options.seed, signals))
+        print(run_case(cases[name], options.work, name, options.moments, options.seed, signals), flush=True)
 
 
 if __name__ == "__main__":

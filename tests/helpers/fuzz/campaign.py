@@ -14,6 +14,8 @@ from fuzz.server import Action, Outcome, here, run
 
 OTHER_KIND = 0.08
 """Share of inputs whose file becomes something else under its name."""
+OTHER_CONTENT = 0.04
+"""Share of inputs whose file has what another reader's file has."""
 
 
 class Campaign:
@@ -61,12 +63,22 @@ class Campaign:
         if case.files:
             victim = rng.choice(case.files)
             told = f"{case.name} {victim}"
-            _damage(copy / victim, rng)
+            self._damage(copy / victim, rng)
             action = rng.choice(case.actions)
         else:
             action, told = _with_odd_set(rng)
         outcome = run(within(copy, action), self._folder / "log")
         self._note(f"{told} (seed {self.seed}, input {number})", case, outcome)
+
+    def _damage(self, path: Path, rng: random.Random) -> None:
+        kind = rng.random()
+        if kind < OTHER_KIND:
+            rng.choice(OTHERS)(path)
+        elif kind < OTHER_KIND + OTHER_CONTENT:
+            other = rng.choice([case for case in self.cases if case.files])
+            shutil.copy(other.folder / rng.choice(other.files), path)
+        else:
+            path.write_bytes(damaged(path.read_bytes(), path.name, rng))
 
     def _note(self, told: str, case: Case, outcome: Outcome) -> None:
         self._counts[case.name] += 1
@@ -96,13 +108,6 @@ class Campaign:
         return "\n".join(
             [*lines, *(f"{self._found[kind]} x {kind}\n    first: {told}" for kind, told in self.faults.items())]
         )
-
-
-def _damage(path: Path, rng: random.Random) -> None:
-    if rng.random() < OTHER_KIND:
-        rng.choice(OTHERS)(path)
-    else:
-        path.write_bytes(damaged(path.read_bytes(), path.name, rng))
 
 
 def _become(make: Callable[[Path], object]) -> Callable[[Path], None]:

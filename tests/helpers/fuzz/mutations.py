@@ -36,7 +36,7 @@ BOMB = "\n".join(
     + [f"bomb9: &bomb [{'*b8, ' * 9}*b8]"]
 )
 ODD: tuple[Any, ...] = (
-    None, True, False, "", "x", "x" * 5000, "a\nb", "\x1b[31mred", "²", "80²0", "../../../etc/passwd", "/dev/zero", "..",
+    None, True, False, "", "x", "x" * 5000, "a\nb", "a\0b", "\x1b[31mred", "²", "80²0", "../../../etc/passwd", "/dev/zero", "..",
     "fifo", "folder", "loop", -1, 0, 1, 2, 3, 17, 255, 2**31, 2**53, 2**63, 2**64, -(2**63), 10**30, 10**290, 0.5, -0.0,
     1e-320, 5e-324, 1e300, float("nan"), float("inf"), float("-inf"), [], {}, [[]], [None], {"a": 1}, [1, "x"], [8, 8],
     "L0=8x8;touch PWNED;#", "8x8", "=", "$(id)", *MARKS,

@@ -1,0 +1,107 @@
+"""The commands that are stopped at random moments, each of a few seconds: a small recogniser of tones, its retraining,
+its searches and sweep, and what is made of them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from tone_corpus import write_tones
+
+TRAIN = ("--corpus", "timit", "--cell", "gru", "--layers", "2", "--cells", "16", "--epochs", "20")
+TRAIN_SRU = ("--corpus", "timit", "--cell", "sru", "--layers", "2", "--cells", "64", "--epochs", "10")
+"""Whose recurrence Numba compiles."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command that `--resume` continues, or one that does all of its work again."""
+
+    arguments: tuple[str, ...]
+    """What follows `mohaq`; OUT stands for the run's folder."""
+    results: tuple[str, ...]
+    """Patterns of the files in that folder which are the same in the end."""
+    again: bool = False
+    """Whether it is stopped while former results lie there, and takes no `--resume`."""
+    of_workers: bool = False
+    """Whether one of the processes that it began is stopped, and not the command, which then ends by itself."""
+
+    threads: int = 1
+    compiles: bool = False
+    """Whether it is run once more without any compiled kernels, to the same results."""
+
+    def environment(self, kernels: Path | None = None) -> dict[str, str]:
+        """What it runs in; with a folder, compiled kernels are looked for and kept there."""
+        cache = {} if kernels is None else {"NUMBA_CACHE_DIR": str(kernels)}
+        return {**os.environ, "OMP_NUM_THREADS": str(self.threads), **cache}
+
+    def command(self, folder: Path) -> list[str]:
+        """The command that does the work, or goes on with it, in a folder."""
+        given = [argument.replace("OUT", str(folder)) for argument in self.arguments]
+        return [sys.executable, "-m", "mohaq", *given, *([] if self.again else ["--resume"])]
+
+    def files(self, folder: Path) -> Mapping[str, Path]:
+        """The results that are there."""
+        found = (path for pattern in self.results for path in folder.glob(pattern))
+        return {str(path.relative_to(folder)): path for path in found}
+
+
+def cases_of(work: Path) -> dict[str, Case]:
+    """All cases, with files of theirs in a folder, among them a small recogniser."""
+    root, model = _corpus_and_model(work)
+    for name, content in _experiments(root, model).items():
+        (work / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **content}))
+    data = ("--corpus", "timit", "--root", str(root))
+    found = ("pareto.csv", "pareto.json", "solutions/*.yaml", "run.yaml")
+    swept = ("sweep.csv", "sweep.json", "fronts.csv", "variants.csv", "points.npz")
+    search = ("search", str(work / "search.yaml"), "--out", "OUT")
+    workers = (*search, "--workers", "2")
+    return {
+        "train": Case(("train", *TRAIN, "--root", str(root), "--out", "OUT"), ("model.safetensors",)),
+        "train by two threads": Case(
+            ("train", *TRAIN_SRU, "--root", str(root), "--out", "OUT"), ("model.safetensors",), threads=2, compiles=True
+        ),
+        "retrain": Case(
+            ("retrain", "--bits", "2", "--model", str(model), *data, "--epochs", "20", "--out", "OUT"),
+            ("retrained.safetensors",),
+        ),
+        "search": Case(search, found),
+        "workers": Case(workers, found),
+        "dask": Case((*workers, "--dask"), found),
+        "a worker": Case(workers, found, of_workers=True),
+        "a worker of Dask": Case((*workers, "--dask"), found, of_workers=True),
+        "beacons": Case(("search", str(work / "beacons.yaml"), "--out", "OUT"), (*found, "beacons/*/retrained.safetensors")),
+        "sweep": Case(("sweep", str(work / "sweep.yaml"), "--workers", "2", "--out", "OUT"), swept),
+        "export": Case(
+            ("export", "--bits", "4x8", "--model", str(model), "--out", "OUT"), ("model.json", "model.safetensors"), True
+        ),
+        "report": Case(("report", str(work / "whole-search"), "--out", "OUT/page.html"), ("page.html",), True),
+    }  # fmt: skip
+
+
+def _experiments(root: Path, model: Path) -> dict[str, dict[str, object]]:
+    common = {"model": str(model), "corpus_root": str(root), "steps": 5, "population": 16, "offspring": 8}
+    searched = {**common, "method": "nsga2", "generations": 6}
+    beacons = {"threshold": 2.0, "above": 3.0, "below": 80.0, "most": 3, "epochs": 10}
+    swept = {"array.rows": [4, 8, 16], "dram.bits_per_cycle": [64, 96, 128, 192]}
+    return {
+        "search": searched,
+        "beacons": {**searched, "constraints": {"error_increase": 30.0}, "beacons": beacons},
+        "sweep": {
+            **common, "method": "nsga2", "candidates": {"random": 32}, "hardware": {"archs": ["bitfusion"], "grid": swept},
+        },
+    }  # fmt: skip
+
+
+def _corpus_and_model(work: Path) -> tuple[Path, Path]:
+    """The corpus of tones and the recogniser of it, made once for a folder."""
+    root, folder = work / "tones", work / "small"
+    if not root.exists():
+        write_tones(root)
+    if not (folder / "model.safetensors").exists():
+        command = [sys.executable, "-m", "mohaq", "train", *TRAIN, "--root", str(root), "--out", str(folder)]
+        subprocess.run(command, check=True, capture_output=True)
+    return root, folder / "model.safetensors"
