@@ -37,6 +37,9 @@ def train(
     layers: Annotated[int | None, typer.Option(min=1, help="Default: the published number.")] = None,
     cells: Annotated[int | None, typer.Option(min=1, help="Cells of a layer and direction; default: 550.")] = None,
     causal: Annotated[bool, typer.Option("--causal", help="Forward in time alone, as a stream is read.")] = False,
+    unnormalised: Annotated[
+        bool, typer.Option("--unnormalised", help="Without batch normalisation of the input products.")
+    ] = False,
     corpus: Corpus = "embedded",
     root: Root = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's.")] = None,
@@ -59,16 +62,16 @@ def train(
         others = {
             "--cell": cell != "sru", "--layers": layers is not None, "--causal": causal,
             "--corpus": corpus != "embedded", "--start": start is not None, "--small": small, "--skip-bad": skip_bad,
-            "--products": products is not None,
+            "--unnormalised": unnormalised, "--products": products is not None,
         }  # fmt: skip
         out.say(f"checkpoint: {train_task_model(task, output, root, cells, epochs, seed, resume, others, err)}")
         return
     from quant.runs.training_run import run_training
 
     path = run_training(
-        output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, causal=causal, epochs=epochs,
-        seed=seed, small=small, resume=resume, start=start, skip_bad=skip_bad, products=_products(products),
-        console=err,
+        output, corpus_root(corpus, root), cell=cell, layers=layers, cells=cells, causal=causal,
+        normalised=not unnormalised, epochs=epochs, seed=seed, small=small, resume=resume, start=start,
+        skip_bad=skip_bad, products=_products(products), console=err,
     )  # fmt: skip
     out.say(f"checkpoint: {path}")
 

@@ -45,7 +45,8 @@ def training_command(recipe: Recipe, small: bool, start: str | None, corpus_root
     if corpus_root:
         words.append(f"--corpus {corpus_name(corpus_root)} --root FOLDER" + " --skip-bad" * skip_bad)
     words += [f"--plugin {shell_word(Path(path).name)}" for path in plugin_files(cell)]
-    return " ".join([*words, f"--epochs {recipe.epochs} --seed {recipe.seed} --products {recipe.products}"])
+    words.append(f"--epochs {recipe.epochs} --seed {recipe.seed} --products {recipe.products}")
+    return " ".join(words + ["--unnormalised"] * (not recipe.normalised))
 
 
 def plugin_files(cell: str) -> list[str]:

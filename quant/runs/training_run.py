@@ -53,6 +53,7 @@ def run_training(
     layers: int | None = None,
     cells: int | None = None,
     causal: bool = False,
+    normalised: bool = True,
     epochs: int | None = None,
     seed: int = 1,
     small: bool = False,
@@ -64,6 +65,7 @@ def run_training(
 ) -> Path:
     """Train, calibrate, tune the decoder on dev, and write `NAME.safetensors` with its card `NAME.md` to `folder`.
 
+    `normalised`: whether input products are batch-normalised, unless the network is one to train on.
     `start`: a model whose layers to train on from, in its geometry; its output layer is kept only if it recognises
     the same units.
 
@@ -78,15 +80,16 @@ def run_training(
         if (
             small
             or causal
+            or not normalised
             or layers is not None
             or cells is not None
             or cell not in (DEFAULT_CELL, begun.network.cell.name)
         ):
-            raise InputError(f"{start}: a network to start from has its own cell and sizes")
+            raise InputError(f"{start}: a network to start from has its own cell and sizes, and no normalisation")
         recipe = Recipe(begun.network.geometry, seed=seed, learning_rate=LEARNING_RATE_FROM)
     make_folder(folder)
     products = chosen_products(folder, resume, products)
-    recipe = replace(recipe, epochs=epochs or recipe.epochs, products=products)
+    recipe = replace(recipe, epochs=epochs or recipe.epochs, normalised=normalised, products=products)
     corpus = _read_corpus(corpus_root, None if corpus_root else "small" if small else "full", skip_bad, console)
     console.say(products_line(products))
     training = corpus.splits["train"]

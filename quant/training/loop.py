@@ -58,6 +58,8 @@ class Recipe:
     """Gradients of a larger norm are scaled down to it."""
     seed: int = 1
     """Decides the first weights, the batches and the dropout."""
+    normalised: bool = True
+    """Whether input products are batch-normalised; a network that is trained on has no normalisation any more."""
     products: Products = BEFORE_THE_CHOICE
     """Type of the products' operands: `float32` or `bfloat16`."""
 
@@ -148,7 +150,7 @@ def train(
     false, or if the run that it holds has another recipe or other data.
     """
     keep_freed_memory()
-    network = Network(recipe.geometry, recipe.dropout, normalised=start is None)
+    network = Network(recipe.geometry, recipe.dropout, normalised=recipe.normalised and start is None)
     if start is None:
         network.initialise(torch.Generator().manual_seed(recipe.seed))
     else:
@@ -204,14 +206,14 @@ def chosen_products(folder: Path, resume: bool, wanted: Products | None) -> Prod
     stored = parse_json(read_tensors(path).described, str(path))
     recipe = stored.get("recipe") if isinstance(stored, dict) else None
     try:
-        return as_products(_with_products(recipe)["products"]) if isinstance(recipe, dict) else BEFORE_THE_CHOICE
+        return as_products(_completed(recipe)["products"]) if isinstance(recipe, dict) else BEFORE_THE_CHOICE
     except (TypeError, ValueError):  # what is wrong with the rest is said where all of it is restored
         return BEFORE_THE_CHOICE
 
 
-def _with_products(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A stored recipe with its type of products, which older ones do not say."""
-    return {"products": BEFORE_THE_CHOICE, **recipe}
+def _completed(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A stored recipe with what older ones do not say: its type of products, and normalisation."""
+    return {"products": BEFORE_THE_CHOICE, "normalised": True, **recipe}
 
 
 def one_cycle(progress: float) -> float:
@@ -267,7 +269,7 @@ def _restore(
         raise InputError(f"{path}: not the state of a training run as mohaq writes it")
     epochs_done = stored.pop("epochs_done")
     if isinstance(stored["recipe"], dict):
-        stored["recipe"] = _with_products(stored["recipe"])
+        stored["recipe"] = _completed(stored["recipe"])
     if stored != wanted:
         different = [key for key in ("recipe", "data", "start") if stored.get(key) != wanted.get(key)]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")

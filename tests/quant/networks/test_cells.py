@@ -1,5 +1,7 @@
 """LSTM, GRU and Li-GRU: against torch's own, folded, quantized, traced."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.integer import QuantizedArithmetic
 from quant.arithmetic.observer import calibrate
 from quant.arithmetic.weights import QuantizedWeights
+from quant.files.tensor_files import read_tensors
 from quant.networks.gated import GatedCell
 from quant.networks.geometry import geometry
 from quant.networks.gru import GRU
@@ -19,7 +22,7 @@ from quant.networks.step import StepRoundings
 from quant.networks.time_order import in_time, side_by_side
 from quant.sites.candidate import homogeneous
 from quant.speech.batches import UtteranceBatch, pack
-from quant.training.loop import Examples, Recipe, train
+from quant.training.loop import STATE_FILE, Examples, Recipe, train
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, simulate
 
 STEPS, BATCH, CELLS_EACH, INPUTS = 9, 3, 5, 4
@@ -176,12 +179,23 @@ def test_folding_changes_nothing(cell: str, causal: bool) -> None:
     torch.testing.assert_close(plain(x, lengths), full(x, lengths), atol=1e-5, rtol=1e-4)
 
 
-def test_a_resumed_training_is_the_same(tmp_path: object) -> None:
+@pytest.mark.parametrize("cell", ["gru", "sru"])
+def test_a_training_is_normalised_unless_it_is_not_to_be(cell: str, tmp_path: Path) -> None:
+    sizes = geometry(cell, {"inputs": 3, "layers": 1, "cells": 8, "outputs": 3})
+    kept = {}
+    for normalised in (True, False):
+        folder = tmp_path / str(normalised)
+        recipe = Recipe(sizes, epochs=1, frames_per_batch=512, normalised=normalised)
+        found = train(recipe, data(), folder)
+        kept[normalised] = read_tensors(folder / STATE_FILE).tensors
+        assert not found.norms
+    assert {name for name in kept[True] if name not in kept[False]} >= {"norms.0.weight", "norms.0.running_mean"}
+
+
+def test_a_resumed_training_is_the_same(tmp_path: Path) -> None:
     sizes = geometry("ligru", {"inputs": 3, "layers": 1, "cells": 8, "outputs": 3})
     recipe = Recipe(geometry=sizes, epochs=3, frames_per_batch=512, dropout=0.2)
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
+    folder = tmp_path
     whole = train(recipe, data(), folder / "whole")
 
     class Stopped(Exception):

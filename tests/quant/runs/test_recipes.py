@@ -1,5 +1,6 @@
 """What a model's card says of its training."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ def test_a_card_says_how_to_train_it_again(cell: str, small: bool, sizes: dict[s
     recipe = recipe_of(cell, small, sizes.get("layers"), sizes.get("cells"), "causal" in sizes)
     said = training_command(recipe, small, None, None, False)
     assert said == f"mohaq train --out FOLDER {words}--epochs {recipe.epochs} --seed 1 --products bfloat16"
+
+
+def test_a_card_says_that_nothing_was_normalised() -> None:
+    said = training_command(replace(recipe_of("sru", False), normalised=False), False, None, None, False)
+    assert said == "mohaq train --out FOLDER --epochs 12 --seed 1 --products bfloat16 --unnormalised"
 
 
 def test_a_start_brings_cell_and_sizes(tmp_path: Path) -> None:
