@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from task_wheels import PICTURES, packed, pictures, wheel_of
 from tone_corpus import write_tones
 
 TRAIN = ("--corpus", "timit", "--cell", "gru", "--layers", "2", "--cells", "16", "--epochs", "20")
@@ -54,6 +55,7 @@ def cases_of(work: Path) -> dict[str, Case]:
     root, model = _corpus_and_model(work)
     for name, content in _experiments(root, model).items():
         (work / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **content}))
+    wheel = _wheel(work)
     data = ("--corpus", "timit", "--root", str(root))
     found = ("pareto.csv", "pareto.json", "solutions/*.yaml", "run.yaml")
     swept = ("sweep.csv", "sweep.json", "fronts.csv", "variants.csv", "points.npz")
@@ -63,6 +65,14 @@ def cases_of(work: Path) -> dict[str, Case]:
         "train": Case(("train", *TRAIN, "--root", str(root), "--out", "OUT"), ("model.safetensors",)),
         "train by two threads": Case(
             ("train", *TRAIN_SRU, "--root", str(root), "--out", "OUT"), ("model.safetensors",), threads=2, compiles=True
+        ),
+        "train a GRU of a task": Case(
+            ("train", "--task", "mnist-rows", "--cells", "8", "--epochs", "40", "--root", str(wheel), "--out", "OUT"),
+            ("model.safetensors",),
+        ),
+        "train a network for pictures": Case(
+            ("train", "--task", "images-mobilenet", "--epochs", "3", "--root", str(wheel), "--out", "OUT"),
+            ("model.safetensors",),
         ),
         "retrain": Case(
             ("retrain", "--bits", "2", "--model", str(model), *data, "--epochs", "20", "--out", "OUT"),
@@ -74,6 +84,10 @@ def cases_of(work: Path) -> dict[str, Case]:
         "a worker": Case(workers, found, of_workers=True),
         "a worker of Dask": Case((*workers, "--dask"), found, of_workers=True),
         "beacons": Case(("search", str(work / "beacons.yaml"), "--out", "OUT"), (*found, "beacons/*/retrained.safetensors")),
+        "campaign": Case(
+            ("search", str(work / "campaign.yaml"), "--out", "OUT"),
+            ("*/pareto.csv", "*/pareto.json", "*/solutions/*.yaml", "report.csv"),
+        ),
         "sweep": Case(("sweep", str(work / "sweep.yaml"), "--workers", "2", "--out", "OUT"), swept),
         "export": Case(
             ("export", "--bits", "4x8", "--model", str(model), "--out", "OUT"), ("model.json", "model.safetensors"), True
@@ -84,16 +98,28 @@ def cases_of(work: Path) -> dict[str, Case]:
 
 def _experiments(root: Path, model: Path) -> dict[str, dict[str, object]]:
     common = {"model": str(model), "corpus_root": str(root), "steps": 5, "population": 16, "offspring": 8}
-    searched = {**common, "method": "nsga2", "generations": 6}
+    searched: dict[str, object] = {**common, "method": "nsga2", "generations": 6}
     beacons = {"threshold": 2.0, "above": 3.0, "below": 80.0, "most": 3, "epochs": 10}
     swept = {"array.rows": [4, 8, 16], "dram.bits_per_cycle": [64, 96, 128, 192]}
     return {
         "search": searched,
+        "campaign": {
+            **{key: value for key, value in searched.items() if key != "model"}, "generations": 2,
+            "models": [str(model)], "archs": ["bitfusion", "silago"],
+        },
         "beacons": {**searched, "constraints": {"error_increase": 30.0}, "beacons": beacons},
         "sweep": {
             **common, "method": "nsga2", "candidates": {"random": 32}, "hardware": {"archs": ["bitfusion"], "grid": swept},
         },
     }  # fmt: skip
+
+
+def _wheel(work: Path) -> Path:
+    """A wheel with a few pictures of digits."""
+    path = work / "data.whl"
+    if not path.exists():
+        wheel_of(work, {PICTURES: packed(pictures())}).rename(path)
+    return path
 
 
 def _corpus_and_model(work: Path) -> tuple[Path, Path]:

@@ -1,5 +1,6 @@
 """Beacons: who becomes one, what they give, and that a killed search comes to the same."""
 
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from stand_in import StandInError, StandInModel
 
 from quant.sites.candidate import name_of
 from search import Experiment, run
-from search.evaluation.beacon_files import beacon_file
+from search.evaluation.beacon_files import beacon_file, stored_beacons
 from search.evaluation.beacons import distance
 from search.settings.beacon_settings import BeaconSettings
 from simulators import InputError
@@ -149,6 +150,19 @@ def test_distance_counts_weights_only() -> None:
     a, b = {"L0": (16, 2), "FC": (2, 16)}, {"L0": (2, 16), "FC": (4, 2)}
     assert distance(a, b) == 4.0
     assert BeaconSettings().threshold == 5.0
+
+
+@pytest.mark.parametrize(("width", "is_one"), [(1, True), (16, True), (0, False), (17, False)])
+def test_widths_of_a_stored_beacon_are_from_1_to_16(tmp_path: Path, width: int, is_one: bool) -> None:
+    path = tmp_path / "beacons" / "0123" / "beacon.json"
+    path.parent.mkdir(parents=True)
+    named = {"of": "m", "data": "d", "code": "c", "digest": "x", "folder": "0123", "epochs": 1, "learning_rate": 0.1}
+    path.write_text(json.dumps({"bits": {"L0": [width, 8]}, **named}))
+    if is_one:
+        assert stored_beacons(tmp_path)[0].bits == {"L0": (width, 8)}
+    else:
+        with pytest.raises(InputError, match=r"beacon\.json: "):
+            stored_beacons(tmp_path)
 
 
 def test_a_description_of_another_version_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 some around it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,3 +71,31 @@ def test_hardware_with_most_of_the_front_comes_first_and_some_around_it_behind()
     for row in chosen[2:]:  # one gene differs
         assert min(sum(a != b for a, b in zip(row, known, strict=True)) for known in chosen[:2]) <= 1
         assert all(0 <= gene <= 9 for gene in row)
+
+
+class Always:
+    """A generator that always steps by so much, and where it draws a choice of hardware draws its first gene's last."""
+
+    def __init__(self, step: int, share: float):
+        self.step, self.share = step, share
+
+    def choice(self, steps: list[int]) -> int:
+        assert self.step in steps
+        return self.step
+
+    def random(self) -> float:
+        return self.share
+
+    def integers(self, low: int, high: int | None = None) -> int:
+        return 0 if high is None else high - 1
+
+
+@pytest.mark.parametrize(
+    ("known", "step", "share", "new"),
+    [(1, 1, 0.4, 2), (1, -1, 0.4, 0), (2, 1, 0.4, 3), (3, 1, 0.4, 3), (0, -1, 0.4, 3), (1, 1, 0.6, 3)],
+)
+def test_a_step_stays_within_the_gene_or_is_anything(known: int, step: int, share: float, new: int) -> None:
+    """Of 0 … 3: to both ends, and not beyond them; half of the new choices are no steps."""
+    generator: Any = Always(step, share)
+    chosen = promising_hardware([trial([0, known, 5], 1, 1)], np.array([3, 3, 9]), 2, generator).tolist()
+    assert chosen == [[known, 5]] + ([[new, 5]] if new != known else [])
