@@ -52,8 +52,8 @@ AREAS = {
         ("quant/arithmetic/*.py",),
         (
             *(f"quant/arithmetic/test_{name}.py" for name in ("rounding", "thresholds", "products", "integer")),
-            "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py",
-            *(f"quant/arithmetic/test_{name}.py" for name in ("integer_reference", "grid", "delta")),
+            "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py", "quant/networks/test_scanned_cells.py",
+            *(f"quant/arithmetic/test_{name}.py" for name in ("integer_reference", "grid", "delta", "edgedrnn")),
         ),
     ),
     "bitfusion": Area(
@@ -73,19 +73,29 @@ AREAS = {
             f"{_PLATFORMS}/bitfusion/test_shared_variants.py",
         ),
     ),
-    "methods": Area(("search/methods/*.py",), ("search/methods/test_choices.py", "search/methods/test_methods.py")),
+    "methods": Area(
+        ("search/methods/*.py",),
+        (
+            *(f"search/methods/test_{name}.py" for name in ("choices", "additive", "distinct", "over_hardware", "methods")),
+            "search/methods/test_learnt_subset.py", "search/runs/test_learnt_elsewhere.py", "search/runs/test_asynchronous.py",
+        ),
+    ),
     "evaluation": Area(
         ("search/evaluation/*.py",),
         (
             "search/evaluation/test_ledger.py", "search/evaluation/test_beacon_choices.py",
             "search/runs/test_design_space.py", "search/evaluation/test_results_code.py",
-            "search/evaluation/test_beacons.py", "search/runs/test_search.py",
+            "search/evaluation/test_beacons.py", "search/evaluation/test_race_shares.py", "search/evaluation/test_no_number.py",
+            "search/evaluation/test_finetuning.py", "search/runs/test_thresholds.py", "search/runs/test_fidelity.py",
+            "search/runs/test_search.py",
         ),
     ),
     "runs": Area(
         ("search/runs/*.py",),
         (
-            "search/runs/test_mohaq_claims.py", "search/runs/test_design_space.py", "search/runs/test_search.py",
+            "search/runs/test_mohaq_claims.py", "search/runs/test_design_space.py", "search/runs/test_stored_files.py",
+            "search/runs/test_budget.py", "search/runs/test_asynchronous.py", "search/runs/test_fidelity.py",
+            "search/runs/test_learnt_elsewhere.py", "search/runs/test_search.py",
             "search/codesign/test_sweep.py",
         ),
     ),
