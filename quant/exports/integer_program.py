@@ -17,12 +17,13 @@ from quant.arithmetic.whole_numbers import GATE_FRACTION, Ints, Multiplier, frac
 from quant.files.checkpoint import Checkpoint
 from quant.networks.gated import GatedCell
 from quant.networks.network import OUTPUT, Network
+from quant.networks.scanned_cell import ScannedCell
 from quant.networks.sru import grid_of
 from quant.sites.candidate import Bits, check_candidate
 from quant.speech.features import Statistics
 from simulators.inputs.errors import InputError
 
-EXPORTED_CELLS = ("sru", "lstm", "gru", "ligru")
+EXPORTED_CELLS = ("sru", "lstm", "gru", "ligru", "mingru", "lru")
 """Cells whose step the formats can say."""
 _MOST_SHIFT = 62
 
@@ -74,10 +75,10 @@ class IntegerLayer:
 
     input: IntegerSite
     recurrent: IntegerSite | None
-    """None for SRU."""
+    """None for SRU, minGRU and LRU."""
     vectors: Ints
-    """(D, R·C) biases of the recurrent product in units of its results, or SRU's (D, 4, C) with `held` fractional
-    bits."""
+    """(D, R·C) biases of the recurrent product in units of its results, or SRU's (D, 4, C) or LRU's constants (D, 3, C)
+    with `held` fractional bits."""
     cells: int
     """Cells of a direction: C."""
     directions: int
@@ -90,6 +91,8 @@ class IntegerLayer:
     """Fractional bits of the vectors."""
     output: int
     """Fractional bits of h."""
+    carries: bool
+    """Whether the recurrence reads its input's results as they are carried between operations; else as they are."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +152,18 @@ def _layer(network: Network, i: int, reference: IntegerArithmetic, calibration: 
     last = recurrent or source
     values = network.get_parameter(f"{cell.vectors_prefix}{i}").detach()
     memory = fraction_of(calibration.states[last.name])
-    if recurrent is None:
+    scanned = isinstance(cell, ScannedCell)
+    if isinstance(cell, ScannedCell):
+        constants = cell.integer_constants(values)
+        shape = network.geometry.directions, len(constants), network.geometry.cells
+        vectors, held = np.stack(constants, 1) if constants else np.zeros(shape, np.int64), GATE_FRACTION
+    elif recurrent is None:
         grid = grid_of(values)
         vectors, held = grid.encode(values).numpy().astype(np.int64), fraction_of(grid)
     else:
         vectors = np.rint(values.double().numpy() / last.results.step).astype(np.int64)
         held = last.fraction
-    bounded = cell.bounded if isinstance(cell, GatedCell) else True
+    bounded = cell.bounded if isinstance(cell, GatedCell) else not scanned
     return IntegerLayer(
         input=source,
         recurrent=recurrent,
@@ -166,6 +174,7 @@ def _layer(network: Network, i: int, reference: IntegerArithmetic, calibration: 
         memory=memory,
         held=held,
         output=GATE_FRACTION if bounded else memory,
+        carries=recurrent is not None or scanned,
     )
 
 

@@ -15,7 +15,7 @@ from quant.exports.format_quantizers import QUANT_DOMAIN, LinearQuantizers, Quan
 from quant.exports.integer_program import IntegerLayer, IntegerProgram, IntegerSite
 from quant.exports.onnx_arithmetic import matrix, product, read, saturate, shift
 from quant.exports.onnx_builder import IR_VERSION, OPSET, OnnxBuilder
-from quant.exports.onnx_cells import ONNX_STEPS, StepInputs
+from quant.exports.onnx_cells import ONNX_STEPS, STATES, StepInputs
 from quant.sites.candidate import name_of
 from simulators.inputs.errors import InputError
 
@@ -102,7 +102,7 @@ def _recurrence(
 ) -> str:
     """The D directions of a layer, as handed on (frames, D·C), of the results of its input product (frames, D·G·C)."""
     source = layer.input.fraction
-    if layer.recurrent is not None and (source != layer.sums or source > CARRIED):
+    if layer.carries and (source != layer.sums or source > CARRIED):
         carried = shift(graph, u, source - CARRIED)
         u = saturate(graph, shift(graph, carried, CARRIED - layer.sums))
     rows = layer.input.codes.shape[0] // layer.directions
@@ -112,7 +112,7 @@ def _recurrence(
     for d in range(layer.directions):
         own = graph.op("Slice", u, ends[d], ends[d + 1], along)
         zeros = quantizers.first(graph, layer.cells)
-        states = [zeros] * (2 if program.cell in ("sru", "lstm") else 1)
+        states = [zeros] * STATES[program.cell]
         recurrent = None if layer.recurrent is None else layer.recurrent.rows(d, layer.directions)
         w = "" if recurrent is None else matrix(graph, quantizers, recurrent)  # outside of the loop: once an utterance
         step = partial(_step, program.cell, quantizers, layer, recurrent, w, layer.vectors[d])
@@ -140,9 +140,7 @@ def _step(
     a = ""
     if recurrent is not None:
         a = product(graph, recurrent, w, *_encoded(graph, quantizers, recurrent, states[0], layer.output))
-    h = quantizers.codes(graph, states[0], layer.output)
-    c = quantizers.codes(graph, states[1], layer.memory) if len(states) > 1 else ""
-    next_h, next_c = ONNX_STEPS[cell](graph, layer, StepInputs(u, a, h, c, vectors))
+    h, *kept = (quantizers.codes(graph, state, layer.memory if i else layer.output) for i, state in enumerate(states))
+    next_h, *next_kept = ONNX_STEPS[cell](graph, layer, StepInputs(u, a, h, tuple(kept), vectors))
     held = quantizers.held(graph, next_h, layer.output, "h")
-    kept = [held] + ([quantizers.held(graph, next_c, layer.memory, "c")] if next_c else [])
-    return kept, held
+    return [held, *(quantizers.held(graph, state, layer.memory, "c") for state in next_kept)], held

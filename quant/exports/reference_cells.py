@@ -1,6 +1,7 @@
 """One step of each cell in C: `integer_step` of the cells (`quant.networks`), line by line.
 
-A step reads the codes `x` of its input, the codes `read` of its state, and changes h and c (of `cells` each)."""
+A step reads the codes `x` of its input and changes h and what else the cell keeps (of `cells` each): c, or the complex
+state of LRU. Of three such arrays the last is room for the codes of h where no cell keeps it."""
 
 _GATED = """
 /* One step of a direction (0 forward, 1 backward): x are activation codes of the input; what changes is h{memory}.
@@ -83,6 +84,38 @@ static inline void NAME_step(const NAME_layer *layer, int direction, const int16
 """
 
 
+_SCANNED = """
+/* One step of a direction (0 forward, 1 backward): x are activation codes of the input; what changes is h{changes}. */
+static inline void NAME_step(const NAME_layer *layer, int direction, const int16_t *x, int16_t *h, int16_t *{second},
+                             int16_t *{third})
+{{
+    const int cells = layer->cells, first = direction * {gates} * cells, sums = layer->sums, memory = layer->memory;
+{before}    for (j = 0; j < cells; j++) {{
+{body}    }}
+}}
+"""
+
+
+def _entering(gate: int) -> str:
+    return f"NAME_entering(layer, {_row(gate)}, x)"
+
+
+_MINGRU = f"""\
+        const int64_t z = NAME_sigmoid({_entering(0)}, sums), n = {_entering(1)};
+        const int64_t kept = NAME_sum((16384 - z) * h[j], NAME_GATE + memory, 0, memory, memory);
+        h[j] = (int16_t)NAME_sum(kept, memory, z * n, NAME_GATE + sums, memory);
+"""
+_LRU = f"""\
+        const int64_t real = v[j], imaginary = v[cells + j], scale = v[2 * cells + j];
+        const int64_t next = NAME_sum(real * re[j] - imaginary * im[j], NAME_GATE + memory,
+                                      scale * {_entering(0)}, NAME_GATE + sums, memory);
+        im[j] = (int16_t)NAME_sum(real * im[j] + imaginary * re[j], NAME_GATE + memory,
+                                  scale * {_entering(1)}, NAME_GATE + sums, memory);
+        re[j] = (int16_t)next;
+        h[j] = (int16_t)NAME_sum(NAME_sigmoid({_entering(2)}, sums) * next, NAME_GATE + memory, 0, memory, memory);
+"""
+
+
 def _gated(gates: int, body: str, keeps_c: bool = False, has_memory: bool = True) -> str:
     others = "    const int memory = layer->memory;\n" if has_memory else ""
     unused = "" if keeps_c else "    (void)c;\n"
@@ -94,5 +127,21 @@ STEPS = {
     "lstm": _gated(4, _LSTM, keeps_c=True),
     "gru": _gated(3, _GRU, has_memory=False),
     "ligru": _gated(2, _LIGRU),
+    "mingru": _SCANNED.format(
+        gates=2,
+        body=_MINGRU,
+        changes="",
+        second="c",
+        third="read",
+        before="    int j;\n    (void)c;\n    (void)read;\n",
+    ),
+    "lru": _SCANNED.format(
+        gates=3,
+        body=_LRU,
+        changes=" and the complex state re, im",
+        second="re",
+        third="im",
+        before="    const int64_t *v = layer->vectors + direction * 3 * cells;\n    int j;\n",
+    ),
 }
 """The step of each cell that has one in C, by the cell's name; NAME stands for the prefix of the header's names."""

@@ -25,8 +25,9 @@ typedef struct {
 /* A recurrent layer: the rows of a matrix are those of the forward direction, then the backward one's if there is one. */
 typedef struct {
     const NAME_site *input;
-    const NAME_site *recurrent;   /* NULL for SRU */
-    const int64_t *vectors;       /* of all directions: SRU's v_f, v_r, b_f, b_r, or GRU's recurrent bias of n */
+    const NAME_site *recurrent;   /* NULL for cells without one */
+    const int64_t *vectors;       /* of all directions: SRU's v_f, v_r, b_f, b_r, GRU's recurrent bias of n, or LRU's
+                                     Re and Im of lambda and gamma */
     int cells;                    /* of a direction */
     int directions;               /* 2, or 1: forward alone */
     int sums, memory, held, output; /* fractional bits of sums, of the memory, of the vectors, and of h */
@@ -145,7 +146,7 @@ static inline int64_t NAME_product(const NAME_site *site, int row, const int16_t
     return NAME_saturate(site->bias ? sum + site->bias[row] : sum);
 }
 
-/* A gated cell's input of one row: the product of the input, in units of the recurrent sums. */
+/* A cell's input of one row: the product of the input, in units of the sums before a gate. */
 static inline int64_t NAME_entering(const NAME_layer *layer, int row, const int16_t *x)
 {
     int64_t u = NAME_shift(NAME_product(layer->input, row, x), layer->input->fraction - NAME_CARRIED);

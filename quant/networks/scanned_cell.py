@@ -12,10 +12,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from quant.arithmetic.grid import Grid, fixed_point_grid
-from quant.arithmetic.whole_numbers import Ints
+from quant.arithmetic.whole_numbers import GATE_FRACTION, Ints, saturated
 from quant.networks.cell_layer import CellLayer, LayerParameters
 from quant.networks.fused_trace import FusedWork, fused_layers
 from quant.networks.recurrent_cell import RecurrentCell
@@ -53,6 +54,19 @@ class ScannedCell(RecurrentCell):
     def constants(self, vectors: torch.Tensor) -> Tensors:
         """What a step multiplies with, in [-1, 1], (D, C) each, of the vectors (D, V, C)."""
         return ()
+
+    def held_constants(self, vectors: torch.Tensor) -> Tensors:
+        """`constants` in float64, of vectors that are held in their 16 bits."""
+        if vectors.numel():
+            vectors = self.vectors_grid(vectors, fixed_point_grid(1.0)).round(vectors)
+        return self.constants(vectors.double())
+
+    def integer_constants(self, vectors: torch.Tensor) -> tuple[Ints, ...]:
+        """`constants` as `integer_step` reads them, (D, C) each."""
+        return tuple(
+            saturated(np.rint(value.numpy() * 2.0**GATE_FRACTION).astype(np.int64))
+            for value in self.held_constants(vectors.detach())
+        )
 
     def layer_sites(self, layer: int, inputs: int, cells: int, directions: int = DIRECTIONS) -> tuple[Site, ...]:
         """One matrix for all directions and gates."""

@@ -14,7 +14,7 @@ from quant.arithmetic.integer import QuantizedArithmetic
 from quant.arithmetic.integer_reference import CARRIED, IntegerArithmetic, carried, whole
 from quant.arithmetic.observer import Observer
 from quant.arithmetic.protocol import Arithmetic
-from quant.arithmetic.whole_numbers import GATE_FRACTION, Ints, fraction_of, rescaled, saturated
+from quant.arithmetic.whole_numbers import Ints, fraction_of, rescaled, saturated
 from quant.networks.cell_layer import CellLayer, LayerParameters, ValueRoundings
 from quant.networks.step import Fractions, StepRoundings, Tensors
 from quant.networks.time_order import in_time, side_by_side, true_frames
@@ -57,10 +57,7 @@ class ScannedLayer(CellLayer):
         result, memory = arithmetic.calibration.results[self.site], arithmetic.calibration.states[self.site]
         fractions = Fractions(fraction_of(result), fraction_of(memory))
         u = saturated(rescaled(whole(self._inputs(x, lengths, arithmetic)), CARRIED, fractions.sum))
-        constants: tuple[Ints, ...] = tuple(
-            saturated(np.rint(value.numpy() * 2.0**GATE_FRACTION).astype(np.int64))[:, None]
-            for value in self._constants()
-        )
+        constants = tuple(value[:, None] for value in self.cell.integer_constants(self.parameters.vectors))
         shape = (*u.shape[1:-1], u.shape[-1] // self.cell.gates)
         state: tuple[Ints, ...] = tuple(np.zeros(shape, np.int64) for _ in range(self.cell.states))
         out = np.zeros((len(u), *shape), np.int64)
@@ -94,11 +91,7 @@ class ScannedLayer(CellLayer):
         return out
 
     def _constants(self) -> Tensors:
-        """What a step multiplies with, in float64, of vectors that are held in their 16 bits."""
-        vectors = self.parameters.vectors.detach()
-        if vectors.numel():
-            vectors = self.cell.vectors_grid(vectors, fixed_point_grid(1.0)).round(vectors)
-        return self.cell.constants(vectors.double())
+        return self.cell.held_constants(self.parameters.vectors.detach())
 
     def _inputs(self, x: torch.Tensor, lengths: torch.Tensor, arithmetic: Arithmetic) -> torch.Tensor:
         """The input product of all steps (T, D, B, G·C) with its bias."""

@@ -72,6 +72,8 @@ MIXED = {
     "lstm": "4x8,U0=16x4,W1=2x16,U1=16,FC=2",
     "gru": "8x4,W0=4x16,U0=2x8,U1=16x2",
     "ligru": "2x8,U0=16,W1=8x16,U1=4x4,FC=16x8",
+    "mingru": "4x8,W0=16x4,W1=2x16,FC=8x2",
+    "lru": "8x4,W0=2x8,W1=4x16,FC=16x8",
 }
 
 
@@ -79,7 +81,7 @@ MIXED = {
 @pytest.mark.parametrize(
     ("cell", "per_channel", "causal"),
     [("sru", True, False), ("lstm", False, False), ("gru", True, False), ("ligru", False, False), ("sru", False, True),
-     ("gru", False, True)],
+     ("gru", False, True), ("mingru", True, False), ("mingru", False, True), ("lru", False, False), ("lru", True, True)],
 )  # fmt: skip
 def test_small_networks_of_mixed_widths(cell: str, per_channel: bool, causal: bool, tmp_path: Path) -> None:
     """With sanitizers: no undefined behaviour, nothing read or written outside its arrays."""

@@ -28,17 +28,22 @@ from quant.sites.candidate import parse_bits
 from simulators import InputError
 
 CELLS = ("sru", "lstm", "gru", "ligru")
+SCANNED = ("mingru", "lru")
 MIXED = {
     "sru": "16x8,L0=4x16,P1=4x4,L1=8x4",
     "lstm": "4x8,U0=16x4,W1=8x16,U1=16,FC=4",
     "gru": "8x4,W0=4x16,U0=8x8,U1=16x4",
     "ligru": "4x8,U0=16,W1=8x16,U1=4x4,FC=16x8",
+    "mingru": "4x8,W0=16x4,W1=8x16,FC=8x4",
+    "lru": "8x4,W0=4x8,W1=4x16,FC=16x8",
 }
 NARROW = {
     "sru": "16x2,L0=2x16,P1=4x2,L1=2",
     "lstm": "2x8,U0=16x2,W1=2x16,U1=16,FC=2",
     "gru": "2,W0=4x16,U0=2x8",
     "ligru": "2x4,U0=16,W1=8x2",
+    "mingru": "2x8,W0=16x2,FC=2",
+    "lru": "2x4,W1=8x2,FC=16x8",
 }
 
 
@@ -63,7 +68,7 @@ def codes_of(found: np.ndarray, step: float) -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [*CELLS, *SCANNED])
 def test_quantizers_of_the_standard(cell: str, tmp_path: Path) -> None:
     for per_channel in (False, True):
         checkpoint = small_recogniser(cell, causal=per_channel)
@@ -110,7 +115,7 @@ def test_what_stands_in_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [*CELLS, *SCANNED])
 def test_quant_nodes_of_any_width(cell: str, tmp_path: Path) -> None:
     checkpoint = small_recogniser(cell)
     weights = QuantizedWeights(checkpoint.network, Scheme(per_channel=cell == "gru"))
@@ -152,10 +157,12 @@ def with_steps(checkpoint: Checkpoint, site: str, fraction: int, step: float) ->
     return Checkpoint(**{**vars(checkpoint), "calibration": new})
 
 
-@pytest.mark.parametrize("fraction", [5, 16])
-def test_fractions_beyond_those_carried_and_steps_whose_borders_are_values(fraction: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cell", "fraction"), [("lstm", 5), ("lstm", 16), ("lru", 16)])
+def test_fractions_beyond_those_carried_and_steps_whose_borders_are_values(
+    cell: str, fraction: int, tmp_path: Path
+) -> None:
     """0.99/127 puts borders of codes on values, where float32 and the multiplier need not round alike."""
-    checkpoint = with_steps(small_recogniser("lstm"), "FC", fraction, 0.99 / 127)
+    checkpoint = with_steps(small_recogniser(cell), "FC", fraction, 0.99 / 127)
     weights, bits = QuantizedWeights(checkpoint.network), parse_bits("8", checkpoint.network.sites)
     site = integer_program(checkpoint, weights, bits).output
     assert said_scale(site, 14) == pytest.approx(0.99 / 127, rel=1e-6)
