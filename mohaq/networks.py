@@ -40,6 +40,18 @@ def load_network(
     return load(model, data, Scheme(clipping, activation_clipping, per_channel))
 
 
+def exported_network(model: str, data: Path | None) -> "tuple[GraphModel, dict[str, tuple[int, int]]] | None":
+    """The network that was exported to a folder, and its candidate; None for another model. Raises InputError for one
+    without data."""
+    from quant.graph_exports.own_format import is_exported_graph, load_exported_graph
+
+    if not is_exported_graph(Path(model)):
+        return None
+    if data is None:
+        raise InputError(f"--model {model}: --data is missing: the folder of what it is given")
+    return load_exported_graph(Path(model), data)
+
+
 def _recogniser_with_data(model: str, data: Path) -> InputError:
     return InputError(f"--data {data}: it is for an ONNX file or module:factory; {model} has a corpus (--corpus)")
 

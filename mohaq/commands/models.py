@@ -20,7 +20,7 @@ from mohaq.delta_options import (
     print_delta,
     register_thresholds,
 )
-from mohaq.networks import check_no_corpus, is_network, load_network, refuse_network
+from mohaq.networks import check_no_corpus, exported_network, is_network, load_network, refuse_network
 from mohaq.options import (
     ActivationClipping,
     Bits,
@@ -85,7 +85,8 @@ def evaluate(
         return
     if not (bits or exported):
         raise InputError("--bits: missing: a width such as 8, weights x activations such as 4x8, or float")
-    if is_network(model):
+    found_export = exported_network(model, data) if exported else None
+    if is_network(model) or found_export is not None:
         check_no_corpus({
             "--corpus": corpus != "embedded", "--root": root is not None, "--split": split != "dev",
             "--skip-bad": skip_bad, "--every": every != 1, "--integer": integer is not None,
@@ -99,6 +100,15 @@ def evaluate(
     if of_task is not None:
         _print_task_model(of_task, bits, split, as_json)
         return
+    if exported:
+        if bits:
+            raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
+        if per_channel or (clipping, activation_clipping) != ("mse", "mse"):
+            raise InputError(f"--clipping: {model} is an exported model: what it clips is in its model.json")
+    if found_export is not None:
+        loaded, own = found_export
+        _print_network(loaded, loaded.evaluate(own), as_json)
+        return
     network = load_network(model, data, clipping, activation_clipping, per_channel)
     if network is not None:
         rates = network.evaluate(None if bits == "float" else network.parse_bits(bits))
@@ -108,10 +118,6 @@ def evaluate(
         from quant.evaluation.loading import load_exported_model
 
         candidate: dict[str, tuple[int, int]] | None
-        if bits:
-            raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
-        if per_channel or (clipping, activation_clipping) != ("mse", "mse"):
-            raise InputError(f"--clipping: {model} is an exported model: what it clips is in its model.json")
         recogniser, candidate = load_exported_model(
             Path(model), corpus_root(corpus, root), skip_bad=skip_bad, every=every
         )
@@ -294,9 +300,15 @@ def export(
     """Write a quantized model: integer weights, scales and the candidate."""
     from quant.exports.writing import OWN_FORMAT, check_export, export_as
     from quant.files.export import export as write_export
+    from quant.graph_exports.graph_writing import export_network
 
     check_export(form, output)
-    refuse_network(model, data, "it stays the file that it is: only recognisers of this project are exported")
+    if is_network(model):
+        network = load_network(model, data, clipping, activation_clipping, per_channel)
+        assert network is not None
+        out.say(export_network(form, network, network.parse_bits(bits), output))
+        return
+    refuse_network(model, data, "")
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
     candidate = recogniser.parse_bits(bits)
     if form != OWN_FORMAT:

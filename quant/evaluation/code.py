@@ -13,7 +13,9 @@ RECOGNISER = Code(
         *(f"quant.evaluation.{name}" for name in (
             "delta_activity", "prefix_cache", "rates", "recogniser", "speech_splits", "threads",
         )),
-        "quant.files.checkpoint", "quant.files.export", "quant.files.records", "quant.files.tensor_files",
+        *(f"quant.files.{name}" for name in (
+            "checkpoint", "export", "paired_files", "records", "tensor_files",
+        )),
         *(f"quant.speech.{name}" for name in (
             "audio", "batches", "corpus", "digits", "features", "phones", "scoring",
             "scoring_kernels", "timit", "units", "utterances",

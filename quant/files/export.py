@@ -7,8 +7,6 @@ and each site's requantization multipliers (see `quant.arithmetic.whole_numbers`
 Each of the two files holds the sha256 of the other: what was changed is refused.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from quant.files.checkpoint import (
     DECODER_WEIGHTS,
     Checkpoint,
     as_written,
-    check_format,
     decoder_of,
     known_cell,
     known_units,
@@ -32,20 +29,17 @@ from quant.files.checkpoint import (
     recogniser_shapes,
     statistics_of,
 )
+from quant.files.paired_files import read_pair, write_pair
 from quant.files.records import ExportRecord
-from quant.files.tensor_files import TensorFile, Tensors, check_tensors, read_tensors, tensors_as_bytes
+from quant.files.tensor_files import TensorFile, Tensors, check_tensors
 from quant.networks.geometry import Geometry, geometry
 from quant.networks.network import Network
 from quant.sites.candidate import FIXED_POINT_BITS, Bits, check_candidate, refuse_thresholds
 from quant.speech.units import Units
-from simulators.inputs.bounded_files import read_text
-from simulators.inputs.documents import MAX_BYTES
 from simulators.inputs.errors import InputError
-from simulators.inputs.files import make_folder, write_whole
-from simulators.inputs.json_files import json_as, parse_json
+from simulators.inputs.json_files import json_as
 
 FORMAT = 2
-TENSORS, DESCRIPTION = "model.safetensors", "model.json"
 
 
 def export(checkpoint: Checkpoint, weights: QuantizedWeights, bits: Bits, folder: Path) -> None:
@@ -85,7 +79,7 @@ def export(checkpoint: Checkpoint, weights: QuantizedWeights, bits: Bits, folder
         "from": {"name": checkpoint.name, "digest": checkpoint.digest},
         "record": dict(checkpoint.record),
     }
-    _write(folder, tensors, description)
+    write_pair(folder, tensors, description)
 
 
 def _described_site(
@@ -106,57 +100,15 @@ def _described_site(
     }
 
 
-def _write(folder: Path, tensors: Tensors, description: dict[str, Any]) -> None:
-    data = tensors_as_bytes(tensors, {"description_sha256": _digest_of(description)})
-    description["tensors_sha256"] = hashlib.sha256(data).hexdigest()
-    make_folder(folder)
-    # Which tensors are meant is the description's to say, and that is replaced in one rename: until then the former
-    # model loads, from then on this one, whenever this process is killed.
-    new = _own_tensors(folder, description["tensors_sha256"])
-    write_whole(new, data)
-    write_whole(folder / DESCRIPTION, (json.dumps(description, indent=1) + "\n").encode())
-    new.replace(folder / TENSORS)
-    for former in folder.glob(f"model-{'[0-9a-f]' * 16}.safetensors"):
-        former.unlink()
-
-
-def _own_tensors(folder: Path, digest: str) -> Path:
-    """The place of the tensors with this sha256 while the description of others may still be there."""
-    return folder / f"model-{digest[:16]}.safetensors"
-
-
-def _tensors_file(folder: Path, digest: str) -> Path:
-    """Where the tensors with this sha256 lie, if anywhere."""
-    own = _own_tensors(folder, digest)
-    return own if digest.isalnum() and own.is_file() else folder / TENSORS
-
-
 def load_export(folder: Path) -> tuple[Checkpoint, QuantizedWeights, dict[str, tuple[int, int]]]:
     """What was exported: a checkpoint made of its integers, these as the only weights that it can be evaluated with,
     and its candidate.
 
     Raises InputError where a file is missing, is not what `export` wrote, or was changed.
     """
-    path = folder / DESCRIPTION
-    try:
-        text = read_text(path, MAX_BYTES)
-        described = parse_json(text, str(path))
-        check_format(described, FORMAT, str(path))
-        file = read_tensors(_tensors_file(folder, str(described.get("tensors_sha256"))))
-    except InputError as error:
-        raise InputError(f"{folder}: not an exported model: {error}") from None
-    if described.get("tensors_sha256") != file.digest:
-        raise InputError(f"{file.path}: not the file that {DESCRIPTION} describes: its sha256 differs")
-    if parse_json(file.described, str(file.path)) != {"description_sha256": _digest_of(described)}:
-        raise InputError(f"{path}: it was changed since it was written: its sha256 differs")
+    path, text, described, file = read_pair(folder, FORMAT)
     with as_written(path):
         return _exported(json_as(ExportRecord, text, str(path)), file, described["record"])
-
-
-def _digest_of(description: Mapping[str, Any]) -> str:
-    """sha256 of a description without the digest of the tensors, which hold this one."""
-    content = {key: value for key, value in description.items() if key != "tensors_sha256"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _exported(

@@ -1,10 +1,8 @@
 """A graph as the search takes it: sites, errors, traces."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -16,8 +14,10 @@ from quant.graphs.call import Pass
 from quant.graphs.fidelity import ERRORS, PARTS, rates
 from quant.graphs.graph import Graph
 from quant.graphs.graph_data import GivenUtterance, GraphData
+from quant.graphs.graph_digest import digest_of
 from quant.graphs.graph_roundings import GraphRounded
 from quant.graphs.graph_trace import GraphTrace
+from quant.graphs.held_integers import HeldIntegers, HeldValues
 from quant.graphs.operations.table import OPERATIONS
 from quant.graphs.running import run_graph
 from quant.graphs.site_names import SiteNames
@@ -42,7 +42,10 @@ class GraphModel:
     bit_widths = BIT_WIDTHS
     """Widths in bits that weights and activations may have."""
 
-    def __init__(self, graph: Graph, data: GraphData, name: str, scheme: Scheme | None = None):
+    def __init__(
+        self, graph: Graph, data: GraphData, name: str, scheme: Scheme | None = None, held: HeldIntegers | None = None
+    ):
+        """`held` takes the place of weights and calibration, for a network that was exported."""
         self.name = name
         self.graph = graph
         self.data = data.checked(graph)
@@ -50,6 +53,7 @@ class GraphModel:
         self._names = SiteNames()
         self._traces: dict[int, GraphTrace] = {}
         self._weights: dict[tuple[str, int], Weights] = {}
+        self._held = held
         with torch.no_grad():
             first = self._traced(self._first_call())
         self._traces[first.frames] = first
@@ -57,9 +61,9 @@ class GraphModel:
         self.sites = tuple(Site(site, len(w), w.shape[1]) for site, w in self._names.weights.items())
         if not self.sites:
             raise InputError(f"{name}: no node has weights that could be quantized")
-        self._formats = self._chosen_formats()
+        self._formats = self._chosen_formats() if held is None else held.formats
         self._references: list[torch.Tensor] | None = None
-        self._content = digest_of(graph)
+        self._content = digest_of(graph) if held is None else held.digest
 
     @property
     def digest(self) -> str:
@@ -114,12 +118,16 @@ class GraphModel:
         """The judged output of every utterance, chunks side by side; without bits, of the network as it is."""
         if bits is not None:
             check_candidate(bits, self.sites)
+        elif self._held is not None:
+            self._held.check(bits)
         run = Pass(Exactly(), self._names, OPERATIONS) if bits is None else self._rounded(bits)
         return self._outputs(run)
 
     def evaluate(self, bits: Bits | None) -> OwnRates:
         """Error of a candidate, with what saturated; without bits, of the network as it is."""
         if bits is None:
+            if self._held is not None:
+                self._held.check(bits)
             return self._rates(self._float_outputs())
         check_candidate(bits, self.sites)
         return self.evaluate_some(bits)
@@ -160,7 +168,10 @@ class GraphModel:
 
     def _float_outputs(self) -> list[torch.Tensor]:
         """Outputs of the network as it is, computed once."""
-        if self._references is None:
+        if self._references is None and self._held is not None:
+            reference = self._held.reference
+            self._references = [reference(each.name, each.digest()) for each in self.data.utterances]
+        elif self._references is None:
             self._references = self.outputs(None)
         return self._references
 
@@ -193,6 +204,8 @@ class GraphModel:
         return made[0] if len(made) == 1 else torch.stack(made)
 
     def _rounded(self, bits: Bits) -> Pass:
+        if self._held is not None:
+            self._held.check(bits)
         quantized = {
             site.name: self._quantized(site.name, bits[site.name][0]) for site in self.sites if site.name in bits
         }
@@ -215,8 +228,27 @@ class GraphModel:
         own = {site: {grid.bits: grid} for site, grid in self._names.grids.items() if grid.bits in BIT_WIDTHS}
         return replace(formats, inputs={site: {**grids, **own.get(site, {})} for site, grids in formats.inputs.items()})
 
+    @property
+    def formats(self) -> Formats:
+        """The grids of what its sites read, leave and keep."""
+        return self._formats
+
+    @property
+    def names(self) -> SiteNames:
+        """What its weights are called, and where they lie."""
+        return self._names
+
+    def weights_at(self, site: str, bits: int) -> Weights:
+        """The codes and steps of a site's weights. Raises InputError where they are those of the network's own file,
+        whose integers are not kept."""
+        if self._names.stored_bits.get(site) == bits:
+            raise InputError(f"site {site}: the network's file has its integers of {bits} bits already")
+        return self._quantized(site, bits)
+
     def _quantized(self, site: str, bits: int) -> Weights:
         """The codes of a site's weights, kept: candidates share them."""
+        if self._held is not None:
+            return self._held.weights[site]
         if (site, bits) not in self._weights:
             weight = self._names.weights[site]
             if self._names.stored_bits.get(site) == bits:  # they lie on the file's own grid already
@@ -231,7 +263,8 @@ class GraphModel:
 
     def _traced(self, given: Mapping[str, torch.Tensor]) -> GraphTrace:
         trace = GraphTrace()
-        run_graph(self.graph, given, Pass(Exactly(), self._names, OPERATIONS, trace))
+        values = Exactly() if self._held is None else HeldValues(self._held)
+        run_graph(self.graph, given, Pass(values, self._names, OPERATIONS, trace))
         return trace
 
     def _resized(self, frames: int) -> dict[str, torch.Tensor]:
@@ -253,28 +286,3 @@ class GraphModel:
 
 def _bits_of(grid: Grid | None) -> int | None:
     return None if grid is None else grid.bits
-
-
-def digest_of(graph: Graph) -> str:
-    """sha256 of a graph: its nodes, their attributes, its constants."""
-    made = hashlib.sha256()
-    _feed(made, graph)
-    return made.hexdigest()
-
-
-def _feed(made: Any, value: Any) -> None:
-    if isinstance(value, torch.Tensor):
-        made.update(f"{value.dtype} {tuple(value.shape)}".encode())
-        made.update(value.contiguous().numpy().tobytes())
-    elif isinstance(value, Graph):
-        made.update(repr((value.inputs, value.outputs, value.opset, dict(value.stored_bits))).encode())
-        for name in sorted(value.constants):
-            made.update(name.encode())
-            _feed(made, value.constants[name])
-        for node in value.nodes:
-            made.update(repr((node.name, node.op, node.inputs, node.outputs)).encode())
-            for name in sorted(node.attributes):
-                made.update(name.encode())
-                _feed(made, node.attributes[name])
-    else:
-        made.update(repr(value).encode())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 
@@ -11,6 +12,15 @@ from quant.graphs.graph import Node
 _UNFIT = re.compile(r"[^\w./+-]+")
 LONGEST = 60
 """Characters of a name, to which a trace may add."""
+
+
+class SitePlace(NamedTuple):
+    """Where a site's matrix (M, K) lies in the network's constants."""
+
+    storage: int
+    """Address of the memory of the constant."""
+    numbers: torch.Tensor
+    """(M · K,) Which element of that memory each element of the matrix is."""
 
 
 class SiteNames:
@@ -26,6 +36,7 @@ class SiteNames:
         self._names: dict[tuple[int, str], str] = {}
         self._taken: set[str] = set()
         self._kept: dict[tuple[int, str], torch.Tensor] = {}
+        self._arranged: dict[int, tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]] = {}
         self._alive: list[torch.Tensor] = []
 
     def of(self, node: Node, weight: torch.Tensor, suffix: str = "") -> str:
@@ -52,10 +63,24 @@ class SiteNames:
         if stored_bits is not None:
             self.stored_bits.setdefault(site, stored_bits)
 
-    def kept(self, weight: torch.Tensor, how: str, made: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """What a constant is in another arrangement, made once, so that it stays one site."""
+    def kept(self, weight: torch.Tensor, how: str, made: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """What a constant is in another arrangement, which `made` makes of it, once, so that it stays one site."""
         key = (weight.data_ptr(), how)
         if key not in self._kept:
-            self._kept[key] = made().contiguous()
+            arranged = made(weight).contiguous()
+            self._kept[key] = arranged
+            self._arranged[arranged.untyped_storage().data_ptr()] = (weight, made)
             self._alive.append(weight)
         return self._kept[key]
+
+    def place(self, site: str) -> SitePlace:
+        """Where in the network's constants a site's matrix lies."""
+        matrix = self.weights[site]
+        found = self._arranged.get(matrix.untyped_storage().data_ptr())
+        if found is None:
+            numbers = torch.arange(matrix.numel()).add(int(matrix.storage_offset()))
+            return SitePlace(matrix.untyped_storage().data_ptr(), numbers)
+        weight, made = found
+        arranged = made(torch.arange(weight.numel()).view(weight.shape)).flatten()
+        numbers = arranged.add(int(weight.storage_offset()))
+        return SitePlace(weight.untyped_storage().data_ptr(), numbers)

@@ -51,6 +51,16 @@ def test_a_module_of_python_is_imported_where_it_is_named(folder: Path) -> None:
         assert rule in told.stderr
 
 
+def test_a_network_is_exported_and_evaluated_as_it_was(folder: Path) -> None:
+    named = "--model", "model.onnx", "--data", "data", "--bits", "4x8"
+    assert mohaq("export", *named, "--out", "x", cwd=folder).stdout == "x: model.safetensors and model.json\n"
+    before = json.loads(mohaq("evaluate", *named, "--json", cwd=folder).stdout)
+    assert json.loads(mohaq("evaluate", "--model", "x", "--data", "data", "--json", cwd=folder).stdout) == before
+    told = mohaq("evaluate", "--model", "x", cwd=folder)
+    assert (told.returncode, told.stderr.count("\n")) == (2, 1)
+    assert "--model x: --data is missing" in told.stderr
+
+
 def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
     (folder / "search.yaml").write_text(
         "{name: own, population: 2, offspring: 2, generations: 15, steps: 12, constraints: {},"
@@ -86,14 +96,17 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
         ),
         (("trace", "--model", "model.onnx", "--data", "data", "--bits", "9"), "9 bits"),
         (("delta", "--model", "model.onnx", "--data", "data", "--bits", "8"), "delta networks are"),
-        (("export", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x"), "it stays the file"),
+        (
+            ("export", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x", "--format", "c"),
+            "mohaq export --format c: networks from files",
+        ),
         (
             ("retrain", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x"),
             "only recognisers of this",
         ),
         (("delta", "--model", "gru", "--data", "data", "--bits", "8"), "--data data: it is for an ONNX file or"),
         (("delta", "--model", "model.onnx", "--bits", "8"), "delta networks are those of this project's recognisers"),
-        (("export", "--model", "model.onnx", "--bits", "8", "--out", "x"), "it stays the file that it is"),
+        (("export", "--model", "model.onnx", "--bits", "8", "--out", "x"), "--data is missing"),
         (("retrain", "--model", "model.onnx", "--bits", "8", "--out", "x"), "only recognisers of this project"),
         (("search", "demo", "--model", "model.onnx", "--out", "x"), "data is missing"),
     ],

@@ -20,6 +20,7 @@ ORDER = (
     "tasks",
     "images",
     "graphs",
+    "graph_exports",
 )
 """Folders from the bottom up. Evaluation stands on training because a recogniser can be retrained for a candidate; what
 makes a checkpoint of a corpus (`runs`) stands on both."""

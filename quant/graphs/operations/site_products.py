@@ -76,7 +76,7 @@ def _matmul(call: Call) -> torch.Tensor:
 
 def _turned(call: Call, stack: torch.Tensor, groups: int) -> torch.Tensor:
     """Matrices (…, K, M) as a site has them, (G, M, K)."""
-    return call.run.sites.kept(stack, "turned", lambda: stack.reshape(groups, *stack.shape[-2:]).mT)
+    return call.run.sites.kept(stack, "turned", lambda w: w.reshape(groups, *w.shape[-2:]).mT)
 
 
 def _of_activations(call: Call, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -119,7 +119,7 @@ def _einsum(call: Call) -> torch.Tensor:
     sizes = dict(zip(of_x, x.shape, strict=True)) | dict(zip(of_w, w.shape, strict=True))
     groups, rows, columns = (prod(sizes[label] for label in labels) for labels in (shared, made, summed))
     order = [of_w.index(label) for label in shared + made + summed]
-    matrices = call.run.sites.kept(w, equation, lambda: w.permute(order).reshape(groups, rows, columns))
+    matrices = call.run.sites.kept(w, equation, lambda w: w.permute(order).reshape(groups, rows, columns))
     x = x.permute([of_x.index(label) for label in rest + shared + summed])
     x = x.reshape(*(sizes[label] for label in rest), *([groups] if groups > 1 else []), columns)
     y = site_product(call, x, matrices, read, None)
@@ -178,7 +178,7 @@ def _transposed_convolution(call: Call) -> torch.Tensor:
     # (G · M, K, …): rows are what a matrix makes, as for any site
     turned = call.run.sites.kept(
         weight, f"transposed {groups}",
-        lambda: weight.unflatten(0, (groups, columns)).transpose(1, 2).reshape(groups * each, columns, *kernel),
+        lambda w: w.unflatten(0, (groups, columns)).transpose(1, 2).reshape(groups * each, columns, *kernel),
     )  # fmt: skip
     site = call.run.sites.of(call.node, turned)
     call.run.sites.note(site, turned.flatten(1), call.grid(0), call.stored_bits(1))

@@ -1,0 +1,1 @@
+"""Networks that are graphs, written with a candidate's integers."""
