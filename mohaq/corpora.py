@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from simulators.inputs.errors import InputError
 
 if TYPE_CHECKING:
-    from quant import Recogniser
+    from quant import Bits, Recogniser
 
 
 def load_recogniser(
@@ -23,6 +23,13 @@ def load_recogniser(
 
     scheme = Scheme(clipping, activation_clipping, per_channel)
     return load_model(model, corpus_root(corpus, root), scheme, skip_bad, every)
+
+
+def stored_kib(recogniser: "Recogniser", bits: "Bits") -> float | None:
+    """Size of a candidate in KiB with its codebooks; None for a recogniser without them."""
+    from quant.evaluation.codebook_recogniser import CodebookRecogniser
+
+    return recogniser.stored_bits(bits) / 8192 if isinstance(recogniser, CodebookRecogniser) else None
 
 
 def corpus_root(corpus: str, root: Path | None) -> Path | None:

@@ -62,7 +62,11 @@ Root = Annotated[
     ),
 ]
 WeightClipping = Annotated[
-    str, typer.Option("--clipping", help="Of weights: `mse`, `max`, `percentile`, `aciq-laplace` or `aciq-gauss`.")
+    str,
+    typer.Option(
+        "--clipping",
+        help="Of weights: `mse`, `max`, `percentile`, `aciq-laplace` or `aciq-gauss`; or `kmeans`: codebooks.",
+    ),
 ]
 ActivationClipping = Annotated[
     str, typer.Option("--activation-clipping", help="Of activations: `mse`, `max`, `percentile` or `median`.")

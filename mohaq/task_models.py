@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from quant.tasks.task_gru import TaskGru
 
 
-def load_task_model(model: str, root: Path | None, others: Mapping[str, bool]) -> "TaskGru | ImageModel | None":
+def load_task_model(
+    model: str, root: Path | None, others: Mapping[str, bool], clipping: str = "mse"
+) -> "TaskGru | ImageModel | None":
     """The model of a task that a name is of, with the data of its task; None for another model. `others` says of each
-    option that only other models have whether it is given. Raises InputError for such a one, and for data that are not
-    there."""
+    option that only other models have whether it is given; of `clipping` networks
+    for pictures have `kmeans`. Raises InputError for such a one, and for data that are not there."""
     from quant.files.checkpoint import find_checkpoint
 
     try:
@@ -27,15 +29,20 @@ def load_task_model(model: str, root: Path | None, others: Mapping[str, bool]) -
         return None
     if not path.is_file():
         return None
-    from quant.images.image_model import ImageModel, is_image_model
+    from quant.arithmetic.clipping import KMEANS
+    from quant.images.codebook_model import load_images
+    from quant.images.image_model import is_image_model
     from quant.tasks.task_gru import TaskGru, is_operator_gru
 
     if is_operator_gru(path):
+        others = {**others, "--clipping": clipping != "mse"}
         _refuse(others, f"--model {model}: it is the operator-wise GRU of a task, which has none")
         return TaskGru.load(path, root)
     if is_image_model(path):
         _refuse(others, f"--model {model}: it is a convolutional network for pictures, which has none")
-        return ImageModel.load(path, root)
+        if clipping not in ("mse", KMEANS):
+            raise InputError(f"--clipping {clipping}: a convolutional network for pictures has mse or {KMEANS}")
+        return load_images(path, root, clipping == KMEANS)
     return None
 
 

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mohaq.app import command, err, out
-from mohaq.corpora import corpus_root, load_recogniser
+from mohaq.corpora import corpus_root, load_recogniser, stored_kib
 from mohaq.delta_options import (
     Arithmetic,
     RegisterThresholds,
@@ -92,11 +92,11 @@ def evaluate(
             "--skip-bad": skip_bad, "--every": every != 1, "--integer": integer is not None,
         })  # fmt: skip
     others = {
-        "--data": data is not None, "--corpus": corpus != "embedded", "--clipping": clipping != "mse",
+        "--data": data is not None, "--corpus": corpus != "embedded",
         "--activation-clipping": activation_clipping != "mse", "--per-channel": per_channel, "--skip-bad": skip_bad,
         "--every": every != 1, "--integer": integer is not None,
     }  # fmt: skip
-    of_task = None if is_network(model) or exported else load_task_model(model, root, others)
+    of_task = None if is_network(model) or exported else load_task_model(model, root, others, clipping)
     if of_task is not None:
         _print_task_model(of_task, bits, split, as_json)
         return
@@ -130,17 +130,18 @@ def evaluate(
         _print_reference(recogniser.evaluate_reference(candidate, integer, split))
         return
     rate = recogniser.evaluate(candidate, split=split)
+    size = None if candidate is None else stored_kib(recogniser, candidate)
     if recogniser.skipped:
         first = recogniser.skipped[0]
         err.say(f"{len(recogniser.skipped)} utterances skipped; the first: {first}")
     if as_json:
-        print(json.dumps(rate.to_dict()))
+        print(json.dumps(rate.to_dict() | ({} if size is None else {"size_kib": size})))
     else:
         subsets = ", ".join(f"{x:.2f}" for x in rate.subsets)
         out.say(
             f"{split}: {recogniser.unit} error rate {rate.error:.2f} % ({rate.substitutions} substitutions, "
             f"{rate.insertions} insertions, {rate.deletions} deletions of {rate.reference_phones} {recogniser.unit}s); "
-            f"worst of 4 groups {rate.error_max:.2f} % ({subsets})",
+            f"worst of 4 groups {rate.error_max:.2f} % ({subsets})" + ("" if size is None else f"; {size:,.1f} KiB"),
         )
 
 
@@ -310,6 +311,7 @@ def export(
         return
     refuse_network(model, data, "")
     recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
+    recogniser.weights.scheme.refuse_codebooks("no format of exports has them")
     candidate = recogniser.parse_bits(bits)
     if form != OWN_FORMAT:
         file = export_as(form, recogniser.checkpoint, recogniser.weights, candidate, output)

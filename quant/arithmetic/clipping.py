@@ -8,6 +8,8 @@
 | `aciq-laplace`, `aciq-gauss` | the optimum for a Laplace or normal distribution (ACIQ, Banner et al. 2019) |
 | `median` | of activations only: the median of the utterances' largest magnitudes |
 
+With `kmeans` in place of a rule of weights there are no thresholds, but codebooks (`quant.arithmetic.kmeans`).
+
 16 bits are fixed point under every rule, or what errs less (`quant.arithmetic.grid.sixteen_bit_grid`); with a step for
 each row, as fine as the row allows.
 """
@@ -31,7 +33,9 @@ from quant.arithmetic.products import Weights
 from quant.sites.candidate import FIXED_POINT_BITS, INTEGER_BITS, check_bits
 from simulators.inputs.errors import InputError
 
-WEIGHT_RULES = ("mse", "max", "percentile", "aciq-laplace", "aciq-gauss")
+KMEANS = "kmeans"
+"""In place of a rule of weights: weights are codes of a codebook, and activations have 16 bits."""
+WEIGHT_RULES = ("mse", "max", "percentile", "aciq-laplace", "aciq-gauss", KMEANS)
 ACTIVATION_RULES = ("mse", "max", "percentile", "median")
 PERCENTILE = 99.9
 _LEAST_STEP = 1e-30
@@ -51,6 +55,19 @@ class Scheme:
         for what, rules in (("weights", WEIGHT_RULES), ("activations", ACTIVATION_RULES)):
             if getattr(self, what) not in rules:
                 raise InputError(f"clipping of {what}: {getattr(self, what)!r}: it must be one of {', '.join(rules)}")
+        if self.has_codebooks and (self.per_channel or self.activations != "mse"):
+            what = "steps for each channel" if self.per_channel else "narrow activations to clip"
+            raise InputError(f"clipping of weights: {KMEANS}: a codebook is of a whole matrix, and there are no {what}")
+
+    @property
+    def has_codebooks(self) -> bool:
+        """Whether weights are codes of a codebook."""
+        return self.weights == KMEANS
+
+    def refuse_codebooks(self, what: str) -> None:
+        """Raise InputError for codebooks, where there are none; `what` says why."""
+        if self.has_codebooks:
+            raise InputError(f"clipping of weights: {KMEANS}: {what}")
 
     @property
     def name(self) -> str:
@@ -81,7 +98,9 @@ def aciq_gauss(bits: int, deviation: float) -> float:
 
 
 def quantize_weights(weight: torch.Tensor, bits: int, scheme: Scheme) -> Weights:
-    """Codes and steps of a matrix (M, K): one step for all of it, or one a row."""
+    """Codes and steps of a matrix (M, K): one step for all of it, or one a row. Raises InputError for codebooks, which
+    `QuantizedWeights` makes."""
+    scheme.refuse_codebooks("codebooks are those of this project's recognisers and networks for pictures")
     check_bits(bits, "weight")
     if scheme.per_channel:
         highest = 2 ** (bits - 1) - 1

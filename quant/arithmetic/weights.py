@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from quant.arithmetic.clipping import Scheme, quantize_weights
+from quant.arithmetic.kmeans import codebook_weights
 from quant.arithmetic.products import Weights
 from quant.sites.candidate import Bits
 from simulators.inputs.errors import InputError
@@ -33,7 +34,9 @@ class QuantizedWeights:
         if key not in self._kept:
             if self._closed:
                 raise InputError(f"site {site}: {bits} bits: the exported model has other weights")
-            self._kept[key] = quantize_weights(self._network.get_parameter(site).detach(), bits, self.scheme)
+            weight = self._network.get_parameter(site).detach()
+            held = self.scheme.has_codebooks
+            self._kept[key] = codebook_weights(weight, bits) if held else quantize_weights(weight, bits, self.scheme)
         return self._kept[key]
 
     def prepare(self, bits: Bits) -> None:

@@ -7,7 +7,7 @@ RECOGNISER = Code(
     (
         "quant.sites", "quant.networks",
         *(f"quant.arithmetic.{name}" for name in (
-            "calibration", "clipping", "delta", "float_arithmetic", "grid", "integer", "kernels", "observer",
+            "calibration", "clipping", "delta", "float_arithmetic", "grid", "integer", "kernels", "kmeans", "observer",
             "products", "protocol", "weights",
         )),
         *(f"quant.evaluation.{name}" for name in (
@@ -80,6 +80,15 @@ IMAGE_MODEL = Code(
     libraries=("torch", "numpy"),
 )  # fmt: skip
 """Decides the error of a convolutional network on pictures."""
+
+IMAGE_CODEBOOKS = IMAGE_MODEL | Code(
+    (
+        "quant.images.codebook_model", "simulators.inputs.jit",
+        *(f"quant.arithmetic.{name}" for name in ("clipping", "grid", "kernels", "kmeans", "products")),
+    ),
+    libraries=("scipy", "numba"),
+)  # fmt: skip
+"""Decides the error of one whose weights are codes of codebooks."""
 
 
 def cell_code(cell: RecurrentCell) -> Code:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from quant.arithmetic.clipping import Scheme
+from quant.evaluation.codebook_recogniser import CodebookRecogniser
 from quant.evaluation.recogniser import Recogniser
 from quant.files.checkpoint import find_checkpoint, load_checkpoint
 from quant.files.export import load_export
@@ -20,7 +21,8 @@ def load_model(
     `corpus_root` is a corpus in TIMIT's layout to evaluate on; without it, the embedded corpus. The other arguments are
     those of `Recogniser`. Raises InputError for an unknown name or a file that is not a checkpoint.
     """
-    return Recogniser(load_checkpoint(find_checkpoint(str(name))), corpus_root, scheme, skip_bad=skip_bad, every=every)
+    kind = CodebookRecogniser if scheme is not None and scheme.has_codebooks else Recogniser
+    return kind(load_checkpoint(find_checkpoint(str(name))), corpus_root, scheme, skip_bad=skip_bad, every=every)
 
 
 def load_exported_model(

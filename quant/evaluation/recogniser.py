@@ -59,6 +59,9 @@ MAX_STEPS = 1 << 20
 class Recogniser:
     """A checkpoint and a corpus. Data are read (or, for the embedded corpus, synthesised) when first needed."""
 
+    of_codebooks = False
+    """Whether its weights are codes of codebooks."""
+
     def __init__(
         self,
         checkpoint: Checkpoint,
@@ -70,9 +73,12 @@ class Recogniser:
     ):
         """`scheme`: where weights and activations are clipped, MOHAQ's least mean squared error by default; `weights`
         that are quantized already; `skip_bad`: leave out utterances that cannot be used, and list them in
-        `skipped`; `every`: evaluate on every so-manyth utterance only."""
+        `skipped`; `every`: evaluate on every so-manyth utterance only. Raises InputError for a scheme that is another
+        class's."""
         self.checkpoint = checkpoint
         self.weights = weights or QuantizedWeights(checkpoint.network, scheme)
+        if self.weights.scheme.has_codebooks != self.of_codebooks:
+            raise InputError("a recogniser's scheme: `load_model` makes the one of codebooks, and the one without them")
         self.split = "dev"
         """What it is evaluated on where nothing else is said."""
         self._speech = SpeechSplits(checkpoint, corpus_root, skip_bad, every)
@@ -164,7 +170,7 @@ class Recogniser:
         """Another recogniser on the same packed utterances, normalised with this one's statistics. Its results are in
         this one's cache, or, where they are said, in one of its own of so many bytes. Without `weights`, its own are
         clipped as this one's."""
-        model = Recogniser(checkpoint, self._speech.corpus_root, self.weights.scheme, weights)
+        model = type(self)(checkpoint, self._speech.corpus_root, self.weights.scheme, weights)
         model._speech = self._speech
         model._cache = self._cache if cache_bytes is None else PrefixCache(cache_bytes)
         return model
@@ -198,6 +204,10 @@ class Recogniser:
         """A candidate as a user writes it: see `quant.sites.candidate.parse_bits`."""
         return parse_bits(text, self.sites)
 
+    def check(self, bits: Bits) -> None:
+        """Raise InputError for a candidate that it cannot have."""
+        check_candidate(bits, self.sites)
+
     def evaluate(self, bits: Bits | None, split: str | None = None) -> ErrorRate:
         """Phone error rate of a candidate on a split ("dev" or "test"; its own); without bits, of the float model."""
         split = split or self.split
@@ -229,7 +239,7 @@ class Recogniser:
     def _population(self, candidates: Sequence[Bits], split: str) -> list[tuple[ErrorRate, list[Masks]]]:
         """Error of each candidate, and what of its sites with thresholds was sent, batch by batch."""
         for bits in candidates:
-            check_candidate(bits, self.sites)
+            self.check(bits)
             self.weights.prepare(bits)
         packed = self._speech.packed(split)
 
@@ -261,7 +271,7 @@ class Recogniser:
     @torch.inference_mode()
     def evaluate_reference(self, bits: Bits, utterances: int, split: str = "dev") -> ReferenceCheck:
         """The first utterances of a split by the integer-only reference and by the fast path."""
-        check_candidate(bits, self.sites)
+        self.check(bits)
         refuse_thresholds(bits, "the integer-only reference is of what sends everything")
         features = self.utterances(split)
         positions = range(min(utterances, len(features)))
@@ -300,7 +310,7 @@ class Recogniser:
     def evaluate_delta(self, bits: Bits, thresholds: Mapping[str, int], split: str = "dev") -> DeltaResult:
         """Error and savings of the delta network with these thresholds, in units of the sites' activation codes. Sites
         that are not named transmit everything."""
-        check_candidate(bits, self.sites)
+        self.check(bits)
         refuse_thresholds(bits, "thresholds in activation codes are given beside the bits")
         check_thresholds(thresholds, self.sites)
         self.weights.prepare(bits)
@@ -337,7 +347,7 @@ class Recogniser:
     def trace_delta(self, bits: Bits, thresholds: Mapping[str, int], utterance: int = 0, split: str = "dev") -> Trace:
         """The trace of one utterance of a split, with masks of the inputs that each product transmits at each of its
         steps; thresholds are in activation codes."""
-        check_candidate(bits, self.sites)
+        self.check(bits)
         check_thresholds(thresholds, self.sites)
         batch = self.utterance(utterance, split)
         delta = Delta(thresholds, batch.lengths)
@@ -357,12 +367,12 @@ class Recogniser:
 
     def trace_utterance(self, bits: Bits, utterance: int = 0, split: str = "dev") -> Trace:
         """The trace of one utterance of a split, with masks of what the sites that have thresholds transmit."""
-        check_candidate(bits, self.sites)
+        self.check(bits)
         return self.trace_delta(bits, self.delta_codes(bits), utterance, split)
 
     def trace(self, bits: Bits, steps: int = 300) -> Trace:
         """What a candidate computes for an utterance of `steps` frames, for the simulators."""
-        check_candidate(bits, self.sites)
+        self.check(bits)
         if not 1 <= steps <= MAX_STEPS:
             raise InputError(f"steps: {steps}: it must lie between 1 and {MAX_STEPS}")
         layers = tuple(traced.layer for traced in self.network.trace_layers(bits, steps))

@@ -122,6 +122,7 @@ def integer_program(checkpoint: Checkpoint, weights: QuantizedWeights, bits: Bit
     """A candidate of a checkpoint, with its weights as they are quantized. Raises InputError for a bad candidate, for a
     cell that no format can say, and for steps so far apart that no shift of 62 bits joins them."""
     network = checkpoint.network
+    weights.scheme.refuse_codebooks("no format of exports has codebooks")
     check_candidate(bits, network.sites)
     if network.cell.name not in EXPORTED_CELLS:
         known = ", ".join(EXPORTED_CELLS)

@@ -46,6 +46,7 @@ def export(checkpoint: Checkpoint, weights: QuantizedWeights, bits: Bits, folder
     """Write a candidate of a checkpoint, with its weights as they are quantized, to `folder`. Raises InputError for a
     bad candidate or a folder that cannot be."""
     network, calibration = checkpoint.network, checkpoint.calibration
+    weights.scheme.refuse_codebooks("an exported model has none")
     check_candidate(bits, network.sites)
     refuse_thresholds(bits, "an exported model has none")
     tensors: Tensors = {

@@ -77,8 +77,12 @@ def is_image_model(path: Path) -> bool:
 class ImageModel:
     """A trained convolutional network, evaluated on a part of its task's pictures."""
 
-    bit_widths = WIDTHS
+    bit_widths: Sequence[int] = WIDTHS
     """Widths in bits that weights and activations may have."""
+    computed_by: type[IntegerNetwork] = IntegerNetwork
+    """What computes its candidates."""
+    scheme_name = ""
+    """What distinguishes its quantization from the default, for ledgers."""
 
     def __init__(
         self, computes: IntegerNetwork, data: TaskData, name: str, digest: str, record: Mapping[str, Any],
@@ -112,8 +116,9 @@ class ImageModel:
             {name: file.tensors[f"{name}.weight"].float() for name in names},
             {name: file.tensors[f"{name}.bias"].float() for name in names},
         )
-        computes = IntegerNetwork(network, parameters, ImageFormats(described.inputs, described.results))
-        return cls(computes, task.load(root), path.stem, file.digest, described.record.model_dump())
+        computes = cls.computed_by(network, parameters, ImageFormats(described.inputs, described.results))
+        digest = ":".join(filter(None, (file.digest, cls.scheme_name)))
+        return cls(computes, task.load(root), path.stem, digest, described.record.model_dump())
 
     @property
     def network(self) -> ImageNetwork:
@@ -144,6 +149,10 @@ class ImageModel:
         """A candidate, as a user writes it. Raises InputError that says which part is wrong."""
         return parse_bits(text, self.sites, "delta networks are those of this project's recognisers", WIDTHS)
 
+    def check(self, bits: Bits) -> None:
+        """Raise InputError for a candidate that it cannot have."""
+        check_candidate(bits, self.sites, WIDTHS)
+
     def evaluate(self, bits: Bits | None) -> Rates:
         """Percent of pictures that a candidate classifies wrongly; without bits, the network in floating point."""
         with torch.no_grad():
@@ -152,7 +161,7 @@ class ImageModel:
                 if not bool(torch.isfinite(results).all()):
                     raise InputError(f"{self.name}: its results in float32 are not finite")
             else:
-                check_candidate(bits, self.sites, WIDTHS)
+                self.check(bits)
                 results = self.computes.run(self._pixels, bits)
         wrong = results.argmax(1).numpy() != self._classes
         parts = [100.0 * float(np.mean(wrong[i::PARTS])) for i in range(PARTS) if len(wrong[i::PARTS])]
@@ -168,7 +177,7 @@ class ImageModel:
 
     def trace(self, bits: Bits, steps: int | None = None) -> Trace:
         """The layers of a candidate for one picture, or for as many as there are `steps`."""
-        check_candidate(bits, self.sites, WIDTHS)
+        self.check(bits)
         return image_trace(self.network, self.name, self._pixels.shape[-1], bits, 1 if steps is None else steps)
 
     def stored_bits(self, bits: Bits) -> int:

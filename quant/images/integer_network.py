@@ -113,10 +113,13 @@ class IntegerNetwork:
     def weights(self, site: str, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes of a site's weights, in their shape, and the fractional bits (outputs,) of each row."""
         if (site, bits) not in self._weights:
-            weight = self.parameters.weights[site]
-            fractions = least_error(weight.flatten(1), bits, unsigned=False)
-            self._weights[site, bits] = codes_of(weight.flatten(1), fractions[:, None], bits).view_as(weight), fractions
+            self._weights[site, bits] = self._quantized(site, bits)
         return self._weights[site, bits]
+
+    def _quantized(self, site: str, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
+        weight = self.parameters.weights[site]
+        fractions = least_error(weight.flatten(1), bits, unsigned=False)
+        return codes_of(weight.flatten(1), fractions[:, None], bits).view_as(weight), fractions
 
 
 class _IntegerSteps:

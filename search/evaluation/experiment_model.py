@@ -46,7 +46,8 @@ class ExperimentModel:
             with under("model"):
                 return load(self.model, self.data, Scheme(**self.clipping.model_dump()))
         from quant.files.checkpoint import find_checkpoint
-        from quant.images.image_model import ImageModel, is_image_model
+        from quant.images.codebook_model import load_images
+        from quant.images.image_model import is_image_model
         from quant.tasks.task_gru import TaskGru, is_operator_gru
 
         with under("model"):
@@ -56,15 +57,16 @@ class ExperimentModel:
             with under("corpus_root" if self.corpus_root else "model"):
                 return TaskGru.load(path, self.corpus_root)
         if is_image_model(path):
-            self._check_task_model("a network for pictures", "formats of its own, of least squared error")
+            formats = "formats of its own, of least squared error, or codebooks (weights: kmeans)"
+            self._check_task_model("a network for pictures", formats, codebooks=True)
             with under("corpus_root" if self.corpus_root else "model"):
-                return ImageModel.load(path, self.corpus_root)
+                return load_images(path, self.corpus_root, self.clipping.has_codebooks)
         with under("model"):
             return load_model(self.model, self.corpus_root, Scheme(**self.clipping.model_dump()), every=self.every)
 
-    def _check_task_model(self, what: str, formats: str) -> None:
-        """Raise KeyedError for settings that only a recogniser has."""
+    def _check_task_model(self, what: str, formats: str, codebooks: bool = False) -> None:
+        """Raise KeyedError for settings that only a recogniser has; `codebooks`: whether the model may have them."""
         if self.every != 1:
             raise KeyedError(("every",), f"{self.every}: {what} is evaluated on all of its task's dev part")
-        if self.clipping != Clipping():
+        if self.clipping != Clipping() and not (codebooks and self.clipping.has_codebooks):
             raise KeyedError(("clipping",), f"{what} has {formats}")

@@ -12,6 +12,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.quality import Cost
 from search.objectives import Floats, PointFigures
 from search.settings.constraints import Budget
+from search.space.genome import Genome
 from simulators.inputs.source_locations import KeyedError
 
 REFERENCE_BITS = 8
@@ -54,11 +55,12 @@ class BudgetLimits:
     limits: tuple[BudgetLimit, ...] = ()
 
     @classmethod
-    def of(cls, budget: Budget | None, evaluator: Evaluator) -> Self:
-        """What a budget comes to where this evaluator simulates."""
+    def of(cls, budget: Budget | None, evaluator: Evaluator, genome: Genome) -> Self:
+        """What a budget comes to where this evaluator simulates. The genome's pairs have one of 8 bits."""
         if budget is None:
             return cls()
-        cost = evaluator.cost({site.name: (REFERENCE_BITS, REFERENCE_BITS) for site in evaluator.model.sites})
+        pair = _references(genome)[0]
+        cost = evaluator.cost({site.name: pair for site in evaluator.model.sites})
         return cls(
             tuple(
                 BudgetLimit(name=name, share=share, of=getattr(cost, FIGURES[name][0]))  # type: ignore[arg-type]
@@ -103,8 +105,13 @@ class BudgetLimits:
 NO_BUDGET = BudgetLimits()
 
 
-def check_budget(budget: Budget | None, precisions: Sequence[tuple[int, int]], hardware: str) -> None:
-    """Raise KeyedError for a budget of 8 bits where these legal (weight bits, activation bits) have no 8."""
-    if budget is not None and (REFERENCE_BITS, REFERENCE_BITS) not in precisions:
+def check_budget(budget: Budget | None, genome: Genome, hardware: str) -> None:
+    """Raise KeyedError for a budget of 8 bits where its pairs have no 8."""
+    if budget is not None and not _references(genome):
         rule = f"it is of the cost of {REFERENCE_BITS} bits, which {hardware} does not offer for this model"
         raise KeyedError(("constraints", "budget"), rule)
+
+
+def _references(genome: Genome) -> list[tuple[int, int]]:
+    """The pair that shares are of the cost of; none where it is not legal."""
+    return [pair for pair in genome.alike if pair[0] == REFERENCE_BITS]

@@ -126,14 +126,14 @@ class VariantSearch:
             key = ("constraints", "error_increase") if relative else ("beacons",)
             rule = f"it needs a {BASELINE_BITS}-bit baseline, which {arch.name} does not offer"
             raise KeyedError(key, f"{rule}: give constraints.error instead" if relative else rule)
-        check_budget(experiment.constraints.budget, genome.precisions, arch.name)
+        check_budget(experiment.constraints.budget, genome, arch.name)
         return cls(experiment, variant, genome, planned.method())
 
     def run(self, evaluator: Evaluator, recorder: Recorder, progress: Progress | None = None) -> Run:
         """Search with an evaluator, and write nothing but what the recorder and the ledger do."""
         experiment, done = self.experiment, reporter(progress)
         genome = OneVariantGenome(self.genome, self.variant)
-        budget = BudgetLimits.of(experiment.constraints.budget, evaluator)
+        budget = BudgetLimits.of(experiment.constraints.budget, evaluator, self.genome)
         points = PointCosts(experiment.constraints, genome, {self.variant.number: evaluator}, budget)
         points.check()
         if progress:

@@ -12,7 +12,7 @@ from search.evaluation.executors.executor import Executor, Inline
 from search.evaluation.executors.worker import MakeModel, Source
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger
-from search.evaluation.model import HasWidths, Model, pairs_for
+from search.evaluation.model import HasPrecisions, HasWidths, Model, pairs_for
 from search.methods.method import ChecksSettings, KnownErrors, LearnsElsewhere, Method
 from search.methods.registry import method_named
 from search.runs.identity import Identity, digest_of, identity_of
@@ -43,7 +43,8 @@ class Plan:
         """The genes of a candidate, where hardware offers these pairs and the model has no widths of its own. Raises
         KeyedError for settings that do not go with model or hardware."""
         names = [site.name for site in self.model.sites]
-        return Genome.of(names, pairs_for(self.model, precisions), self.experiment)
+        of_model = isinstance(self.model, HasPrecisions)
+        return Genome.of(names, pairs_for(self.model, precisions), self.experiment, of_model)
 
     def method(self) -> Method:
         """A method, not begun, with what it learns from."""

@@ -15,7 +15,7 @@ from search.objectives import OBJECTIVES, Objective
 from search.objectives.registry import objectives_named
 from search.settings.beacon_settings import BeaconSettings
 from search.settings.candidate_source import SweepCandidates
-from search.settings.clipping import Clipping
+from search.settings.clipping import Clipping, check_codebook_costs
 from search.settings.constraints import Constraints
 from search.settings.experiment_source import Origin, with_options
 from search.settings.fidelity_settings import FidelitySettings
@@ -144,6 +144,7 @@ class Experiment(BaseModel):
         if self.fidelity is not None:
             self._check_fidelity()
         self._check_thresholds()
+        self._check_codebooks()
         if self.hardware and self.confirm:
             raise ValueError("confirm: it is for searches on one piece of hardware")
         if self.constraints.error is not None and self.constraints.error_increase is not None:
@@ -184,6 +185,14 @@ class Experiment(BaseModel):
             raise ValueError("thresholds: they do not go with constraints.budget: costs come with the errors")
         if self.method == AGENT:
             raise ValueError(f"thresholds: the method {AGENT} chooses bits alone")
+
+    def _check_codebooks(self) -> None:
+        if not self.clipping.has_codebooks:
+            return
+        for key in ("hardware", "beacons", "finetune", "thresholds", "data"):
+            if getattr(self, key):
+                raise ValueError(f"clipping.weights: kmeans: codebooks do not go with {key}")
+        check_codebook_costs(self.resolved_objectives, self.constraints.budget)
 
     def _check_objectives(self) -> None:
         columns: dict[str, str] = {}

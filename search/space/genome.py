@@ -58,6 +58,8 @@ class Genome:
 
     thresholds: tuple[ThresholdGroup, ...] = ()
     """Groups of sites that share a threshold, each with a gene behind those of the bits."""
+    of_model: bool = False
+    """Whether the legal pairs are the model's own, whatever hardware offers."""
 
     def __post_init__(self) -> None:
         if not self.precisions:
@@ -79,13 +81,15 @@ class Genome:
             raise KeyedError(("fixed",), "every site is: nothing is left to search")
 
     @classmethod
-    def of(cls, sites: Sequence[str], precisions: Sequence[tuple[int, int]], settings: Restrictions) -> Self:
+    def of(
+        cls, sites: Sequence[str], precisions: Sequence[tuple[int, int]], settings: Restrictions, of_model: bool = False
+    ) -> Self:
         """What an experiment's settings leave free. Raises KeyedError for a site or a width that there is not."""
         with under("fixed"):
             fixed = fixed_bits(settings.fixed, sites)
             refuse_thresholds(fixed, "thresholds are searched under the key of that name")
         groups = threshold_groups(settings.thresholds, sites)
-        return cls(tuple(sites), tuple(precisions), settings.minimum_activation_bits, fixed, groups)
+        return cls(tuple(sites), tuple(precisions), settings.minimum_activation_bits, fixed, groups, of_model)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -101,6 +105,12 @@ class Genome:
     def activation_widths(self) -> tuple[int, ...]:
         """Activation bits that any legal pair has, rising."""
         return tuple(sorted({a for _, a in self.precisions}))
+
+    @cached_property
+    def alike(self) -> tuple[tuple[int, int], ...]:
+        """The pairs of one width for both, widest first; all where a model narrows its weights alone."""
+        weights_alone = self.of_model and len(self.activation_widths) == 1
+        return tuple(sorted((pair for pair in self.precisions if weights_alone or pair[0] == pair[1]), reverse=True))
 
     @cached_property
     def apart(self) -> bool:
@@ -148,11 +158,10 @@ class Genome:
     def homogeneous(self) -> dict[int, Bits]:
         """The candidates with one width for everything, by that width, widest first (lifted where a site asks for
         it), at the least thresholds."""
-        alike = sorted((w for w, a in self.precisions if w == a), reverse=True)
         least = [len(group.values) - 1 for group in self.thresholds]
         bits = {
-            width: {site: self.fixed.get(site) or self._lifted(site, (width, width)) for site in self.sites}
-            for width in alike
+            pair[0]: {site: self.fixed.get(site) or self._lifted(site, pair) for site in self.sites}
+            for pair in self.alike
         }
         return {width: with_genes(of_width, self.thresholds, least) for width, of_width in bits.items()}
 

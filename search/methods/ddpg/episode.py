@@ -53,7 +53,7 @@ class Game:
         return len(self.rows)
 
     def play(self, policy: Policy) -> Played:
-        """An episode of a policy: of each site the weights first, then the activations."""
+        """An episode of a policy: of each site the weights first, then the activations, unless they have one width."""
         states: list[Floats] = []
         actions: list[float] = []
         bits: dict[str, tuple[int, int]] = {}
@@ -72,16 +72,19 @@ class Game:
             row = next(rows)
             weight = chosen(row, weight_widths(pairs), True)
             last = weight / self.widest
-            activation = chosen(row, activation_widths(pairs, weight), False)
-            last = activation / self.widest
+            activation, *others = sorted({pair[1] for pair in pairs})
+            if others:
+                activation = chosen(row, activation_widths(pairs, weight), False)
+                last = activation / self.widest
             bits[site] = weight, activation
         return Played(np.array(states, np.float32), np.array(actions, np.float32), bits)
 
 
 def legal_pairs(space: Space, least_bits: int, most_bits: int) -> dict[str, list[tuple[int, int]]]:
-    """The pairs that each site of a space may have, rising: of those whose widths are between two, what the space makes
-    of them, which fixes some sites and lifts others."""
-    pairs = [pair for pair in space.precisions if least_bits <= min(pair) and max(pair) <= most_bits]
+    """The pairs that each site of a space may have, rising: of those whose widths are between two (a side that
+    has one width alone is not chosen), what the space makes of them, which fixes some sites and lifts others."""
+    chosen = [side for side in (0, 1) if len({pair[side] for pair in space.precisions}) > 1]
+    pairs = [pair for pair in space.precisions if all(least_bits <= pair[side] <= most_bits for side in chosen)]
     names = [site.name for site in space.sites]
     alike = [space.decode(space.encode(dict.fromkeys(names, pair))) for pair in pairs]
     return {name: sorted({bits[name] for bits in alike}) for name in names}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from quant.evaluation.code import IMAGE_MODEL, OPERATOR_GRU, OWN_MODEL, RECOGNISER, RETRAINING
+from quant.evaluation.code import IMAGE_CODEBOOKS, IMAGE_MODEL, OPERATOR_GRU, OWN_MODEL, RECOGNISER, RETRAINING
 from simulators.inputs.code_digest import Code, sources_of
 from simulators.run.cost_code import cost_code
 
@@ -193,6 +193,12 @@ PASSES = (
             IMAGE_MODEL,
             ("quant.images.image_model",),
             # What packages hold, known by its digest; what training alone takes; a file, which has a digest of its own.
+            ("quant.images.image_trace", "quant.tasks.wheel_files", "quant.files.tensor_files", "quant.evaluation.rates",
+             "quant.networks", "simulators"),
+        ),
+        (
+            IMAGE_CODEBOOKS,
+            ("quant.images.codebook_model",),
             ("quant.images.image_trace", "quant.tasks.wheel_files", "quant.files.tensor_files", "quant.evaluation.rates",
              "quant.networks", "simulators"),
         ),
