@@ -182,6 +182,12 @@ def _check_batches(traces: Sequence[Trace], arch: Arch) -> None:
     batch = simulate_batch(traces, arch)
     assert batch.cycles.tolist() == cycles, f"{arch.name}: a batch has other cycles than single simulations"
     assert batch.energy_uj.tolist() == energies, f"{arch.name}: a batch has other energies than single simulations"
+    of_dram = [report.dram_energy_uj for report in single]
+    if platform_named(arch.platform).has_dram_energy(arch.spec):
+        assert batch.dram_energy_uj.tolist() == of_dram, f"{arch.name}: a batch has other energies of DRAM"
+    else:
+        assert not any(of_dram), f"{arch.name}: energy of DRAM, which has_dram_energy says it has no figure of"
+        assert np.isnan(batch.dram_energy_uj).all(), f"{arch.name}: a batch has energies of DRAM"
     trace = traces[0]
     pairs = np.array(arch.precisions)
     bits = pairs[np.random.default_rng(1).integers(0, len(pairs), (8, len(trace.products)))]

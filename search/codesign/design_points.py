@@ -119,6 +119,7 @@ class CoDesign:
             cycles=self.cycles[rows].astype(np.float64),
             latency_ms=self.latency_ms[rows],
             energy_uj=self.energy_uj[rows],
+            dram_energy_uj=unknown,
             memory_mib=self.memory_mib[candidate],
             area_mm2=self.area_mm2[variant],
             mohaq_speedup=unknown,

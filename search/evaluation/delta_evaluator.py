@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from quant.sites.candidate import Bits, name_of
-from search.evaluation.evaluator import Evaluator
+from search.evaluation.evaluator import Evaluator, Simulated
 from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import Measured, Recognition, Source
 from search.evaluation.ledger import CostsOf, Ledger
@@ -82,9 +82,10 @@ class DeltaEvaluator(Evaluator):
         self.ledger.write_costs(self.costs_of, {self._key(name): rate.sent._asdict()})
 
     def _take(self, name: str, bits: Bits, row: SentCostRow) -> None:
-        cost = self._cost(self.model.trace(bits, self.steps), row.cycles, row.latency_ms, row.energy_uj)
+        cost = self._cost(self.model.trace(bits, self.steps), row)
         self._costs[name] = replace(cost, latency_worst_ms=row.latency_worst_ms, energy_worst_uj=row.energy_worst_uj)
         self._shares.learn(bits, row.shares)
 
     def _without(self, bits: Bits) -> Cost:
-        return self._cost(self.model.trace(bits, self.steps), 0, float("nan"), float("nan"))
+        nan = float("nan")
+        return self._cost(self.model.trace(bits, self.steps), Simulated(0, nan, nan, None))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import isfinite
+from typing import NamedTuple
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.executors.executor import Died, Executor
@@ -14,13 +15,23 @@ from search.evaluation.ledger import FLOAT, CostsOf, ErrorsOf, Ledger, errors_of
 from search.evaluation.ledger_rows import CostRow, ErrorRow, row_of
 from search.evaluation.model import MIB_BITS, HasFloatError, HasSplits, HasStoredBits, Model, pairs_for
 from search.evaluation.progress import OnQuality
-from search.evaluation.quality import Cost, Quality, Unknown
+from search.evaluation.quality import Cost, Quality, Unknown, number_or_none
 from search.objectives.figures import FIGURE_PLATFORMS
 from simulators import Arch, Trace, simulate_batch
 from simulators.closed_forms.mohaq import memory_mib, silago_energy_uj, speedup
 from simulators.run.batch import simulate_at_widths
 from simulators.run.cost_code import cost_code
 from simulators.run.network_walk import Batch
+
+
+class Simulated(NamedTuple):
+    """What simulation says of a candidate."""
+
+    cycles: int
+    latency_ms: float
+    energy_uj: float
+    dram_energy_uj: float | None
+    """None: the platform has no figure of it."""
 
 
 class Evaluator:
@@ -71,10 +82,10 @@ class Evaluator:
                     missing[name] = trace
                 else:
                     row = row_of(CostRow, found, self.ledger.path)
-                    self._costs[name] = self._stored(bits, self._cost(trace, row.cycles, row.latency_ms, row.energy_uj))
+                    self._costs[name] = self._stored(bits, self._cost(trace, row))
         fresh = self._simulated(list(missing.values()))
         rows = {
-            trace.digest: {"cycles": cost.cycles, "latency_ms": cost.latency_ms, "energy_uj": cost.energy_uj}
+            trace.digest: {name: getattr(cost, name) for name in CostRow.model_fields}
             for trace, cost in zip(missing.values(), fresh, strict=True)
         }
         self.ledger.write_costs(self.costs_of, rows)
@@ -212,13 +223,14 @@ class Evaluator:
         return self._with_traces(traces, simulate_batch(traces, self.arch))
 
     def _with_traces(self, traces: Sequence[Trace], batch: Batch) -> list[Cost]:
-        figures = zip(batch.cycles.tolist(), batch.latency_ms.tolist(), batch.energy_uj.tolist(), strict=True)
-        return [self._cost(trace, *simulated) for trace, simulated in zip(traces, figures, strict=True)]
+        dram = map(number_or_none, batch.dram_energy_uj.tolist())
+        figures = zip(batch.cycles.tolist(), batch.latency_ms.tolist(), batch.energy_uj.tolist(), dram, strict=True)
+        return [self._cost(trace, Simulated(*of_trace)) for trace, of_trace in zip(traces, figures, strict=True)]
 
-    def _cost(self, trace: Trace, cycles: int, latency_ms: float, energy_uj: float) -> Cost:
+    def _cost(self, trace: Trace, simulated: Simulated | CostRow) -> Cost:
         platform = self.arch.platform
         return Cost(
-            cycles, latency_ms, energy_uj,
+            simulated.cycles, simulated.latency_ms, simulated.energy_uj, dram_energy_uj=simulated.dram_energy_uj,
             memory_mib=memory_mib(trace),
             mohaq_speedup=speedup(trace, platform) if platform in FIGURE_PLATFORMS["mohaq_speedup"] else None,
             mohaq_energy_uj=silago_energy_uj(trace) if platform in FIGURE_PLATFORMS["mohaq_energy_uj"] else None,

@@ -52,6 +52,8 @@ class CostRow(BaseModel):
     cycles: Annotated[int, Field(ge=0, le=1 << 53)]
     latency_ms: Figure
     energy_uj: Figure
+    dram_energy_uj: Figure | None = None
+    """None: the platform has no figure of it."""
 
 
 class SentCostRow(CostRow):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import isnan
 from typing import TypeVar
 
 import numpy as np
@@ -33,6 +34,8 @@ class Cost:
     None: they are of one utterance of so many frames."""
     energy_worst_uj: float | None = None
     """The largest energy of an utterance, likewise."""
+    dram_energy_uj: float | None = None
+    """What of the energy DRAM takes; None on platforms that have no figure of it."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,17 @@ def figures_of(
         cycles=_column(costs, lambda cost: cost.cycles),
         latency_ms=_column(costs, lambda cost: cost.latency_ms),
         energy_uj=_column(costs, lambda cost: cost.energy_uj),
+        dram_energy_uj=_column(costs, lambda cost: cost.dram_energy_uj),
         memory_mib=_column(costs, lambda cost: cost.memory_mib),
         area_mm2=_column(areas_mm2, lambda area: area),
         mohaq_speedup=_column(costs, lambda cost: cost.mohaq_speedup),
         mohaq_energy_uj=_column(costs, lambda cost: cost.mohaq_energy_uj),
     )
+
+
+def number_or_none(figure: float) -> float | None:
+    """A figure as the ledger has it; None for NaN, which is one that is not known."""
+    return None if isnan(figure) else figure
 
 
 def _column(rows: Sequence[Row | None], figure: Callable[[Row], float | None]) -> Floats:

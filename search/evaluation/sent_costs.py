@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from quant.sites.candidate import Bits
 from quant.sites.delta_pair import thresholds_in
+from search.evaluation.quality import number_or_none
 from simulators import Arch, Matmul, Trace, simulate_batch
 
 
@@ -17,6 +18,8 @@ class SentCosts(NamedTuple):
     """Mean of an utterance."""
     energy_uj: float
     """Mean of an utterance."""
+    dram_energy_uj: float | None
+    """Mean of an utterance; None where the platform has no figure of it."""
     latency_worst_ms: float
     """The largest of an utterance."""
     energy_worst_uj: float
@@ -31,6 +34,7 @@ def sent_costs(bits: Bits, traces: Iterable[Trace], arch: Arch) -> SentCosts:
     batch = simulate_batch(utterances, arch)
     return SentCosts(
         round(float(batch.cycles.mean())), float(batch.latency_ms.mean()), float(batch.energy_uj.mean()),
+        number_or_none(float(batch.dram_energy_uj.mean())),
         float(batch.latency_ms.max()), float(batch.energy_uj.max()),
         {site: _share(site, utterances) for site in thresholds_in(bits)},
     )  # fmt: skip

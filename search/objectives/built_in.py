@@ -18,6 +18,10 @@ ENERGY = Objective(
     "energy", "µJ", "energy of one utterance", ("energy_uj",), lambda points: points.energy_uj,
     column="energy_uj", shown=",.0f",
 )  # fmt: skip
+DRAM_ENERGY = Objective(
+    "dram_energy", "µJ", "energy of DRAM, one utterance", ("dram_energy_uj",), lambda points: points.dram_energy_uj,
+    column="dram_energy_uj", heading="µJ of DRAM", shown=",.0f",
+)  # fmt: skip
 AREA = Objective(
     "area", "mm²", "area of the hardware", ("area_mm2",), lambda points: points.area_mm2,
     column="area_mm2", shown=".2f",

@@ -25,6 +25,8 @@ class PointFigures:
     """Simulated latency of one utterance."""
     energy_uj: Floats
     """Simulated energy of one utterance."""
+    dram_energy_uj: Floats
+    """What of it DRAM takes, of searches on one piece of hardware whose platform has a figure of it."""
     memory_mib: Floats
     """Weights at their bits and vector parameters at 16."""
     area_mm2: Floats
@@ -52,5 +54,7 @@ OF_CANDIDATE = (*OF_EVALUATION, "memory_mib", "mohaq_speedup", "mohaq_energy_uj"
 """Figures that a candidate has in common on all variants of a platform's hardware."""
 OF_HARDWARE = ("area_mm2",)
 """Figures of the hardware alone: objectives only where there are several variants to choose from."""
+OF_ONE_HARDWARE = ("dram_energy_uj",)
+"""Figures that searches over variants of hardware do not have."""
 FIGURE_PLATFORMS = {"mohaq_speedup": CLOSED_FORM_PLATFORMS, "mohaq_energy_uj": ("silago",)}
 """Platforms that have a figure, for those that not all have: MOHAQ's closed forms."""

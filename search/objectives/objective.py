@@ -13,6 +13,7 @@ from search.objectives.figures import (
     OF_CANDIDATE,
     OF_EVALUATION,
     OF_HARDWARE,
+    OF_ONE_HARDWARE,
     Floats,
     PointFigures,
 )
@@ -84,6 +85,11 @@ class Objective:
         return any(name in OF_HARDWARE for name in self.needs)
 
     @property
+    def needs_dram(self) -> bool:
+        """Whether the platform must have a figure of DRAM's energy."""
+        return any(name in OF_ONE_HARDWARE for name in self.needs)
+
+    @property
     def of_candidate(self) -> bool:
         """Whether a candidate has the same value on all variants of a platform's hardware."""
         return all(name in OF_CANDIDATE for name in self.needs)
@@ -96,8 +102,10 @@ class Objective:
 
     def applies(self, to_variants: bool) -> bool:
         """Whether it tells design points apart: on several variants of hardware, or on one piece of it. A closed form
-        knows no variants; the area of one piece is the same for all candidates."""
-        return self.platforms is None if to_variants else any(name not in OF_HARDWARE for name in self.needs)
+        knows no variants, nor is DRAM's part kept of them; the area of one piece is the same for all candidates."""
+        if to_variants:
+            return self.platforms is None and not self.needs_dram
+        return any(name not in OF_HARDWARE for name in self.needs)
 
     def values(self, figures: PointFigures) -> Floats:
         """Its values (N,), NaN where they are not known. Raises InputError for a function that gives anything else."""

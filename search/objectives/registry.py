@@ -8,8 +8,9 @@ from simulators.inputs.registry import Registry, instance_of
 
 BUILT_IN = ("error", "error_plain", "latency", "energy", "area", "memory", "mohaq_speedup", "mohaq_energy")
 """In the order of columns and axes."""
-ONLY_NAMED = ("size",)
-"""Those that say in another unit what one of the others says: files and reports have them where a search names them."""
+ONLY_NAMED = ("size", "dram_energy")
+"""Those that say in another unit what one of the others says, or a part of it: files and reports have them where a
+search names them."""
 OTHER_COLUMNS = (
     "solution", "evaluation", "run", "feasible", "front", "variant", "hardware", "variants", "candidate", "candidates",
     "cycles", "beacon", "error_original", "bits", "row", "error_dev", "error_dev_plain", "error_test",

@@ -45,6 +45,7 @@ from search.space.hardware_variants import Variant
 from search.space.threshold_genes import KEY, check_hardware
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
+from simulators.lowering.platform import platform_named
 
 
 class Progress(EvaluationProgress, Protocol):
@@ -115,6 +116,9 @@ class VariantSearch:
         for i, objective in enumerate(experiment.resolved_objectives):
             if objective.platforms is not None and arch.platform not in objective.platforms:
                 rule = f"{objective.name}: MOHAQ has no closed form of it for platform {arch.platform}"
+                raise KeyedError(("objectives", i), rule)
+            if objective.needs_dram and not platform_named(arch.platform).has_dram_energy(arch.spec):
+                rule = f"{objective.name}: {arch.name} has no figure of DRAM's energy"
                 raise KeyedError(("objectives", i), rule)
         genome = planned.genome(variant.precisions)
         if genome.thresholds:

@@ -200,6 +200,8 @@ class Experiment(BaseModel):
             if name not in OBJECTIVES:
                 raise ValueError(f"objectives.{i}: {OBJECTIVES.unknown(name)}")
             objective = OBJECTIVES.get(name)
+            if self.hardware and objective.needs_dram:
+                raise ValueError(f"objectives.{i}: {name}: it is for searches on one piece of hardware")
             if not objective.applies(bool(self.hardware)):
                 raise ValueError(f"objectives.{i}: {NO_VARIANTS if self.hardware else AREA_OF_ONE}")
             if name in columns.values():

@@ -30,6 +30,9 @@ def loops_shown(nest: Sequence[str]) -> tuple[str, ...]:
 NEARLY, WORTH_OF_ENERGY = 0.01, 1.5
 """Choices within so much of the fewest cycles are weighed: a per cent of energy is worth so many of cycles."""
 
+DRAM = "dram"
+"""The component of energy that is DRAM's, of the platforms that have one."""
+
 FIRST, INNER, LAST, ALONE = range(4)
 """Where a segment stands in a network: first of several, between others, last, alone."""
 
@@ -130,6 +133,11 @@ class Platform(ABC):
     def bits_per_cycle(self, spec: Any) -> Mapping[str, float]:
         """Bandwidth in bits a cycle by level of memory, named as in a layer's traffic: `dram` where reads and writes
         share it, `dram_read` and `dram_write` where each way has its own."""
+
+    def has_dram_energy(self, spec: Any) -> bool:
+        """Whether `energy_pj` has all that DRAM takes under `DRAM`: what an objective of it needs. By default it has
+        not."""
+        return False
 
     def leakage_mw(self, spec: Any) -> float:
         """Power in mW that the hardware takes whatever it does."""

@@ -41,14 +41,15 @@ def simulate_batch(traces: Sequence[Trace] | Trace, arch: Arch, bits: ArrayLike 
         traces = [traces]
     lengths = [simulation.lengths(trace.layers) for trace in traces]
     numbers = [_named(i, simulation.grouped, trace.layers, lengths[i]) for i, trace in enumerate(traces)]
-    cycles, energy = np.zeros(len(numbers), np.int64), np.zeros(len(numbers))
+    cycles = np.zeros(len(numbers), np.int64)
+    energy, dram = np.zeros(len(numbers)), np.zeros(len(numbers))
     alike: dict[tuple[int, ...], list[int]] = {}
     for i, of_trace in enumerate(lengths):
         alike.setdefault(tuple(of_trace), []).append(i)
     for rows in alike.values():
         batch = simulate_networks(simulation, np.array([numbers[i] for i in rows]))
-        cycles[rows], energy[rows] = batch.cycles, batch.energy_uj
-    return Batch(cycles, cycles / arch.frequency_mhz / 1e3, energy)
+        cycles[rows], energy[rows], dram[rows] = batch.cycles, batch.energy_uj, batch.dram_energy_uj
+    return Batch(cycles, cycles / arch.frequency_mhz / 1e3, energy, dram)
 
 
 def simulate_at_widths(trace: Trace, arch: Arch, widths: Ints) -> Batch:

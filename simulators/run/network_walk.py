@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.engine.program import Ints
+from simulators.lowering.platform import DRAM
 from simulators.run.in_place import WORTH_A_LOOK, position, settled
 from simulators.run.segment_cache import AT_THE_BEGINNING, NOTHING_AHEAD, SegmentCache
 from simulators.run.simulation import Simulator
@@ -27,6 +28,8 @@ class Batch:
     """(N,) ms."""
     energy_uj: Floats
     """(N,) µJ."""
+    dram_energy_uj: Floats
+    """(N,) µJ of it that DRAM takes; NaN on a platform without such a figure."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,16 @@ class _Column:
 def simulate_networks(simulator: Simulator, numbers: Ints) -> Batch:
     """Cycles and energy of networks, given by the numbers of their segments (N, segments), once they are settled."""
     cycles, energy_uj = np.zeros(len(numbers), np.int64), np.zeros(len(numbers))
+    dram_uj = np.full(len(numbers), 0.0 if simulator.platform.has_dram_energy(simulator.arch.spec) else np.nan)
     for column in _settled_walk(simulator, numbers):
         cycles += column.cycles[column.which]
         # Layer by layer and component by component, in the order of a report, so that the figures are a report's to
         # the last bit.
         for of_layer in _energies_uj(simulator, column).T:
             energy_uj += of_layer[column.which]
-    return Batch(cycles, cycles / simulator.arch.frequency_mhz / 1e3, energy_uj)
+        for of_layer in _dram_energies_uj(simulator, column).T:
+            dram_uj += of_layer[column.which]
+    return Batch(cycles, cycles / simulator.arch.frequency_mhz / 1e3, energy_uj, dram_uj)
 
 
 def _energies_uj(simulator: Simulator, column: _Column) -> Floats:
@@ -68,6 +74,12 @@ def _energies_uj(simulator: Simulator, column: _Column) -> Floats:
     if simulator.leakage_mw:
         total += simulator.leakage_mw * column.layer_cycles / simulator.arch.frequency_mhz * 1e-3
     return total
+
+
+def _dram_energies_uj(simulator: Simulator, column: _Column) -> Floats:
+    """Energy of DRAM by way and layer of the segment, (P, layers), in µJ."""
+    energies = [[of.get(DRAM, 0.0) * 1e-6 for of in simulator.energies_pj(n)] for n in column.number.tolist()]
+    return np.array(energies).reshape(column.layer_cycles.shape)
 
 
 def _settled_walk(simulator: Simulator, numbers: Ints) -> list[_Column]:

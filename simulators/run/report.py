@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from simulators.hardware.arch import Arch
 from simulators.inputs.csv_text import csv_of
-from simulators.lowering.platform import Lowered
+from simulators.lowering.platform import DRAM, Lowered
 from simulators.lowering.segments import LayerWork
 from simulators.workloads.trace import FRAME_MS, Chunk, Trace
 
@@ -104,6 +104,11 @@ class Report:
     @property
     def energy_uj(self) -> float:
         return add_up(add_up(layer.energy_uj.values()) for layer in self.layers)
+
+    @property
+    def dram_energy_uj(self) -> float:
+        """What of the energy DRAM takes; 0 where the platform has no figure of it."""
+        return add_up(layer.energy_uj.get(DRAM, 0.0) for layer in self.layers)
 
     @property
     def latency_ms_per_frame(self) -> float | None:

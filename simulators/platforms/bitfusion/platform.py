@@ -96,6 +96,10 @@ class BitFusion(Platform):
         """Energy in pJ of array, post-processing, buffers and DRAM."""
         return lowering.energy_pj(layer, work, spec)
 
+    def has_dram_energy(self, spec: BitFusionSpec) -> bool:
+        """Always: what DRAM reads and writes."""
+        return True
+
     def leakage_mw(self, spec: BitFusionSpec) -> float:
         """Leakage in mW of SRAM and core."""
         return spec.leakage_mw

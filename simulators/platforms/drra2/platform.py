@@ -52,6 +52,10 @@ class Drra2(Platform):
         """Energy in pJ of DPUs, memories and what lies behind the buffers."""
         return lowering.energy_pj(layer, work, spec)
 
+    def has_dram_energy(self, spec: Drra2Spec) -> bool:
+        """Always: what DRAM reads and writes."""
+        return True
+
     def leakage_mw(self, spec: Drra2Spec) -> float:
         """Leakage in mW of all columns."""
         return spec.energy.column_leakage_mw * spec.fabric.columns

@@ -63,6 +63,10 @@ class EdgeDrnn(Platform):
         """Energy in pJ of lanes or activation, of DRAM and of memory on chip."""
         return lowering.energy_pj(layer, work, spec)
 
+    def has_dram_energy(self, spec: EdgeDrnnSpec) -> bool:
+        """Always: what DRAM reads and writes."""
+        return True
+
     def leakage_mw(self, spec: EdgeDrnnSpec) -> float:
         """Power in mW that does not depend on work."""
         return spec.energy.static_mw

@@ -109,6 +109,10 @@ class Epiphany(Platform):
             "dram": (bits.get("dram_read", 0) + bits.get("dram_write", 0)) * spec.dram.pj_per_bit,
         }
 
+    def has_dram_energy(self, spec: EpiphanySpec) -> bool:
+        """Always: what DRAM reads and writes."""
+        return True
+
     def leakage_mw(self, spec: EpiphanySpec) -> float:
         """Power in mW that does not depend on work."""
         return spec.energy.static_mw

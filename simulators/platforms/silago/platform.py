@@ -63,6 +63,10 @@ class Silago(Platform):
         """Energy in pJ of cells, memory, network and DRAM."""
         return lowering.energy_pj(layer, work, spec)
 
+    def has_dram_energy(self, spec: SilagoSpec) -> bool:
+        """Where the spec has a DRAM."""
+        return spec.dram is not None
+
     def leakage_mw(self, spec: SilagoSpec) -> float:
         """Leakage in mW of the whole fabric."""
         return spec.energy.leakage_mw

@@ -12,7 +12,7 @@ from search.objectives import OBJECTIVES, Floats, Objective, PointFigures, regis
 from search.objectives.objective import minimised_values
 from search.objectives.registry import BUILT_IN, columns_of, objectives_named
 from search.runs.search_display import print_front
-from simulators import InputError
+from simulators import InputError, load_arch, simulate
 
 
 def figures(**known: list[float]) -> PointFigures:
@@ -98,6 +98,26 @@ def test_columns_are_those_that_can_differ() -> None:
 def test_an_experiment_refuses_what_is_no_objective_of_it(objectives: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Experiment(name="e", objectives=objectives)
+
+
+def test_energy_of_dram_is_a_searchs_where_the_platform_has_it(tmp_path: Path) -> None:
+    settings = {"name": "d", "model": "none", "objectives": ["memory", "dram_energy"], "population": 4,
+                "generations": 0, "constraints": {}}  # fmt: skip
+    for arch, changes in (("bit-serial-edge", ()), ("silago", ("dram=null",))):
+        experiment = Experiment.model_validate({**settings, "arch": arch, "set": changes})
+        rule = rf"objectives\[1\]: dram_energy: {arch} has no figure of DRAM's energy"
+        with pytest.raises(InputError, match=rule):
+            run(experiment, tmp_path / "run", model=StandInModel())
+    over_variants = {"archs": ["bitfusion"], "grid": {"array.rows": [8, 16]}}
+    with pytest.raises(ValueError, match=r"objectives\.1: dram_energy: it is for searches on one piece of hardware"):
+        Experiment.model_validate({**settings, "hardware": over_variants})
+    assert not (tmp_path / "run").exists()
+    result = run(Experiment.model_validate(settings), tmp_path / "run", model=StandInModel())
+    for solution in result.front:
+        report = simulate(StandInModel().trace(solution.bits, 300), load_arch("bitfusion"))
+        moved = sum(layer.bits.get("dram_read", 0) + layer.bits.get("dram_write", 0) for layer in report.layers)
+        by_hand = moved * load_arch("bitfusion").spec.dram.pj_per_bit * 1e-6
+        assert solution.cost.dram_energy_uj == pytest.approx(by_hand, rel=1e-12)
 
 
 def test_two_plugins_share_no_column(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,27 @@ def test_costs_are_those_of_the_evaluated_utterances(method: str, generations: i
         assert bits_named(solution.name, model.sites) == solution.bits
 
 
+def test_energy_of_dram_is_that_of_the_columns_sent(tmp_path: Path) -> None:
+    """On EdgeDRNN a column that is sent is one weight for each lane and beat; the first step sends the bias as well."""
+    changes = {"arch": "edgedrnn", "set": (), "objectives": ["error", "dram_energy"], "thresholds": {"*": [0, 16, 64]}}
+    result = run(experiment(**changes, method="random", generations=1), tmp_path / "run", model=SendingStandIn())
+    spec = load_arch("edgedrnn").spec
+    with (tmp_path / "run" / "pareto.csv").open() as file:
+        rows = {row["bits"]: float(row["dram_energy_uj"]) for row in csv.DictReader(file)}
+    assert len(rows) > 1
+    for solution in result.front:
+        bits = 0
+        for site in SendingStandIn().sites:
+            pair = solution.bits[site.name]
+            apart = 1 + thresholds_in(solution.bits)[site.name] // 16
+            beats = -(-site.outputs // spec.lanes)
+            columns = sum(1 + steps * -(-site.inputs // apart) for steps in UTTERANCES)
+            bits += columns * beats * spec.lanes * pair[0]
+        by_hand = bits / len(UTTERANCES) * spec.memory.pj_per_bit * 1e-6
+        assert rows[solution.name] == pytest.approx(by_hand, rel=1e-12)
+        assert solution.cost.energy_uj > rows[solution.name]
+
+
 def test_a_run_is_found_again_and_goes_on_where_it_was(tmp_path: Path) -> None:
     whole = run(experiment(), tmp_path / "whole", model=SendingStandIn())
     shutil.copytree(tmp_path / "whole", tmp_path / "again")
