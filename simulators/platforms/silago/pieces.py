@@ -98,7 +98,8 @@ def _waves_of_pieces(spec: SilagoSpec, p: WaveProduct, outputs: int, most: int) 
 
 def _estimate(spec: SilagoSpec, p: WaveProduct, sizes: Cycles, held: int) -> Cycles:
     """Cycles of all pieces of some sizes, (S,) from 1, as two stages that follow each other: each piece is fetched, and
-    is used by all vectors, as many cycles as the busier of cells and link takes."""
+    is used by all vectors, as many cycles as the busier of cells and link takes; at least those of the DRAM channel,
+    where it has activations to move besides."""
     waves = -(-p.outputs // sizes)
     edge = p.outputs - (waves - 1) * sizes
     used = np.array([_used_cycles(spec, p, rows) for rows in range(spec.fabric.rows + 1)])
@@ -109,11 +110,26 @@ def _estimate(spec: SilagoSpec, p: WaveProduct, sizes: Cycles, held: int) -> Cyc
         of = np.array([0, *(off_chip(spec, n * bits)[1] for n in range(1, len(sizes) + 1))])
         fetched, last_fetched = of[sizes], of[edge]
     if held == 1:
-        serial: Cycles = (waves - 1) * (fetched + computed) + last_fetched + last_computed
-        return serial
-    between = np.maximum(waves - 2, 0) * np.maximum(fetched, computed) + np.maximum(last_fetched, computed)
-    overlapped: Cycles = np.where(waves == 1, last_fetched, fetched + between) + last_computed
-    return overlapped
+        both: Cycles = (waves - 1) * (fetched + computed) + last_fetched + last_computed
+    else:
+        between = np.maximum(waves - 2, 0) * np.maximum(fetched, computed) + np.maximum(last_fetched, computed)
+        both = np.where(waves == 1, last_fetched, fetched + between) + last_computed
+    if p.spilled_bits is None:
+        return both
+    off: Cycles = (waves - 1) * fetched + last_fetched + _spilled_cycles(spec, p, sizes)
+    return np.maximum(both, off)
+
+
+def _spilled_cycles(spec: SilagoSpec, p: WaveProduct, sizes: Cycles) -> Cycles:
+    """Cycles of the DRAM channel for the activations of all waves of some sizes, (S,)."""
+    vectors = sum(count for count, _ in p.vectors)
+    cycles = []
+    for outputs in sizes.tolist():
+        waves = ceil(p.outputs / outputs)
+        read, edge = (p.spilled_bits or 0) // (waves * vectors), p.outputs - (waves - 1) * outputs
+        whole, last = (off_chip(spec, n * p.output_bits + read)[1] for n in (outputs, edge))
+        cycles.append(vectors * ((waves - 1) * whole + last))
+    return np.array(cycles, np.int64)
 
 
 def _used_cycles(spec: SilagoSpec, p: WaveProduct, rows_of_cells: int) -> int:
@@ -122,9 +138,10 @@ def _used_cycles(spec: SilagoSpec, p: WaveProduct, rows_of_cells: int) -> int:
     stored = ceil(rows_of_cells * p.output_bits / spec.dimarch.link_bits_per_cycle)
     for count, words in p.vectors:
         per_row = spec.dimarch.row_bits // spec.cell.word_bits
-        moved = sum(row_link_cycles(spec, rows_of_cells, p.stored_bits(spec.cell.word_bits, per_row)))
-        moved *= ceil(words / per_row)
-        busy = word_cycles(spec, p.multiplied(words)) + overhead_cycles(spec, p.bits)
-        both = moved + busy if buffered_rows(spec) == 1 else max(moved + stored, busy)
-        cycles += count * both
+        row = sum(row_link_cycles(spec, rows_of_cells, p.stored_bits(spec.cell.word_bits, per_row)))
+        moved = row * ceil(words / per_row)
+        multiplied, overhead = word_cycles(spec, p.multiplied(words)), overhead_cycles(spec, p.bits)
+        # The one row that a register file holds is filled or used. Lanes are reduced while the next wave's first comes.
+        alone = moved - row + multiplied + max(row + stored, overhead)
+        cycles += count * (alone if buffered_rows(spec) == 1 else max(moved + stored, multiplied + overhead))
     return cycles

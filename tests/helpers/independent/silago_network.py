@@ -16,7 +16,7 @@ from simulators.platforms.silago.spec import SilagoSpec
 from simulators.workloads.operations import VECTOR_BITS, Layer, VectorLayer
 
 QUEUES = {
-    "weights": "link", "inputs": "link", "results": "link", "cells": "cells", "fetch": "dram", "spill": "dram",
+    "results": "link", "inputs": "link", "weights": "link", "cells": "cells", "fetch": "dram", "spill": "dram",
 }  # fmt: skip
 SPECIAL = ("sigmoid", "tanh", "exp", "divide")
 """Operations of the one lane that has them."""

@@ -2,7 +2,7 @@
 of every level, and energy.
 
 Times in comments are cycles from the first; [a, b) is a task that begins in cycle a and ends before cycle b. A link
-takes weights before inputs before results, each in order; a register file holds two rows of both.
+takes results before inputs before weights, each in order; a register file holds two rows of both.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ FABRIC = [
 ROW = 64
 CONFIGURATION = 32 + 6
 """Cycles of 32 instructions and the latency of the first row."""
-FIRST_ROW = 2 + 1
-"""Cycles of the link for two rows of weights and one of inputs, for one row of cells: then the first is multiplied."""
+FIRST_ROW = 1 + 1 + 1
+"""Cycles of the link for two rows of inputs and one of weights, for one row of cells: then the first is multiplied."""
 REDUCTION = 1 + 2
 """Cycles behind a dot product of operands below 16 bits: of the loop, and of adding lanes up."""
 LEAKAGE = 5e-3 / 200e6 * 1e12
@@ -80,17 +80,17 @@ TWO_VECTORS = {
 )
 def test_one_product(bits: int, inputs: int, mac_pj: float, overhead: int) -> None:
     """Words of 12 multiply-accumulates of 16 bits, or of two or four times as many of 8 or 4."""
-    # Of the first wave, which has two rows of cells: weights [38, 40), [40, 42), inputs [42, 43), then a word a cycle:
-    # [43, 47), [47, 51), [51, 55), as the link needs 3 cycles for a row. Four waves; the last results take a cycle.
+    # Of the first wave, which has two rows of cells: inputs [38, 39), [39, 40), weights [40, 42), then a word a cycle:
+    # [42, 46), [46, 50), [50, 54), as the link needs 3 cycles for a row. Four waves; the last results take a cycle.
     expected = product(
-        CONFIGURATION + (2 + 2 + 1) + 4 * (12 + overhead) + 1, 4 * 12, 2 * 10 * inputs, mac_pj, **TWO_VECTORS
+        CONFIGURATION + (1 + 1 + 2) + 4 * (12 + overhead) + 1, 4 * 12, 2 * 10 * inputs, mac_pj, **TWO_VECTORS
     )
     held(matmul(10, inputs, 2, weight_bits=bits, activation_bits=bits), expected)
 
 
 def test_a_recurrent_product_whose_weights_stay() -> None:
     """The same two vectors, one after the other: each step begins with the latency of a row."""
-    step = 6 + (2 + 2 + 1) + 2 * (12 + REDUCTION)
+    step = 6 + (1 + 1 + 2) + 2 * (12 + REDUCTION)
     expected = product(CONFIGURATION + 2 * step + 1, 4 * 12, 2 * 10 * 24, **TWO_VECTORS)
     held(matmul(10, 24, 2, recurrent=True), expected)
 
@@ -98,7 +98,7 @@ def test_a_recurrent_product_whose_weights_stay() -> None:
 def test_a_recurrent_product_whose_weights_do_not_stay() -> None:
     """Each step brings 10·12 words of weights from DRAM before it begins, in 30 cycles."""
     weights = 10 * 12 * 16
-    step = weights // 64 + 6 + (2 + 2 + 1) + 2 * (12 + REDUCTION)
+    step = weights // 64 + 6 + (1 + 1 + 2) + 2 * (12 + REDUCTION)
     expected = product(
         CONFIGURATION + 2 * step + 1, 4 * 12, 2 * 10 * 24, **TWO_VECTORS, dram_read=2 * weights
     )  # fmt: skip
@@ -150,7 +150,7 @@ def test_activations_of_a_recurrent_product_that_tiles_do_not_hold() -> None:
     """Tiles of 512 bits; inputs of 2·24·8 and results of 2·10·16 bits. A step's inputs are shared out among its waves."""
     inputs, results = 2 * 24 * 8, 2 * 10 * 16
     # Behind the first wave of a step 8·16 + 96 bits, which the other hides; behind the last 2·16 + 96 in two cycles.
-    step = 6 + (2 + 2 + 1) + 2 * (12 + REDUCTION)
+    step = 6 + (1 + 1 + 2) + 2 * (12 + REDUCTION)
     expected = product(
         CONFIGURATION + 2 * step + 1 + 2, 4 * 12, 2 * 10 * 24, **TWO_VECTORS, dram_write=results, dram_read=inputs
     )
@@ -166,7 +166,7 @@ def test_pruned_weights() -> None:
         register_file_read=2 * 2 * 12 * 16, sram_write=2 * 16,
     )  # fmt: skip
     held(layer, expected)
-    # Rows [41, 43), [43, 45); weights and inputs of the third [43, 45), for until then there was no place: [45, 47).
+    # Rows [41, 43), [43, 45); inputs and weights of the third [43, 45), for until then there was no place: [45, 47).
     skipping = product(
         CONFIGURATION + FIRST_ROW + 6 + REDUCTION + 1, 6, 2 * 12, sram_read=sram_read,
         register_file_read=2 * 2 * 6 * 16, sram_write=2 * 16,
@@ -181,7 +181,7 @@ def test_inputs_that_a_delta_network_transmits() -> None:
         register_file_read=2 * 2 * 6 * 16, sram_write=2 * 16,
     )  # fmt: skip
     held(matmul(2, 24, 1, active=0.5), expected, "skips_inactive_inputs=true")
-    # 12 words and 1: 3 rows and one. Of the second step there is one row of weights to wait for.
+    # 12 words and 1: 3 rows and one. Of the second step there is one row of inputs to wait for.
     steps = 6 + FIRST_ROW + 12 + REDUCTION + 6 + (FIRST_ROW - 1) + 1 + REDUCTION
     recurrent = product(
         CONFIGURATION + steps + 1, 12 + 1, 2 * (24 + 1), sram_read=(3 + 1) * ROW * (2 + 1),
@@ -212,9 +212,9 @@ def test_elementwise_work(spilled: bool) -> None:
     # 320 bits on four links [38, 40), operations [40, 45), [45, 50), [50, 55), the last 160 bits [55, 56).
     cycles = CONFIGURATION + 2 + 3 * (2 + 3) + 1
     if spilled:
-        # 480 bits to and from DRAM, behind the first results [47, 48), before which the link brings the third step's inputs:
-        # [48, 56), [56, 64), [64, 72).
-        cycles, bits = CONFIGURATION + 2 + 5 + 2 + 1 + 3 * 8, {**bits, "dram_read": read, "dram_write": written}
+        # 480 bits to and from DRAM, behind the first results [45, 46), for which the third step's inputs wait: [46, 54),
+        # [54, 62), [62, 70).
+        cycles, bits = CONFIGURATION + 2 + 5 + 1 + 3 * 8, {**bits, "dram_read": read, "dram_write": written}
     expected = figures(cycles, 3 * 5, "elementwise", 3 * (10 * 3.332 + 21 * 0.333), bits)
     held(layer, expected, *(tiles(1, 1, 8) if spilled else ()))
 

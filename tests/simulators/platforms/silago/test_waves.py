@@ -102,6 +102,53 @@ def test_more_tiles_or_cells_are_never_slower(
     assert cycles(tiles, columns + more) <= before + wave
 
 
+def test_results_leave_while_rows_for_the_next_waves_are_ready() -> None:
+    """Links and DRAM are busy about as long, each for itself: with cells that are faster than both they work side by
+    side, not one after the other."""
+    layer = product(24, 260, 27)
+    fabric = ["fabric.rows=3", "fabric.columns=3", "fabric.window_columns=1", "dimarch.link_bits_per_cycle=10"]
+    slow_dram = [
+        "dimarch.weight_tiles=133",
+        "dimarch.activation_tiles=2",
+        "dram.gb_per_s=null",
+        "dram.bits_per_cycle=1",
+    ]
+    link = (
+        27 * 3 * 9 * (3 * 26 + 9)
+    )  # three rows of cells take a row of weights each, three columns share one of inputs
+    for ports in (1, 4):
+        report = run(layer, *fabric, *slow_dram, f"cell.read_ports={ports}")
+        moved = report.bits["dram_read"] + report.bits["dram_write"]
+        assert moved == 27 * 24 * 16 + 27 * 260 * 8
+        assert max(moved, link) < report.cycles < moved + 1_000
+
+
+def test_a_link_that_is_the_slower_is_never_idle() -> None:
+    """A row of weights takes 7 cycles of the link, one of inputs 4, and cells 6 or 11 to multiply it."""
+    fabric = [
+        "fabric.rows=1",
+        "fabric.columns=2",
+        "dimarch.link_bits_per_cycle=39",
+        "dimarch.extra_hops=0",
+        "cell.mac_lanes=3",
+    ]
+    layer = product(22, 704, 6)
+    rows = 6 * 11 * 22
+    for ports in (3, 6):
+        report = run(layer, *fabric, "dimarch.weight_tiles=62", f"cell.read_ports={ports}")
+        assert rows * 11 <= report.cycles <= rows * 11 + 6 * 11 * 4 + 100
+
+
+@pytest.mark.parametrize("rows", [3, 4])
+def test_a_register_file_of_one_row(rows: int) -> None:
+    """5 outputs of a row each, of 6 vectors: waves of 3 and 2, though there are cells for 4 and 1."""
+    fabric = [f"fabric.rows={rows}", "fabric.columns=1", "cell.register_file_words=46", "cell.read_ports=4"]
+    report = run(product(5, 10, 6, output_bits=8), *fabric, "dimarch.link_bits_per_cycle=28", "dimarch.extra_hops=0")
+    # A wave: a row of inputs, of weights for each row of cells (10 cycles each), 3 to multiply, results of 8 bits a row.
+    waves = 10 + 3 * 10 + 3 + 1 + 10 + 2 * 10 + 3 + 1
+    assert report.cycles == 32 + 6 + 6 * waves + 3
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
