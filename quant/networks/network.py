@@ -176,10 +176,10 @@ class Network(nn.Module):
             return weight, bias, vectors
         norm = self.norms[i]
         assert isinstance(norm, nn.BatchNorm1d)
-        weight, shift = normalised_product(norm, weight, frames, self._shifted)
+        scaled, shift = normalised_product(norm, weight, frames, self._shifted)
         if self.cell.input_bias:
-            return weight, shift, vectors
-        return weight, None, self.cell.with_shift(vectors, shift)
+            return scaled, shift, vectors
+        return scaled, None, self.cell.with_shift(vectors, shift)
 
     @property
     def _shifted(self) -> torch.Tensor | None:
