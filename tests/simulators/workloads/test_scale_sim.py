@@ -45,6 +45,9 @@ def layers_of(folder: Path, text: str) -> tuple[AnyLayer, ...]:
         HEADER.replace("Strides,", "Strides, Batch Size,") + ROW,
         HEADER + ROW.replace("1,\n", "1, 1\n"),
         HEADER.replace("Strides,", "Sparsity, Strides,") + ROW.replace("32, 1,", "32, 1:1, 1,"),
+        HEADER + "\t" + ROW.replace(",\n", ", \n"),
+        HEADER + ROW.replace(", ", "          ,"),
+        HEADER.replace(",\n", "\n") + ",,,,,,,\n" + ROW.replace(",\n", "\n"),
         "Num Filter, Strides, " + HEADER.replace(", Num Filter, Strides", "") + "32, 1, c1, 32, 64, 3, 3, 16\n",
     ],
 )
@@ -80,6 +83,14 @@ def test_frames_of_a_batch_keep_it(tmp_path: Path) -> None:
     assert again.layers == load_workload(str(file), "8", 3).layers
     with pytest.raises(InputError, match="layer g runs 60 times for 7"):
         again.model_copy(update={"steps": 7}).at_steps(2)
+
+
+def test_files_of_several_networks(tmp_path: Path) -> None:
+    """One header, titles between, names that come again, and an apostrophe that quotes nothing."""
+    text = f"{HEADER}\nFirst (with a remark),\n{ROW}\nSecond,\n{ROW}Q x K', 1, 64, 1, 1, 64, 1, 1, \n"
+    layers = layers_of(tmp_path, text)
+    assert [layer.macs for layer in layers] == [DENSE, DENSE, 64 * 64]
+    assert [layer.name for layer in layers] == ["c1", "c1.8", "Q_x_K'"]
 
 
 def test_dp_in_a_name_is_depthwise(tmp_path: Path) -> None:
