@@ -46,8 +46,14 @@ def test_what_must_not_be_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run(action, tmp_path / "log").fault == fault
 
 
-def test_what_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def never_ends() -> None:
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("action", [lambda: time.sleep(60), never_ends])
+def test_what_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action) -> None:
     monkeypatch.setattr("fuzz.server.SECONDS", 0.2)
-    outcome = run(lambda: time.sleep(60), tmp_path / "log")
+    outcome = run(action, tmp_path / "log")
     assert outcome.fault == "hang"
     assert outcome.code == -9

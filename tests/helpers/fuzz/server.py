@@ -5,6 +5,7 @@ import resource
 import select
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECONDS = 10.0
+LOOK_S = 0.1
 MOST_BYTES = 1 << 30
 DEFECT_FREE = (0, 2)
 """Exit codes: done, and refused in one line."""
@@ -27,7 +29,7 @@ class Outcome:
     code: int
     """Exit code, or the number of the signal that ended it, negative."""
     seconds: float
-    """Seconds of wall clock."""
+    """Seconds of processor time."""
     peak_bytes: int
     """Largest resident memory."""
     output: str
@@ -64,15 +66,28 @@ def run(action: Action, log: Path) -> Outcome:
         _do(action, log)
     handle = os.pidfd_open(child)
     try:
-        ready = select.select([handle], [], [], SECONDS)[0]
-        if not ready:
+        if not (ended := _ends(handle, child)):
             os.kill(child, signal.SIGKILL)
     finally:
         os.close(handle)
     _, status, usage = os.wait4(child, 0)
-    seconds = SECONDS if not ready else usage.ru_utime + usage.ru_stime
+    seconds = usage.ru_utime + usage.ru_stime if ended else SECONDS
     output = log.read_text(errors="replace") if log.exists() else ""
     return Outcome(os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss << 10, output)
+
+
+def _ends(handle: int, child: int) -> bool:
+    """Whether a child ends before it has used SECONDS of processor time or has waited for as long: one that is ready and
+    gets no processor does not hang."""
+    used, since = 0.0, time.monotonic()
+    while not select.select([handle], [], [], LOOK_S)[0]:
+        state, *numbers = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+        now = (int(numbers[10]) + int(numbers[11])) / os.sysconf("SC_CLK_TCK")
+        if now > used or state == "R":
+            used, since = now, time.monotonic()
+        if used >= SECONDS or time.monotonic() - since >= SECONDS:
+            return False
+    return True
 
 
 def here(action: Action, log: Path) -> Outcome:
