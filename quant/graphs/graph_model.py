@@ -10,7 +10,7 @@ from quant.arithmetic.clipping import Scheme, quantize_weights
 from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Weights
 from quant.evaluation.code import GRAPH_MODEL
-from quant.graphs.call import Pass
+from quant.graphs.call import Pass, Scope
 from quant.graphs.fidelity import ERRORS, PARTS, rates
 from quant.graphs.graph import Graph
 from quant.graphs.graph_data import GivenUtterance, GraphData
@@ -19,7 +19,7 @@ from quant.graphs.graph_roundings import GraphRounded
 from quant.graphs.graph_trace import GraphTrace
 from quant.graphs.held_integers import HeldIntegers, HeldValues
 from quant.graphs.operations.table import OPERATIONS
-from quant.graphs.running import run_graph
+from quant.graphs.running import run_graph, run_nodes
 from quant.graphs.site_names import SiteNames
 from quant.own.formats import Formats, Seen
 from quant.own.own_rates import FileBits, OwnRates
@@ -122,6 +122,14 @@ class GraphModel:
             self._held.check(bits)
         run = Pass(Exactly(), self._names, OPERATIONS) if bits is None else self._rounded(bits)
         return self._outputs(run)
+
+    def first_values(self) -> dict[str, torch.Tensor]:
+        """All values of the first call by their names, of the network as it is, but for those inside nodes."""
+        scope = Scope(self.graph)
+        scope.values.update(self._first_call())
+        with torch.no_grad():
+            run_nodes(scope, Pass(Exactly(), self._names, OPERATIONS))
+        return {**self.graph.constants, **scope.values}
 
     def evaluate(self, bits: Bits | None) -> OwnRates:
         """Error of a candidate, with what saturated; without bits, of the network as it is."""
