@@ -184,12 +184,16 @@ def report(
     output: Annotated[Path, written("--out", help="The page: one HTML file that needs no network.")],
     png: Annotated[Path | None, written("--png", metavar="FILE", help="Draw fronts and hypervolume.")] = None,
     table: Annotated[Path | None, written("--csv", metavar="FILE", help="Write every point.")] = None,
+    policies: Annotated[
+        Path | None,
+        written("--policies", metavar="FILE", help="Draw the best policy of each hardware layer by layer."),
+    ] = None,
 ) -> None:
     """Make a page of searches and sweeps: fronts to filter and click, variants of hardware, hypervolume, closed form
     and simulation."""
     from search.report.page import write_report
 
-    made = write_report(folders, output, png, table)
+    made = write_report(folders, output, png, table, policies=policies)
     points = sum(len(run.points) for run in made.runs)
     names = ", ".join(run.label for run in made.runs)
     out.say(f"{output}: {names}; {points:,} points")

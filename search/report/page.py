@@ -21,6 +21,7 @@ from search.report.analysis import Analysis, analyse
 from search.report.data import gather
 from search.report.page_data import page_data
 from search.report.picture import draw_report
+from search.report.policies_picture import draw_policies
 from search.report.table import csv_of
 from search.runs.run_folder import CODESIGN, SEARCH
 from simulators.inputs.errors import InputError
@@ -63,12 +64,14 @@ def write_report(
     png: Path | None = None,
     table: Path | None = None,
     models: Mapping[Path, Model] | None = None,
+    policies: Path | None = None,
 ) -> Analysis:
-    """Write the page, and the picture (PNG) and the table of all points (CSV) where they are asked for.
+    """Write the page, and the picture (PNG), that of policies by hardware (PNG) and the table of all points (CSV) where
+    they are asked for.
 
     Raises InputError also for a file that cannot be written or that is the run's own.
     """
-    targets = {"the page": page, "the picture": png, "the table": table}
+    targets = {"the page": page, "the picture": png, "the table": table, "the policies": policies}
     check_targets(targets, {})
     for target in targets.values():
         if target is not None:
@@ -76,6 +79,7 @@ def write_report(
     report = make_report(folders, models)
     contents = [(page, page_of(report).encode())]
     contents += [(png, draw_report(report))] if png else []
+    contents += [(policies, draw_policies(report))] if policies else []
     contents += [(table, csv_of(report).encode())] if table else []
     for target, content in contents:
         write_output(target, content)

@@ -63,6 +63,16 @@ def _matrix_data(report: Analysis, matrix: PolicyMatrix) -> dict[str, Any]:
                     kind: {"layers": of.layers, "weights": of.weight_bits, "activations": of.activation_bits}
                     for kind, of in costed.kinds.items()
                 },
+                "layers": [
+                    {
+                        "name": of.name,
+                        "kind": of.kind,
+                        "weights": of.weight_bits,
+                        "activations": of.activation_bits,
+                        "macs_per_byte": of.intensity,
+                    }
+                    for of in costed.layers
+                ],
             }
             for costed in matrix.policies
         ],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from search.report.data import BestPolicy, ReportedRun
 from simulators import Arch, Trace, simulate
 from simulators.inputs.errors import InputError
+from simulators.views.roofline import layer_roofline
 from simulators.workloads.operations import Conv2d, Layer, Matmul
 
 KINDS = ("depthwise", "pointwise", "convolution", "recurrent", "product")
@@ -28,6 +29,22 @@ class KindBits:
 
 
 @dataclass(frozen=True)
+class PolicyLayer:
+    """What a policy made of one layer with weights."""
+
+    name: str
+    kind: str
+    """One of `KINDS`."""
+    weight_bits: int
+    """Width of its weights in bits."""
+    activation_bits: int
+    """Width of its activations in bits."""
+    intensity: float | None
+    """Multiply-accumulates a byte over the memory channel that is busiest with it, on the hardware that the policy is
+    for; None where nothing moves."""
+
+
+@dataclass(frozen=True)
 class CostedPolicy:
     """The best policy of a run on all hardware."""
 
@@ -40,6 +57,8 @@ class CostedPolicy:
     """On each hardware, in µJ; None where that cannot run it."""
     kinds: Mapping[str, KindBits]
     """What became of the layers of each kind, of `KINDS`."""
+    layers: tuple[PolicyLayer, ...]
+    """What became of each layer with weights, in their order; none where its own hardware cannot run it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,9 @@ def _matrix(runs: Sequence[ReportedRun], numbers: Sequence[int]) -> PolicyMatrix
         assert best is not None
         costs = [_cost(best.trace, _arch(runs[column])) for column in columns]
         latencies, energies = zip(*costs, strict=True)
-        policies.append(CostedPolicy(i, best, latencies, energies, kinds_of(best.trace)))
+        policies.append(
+            CostedPolicy(i, best, latencies, energies, kinds_of(best.trace), layers_of(best.trace, _arch(runs[i])))
+        )
     return PolicyMatrix(columns, tuple(policies))
 
 
@@ -90,6 +111,25 @@ def _cost(trace: Trace, arch: Arch) -> tuple[float, float] | tuple[None, None]:
     except InputError:
         return None, None
     return report.latency_ms, report.energy_uj
+
+
+def layers_of(trace: Trace, arch: Arch) -> tuple[PolicyLayer, ...]:
+    """The layers of a trace that have weights, with their place on the roofline of some hardware: HAQ explains by it
+    why hardware gives depthwise layers, which do little with a byte, other widths than pointwise ones (Wang et al.
+    2019, section 4.4)."""
+    try:
+        report = simulate(trace, arch)
+    except InputError:
+        return ()
+    points = {layer.name: layer_roofline(layer, report) for layer in report.layers}
+    return tuple(
+        PolicyLayer(
+            layer.name, _kind(layer), *layer.operand_bits,
+            points[layer.name].intensity if points[layer.name].bytes_moved else None,
+        )
+        for layer in trace.layers
+        if isinstance(layer, Conv2d | Matmul)
+    )  # fmt: skip
 
 
 def kinds_of(trace: Trace) -> dict[str, KindBits]:

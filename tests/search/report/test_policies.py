@@ -7,10 +7,11 @@ from browser import data_of
 from stand_in import StandInModel
 
 from search import Experiment, run
-from search.report.page import make_report, page_of
-from search.report.policies import KindBits, kinds_of, policy_matrices
+from search.report.page import make_report, page_of, write_report
+from search.report.policies import KindBits, kinds_of, layers_of, policy_matrices
+from search.report.policies_picture import draw_policies
 from search.runs import search_outputs
-from simulators import Matmul, Trace, load_arch, simulate
+from simulators import InputError, Matmul, Trace, load_arch, simulate
 from simulators.workloads.operations import Conv2d
 
 ARCHS = {"fusion": "bitfusion", "again": "bitfusion", "small": "bitfusion-small", "silago": "silago"}
@@ -61,6 +62,44 @@ def test_every_policy_is_costed_on_all_hardware(folders: list[Path]) -> None:
 def test_one_hardware_makes_no_matrix(folders: list[Path]) -> None:
     report = make_report(folders[:2], {folder: StandInModel() for folder in folders})
     assert policy_matrices(report.runs) == ()
+    with pytest.raises(InputError, match="expected runs of one network on several pieces of hardware"):
+        draw_policies(report)
+
+
+def test_the_figure_has_each_layer_of_each_policy(folders: list[Path], tmp_path: Path) -> None:
+    given, page, picture = {folder: StandInModel() for folder in folders}, tmp_path / "p.html", tmp_path / "p.png"
+    report = write_report(folders, page, models=given, policies=picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.read_bytes() == draw_policies(report)
+    for costed, drawn in zip(
+        report.policies[0].policies, data_of(page.read_text())["policies"][0]["policies"], strict=True
+    ):
+        pairs = [part.split("=") for part in costed.policy.bits.split(",")]
+        assert [f"{of.weight_bits}x{of.activation_bits}" for of in costed.layers] == [pair for _, pair in pairs]
+        assert [(of["name"], of["weights"]) for of in drawn["layers"]] == [
+            (of.name, of.weight_bits) for of in costed.layers
+        ]
+
+
+def test_what_a_layer_does_with_a_byte_by_hand() -> None:
+    """On the bit-serial array a layer that is read and written once: multiply-accumulates over the bytes of the channel
+    that takes longest with it."""
+    layer = Conv2d(
+        name="a", steps=1, in_channels=64, out_channels=64, groups=1, kernel=(1, 1), input_size=(8, 8), weight_bits=4,
+        activation_bits=4, output_bits=8,
+    )  # fmt: skip
+    arch, trace = load_arch("bit-serial-edge"), Trace(name="one", steps=1, layers=(layer,))
+    (found,) = layers_of(trace, arch)
+    report = simulate(trace, arch)
+    bits, rates = report.layers[0].bits, report.bits_per_cycle
+    of_channel = {
+        channel: bits.get(channel, 0) or sum(bits.get(f"{channel}_{way}", 0) for way in ("read", "write"))
+        for channel in rates
+    }
+    busiest = max(rates, key=lambda channel: of_channel[channel] / rates[channel])
+    assert found.kind == "pointwise"
+    assert found.intensity == pytest.approx(64 * 64 * 64 * 8 / of_channel[busiest])
+    assert of_channel[busiest] >= 64 * 64 * 4
 
 
 def test_mean_widths_of_each_kind_by_hand() -> None:
