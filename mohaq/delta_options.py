@@ -1,7 +1,7 @@
 """Options of evaluations as EdgeDRNN computes them, and what they print."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +13,7 @@ from simulators.inputs.errors import InputError
 if TYPE_CHECKING:
     from quant.arithmetic.edgedrnn import Thresholds
     from quant.evaluation.rates import DeltaResult
+    from quant.sites.site import Site
 
 QUANTIZED, EDGEDRNN = "quantized", "edgedrnn"
 BITS = ("", "8x16")
@@ -33,6 +34,17 @@ RegisterThresholds = Annotated[
         metavar="X,H",
         help="Of --arithmetic edgedrnn, in 1/256: changes of inputs and of states below them are not sent. "
         "Default: 0,0.",
+    ),
+]
+
+
+TrainedThresholds = Annotated[
+    str | None,
+    typer.Option(
+        "--thresholds",
+        metavar="X,H",
+        help="Train a delta network: changes of recurrent layers' inputs and of their states below these, in 1/256, "
+        "are not sent. --bits may say a site's own instead, as 8x16@16.",
     ),
 ]
 
@@ -77,17 +89,42 @@ def register_thresholds(text: str | None) -> "Thresholds":
     """Thresholds as the option has them. Raises InputError for what the registers do not hold."""
     from quant.arithmetic.edgedrnn import Thresholds
 
-    words = "0,0" if text is None else text
-    try:
-        inputs, states = (int(word) for word in words.split(","))
-    except ValueError:
-        raise InputError(
-            f"--thresholds {text}: expected two whole numbers, of inputs and states, in 1/256: 16,8"
-        ) from None
+    inputs, states = _of_inputs_and_states("0,0" if text is None else text)
     try:
         return Thresholds(inputs, states)
     except InputError as error:
         raise InputError(f"--thresholds {text}: {error}") from None
+
+
+def with_thresholds(
+    bits: Mapping[str, tuple[int, int]], sites: "Sequence[Site]", text: str | None
+) -> Mapping[str, tuple[int, int]]:
+    """A candidate with thresholds of inputs and states, as the option has them. Raises InputError for what they cannot
+    be, for bits that have thresholds of their own, and for states of a network that multiplies none."""
+    from quant.sites.candidate import check_threshold, refuse_thresholds
+    from quant.sites.delta_pair import with_threshold
+    from quant.sites.site import Role
+
+    if text is None:
+        return bits
+    refuse_thresholds(bits, "--thresholds are instead of them")
+    inputs, states = _of_inputs_and_states(text)
+    of_roles = {Role.INPUT: inputs, Role.RECURRENT: states}
+    for role, threshold in of_roles.items():
+        check_threshold(f"{role.value} sites (--thresholds {text})", threshold)
+    if states and not any(site.role is Role.RECURRENT for site in sites):
+        raise InputError(f"--thresholds {text}: no product of this network reads states: {inputs},0")
+    return {site.name: with_threshold(bits[site.name], of_roles.get(site.role)) for site in sites}
+
+
+def _of_inputs_and_states(text: str) -> tuple[int, int]:
+    try:
+        inputs, states = (int(word) for word in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"--thresholds {text}: expected two whole numbers, of inputs and states, in 1/256: 16,8"
+        ) from None
+    return inputs, states
 
 
 def print_delta(found: "DeltaResult", split: str, unit: str, as_json: bool) -> None:

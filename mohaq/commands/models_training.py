@@ -7,6 +7,7 @@ import typer
 
 from mohaq.app import command, err, out
 from mohaq.corpora import corpus_root, load_recogniser
+from mohaq.delta_options import TrainedThresholds, with_thresholds
 from mohaq.networks import refuse_network
 from mohaq.options import Bits, Corpus, Data, ModelName, Root, SkipBad, TypeOfProducts, written
 from mohaq.task_models import train_task_model
@@ -80,6 +81,7 @@ def train(
 def retrain(
     bits: Bits,
     output: Annotated[Path, written("--out", help="Folder of the run: its state, and retrained.safetensors.")],
+    thresholds: TrainedThresholds = None,
     model: ModelName = "sru",
     data: Data = None,
     corpus: Corpus = "embedded",
@@ -90,7 +92,8 @@ def retrain(
     products: TypeOfProducts = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
-    """Retrain a model for given bit-widths, full-precision weights under quantized ones."""
+    """Retrain a model for given bit-widths, full-precision weights under quantized ones; with thresholds as a delta
+    network."""
     from quant import load_model
     from quant.runs.training_run import features_progress, products_line, training_progress
     from quant.training.loop import chosen_products
@@ -99,7 +102,7 @@ def retrain(
 
     refuse_network(model, data, "only recognisers of this project can be retrained")
     recogniser = load_recogniser(model, corpus, root)
-    candidate = recogniser.parse_bits(bits)
+    candidate = with_thresholds(recogniser.parse_bits(bits), recogniser.sites, thresholds)
     recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes
     make_folder(output)
     before = recogniser.evaluate(candidate)

@@ -1,6 +1,7 @@
 """Networks in float32, as they are trained and as every quantized result is compared with."""
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch.nn import functional
@@ -13,6 +14,25 @@ Rounding = Callable[[torch.Tensor], torch.Tensor]
 def exactly(x: torch.Tensor) -> torch.Tensor:
     """No rounding."""
     return x
+
+
+@runtime_checkable
+class ReadsInOrder(Protocol):
+    """What a recurrent product makes of the states that it reads, one step after the other: it depends on the steps
+    before, as what a delta network holds does. One is of one pass through time."""
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """What the next step multiplies of its state (D, B, C)."""
+        ...
+
+    def of_all(self, x: torch.Tensor) -> torch.Tensor:
+        """What all steps multiply of theirs (T, D, B, C), from the first on."""
+        ...
+
+
+def read_by_all(read: Rounding, states: torch.Tensor) -> torch.Tensor:
+    """What a recurrent product made of the states of all steps (T, D, B, C)."""
+    return read.of_all(states) if isinstance(read, ReadsInOrder) else read(states)
 
 
 class FloatArithmetic:
@@ -35,5 +55,6 @@ class FloatArithmetic:
         return weight
 
     def recurrent_input(self, site: str) -> Rounding:
-        """What a recurrent product does to the state that it reads; gradients pass it as it is."""
+        """What a recurrent product does to the states that it reads in one pass through time; gradients pass it as it
+        is."""
         return exactly

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from quant.arithmetic import kernels
-from quant.arithmetic.float_arithmetic import Rounding, exactly
+from quant.arithmetic.float_arithmetic import Rounding, exactly, read_by_all
 from quant.arithmetic.whole_numbers import GATE_FRACTION, Ints, rounded_sum, saturated, sigmoid, tanh
 from quant.networks.step import FastStep, Fractions, StepRoundings, Tensors
 from quant.networks.through_time import CellWithBackward, weight_gradient
@@ -83,7 +83,7 @@ class Gru(CellWithBackward):
             grad_h = torch.baddbmm(grad_h * z[t], grad_a[t], w)
         cells = h_all.shape[-1]
         grad_u = torch.cat((grad_a[..., : 2 * cells], grad_n), -1)
-        return grad_u, weight_gradient(grad_a, read(before(h_all))), grad_a[..., 2 * cells :].sum((0, 2))
+        return grad_u, weight_gradient(grad_a, read_by_all(read, before(h_all))), grad_a[..., 2 * cells :].sum((0, 2))
 
 
 GRU = Gru()

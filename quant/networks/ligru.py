@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from quant.arithmetic import kernels
-from quant.arithmetic.float_arithmetic import Rounding, exactly
+from quant.arithmetic.float_arithmetic import Rounding, exactly, read_by_all
 from quant.arithmetic.whole_numbers import GATE_FRACTION, Ints, rescaled, rounded_sum, saturated, sigmoid
 from quant.networks.step import FastStep, Fractions, StepRoundings, Tensors
 from quant.networks.through_time import CellWithBackward, weight_gradient
@@ -73,7 +73,7 @@ class LiGru(CellWithBackward):
             grad_h = grad_h + grad[t]
             torch.cat((grad_h * slope_z[t], grad_h * slope_n[t]), -1, out=grad_a[t])
             grad_h = torch.baddbmm(grad_h * z[t], grad_a[t], w)
-        return grad_a, weight_gradient(grad_a, read(before(h_all))), torch.zeros_like(bias)
+        return grad_a, weight_gradient(grad_a, read_by_all(read, before(h_all))), torch.zeros_like(bias)
 
 
 LIGRU = LiGru()

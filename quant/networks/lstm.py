@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from quant.arithmetic import kernels
-from quant.arithmetic.float_arithmetic import Rounding, exactly
+from quant.arithmetic.float_arithmetic import Rounding, exactly, read_by_all
 from quant.arithmetic.whole_numbers import GATE_FRACTION, Ints, rounded_sum, saturated, sigmoid, tanh
 from quant.networks.step import FastStep, Fractions, StepRoundings, Tensors
 from quant.networks.through_time import CellWithBackward, weight_gradient
@@ -87,7 +87,7 @@ class Lstm(CellWithBackward):
             )
             grad_h = torch.bmm(grad_a[t], w)
             grad_c = grad_c * f[t]
-        return grad_a, weight_gradient(grad_a, read(before(h_all))), torch.zeros_like(bias)
+        return grad_a, weight_gradient(grad_a, read_by_all(read, before(h_all))), torch.zeros_like(bias)
 
     def memory(self, kept: Tensors) -> torch.Tensor:
         """c of every step."""

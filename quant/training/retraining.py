@@ -5,7 +5,7 @@ from pathlib import Path
 
 from quant.arithmetic.clipping import Scheme
 from quant.files.checkpoint import Checkpoint, save_checkpoint
-from quant.sites.candidate import Bits, check_candidate, name_of, refuse_thresholds
+from quant.sites.candidate import Bits, check_candidate, name_of
 from quant.speech.features import Features
 from quant.training.calibrating import calibrate_on
 from quant.training.loop import Examples, Recipe, Start, TrainingStep, chosen_products, train
@@ -56,14 +56,14 @@ def retrain(
     on_step: Callable[[TrainingStep], None] | None = None,
 ) -> Path:
     """Train a checkpoint on for a candidate, on normalised training utterances, and write `retrained.safetensors` to
-    `folder`: full-precision weights with ranges seen anew, the decoder's weights as they were.
+    `folder`: full-precision weights with ranges seen anew, the decoder's weights as they were. With thresholds every
+    pass is that of the delta network.
 
     `products` is the type of the products' operands: by default what a resumed run began with, or what is faster here.
     The state is kept after every epoch. Raises InputError for a bad candidate or recipe, and as
     `quant.training.loop.train` does for a folder that holds another run."""
     scheme = scheme or Scheme()
     check_candidate(bits, checkpoint.network.sites)
-    refuse_thresholds(bits, "a retraining is of what sends everything")
     products = chosen_products(folder, resume, products)
     recipe = recipe_of(checkpoint, epochs, learning_rate, seed, products)
     name = name_of(bits)

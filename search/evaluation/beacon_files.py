@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from quant.sites.candidate import Bits, name_of
+from quant.sites.delta_pair import MOST_THRESHOLD, thresholds_in, widths, with_threshold
 from search.settings.beacon_settings import BeaconSettings
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
@@ -19,6 +20,10 @@ from simulators.inputs.source_locations import under
 BEACON_FOLDER = "beacons"
 DESCRIPTION = "beacon.json"
 Width = Annotated[int, Field(ge=1, le=16)]
+Threshold = Annotated[int, Field(ge=0, le=MOST_THRESHOLD)]
+_FROM_LIST = Field(strict=False)
+Pair = Annotated[tuple[Width, Width], _FROM_LIST] | Annotated[tuple[Width, Width, Threshold], _FROM_LIST]
+"""A site's (weight bits, activation bits), with a threshold in 1/256 where it has one."""
 TRAINING = ("epochs", "learning_rate")
 """The settings that decide what a retraining comes to."""
 
@@ -40,7 +45,11 @@ class Retraining:
 
     def content(self) -> dict[str, Any]:
         """What describes it in a file."""
-        pairs = {site: list(pair) for site, pair in self.bits.items()}
+        thresholds = thresholds_in(self.bits)
+        pairs = {
+            site: [*widths(pair), *([thresholds[site]] if site in thresholds else [])]
+            for site, pair in self.bits.items()
+        }
         return {"bits": pairs, "of": self.model, "data": self.data, "code": self.code, **self.settings}
 
     @property
@@ -112,7 +121,7 @@ class _Description(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    bits: dict[str, Annotated[tuple[Width, Width], Field(strict=False)]]
+    bits: dict[str, Pair]
     of: str
     data: str
     code: str
@@ -131,4 +140,5 @@ def _described(path: Path) -> StoredBeacon:
         why = str(error).removeprefix(f"{path}:").strip()
         raise InputError(f"{path}: {rule} ({why})") from None
     training = {key: getattr(content, key) for key in TRAINING}
-    return StoredBeacon(path.parent, content.bits, content.of, content.digest, training)
+    bits = {site: with_threshold(pair[:2], pair[2] if len(pair) > 2 else None) for site, pair in content.bits.items()}
+    return StoredBeacon(path.parent, bits, content.of, content.digest, training)

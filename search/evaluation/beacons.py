@@ -2,9 +2,13 @@
 scored with what they learnt.
 
 Every candidate is scored with the parameters of its nearest beacon as well as with the original ones, and keeps the
-lower error. The distance of two candidates is Σ |log2(weight_bits) difference| over their sites; the original
-model counts as a beacon at 16 bits. A candidate becomes a beacon itself if it is farther than a threshold from all of
+lower error. The distance of two candidates is Σ |log2(weight_bits) difference| over their sites, and where they have
+thresholds Σ |log2(1 + threshold / 16) difference| besides; the original model counts as a beacon at 16 bits that sends
+everything. A candidate becomes a beacon itself if it is farther than a threshold from all of
 them and worth it: its error so many points above the base, few beacons yet, the memory limit kept.
+
+What a delta network sends depends on its parameters, so a candidate with thresholds costs what it sends with those that
+its error is of.
 
 Decisions follow from the candidates in their order, so a search that is resumed comes to the same beacons.
 """
@@ -16,6 +20,7 @@ from math import log2
 from pathlib import Path
 
 from quant.sites.candidate import Bits, name_of
+from quant.sites.delta_pair import thresholds_in
 from search.evaluation.beacon_files import (
     BEACON_FOLDER,
     TRAINING,
@@ -28,12 +33,15 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.worker import RetrainedBefore, Source
 from search.evaluation.model import Model, Retrainable, retraining_code_of
 from search.evaluation.progress import OnQuality, ShowsRetraining
-from search.evaluation.quality import Quality, Unknown
+from search.evaluation.quality import Cost, Quality, Unknown
 from search.settings.beacon_settings import BeaconSettings
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under
 
 BASE_BITS = 16
+FINE_THRESHOLD = 16
+"""In 1/256, a step of EdgeDRNN's gates: from here on a threshold that doubles is as far as a halved width, and below
+it nearly nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,18 @@ class Beacon:
 
 
 def distance(a: Bits, b: Bits) -> float:
-    """Σ |log2(weight_bits) difference| over the sites."""
-    return sum(abs(log2(a[site][0]) - log2(b[site][0])) for site in a)
+    """Σ |log2(weight_bits) difference| + |log2(1 + threshold / FINE_THRESHOLD) difference| over the sites; what has no
+    threshold sends every change, as at 0."""
+    of_a, of_b = thresholds_in(a), thresholds_in(b)
+    return sum(
+        abs(log2(a[site][0]) - log2(b[site][0])) + abs(_doublings(of_a.get(site, 0)) - _doublings(of_b.get(site, 0)))
+        for site in a
+    )
+
+
+def _doublings(threshold: int) -> float:
+    """How far a threshold in 1/256 is from sending every change."""
+    return log2(1 + threshold / FINE_THRESHOLD)
 
 
 class BeaconEvaluator(Evaluator):
@@ -94,7 +112,7 @@ class BeaconEvaluator(Evaluator):
     def qualities(self, candidates: Sequence[Bits], done: OnQuality | None = None) -> list[Quality | None]:
         """The qualities that `Evaluator.qualities` gives, with beacons; candidates that were scored before keep their
         score. One that has no quality with the original parameters or with its nearest beacon's has none."""
-        plain = super().qualities(candidates, done if self._base_error is None else None)
+        plain = self._original.qualities(candidates, done if self._base_error is None else None)
         if self._base_error is None:
             return plain
         fresh: dict[str, tuple[Bits, Quality | None]] = {}
@@ -108,12 +126,25 @@ class BeaconEvaluator(Evaluator):
             members = [(b, q) for b, q in fresh.values() if q is not None and self._nearest(b)[1] is nearest]
             self._score(members, nearest)
         for name, (bits, _) in fresh.items():
-            if unknown := super().why_unknown(bits):
+            if unknown := self._original.why_unknown(bits):
                 self._scored[name] = unknown
         for bits in candidates:
             if done:
                 done(bits, self._scored[name_of(bits)])
         return [self.known_quality(bits) for bits in candidates]
+
+    def costs(self, candidates: Sequence[Bits]) -> list[Cost]:
+        """What each candidate costs: with thresholds, with the parameters that its quality is of."""
+        costs = self._original.costs(candidates)
+        for i, bits in enumerate(candidates):
+            scored = self._scored.get(name_of(bits))
+            if thresholds_in(bits) and isinstance(scored, Quality) and scored.beacon:
+                costs[i] = self.with_parameters(scored.beacon).cost(bits)
+        return costs
+
+    def preview(self, candidates: Sequence[Bits]) -> list[Cost]:
+        """See `Evaluator.preview`: with the original parameters."""
+        return self._original.preview(candidates)
 
     def recognition(self) -> None:
         """None: which candidates become beacons follows from their order."""
@@ -123,14 +154,14 @@ class BeaconEvaluator(Evaluator):
         """What `qualities` returned for a candidate before, or None."""
         scored = self._scored.get(name_of(bits))
         if scored is None:
-            return super().known_quality(bits)
+            return self._original.known_quality(bits)
         return scored if isinstance(scored, Quality) else None
 
     def why_unknown(self, bits: Bits) -> Unknown | None:
         """See `Evaluator.why_unknown`."""
         scored = self._scored.get(name_of(bits))
         if scored is None:
-            return super().why_unknown(bits)
+            return self._original.why_unknown(bits)
         return scored if isinstance(scored, Unknown) else None
 
     def with_parameters(self, beacon: str) -> Evaluator:
@@ -140,7 +171,7 @@ class BeaconEvaluator(Evaluator):
     @property
     def evaluated(self) -> int:
         """Model evaluations computed here, with original and retrained parameters."""
-        return super().evaluated + sum(evaluator.evaluated for evaluator in self._evaluators.values())
+        return self._original.evaluated + sum(evaluator.evaluated for evaluator in self._evaluators.values())
 
     def _score(self, members: Sequence[tuple[Bits, Quality]], beacon: Beacon | None) -> None:
         """Note the lower error of candidates, with the original parameters and with those of their nearest beacon."""
@@ -160,6 +191,7 @@ class BeaconEvaluator(Evaluator):
     def _nearest(self, bits: Bits) -> tuple[float, Beacon | None]:
         """The distance to the nearest beacon, and that beacon; None is the original model."""
         original = sum(log2(BASE_BITS) - log2(weight) for weight, _ in bits.values())
+        original += sum(map(_doublings, thresholds_in(bits).values()))
         nearest: tuple[float, Beacon | None] = (original, None)
         for beacon in self.beacons:
             far = distance(bits, beacon.bits)
@@ -209,4 +241,5 @@ class BeaconEvaluator(Evaluator):
 
     def _evaluator_of(self, beacon: Beacon) -> Evaluator:
         source = Source.of(beacon.model, RetrainedBefore(self.source, beacon.folder.resolve()))
-        return Evaluator(beacon.model, self.arch, self.steps, self.ledger, self.executor, source)
+        kind = type(self._original)
+        return kind(beacon.model, self.arch, self.steps, self.ledger, self.executor, source)

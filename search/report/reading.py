@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from quant.sites.candidate import Bits
-from search.evaluation.model import Model, solution_trace
+from quant.sites.delta_pair import thresholds_in
+from search.evaluation.beacon_files import beacon_file
+from search.evaluation.model import Model, Retrainable, solution_trace
 from search.report.commands import Commands
 from search.report.named_bits import bits_named
 from search.runs.run_folder import CODESIGN, SEARCH
@@ -47,8 +49,13 @@ class Reading:
             raise InputError(f"{self.results_file}: {error}") from None
 
     def trace_of(self, row: Mapping[str, Any], steps: int) -> Trace:
-        """The model's trace at the bits of a row."""
-        return solution_trace(self.model, self.bits_of(row), steps)
+        """The trace at the bits of a row: of the model, or, with thresholds, with the parameters of the row's beacon,
+        which decide what is sent. Raises InputError where the beacon is lost."""
+        bits, model = self.bits_of(row), self.model
+        if thresholds_in(bits) and row.get("beacon") and self.experiment.beacons and isinstance(model, Retrainable):
+            file = beacon_file(self.folder, self.experiment.beacons, model.digest, row["beacon"])
+            model = model.retrained_before(file.parent)
+        return solution_trace(model, bits, steps)
 
     def check(self, names: Iterable[str]) -> None:
         """Raise InputError for a candidate that is none of the model's."""

@@ -126,6 +126,7 @@ class DesignSpace:
         wanted = [bits for (_, bits), fit in zip(points, fits, strict=True) if fit]
         if self.needs_error:
             self.evaluator.qualities(wanted, self.done)
+            costs = self.points.costs(points, keep=True)  # what is sent depends on the parameters of the error
         known = [self.evaluator.known_quality(bits) for _, bits in points]
         qualities = [quality if fit else None for quality, fit in zip(known, fits, strict=True)]
         failed = [self._failure(bits, cost) for (_, bits), cost in zip(points, costs, strict=True)]

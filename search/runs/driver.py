@@ -9,7 +9,7 @@ at next to no cost; the state saved after each generation is held against what t
 whose surroundings changed is refused rather than silently mixed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -19,7 +19,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import MakeModel
 from search.evaluation.finetuning import FinetuneEvaluator
-from search.evaluation.model import HasDeltas, Model
+from search.evaluation.model import HasDeltas, HasFloatError, Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
 from search.evaluation.quality import Quality, Unknown
 from search.evaluation.racing import RacingEvaluator
@@ -126,7 +126,8 @@ class VariantSearch:
                 raise KeyedError((KEY,), "delta networks are those of this project's recognisers")
             check_hardware(genome.thresholds, arch, planned.model.sites)
         relative = experiment.constraints.error_increase is not None
-        if (relative or experiment.beacons is not None) and BASELINE_BITS not in genome.homogeneous():
+        without_base = experiment.beacons is not None and not isinstance(planned.model, HasFloatError)
+        if (relative or without_base) and BASELINE_BITS not in genome.homogeneous():
             key = ("constraints", "error_increase") if relative else ("beacons",)
             rule = f"it needs a {BASELINE_BITS}-bit baseline, which {arch.name} does not offer"
             raise KeyedError(key, f"{rule}: give constraints.error instead" if relative else rule)
@@ -145,7 +146,7 @@ class VariantSearch:
         baselines = self._baselines(evaluator, done)
         limit = self._error_limit(evaluator, baselines)
         if isinstance(evaluator, BeaconEvaluator):
-            evaluator.begin(0.0 if experiment.beacons is None else self._base(evaluator, baselines).error)
+            evaluator.begin(0.0 if experiment.beacons is None else self._base_of_beacons(evaluator, baselines))
         if isinstance(evaluator, RacingEvaluator):
             evaluator.begin(limit)
         within = [s.bits for s in baselines.values() if s.quality and (limit is None or s.quality.error <= limit)]
@@ -170,6 +171,16 @@ class VariantSearch:
             return constraints.error
         return self._base(evaluator, baselines).error + constraints.error_increase
 
+    def _base_of_beacons(self, evaluator: Evaluator, baselines: Mapping[int, Solution]) -> float:
+        """The error in percent over which a candidate is worth retraining: that of 16 bits, or, on hardware that does
+        not offer them, of float32."""
+        if BASELINE_BITS in baselines:
+            return self._base(evaluator, baselines).error
+        error = evaluator.float_error()
+        if error is None:
+            raise InputError(f"{self.experiment.name}: the model has no error in float32: beacons need a base")
+        return error
+
     def _base(self, evaluator: Evaluator, baselines: Mapping[int, Solution]) -> Quality:
         """What the search's increases of error are counted from."""
         base = baselines[BASELINE_BITS]
@@ -180,6 +191,11 @@ class VariantSearch:
                 f"{self.experiment.name}: the {BASELINE_BITS}-bit baseline has no error: {why}: a search needs it"
             )
         return base.quality
+
+    def _retrained(self, evaluator: Evaluator, beacons: Sequence[str]) -> dict[str, Model]:
+        """See `Run.retrained`."""
+        wanted = {beacon for beacon in beacons if beacon and self.experiment.thresholds}
+        return {beacon: evaluator.with_parameters(beacon).model for beacon in sorted(wanted)}
 
     def _result(
         self, evaluator: Evaluator, recorder: Recorder, trials: list[Trial], baselines: Mapping[int, Solution],
@@ -209,6 +225,7 @@ class VariantSearch:
             shortfall=shortfall(trials, [of.name for of in budget.limits]),
             float_error=evaluator.float_error(),
             set_aside=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.KILLED),
+            retrained=self._retrained(evaluator, [solutions[trial.name].chosen.beacon for trial in front]),
             no_number=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.NO_NUMBER),
         )
 

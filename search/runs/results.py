@@ -1,7 +1,7 @@
 """What a search found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from quant.sites.candidate import Bits, name_of
@@ -72,6 +72,8 @@ class Run:
     """On all of dev, of the candidates that were evaluated on it before the front was drawn, which is of these then."""
     float_error: float | None = None
     """The model's error in float32 in percent, which the widest baseline is held against; None: it does not say it."""
+    retrained: Mapping[str, Model] = field(default_factory=dict)
+    """With thresholds, the models with the parameters of the front's beacons, by beacon: what they send differs."""
     check: FrontCheck | None = None
     """The front and the baselines held against test and all of dev."""
 

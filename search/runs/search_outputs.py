@@ -95,7 +95,8 @@ def _write_traces(run: Run) -> None:
         if path.is_file() and (path.name.split(".")[0] not in names or path.suffix == ".npz"):
             path.unlink()
     for name, solution in zip(names, run.front, strict=True):
-        solution_trace(run.model, solution.bits, run.experiment.steps).save(folder / f"{name}.yaml")
+        model = run.retrained.get(solution.chosen.beacon, run.model)
+        solution_trace(model, solution.bits, run.experiment.steps).save(folder / f"{name}.yaml")
 
 
 def record_of(identity: Identity, command: str) -> str:

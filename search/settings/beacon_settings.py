@@ -9,7 +9,8 @@ class BeaconSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     threshold: float = Field(default=5.0, ge=0)
-    """What a new beacon's distance from all others exceeds: Σ |log2(weight_bits) difference| over the sites."""
+    """What a new beacon's distance from all others exceeds: Σ |log2(weight_bits) difference| over the sites, and with
+    thresholds Σ |log2(1 + threshold / 16) difference|, thresholds in 1/256."""
     above: float = Field(default=3.0)
     """Error over the base, in percentage points, from which a candidate is worth retraining …"""
     below: float = Field(default=14.0)

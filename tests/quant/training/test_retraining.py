@@ -7,17 +7,22 @@ import torch
 
 from quant import load_model
 from quant.arithmetic.clipping import Scheme
+from quant.arithmetic.delta import Delta
 from quant.arithmetic.grid import integer_grid
 from quant.arithmetic.integer import QuantizedArithmetic
 from quant.arithmetic.observer import calibrate
 from quant.arithmetic.weights import QuantizedWeights
 from quant.evaluation.recogniser import Recogniser
+from quant.networks.gated import GatedCell
 from quant.networks.geometry import geometry
 from quant.networks.network import Network
-from quant.sites.candidate import FIXED_POINT_BITS, homogeneous
+from quant.networks.registry import CELLS as REGISTERED
+from quant.networks.through_time import CellWithBackward
+from quant.sites.candidate import FIXED_POINT_BITS, homogeneous, parse_bits
+from quant.sites.delta_pair import in_codes
 from quant.speech.batches import pack
 from quant.training.retraining import recipe_of, retrain
-from quant.training.straight_through import OnGrid, StraightThrough
+from quant.training.straight_through import HeldOnGrid, HeldStates, OnGrid, StraightThrough
 from search import Experiment, run
 from simulators import InputError
 
@@ -59,6 +64,63 @@ def test_gradients_of_clipped_activations_are_zero() -> None:
     OnGrid.apply(x, integer_grid(4, 1.0)).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_with_thresholds_a_pass_is_that_of_the_delta_network() -> None:
+    net = Network(geometry("gru", {"inputs": 5, "layers": 2, "cells": 6, "outputs": 4}))
+    net.initialise(torch.Generator().manual_seed(1))
+    x = torch.randn(30, 2, 5, generator=torch.Generator().manual_seed(2)).cumsum(0) * 0.3
+    batch = pack([x[:, 0].numpy(), x[:20, 1].numpy()], None, [0, 1])
+    calibration, weights = calibrate(net, batch.features, batch.lengths), QuantizedWeights(net)
+    plain, candidate = parse_bits("8", net.sites), parse_bits("8@96", net.sites)
+    codes = {site: in_codes(96, calibration.grid(site, 8, Scheme().activations).step) for site in candidate}
+    ours = net(batch.features, batch.lengths, StraightThrough(net, candidate, calibration, Scheme()))
+    delta = Delta(codes, batch.lengths)
+    with torch.no_grad():
+        held = net(batch.features, batch.lengths, QuantizedArithmetic(candidate, weights, calibration, delta))
+        sent = net(batch.features, batch.lengths, QuantizedArithmetic(plain, weights, calibration))
+    true = torch.arange(len(ours))[:, None] < batch.lengths
+    assert float((ours - held)[true].detach().abs().mean()) < 0.01 * float((ours - sent)[true].detach().abs().mean())
+    ours[true].square().sum().backward()
+    for site in net.sites:
+        gradient = net.get_parameter(site.name).grad
+        assert gradient is not None
+        assert torch.isfinite(gradient).all()
+        assert gradient.abs().max() > 0
+
+
+def test_what_a_threshold_does_not_send_stays_and_takes_its_gradient() -> None:
+    x = torch.randn(9, 2, 3, generator=torch.Generator().manual_seed(1)).mul_(0.6).requires_grad_(True)
+    grid, unsent = integer_grid(6, 1.0), 9
+    held = HeldOnGrid.apply(x, grid, unsent)
+    for b in range(2):
+        for k in range(3):
+            last = 0
+            for t in range(9):
+                code = max(grid.lowest, min(grid.highest, round(x[t, b, k].item() / grid.step)))
+                last = code if abs(code - last) > unsent else last
+                assert held[t, b, k].item() == pytest.approx(last * grid.step)
+    states = HeldStates(grid, unsent)
+    of_all = torch.stack([states(of_step) for of_step in x.detach()[:, None]])
+    torch.testing.assert_close(of_all[:, 0], held.detach(), rtol=0, atol=0)
+    held.sum().backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, (x.detach().abs() <= 1.0 + grid.step / 2).float())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "ligru"])
+def test_gradients_by_hand_are_those_of_the_held_states(cell: str) -> None:
+    kind, generator = REGISTERED.get(cell), torch.Generator().manual_seed(3)
+    assert isinstance(kind, CellWithBackward)
+    shapes = (7, 2, 2, 3 * kind.gates), (2, 3 * kind.gates, 3), kind.vectors_shape(3, 2)
+    values, found = [torch.randn(shape, generator=generator) for shape in shapes], []
+    for passes in (CellWithBackward.differentiable, GatedCell.differentiable):
+        u, w, bias = (value.clone().requires_grad_(True) for value in values)
+        h = passes(kind, u, w, bias, HeldStates(integer_grid(6, 1.0), 5))
+        h.square().sum().backward()
+        found.append((h.detach(), u.grad, w.grad))
+    for by_hand, stepwise in zip(*found, strict=True):
+        torch.testing.assert_close(by_hand, stepwise, rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

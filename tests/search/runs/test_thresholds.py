@@ -154,9 +154,9 @@ def test_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("key", ["hardware", "beacons"])
+@pytest.mark.parametrize("key", ["hardware", "finetune"])
 def test_what_thresholds_do_not_go_with(key: str) -> None:
-    given: dict[str, Any] = {"hardware": {"archs": ["bitfusion"], "grid": {"array.rows": [8, 16]}}, "beacons": {}}
+    given: dict[str, Any] = {"hardware": {"archs": ["bitfusion"], "grid": {"array.rows": [8, 16]}}, "finetune": {}}
     with pytest.raises(ValueError, match=f"thresholds: they do not go with {key}"):
         experiment(**{key: given[key]}, constraints={})
 
