@@ -263,7 +263,8 @@ class _Period:
         self.steps = steps
         self.queue = np.array([step.queue for step in steps], np.int64)[self.index]
         by_step = np.argsort(self.index, kind="stable")
-        self.of_step = np.split(by_step, np.cumsum(np.bincount(self.index, minlength=len(steps)))[:-1])
+        ends = np.cumsum(np.bincount(self.index, minlength=len(steps))).tolist()
+        self.of_step = [by_step[begin:end] for begin, end in pairwise([0, *ends])]
         """The positions in a period of each step, rising."""
         self.roles = list(dict.fromkeys(role for step in steps for role in step.roles))
 

@@ -27,6 +27,12 @@ def exact(rate: float) -> Fraction:
     return Fraction(repr(rate))
 
 
+@lru_cache(maxsize=4096)
+def cycles_of(amount: int, rate: float) -> int:
+    """Whole cycles of so many bytes at a rate in cycles a byte."""
+    return ceil(amount * exact(rate))
+
+
 class Mesh(SpecPart):
     """The mesh of cores."""
 
@@ -110,7 +116,7 @@ class Dma(SpecPart):
 
     def write_cycles(self, amount: int) -> int:
         """Cycles in which a channel writes so many bytes to another core, hops not counted."""
-        return self.setup_cycles + ceil(amount * exact(self.write_cycles_per_byte))
+        return self.setup_cycles + cycles_of(amount, self.write_cycles_per_byte)
 
 
 class BoardDram(SpecPart):
