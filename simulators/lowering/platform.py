@@ -167,6 +167,10 @@ class Platform(ABC):
 class RoundsWidths(Protocol):
     """A platform that multiplies operands of some widths as wider ones."""
 
+    def stored_as(self, pair: Pair) -> Pair:
+        """The (weight bits, activation bits) at which a pair of operands lies in memory, at least."""
+        ...
+
     def multiplied_as(self, pair: Pair) -> Pair:
         """The (weight bits, activation bits) at which a pair of operands is multiplied."""
         ...

@@ -142,8 +142,12 @@ class BitFusion(Platform):
         nest = (*loops, f"{ceil(product.inputs / t.k)} parts of {t.k} inputs")
         return {"outer": t.outer, "out_tile": t.m, "in_tile": t.k, "vector_tile": t.n, "loops": loops_shown(nest)}
 
+    def stored_as(self, pair: Pair) -> Pair:
+        """Operands are stored as they are."""
+        return pair
+
     def multiplied_as(self, pair: Pair) -> Pair:
-        """Operands are multiplied as the next of 2, 4, 8 and 16 bits, and stored as they are."""
+        """Operands are multiplied as the next of 2, 4, 8 and 16 bits."""
         return operand_width(pair[0]), operand_width(pair[1])
 
     def published(self, trace: Trace, arch_name: str, spec: BitFusionSpec) -> PartialReport:

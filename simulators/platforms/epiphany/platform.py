@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from simulators.engine.machine import Machine
+from simulators.hardware.spec import Pair
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 from simulators.lowering.platform import MappingRow, Platform, loops_shown
@@ -79,6 +80,14 @@ class Epiphany(Platform):
     def lower(self, layers: Sequence[Layer], choice: StreamingTiles | None, spec: EpiphanySpec) -> Segment:
         """The tasks of a segment."""
         return lowering.tasks(layers, choice, spec)
+
+    def stored_as(self, pair: Pair) -> Pair:
+        """Weights lie packed, or wider where a mapping has room for that; activations are half words or words."""
+        return pair[0], operand_bits(pair[1])
+
+    def multiplied_as(self, pair: Pair) -> Pair:
+        """Operands are multiplied as half words or words."""
+        return operand_bits(pair[0]), operand_bits(pair[1])
 
     def mapping(self, layers: Sequence[Layer], choice: StreamingTiles, spec: EpiphanySpec) -> MappingRow:
         """Where weights lie, and the loops around a core's kernel."""

@@ -24,6 +24,19 @@ def test_what_is_done_with_other_bits_is_said(bits: tuple[int, int], published: 
     assert said.startswith(f"bitfusion: {line}")
 
 
+def test_what_an_epiphany_widens_is_said_of_all_alike() -> None:
+    names = ("epiphany-e16", "epiphany-e64", "bitfusion")
+    lines = unlisted_precisions(load_trace("mohaq-sru-4bit"), [load_arch(name) for name in names])
+    assert lines == [
+        "epiphany-e16, epiphany-e64: 4x4 bits (weights x activations): stored as 4x16, multiplied as 16x16; not among "
+        "the precisions that a search offers: 1/2/4/8/16 x 16"
+    ]
+    four, sixteen = (load_trace("lstm-128-8bit").at_bits(4, bits) for bits in (4, 16))
+    narrow, wide = (simulate(trace, load_arch("epiphany-e16")) for trace in (four, sixteen))
+    assert narrow.cycles == wide.cycles  # activations of 4 bits lie and are multiplied as those of 16
+    assert [layer.bits for layer in narrow.layers] == [layer.bits for layer in wide.layers]
+
+
 def test_what_is_said_is_what_is_simulated() -> None:
     arch = load_arch("bitfusion", ["mapping={outer: outputs, out_tile: 64, in_tile: 64, vector_tile: 8}"])
     three, four = (simulate(load_trace("lstm-128-8bit").at_bits(b, b), arch) for b in (3, 4))
