@@ -18,6 +18,7 @@ from simulators.platforms.epiphany.programs import (
     Flow,
     copies,
     matrix_kernel,
+    off_chip_product,
     on_chip_product,
     ping_pong,
     remote_read,
@@ -38,6 +39,8 @@ FITTED = frozenset(
 SMALL_BYTES = 512
 MOST_BYTES = 1 << 20
 """Bytes of a transfer that is run beat by beat."""
+KERNEL_ROWS = 32
+"""Rows and columns of a core's part of a product that is off chip: those of the vendor's kernel."""
 COPIES_A_STEP = 4
 """Copies of a step of the measured product: two halves of either operand."""
 
@@ -96,18 +99,21 @@ def modelled(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled | No
 
 def _ping_pong(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
     """The mean of both ways of a word and its flag: what the rows say grows by 1.46 cycles a hop, as one way does."""
+    tasks, ways = ping_pong(spec, 0, _target(row, spec))
+    return Modelled(_number(row), max(run(spec, tasks)) / ways, 0.03)
+
+
+def _target(row: MeasuredRow, spec: EpiphanySpec) -> int:
+    """The core that a row names, or one that is so many hops from the first."""
     named = re.search(r"core\s*([0-9a-f]+)\)", row.what, re.IGNORECASE)
     grid = spec.mesh.grid
     if named:
-        target = _node(named[1], spec)
-    else:
-        hops = re.search(r"(\d+) hop", row.what)
-        if hops is None or not 1 <= int(hops[1]) <= grid.rows + grid.columns - 2:
-            raise InputError(f"row {row.id}: {row.what[:60]}: expected so many hops of the mesh, or a core")
-        across = min(int(hops[1]), grid.columns - 1)
-        target = grid.node(int(hops[1]) - across, across)
-    tasks, ways = ping_pong(spec, 0, target)
-    return Modelled(_number(row), max(run(spec, tasks)) / ways, 0.03)
+        return _node(named[1], spec)
+    hops = re.search(r"(\d+) hop", row.what)
+    if hops is None or not 1 <= int(hops[1]) <= grid.rows + grid.columns - 2:
+        raise InputError(f"row {row.id}: {row.what[:60]}: expected so many hops of the mesh, or a core")
+    across = min(int(hops[1]), grid.columns - 1)
+    return grid.node(int(hops[1]) - across, across)
 
 
 def _contention(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
@@ -153,37 +159,46 @@ def _dma(key: Callable[[EpiphanySpec], float]) -> Callable[[MeasuredRow, Epiphan
 
 
 def _remote_read(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
-    """The formula, for the longest way."""
+    """The formula, for the longest way; or a number, for the way that the row names."""
     found = re.fullmatch(r"\s*(\d+)\s*\+\s*(\d+)\s*\*\s*hops\s*", row.value)
     if found is None:
-        raise InputError(f"row {row.id}: {row.value[:40]}: expected cycles + cycles * hops")
-    target = spec.mesh.grid.nodes - 1
-    measured = int(found[1]) + int(found[2]) * spec.mesh.grid.hops(0, target)
+        if "hop" in row.value:
+            raise InputError(f"row {row.id}: {row.value[:40]}: expected cycles + cycles * hops, or a number")
+        target, measured = _target(row, spec), _number(row)
+    else:
+        target = spec.mesh.grid.nodes - 1
+        measured = int(found[1]) + int(found[2]) * spec.mesh.grid.hops(0, target)
     return Modelled(measured, max(run(spec, remote_read(spec, 0, target))), 0.01)
 
 
 def _matrix_product(row: MeasuredRow, spec: EpiphanySpec, run: Runner) -> Modelled:
-    """The product of all cores in GFLOPS, an equal part on each."""
+    """The product of all cores in GFLOPS, an equal part on each; off chip, in blocks of KERNEL_ROWS rows a core."""
+    off_chip = "off chip" in row.what.lower()
     sizes = re.findall(r"(\d+)\s*x\s*(\d+)", f"{row.what} {row.size}")
     cores = re.search(r"(\d+) cores", row.what)
     side = round(int(cores[1]) ** 0.5) if cores else 1
     if not sizes or side * side != int(cores[1] if cores else 1) or not 1 <= side <= 32:
         raise InputError(f"row {row.id}: {row.what[:60]}: expected a size, as 32x32, on a square of cores")
     whole = int(sizes[0][0])
-    size = whole // side
-    if not 2 <= size <= 64 or whole % side:
-        raise InputError(f"row {row.id}: {whole}: expected 2 to 64 rows for each of {side} cores of a row")
+    size, blocks = whole // side, 1
+    if off_chip:
+        size, blocks = KERNEL_ROWS, whole // (side * KERNEL_ROWS)
+    if not 2 <= size <= 64 or whole != side * size * blocks or not 1 <= blocks <= 64:
+        rule = f"blocks of {KERNEL_ROWS}" if off_chip else "2 to 64"
+        raise InputError(f"row {row.id}: {whole}: expected {rule} rows for each of {side} cores of a row")
     if side == 1:
         tasks = matrix_kernel(spec, size)
     else:
         mesh = spec.mesh.model_copy(update={"rows": side, "columns": side})
         spec = spec.model_copy(update={"mesh": type(mesh).model_validate(mesh.model_dump())})
         tasks = on_chip_product(spec, size, COPIES_A_STEP)
-    cycles = max(run(spec, tasks))
+    cycles, within = max(run(spec, tasks)), 0.01
+    if off_chip:
+        cycles, within = max(run(spec, off_chip_product(spec, side * size, blocks, cycles))), 0.05
     if "cycles" in row.what:
-        return Modelled(_number(row), cycles, 0.01)
+        return Modelled(_number(row), cycles, within)
     clock_mhz = row.clock_mhz or spec.frequency_mhz
-    return Modelled(_number(row), 2 * whole**3 / cycles * clock_mhz / 1e3, 0.01)
+    return Modelled(_number(row), 2 * whole**3 / cycles * clock_mhz / 1e3, within)
 
 
 def _node(text: str, spec: EpiphanySpec) -> int:
@@ -222,6 +237,6 @@ _KINDS: tuple[tuple[str, Callable[[MeasuredRow, EpiphanySpec, Runner], Modelled]
     ("core->dram write memcpy", _words(lambda spec: spec.dram.write_word_cycles)),
     ("core<-dram read memcpy", _words(lambda spec: spec.dram.read_word_cycles)),
     ("remote read of one word", _remote_read),
-    (r"matrix product.*(on chip|one core|1 core)", _matrix_product),
+    (r"matrix product.*(on chip|off chip|one core|1 core)", _matrix_product),
 )
 """What a row's words say, and what models it; the first that does."""

@@ -16,7 +16,18 @@ from typing import NamedTuple
 from simulators.engine.machine import COMPUTE
 from simulators.engine.program import Program, Task, program
 from simulators.platforms.epiphany.core import kernel_cycles, row_end_cycles
-from simulators.platforms.epiphany.machine import DMA_0, FPU, INTEGER, MESH, SOFTWARE, queues_of
+from simulators.platforms.epiphany.machine import (
+    BRIDGE_READ,
+    BRIDGE_WRITE,
+    DMA_0,
+    FPU,
+    INPUTS,
+    INTEGER,
+    MESH,
+    OUTPUTS,
+    SOFTWARE,
+    queues_of,
+)
 from simulators.platforms.epiphany.mesh import READS, WRITES
 from simulators.platforms.epiphany.spec import EpiphanySpec, exact
 
@@ -194,3 +205,19 @@ def on_chip_product(spec: EpiphanySpec, size: int, copies_a_step: int) -> Progra
         lengths.append(len(tasks.tasks) - sum(lengths))
     first, others = tasks.tasks[: lengths[0]], tasks.tasks[lengths[0] :]
     return program([(1, 0, first), (grid.columns - 1, 0, others)])
+
+
+def off_chip_product(spec: EpiphanySpec, block: int, blocks: int, multiply_cycles: int) -> Program:
+    """A product of two matrices in DRAM, of blocks x blocks blocks of block x block elements each: two blocks come over
+    the bridge, are multiplied on chip in so many cycles, and when a block of results has all its products, it leaves.
+    Nothing overlaps: the cores hold one block of each."""
+    queues, dram = queues_of(spec.mesh.grid), spec.dram
+    amount = block * block * WORD_BYTES
+    read = ceil(2 * amount * exact(dram.read_cycles_per_byte))
+    period = [
+        Task(queues.bridge(BRIDGE_READ), read, INPUTS, (1,)),
+        Task(queues.core(0, FPU), multiply_cycles, COMPUTE, (1,)),
+    ] * blocks
+    period.append(Task(queues.bridge(BRIDGE_WRITE), ceil(amount * exact(dram.write_cycles_per_byte)), OUTPUTS, (1,)))
+    first = [Task(queues.bridge(BRIDGE_READ), read, INPUTS), *period[1:]]
+    return program([(1, 0, first), (blocks * blocks - 1, 0, period)])

@@ -36,6 +36,24 @@ def test_the_reference_engine_has_the_same(name: str) -> None:
     assert modelled(row, SPEC, ends_of("simpy")) == modelled(row, SPEC, ends_of("numba"))
 
 
+def test_a_product_off_chip_waits_for_the_bridge_most_of_the_time() -> None:
+    row = MeasuredRow("x", 600, "matrix product 64 cores off chip (512x512)", "", "8.3")
+    found = modelled(row, SPEC, ends_of("numba"))
+    assert found is not None
+    assert found == modelled(row, SPEC, ends_of("simpy"))
+    on_chip = 2 * 256**3 / KNOWN["g1"].modelled * 0.6
+    moved = 8 * 2 * 256**2 * 4 * SPEC.dram.read_cycles_per_byte + 4 * 256**2 * 4 * SPEC.dram.write_cycles_per_byte
+    assert found.modelled == pytest.approx(2 * 512**3 / (8 * on_chip + moved) * 0.6, rel=1e-4)
+    assert moved / (8 * on_chip + moved) == pytest.approx(0.87, abs=0.005)  # published, as are 8.3 GFLOPS
+    assert abs(found.difference) <= found.within
+
+
+def test_a_remote_read_may_be_a_number_of_hops_away() -> None:
+    for hops in range(1, 7):
+        row = MeasuredRow("x", 600, f"remote read of one word, {hops} hops", "4 B", str(18 + 3 * hops))
+        assert modelled(row, SPEC, ends_of("numba")) == (18 + 3 * hops, 18 + 3 * hops, 0.01)
+
+
 def test_routes_go_along_the_row_first_and_hops_take_one_and_a_half_cycles() -> None:
     grid = MeshGrid(4, 4)
     assert grid.route(0, 15) == [(0, 1), (1, 2), (2, 3), (3, 7), (7, 11), (11, 15)]
@@ -83,7 +101,9 @@ def test_a_layers_inner_loop_is_the_kernel_at_its_size() -> None:
         (MeasuredRow("x", 600, "ping-pong 2 hops (coreZZ)", "4 B", "nan"), "expected a number"),
         (MeasuredRow("x", 600, "DMA write corner to corner", "many", "20"), "1 to 1048576 bytes"),
         (MeasuredRow("x", 600, "matrix product 15 cores on chip (60x60)", "", "20"), "square of cores"),
-        (MeasuredRow("x", 600, "remote read of one word", "4 B", "20"), "cycles * hops"),
+        (MeasuredRow("x", 600, "remote read of one word", "4 B", "20"), "so many hops of the mesh"),
+        (MeasuredRow("x", 600, "remote read of one word", "4 B", "18 + hops"), "cycles * hops"),
+        (MeasuredRow("x", 600, "matrix product off chip, 64 cores (500x500)", "", "8"), "blocks of 32 rows"),
     ],
 )
 def test_rows_that_say_nothing_are_refused(row: MeasuredRow, message: str) -> None:
