@@ -138,12 +138,14 @@ def sweep(
     from search.codesign.sweep_display import SweepDisplay, print_sweep
 
     if networks := network_sweep_of(experiment):
-        from search.codesign.network_sweep_outputs import print_networks, write_networks
+        from search.codesign.network_run import run_networks
+        from search.codesign.network_sweep_outputs import print_networks
 
-        if candidates or dask or scheduler or workers or resume:
-            raise InputError(f"{experiment}: networks: --candidates, --workers, --dask and --resume are of models")
-        points = networks.points()
-        write_networks(networks, points, output)
+        if candidates is not None or dask or scheduler is not None or workers is not None or dashboard is not None:
+            rule = "--candidates, --workers, --dask, --scheduler and --dashboard are of models"
+            raise InputError(f"{experiment}: networks: {rule}")
+        with SweepDisplay() as display:
+            points = run_networks(networks, output, resume, display)
         print_networks(points, out)
         return
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})

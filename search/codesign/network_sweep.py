@@ -54,6 +54,17 @@ class NetworkPoint(NamedTuple):
     """How many layers' weights lie where, as the platform's mapping says."""
 
 
+class Pair(NamedTuple):
+    """A network on one variant."""
+
+    trace: Trace
+    variant: str
+    """Name of the variant."""
+    grid: str
+    """Values of the grid, as `memory.total_kib=64`."""
+    arch: Arch
+
+
 class NetworkSweep(BaseModel):
     """What a file of such a sweep may say."""
 
@@ -80,22 +91,30 @@ class NetworkSweep(BaseModel):
             for of_grid in product(*settings)
         ]
 
-    def points(self) -> list[NetworkPoint]:
-        """All points, network by network. Raises InputError that names the variant which cannot run one."""
+    def pairs(self) -> list[Pair]:
+        """Each network on each variant, network by network. Raises InputError for too many points, and for a network
+        or a variant that cannot be."""
         of_grid = prod(len(values) for values in self.grid.values())
         count = len(self.networks) * len(self.variants) * of_grid * len(self.weight_bits)
         if count > MOST_POINTS:
             raise InputError(f"{self.name}: {count} points: at most {MOST_POINTS}")
-        archs, found = self.architectures(), []
-        for network in self.networks:
-            trace = load_trace(network)
-            for variant, values, arch in archs:
-                for bits in self.weight_bits:
-                    try:
-                        found.append(_point((variant, values, bits), self._at(trace, bits), arch))
-                    except InputError as error:
-                        raise InputError(f"{variant} {values}, {bits} bits: {error}") from None
+        archs = self.architectures()
+        return [Pair(trace, *variant) for trace in map(load_trace, self.networks) for variant in archs]
+
+    def points_of(self, pair: Pair) -> list[NetworkPoint]:
+        """The points of a pair, a width each. Raises InputError that names the variant which cannot run one."""
+        found = []
+        for bits in self.weight_bits:
+            try:
+                found.append(_point((pair.variant, pair.grid, bits), self._at(pair.trace, bits), pair.arch))
+            except InputError as error:
+                where = " ".join((pair.variant, pair.grid)).strip()
+                raise InputError(f"{where}, {bits} bits: {error}") from None
         return found
+
+    def points(self) -> list[NetworkPoint]:
+        """All points, network by network. Raises InputError as `pairs` and `points_of` do."""
+        return [point for pair in self.pairs() for point in self.points_of(pair)]
 
     def _at(self, trace: Trace, bits: int) -> Trace:
         """The network with weights of so many bits."""

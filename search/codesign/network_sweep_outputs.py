@@ -12,21 +12,13 @@ from rich.table import Table
 from search.codesign.network_sweep import NetworkPoint, NetworkSweep
 from search.runs.plot_axes import log_ticks, plain_style, png_of, show_span
 from simulators.inputs.csv_text import csv_of
-from simulators.inputs.errors import InputError
 from simulators.inputs.escapes import picture_text
 from simulators.inputs.files import write_whole
 from simulators.inputs.terminal import Terminal
 
 
 def write_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint], folder: Path) -> None:
-    """Write table and figure. Raises InputError for a folder that has something else, or that cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        there = sorted(path.name for path in folder.iterdir())
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror}") from None
-    if there:
-        raise InputError(f"{folder}: it holds {there[0]}: a sweep needs a new or empty folder")
+    """Write table and figure, each whole or not at all. Raises InputError for a folder that cannot be written."""
     rows = [point._asdict() for point in points]
     write_whole(folder / "points.csv", csv_of(rows, list(rows[0])).encode())
     write_whole(folder / "points.png", draw_networks(sweep, points))

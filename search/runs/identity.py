@@ -41,7 +41,7 @@ def identity_of(experiment: Experiment, hardware: Hardware, model: Model, method
         "data": data,
         **_hardware_digests(experiment, hardware, model),
         **_carried_digests(experiment),
-        **_plugin_digests(),
+        **plugin_digests(),
         **_installed_digests(experiment, method),
     }
     return {"experiment": experiment.to_dict(), "digests": digests}
@@ -64,7 +64,7 @@ def _carried_digests(experiment: Experiment) -> dict[str, str]:
     return {"carried beacons": digest_of_carried(experiment.beacons)}
 
 
-def _plugin_digests() -> dict[str, str]:
+def plugin_digests() -> dict[str, str]:
     """The plugin files that were run in this process, by their names: syntax trees, for a comment decides nothing."""
     by_name: dict[str, list[str]] = {}
     for plugin in plugins.loaded():

@@ -11,7 +11,7 @@ import numpy as np
 
 from search.evaluation.beacon_files import BEACON_FOLDER
 from search.evaluation.ledger import LEDGER_FILE
-from search.runs.stored_files import StoredState
+from search.runs.stored_files import StoredNetworkState, StoredState
 from search.space.genome import Genes
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
@@ -36,12 +36,17 @@ class RunKind:
     """What it found, once it is finished."""
     results_key: str
     """A key that the results hold if this version of mohaq wrote them."""
+    state: type[StoredState] | type[StoredNetworkState] = StoredState
+    """What is read of the state."""
 
 
 SEARCH = RunKind("state.json", "pareto.json", "screened")
 """A search on one piece of hardware."""
 CODESIGN = RunKind("sweep-state.json", "sweep.json", "hardware")
 """A sweep, or a search whose genes choose the hardware too."""
+
+NETWORKS = RunKind("networks-state.json", "points.csv", "network", StoredNetworkState)
+"""A sweep of networks without a model."""
 
 
 def locked(folder: Path, used_as: str) -> FolderLock:
@@ -73,7 +78,7 @@ class RunFolder:
         extends: bool = True,
     ):
         self.folder = folder
-        self._state = folder / kind.state_file
+        self._state, self._stored = folder / kind.state_file, kind.state
         self.is_new = False
         """Whether the run begins now."""
         self._identity = identity
@@ -120,7 +125,7 @@ class RunFolder:
                 f"{self.folder}: not empty: --resume continues the run in it, another folder starts a new one"
             )
         try:
-            state = read_json(self._state, StoredState)
+            state = read_json(self._state, self._stored)
         except InputError as error:
             rule = f"nothing to resume: it holds no {self._state.name} of a search"
             raise InputError(f"{self.folder}: {rule}: {error}") from None
@@ -147,7 +152,7 @@ class RunFolder:
     def _nothing_done(self) -> bool:
         """Whether a run began here that did not come to its first generation: what it evaluated is in the ledger."""
         try:
-            return self._names() == {self._state.name} and not read_json(self._state, StoredState).generations
+            return self._names() == {self._state.name} and not read_json(self._state, self._stored).generations
         except InputError:
             return False
 

@@ -50,6 +50,29 @@ class StoredIdentity(Stored):
     digests: dict[str, Digest]
 
 
+class StoredNetworks(Stored):
+    """A sweep of networks, as far as messages name it."""
+
+    name: Name
+    networks: list[Name]
+    arch: Name
+
+
+class StoredNetworkIdentity(Stored):
+    """What a sweep of networks depends on."""
+
+    experiment: StoredNetworks
+    digests: dict[str, Digest]
+
+
+class StoredNetworkState(Stored):
+    """`networks-state.json`."""
+
+    identity: StoredNetworkIdentity
+    generations: dict[str, Digest]
+    """None: parts say how far it came."""
+
+
 class StoredState(Stored):
     """`state.json`, or `sweep-state.json` of a co-design."""
 

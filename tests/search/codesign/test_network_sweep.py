@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from search.codesign.network_run import run_networks
 from search.codesign.network_sweep import NetworkSweep, network_sweep_of
-from search.codesign.network_sweep_outputs import write_networks
+from search.codesign.sweep_display import SweepDisplay
 from simulators import InputError, load_arch, load_trace
 
 WITHIN = 0.995
@@ -51,14 +52,62 @@ def test_a_sweep_leaves_a_table_and_a_figure(tmp_path: Path, shipped: NetworkSwe
     small = shipped.model_copy(
         update={"networks": ("alexnet-convolutions",), "weight_bits": (4, 16), "grid": {}, "variants": {"it": ()}}
     )
-    points = small.points()
-    write_networks(small, points, tmp_path / "sweep")
+    points = run_networks(small, tmp_path / "sweep")
+    assert points == small.points()
     with (tmp_path / "sweep" / "points.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["cycles"]) for row in rows] == [point.cycles for point in points]
     assert (tmp_path / "sweep" / "points.png").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(InputError, match="a sweep needs a new or empty folder"):
-        write_networks(small, points, tmp_path / "sweep")
+    with pytest.raises(InputError, match="not empty: --resume continues the run in it"):
+        run_networks(small, tmp_path / "sweep")
+
+
+class Killed(Exception):
+    """Stands for the end of a process."""
+
+
+class Progress(SweepDisplay):
+    """Notes how far a sweep came, and kills it after so many pairs."""
+
+    def __init__(self, most: int = 1 << 20):
+        super().__init__()
+        self.seen: list[tuple[int, int, int]] = []
+        self._most = most
+
+    def simulating(self, done: int, variants: int, candidates: int) -> None:
+        self.seen.append((done, variants, candidates))
+        if done >= self._most:
+            raise Killed
+
+
+def test_a_sweep_that_was_killed_goes_on_with_what_is_missing(tmp_path: Path, shipped: NetworkSweep) -> None:
+    small = shipped.model_copy(
+        update={"networks": ("alexnet-convolutions",), "weight_bits": (1, 16), "variants": {"it": (), "the same": ()}}
+    )
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    run_networks(small, whole)
+    with pytest.raises(Killed):
+        run_networks(small, folder, progress=Progress(most=3))
+    assert not (folder / "points.csv").exists()
+    parts = sorted((folder / "parts").iterdir())
+    assert [part.name for part in parts] == ["00000.json", "00001.json", "00002.json"]
+    parts[0].write_text(parts[0].read_text()[:-9])  # a crash of the machine spoilt it
+    parts[1].write_bytes(parts[2].read_bytes())  # another variant's
+    on = Progress()
+    with pytest.raises(InputError, match="to resume differs in weight_bits"):
+        run_networks(small.model_copy(update={"weight_bits": (2, 16)}), folder, resume=True)
+    run_networks(small, folder, resume=True, progress=on)
+    assert on.seen == [(1, 4, 2), (2, 4, 2), (3, 4, 2), (4, 4, 2)]
+    for name in ("points.csv", "points.png"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes()
+    assert not (folder / "parts").exists()
+
+
+def test_a_sweep_that_cannot_be_leaves_its_folder_to_another(tmp_path: Path, shipped: NetworkSweep) -> None:
+    small = shipped.model_copy(update={"networks": ("alexnet-convolutions",), "weight_bits": (8,), "grid": {}})
+    with pytest.raises(InputError, match=r"without, 8 bits: layer conv3: dram\.mib: 0"):
+        run_networks(small.model_copy(update={"variants": {"it": (), "without": ("dram.mib=0",)}}), tmp_path)
+    assert len(run_networks(small.model_copy(update={"variants": {"it": ()}}), tmp_path)) == 1
 
 
 def test_what_cannot_be_swept_is_named(tmp_path: Path) -> None:
@@ -74,7 +123,7 @@ def test_what_cannot_be_swept_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"as it is mesh\.rows=1|mesh\.rows"):
         sweep(grid={"mesh.rows": (1,)}).points()
-    with pytest.raises(InputError, match=r"as it is , 8 bits: layer conv3: dram\.mib: 0"):
+    with pytest.raises(InputError, match=r"as it is, 8 bits: layer conv3: dram\.mib: 0"):
         sweep(variants={"as it is": ("dram.mib=0",)}).points()
     with pytest.raises(InputError, match="at most 20000"):
         sweep(grid={"frequency_mhz": tuple(range(1, 201)), "energy.mac_pj": tuple(range(1, 201))}).points()

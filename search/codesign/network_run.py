@@ -1,0 +1,98 @@
+"""A sweep of networks in its folder: a finished pair of network and architecture is a file, `parts/NNNNN.json`, until
+all are, and a sweep that was killed goes on with those that are missing."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from search.codesign.network_sweep import NetworkPoint, NetworkSweep, Pair
+from search.codesign.network_sweep_outputs import write_networks
+from search.codesign.sweep import SweepProgress
+from search.codesign.sweep_parts import PARTS
+from search.runs.identity import Identity, digest_of, plugin_digests
+from search.runs.run_folder import NETWORKS, RunFolder
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import make_folder, write_whole
+from simulators.inputs.json_files import read_json
+from simulators.run.cost_code import cost_code
+
+MOST_BYTES = 1 << 20
+"""Size of a part: a row for each width, of 32 at most."""
+
+
+class _Part(BaseModel):
+    """A finished pair."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    points: tuple[NetworkPoint, ...] = Field(max_length=32)
+
+
+class _Place(NamedTuple):
+    """A pair, and where its points are kept."""
+
+    pair: Pair
+    path: Path
+
+
+def run_networks(
+    sweep: NetworkSweep, folder: Path, resume: bool = False, progress: SweepProgress | None = None
+) -> list[NetworkPoint]:
+    """All points, network by network; table and figure are in the folder then. Raises InputError for a folder that
+    cannot be used (see `RunFolder`) and for a variant that cannot run a network, by name."""
+    pairs = sweep.pairs()
+    with RunFolder(folder, _identity_of(sweep, pairs), resume, NETWORKS, extends=False):
+        places = [_Place(pair, folder / PARTS / f"{number:05d}.json") for number, pair in enumerate(pairs)]
+        make_folder(folder / PARTS)
+        try:
+            points = _points(sweep, places, progress)
+        except InputError:
+            shutil.rmtree(folder / PARTS, ignore_errors=True)  # it never ends: another begins anew here
+            raise
+        write_networks(sweep, points, folder)
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+    return points
+
+
+def _points(sweep: NetworkSweep, places: Sequence[_Place], progress: SweepProgress | None) -> list[NetworkPoint]:
+    """The points of all pairs, in order: those that are there, and those that are made and kept now."""
+    found = {place.path: part for place in places if (part := _read(sweep, place)) is not None}
+    done = len(found)
+    if progress:
+        progress.simulating(done, len(places), len(sweep.weight_bits))
+    for place in places:
+        if place.path not in found:
+            found[place.path] = part = sweep.points_of(place.pair)
+            write_whole(place.path, json.dumps({"points": part}).encode(), durable=False)
+            done += 1
+            if progress:
+                progress.simulating(done, len(places), len(sweep.weight_bits))
+    return [point for place in places for point in found[place.path]]
+
+
+def _read(sweep: NetworkSweep, place: _Place) -> list[NetworkPoint] | None:
+    """The points of a finished pair, or None: what is damaged is made again."""
+    if not place.path.exists():
+        return None
+    try:
+        points = read_json(place.path, _Part, MOST_BYTES).points
+    except InputError:
+        return None
+    pair = place.pair
+    wanted = [(pair.trace.name, pair.variant, pair.grid, bits) for bits in sweep.weight_bits]
+    return list(points) if [point[: len(wanted[0])] for point in points] == wanted else None
+
+
+def _identity_of(sweep: NetworkSweep, pairs: Sequence[Pair]) -> Identity:
+    """All that the points depend on: digests by the names that a message has for them."""
+    digests = {
+        "networks": digest_of(dict.fromkeys(pair.trace.digest for pair in pairs)),
+        "hardware": digest_of(pair.arch.digest for pair in pairs),
+        "code of the simulator": cost_code(pairs[0].arch.platform).digest(),
+        **plugin_digests(),
+    }
+    return {"experiment": sweep.model_dump(mode="json"), "digests": digests}
