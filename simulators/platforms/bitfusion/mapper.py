@@ -136,7 +136,10 @@ def _finalists(searched: _Searched) -> Ints:
         tried = promising(hardware, product, shape, results, order, energy)
     cycles, costs = searched.timed(tried, BRIEFLY)
     fastest = [_least(cycles[:, at], FINALISTS) for at in (INNER, ALONE)]
-    return tried[list(dict.fromkeys(np.concatenate([*fastest, _front(cycles[:, INNER], costs)]).tolist()))]
+    near = cycles <= cycles.min(axis=0) * (1 + CLOSE)
+    # Of nearly as few cycles there may be dozens, of which those above and below are few: the least energy is one more.
+    saving = np.where(near, _weighed(cycles, costs), np.inf).argmin(axis=0)[[INNER, ALONE]]
+    return tried[list(dict.fromkeys(np.concatenate([*fastest, saving, _front(cycles[:, INNER], costs)]).tolist()))]
 
 
 def _least(values: Floats, count: int, within: float = np.inf) -> Ints:

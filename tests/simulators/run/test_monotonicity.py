@@ -4,6 +4,8 @@
 import pytest
 from rising_resources import rising_point
 
+from simulators import load_arch, load_trace, simulate
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(5))
@@ -20,3 +22,14 @@ def test_what_was_slower_on_more(number: int) -> None:
     slower: with more read ports, wider windows, more rows of cells."""
     point, _ = rising_point("silago", 0, number)
     assert point.excess()["and_pipeline"] <= 0, f"{point}: {point.cycles} cycles"
+
+
+def test_the_least_energy_of_a_smaller_array_is_a_larger_ones_too() -> None:
+    """Of tilings about as fast the one that a smaller array takes was not looked at on a larger one, which moved a third
+    more from DRAM."""
+    trace = load_trace("lstm-128-8bit")
+    moved = []
+    for columns in (2, 4, 8):
+        report = simulate(trace, load_arch("bitfusion", ["array.rows=4", f"array.columns={columns}"]))
+        moved.append(sum(uj for layer in report.layers for of, uj in layer.energy_uj.items() if of != "leakage"))
+    assert moved == sorted(moved, reverse=True)
