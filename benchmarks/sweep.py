@@ -1,9 +1,12 @@
 """1,000 variants of Bit Fusion x 1,000 known candidates of MOHAQ's SRU: cycles, latency, energy, area, and the fronts.
 
-    python benchmarks/sweep.py [VARIANTS]
+    python benchmarks/sweep.py [VARIANTS [DASK_WORKERS]]
 
 The variants are a grid of arrays, buffers, bandwidths and clocks; the candidates' errors are known. Also a list of a
-tenth as many in which no two have array, buffers or bandwidth in common. Ends with one line of JSON.
+tenth as many in which no two have array, buffers or bandwidth in common. With a number of Dask workers the grid is
+simulated by two processes, and then by so many workers of one thread on the loopback interface, which are there
+already: beside seconds, the processor seconds of all processes say what Dask adds where cores are few. Ends with one
+line of JSON.
 """
 
 import json
@@ -12,8 +15,10 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +69,22 @@ class Rate:
         self.error = self.error_max = error
 
 
-def timed(hardware: list[dict], model: Known) -> tuple[float, int, int]:
+class OnCluster:
+    """Errors here, where they are known; variants on the workers of a cluster."""
+
+    together = 1000
+
+    def __init__(self, cluster: Any):
+        self.simulate = cluster.simulate
+
+    def map(self, recognition: Any, groups: Sequence[Any]) -> Iterator[Any]:
+        for group in groups:
+            yield group, recognition(group)
+
+
+def timed(
+    hardware: list[dict], model: Known, executor: OnCluster | None = None, workers: int | None = None
+) -> tuple[float, int, int]:
     # Not above: processes that simulate import this module again, as those of `mohaq sweep` import no more than
     # simulators.
     from search import Experiment
@@ -76,7 +96,7 @@ def timed(hardware: list[dict], model: Known) -> tuple[float, int, int]:
     })  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        result = sweep(experiment, Path(folder) / "run", model=model)
+        result = sweep(experiment, Path(folder) / "run", model=model, executor=executor, workers=workers)
         return time.perf_counter() - began, len(result.variant), len(result.front)
 
 
@@ -84,6 +104,32 @@ def processor_seconds() -> float:
     """Processor seconds of this process and those that it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
+def on_cluster(hardware: list[dict], model: Known, workers: int) -> dict[str, float]:
+    """The grid by two processes, and by Dask workers that have simulated a variant each before."""
+    from search.evaluation.executors.cluster import Dask
+
+    before = processor_seconds()
+    two, *_ = timed(hardware, model, workers=2)
+    two_spent = processor_seconds() - before
+    before = processor_seconds()
+    with Dask(workers) as cluster:
+        timed(hardware[: 2 * workers], model, OnCluster(cluster))
+        ready = processor_seconds()  # of the driver, whose scheduler runs in it: workers are counted at their end
+        seconds, *_ = timed(hardware, model, OnCluster(cluster))
+        driver = processor_seconds() - ready
+    spent = processor_seconds() - before
+    print(
+        f"{len(hardware)} variants by two processes: {two:.1f} s, {two_spent:.0f} s of processor; by {workers} Dask "
+        f"workers: {seconds:.1f} s, {seconds / (two / 2):.2f} of half of that, {spent:.0f} s of processor with their "
+        f"start, {driver:.1f} s of them the driver's",
+        flush=True,
+    )
+    return {
+        "two_processes_s": two, "two_processes_processor_s": two_spent, "dask_workers": workers, "dask_s": seconds,
+        "dask_over_half": seconds / (two / 2), "dask_processor_s": spent, "dask_driver_processor_s": driver,
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -113,6 +159,8 @@ def main() -> None:
             f"{name}_ms_a_variant": each,
             f"{name}_processor_s": spent,
         }
+    if len(sys.argv) > 2:
+        figures |= on_cluster(every[:variants], model, int(sys.argv[2]))
     print(json.dumps(figures))
 
 

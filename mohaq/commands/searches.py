@@ -122,7 +122,7 @@ def sweep(
         int | None,
         typer.Option(
             help="Processes, of two kinds, one after the other: so many evaluate errors, a thread each (default: this "
-            "one alone), then so many simulate variants (default: one a core)."
+            "one alone), then so many simulate variants (default: one a core). With --dask one kind that does both."
         ),
     ] = None,
     dask: UseDask = False,
@@ -150,7 +150,8 @@ def sweep(
         return
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
     with _executor(workers, dask, scheduler, dashboard) as executor, SweepDisplay() as display:
-        result = run_sweep(settings, output, resume=resume, progress=display, executor=executor, workers=workers)
+        here = None if dask else workers
+        result = run_sweep(settings, output, resume=resume, progress=display, executor=executor, workers=here)
     print_sweep(result)
 
 

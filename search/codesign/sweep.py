@@ -5,6 +5,7 @@ time. A sweep that was killed and goes on ends with the files of one that was no
 """
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,9 +16,9 @@ from search.codesign.checked_sweep import checked
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep_candidates import Screened, copy_known, memory_of, named_candidates, screened
 from search.codesign.sweep_outputs import write_sweep
-from search.codesign.sweep_parts import PARTS, swept_points, variant_figures
+from search.codesign.sweep_parts import PARTS, SimulateAll, swept_points, variant_figures
 from search.evaluation.evaluator import Evaluator
-from search.evaluation.executors.executor import Executor
+from search.evaluation.executors.executor import Executor, SimulatesVariants
 from search.evaluation.ledger import LEDGER_FILE
 from search.evaluation.model import Model
 from search.evaluation.progress import EvaluationProgress
@@ -29,6 +30,7 @@ from search.settings.experiment_source import located
 from search.space.genome import Genes
 from simulators.inputs.cores import usable_cores
 from simulators.inputs.source_locations import KeyedError
+from simulators.run.parallel_sweep import simulate_on_all
 
 
 class SweepProgress(EvaluationProgress, Protocol):
@@ -52,7 +54,7 @@ def sweep(
     workers: int | None = None,
 ) -> CoDesign:
     """All candidates on all variants; results in `folder`, see `search.codesign.sweep_outputs`. `workers`: processes
-    that simulate, by default one a core.
+    of this machine that simulate, by default the executor's where it has some that can, or else one a core.
 
     Raises InputError as `search.run` does.
     """
@@ -71,7 +73,7 @@ def sweep(
         candidates = _searched(session, progress) if named is None else named
         evaluator = session.evaluator(planned.hardware.variants[0])
         within = screened(experiment, evaluator, candidates, progress)
-        result = _swept(planned, folder, evaluator, within, progress, workers or usable_cores())
+        result = _swept(planned, folder, evaluator, within, progress, _simulating(executor, workers))
         result = checked(result, evaluator, progress)
         write_sweep(result, session.identity)
         shutil.rmtree(folder / PARTS, ignore_errors=True)
@@ -118,9 +120,17 @@ def _on_one_variant(planned: Plan) -> Plan:
     return Plan(single, planned.hardware, planned.model, planned.make_model, planned.given_method, planned.elsewhere)
 
 
+def _simulating(executor: Executor | None, workers: int | None) -> SimulateAll:
+    """Where variants are simulated."""
+    if workers is None and isinstance(executor, SimulatesVariants):
+        return executor.simulate
+    return partial(simulate_on_all, workers=workers or usable_cores())
+
+
 def _swept(
-    planned: Plan, folder: Path, evaluator: Evaluator, within: Screened, progress: SweepProgress | None, workers: int
-) -> CoDesign:
+    planned: Plan, folder: Path, evaluator: Evaluator, within: Screened, progress: SweepProgress | None,
+    simulate: SimulateAll,
+) -> CoDesign:  # fmt: skip
     """The candidates on all variants."""
     hardware, candidates = planned.hardware, within.candidates
 
@@ -128,7 +138,7 @@ def _swept(
         if progress:
             progress.simulating(count, len(hardware), len(candidates))
 
-    parts = variant_figures(candidates, evaluator.steps, hardware, planned.model, folder / PARTS, workers, done)
+    parts = variant_figures(candidates, evaluator.steps, hardware, planned.model, folder / PARTS, simulate, done)
     points = swept_points(parts, within.left_out)
     return CoDesign(
         experiment=planned.experiment,

@@ -5,7 +5,7 @@ missing.
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +18,10 @@ from search.evaluation.model import HasPrecisions, Model
 from search.objectives import Floats
 from search.space.hardware_variants import Hardware, Variant
 from simulators.engine.program import Ints
+from simulators.hardware.arch import Arch
 from simulators.inputs.arrays import Expected, read_arrays
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
-from simulators.run.parallel_sweep import simulate_on_all
 from simulators.run.trace_batch import Figures as VariantFigures
 from simulators.run.trace_batch import TraceBatch
 
@@ -29,14 +29,15 @@ PARTS = "parts"
 
 OnVariant = Callable[[int], None]
 """Told how many variants are simulated."""
+SimulateAll = Callable[[TraceBatch, Sequence[Arch]], Generator[tuple[int, VariantFigures], None, None]]
+"""(position, figures) of all candidates on every architecture, in the order of completion."""
 
 
 def variant_figures(
-    candidates: Sequence[Bits], steps: int, hardware: Hardware, model: Model, folder: Path, workers: int,
+    candidates: Sequence[Bits], steps: int, hardware: Hardware, model: Model, folder: Path, simulate: SimulateAll,
     done: OnVariant | None = None,
 ) -> Iterator[VariantFigures]:  # fmt: skip
-    """The figures of every variant, in order, from the parts in a folder that are there and those that are made now, in
-    so many processes."""
+    """The figures of every variant, in order, from the parts in a folder that are there and those that are made now."""
     make_folder(folder)
     missing = [variant for variant in hardware if _read(folder, variant.number, len(candidates)) is None]
     if done:
@@ -45,7 +46,7 @@ def variant_figures(
         traces = TraceBatch([model.trace(bits, steps) for bits in candidates])
         pairs = [frozenset(bits.values()) for bits in candidates]
         every = frozenset[tuple[int, int]]().union(*pairs)
-        with closing(simulate_on_all(traces, [variant.arch for variant in missing], workers)) as simulated:
+        with closing(simulate(traces, [variant.arch for variant in missing])) as simulated:
             for count, (i, figures) in enumerate(simulated, len(hardware) - len(missing) + 1):
                 variant = missing[i]
                 if not (isinstance(model, HasPrecisions) or every <= {*variant.precisions}):

@@ -7,8 +7,9 @@ import gc
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
@@ -21,16 +22,16 @@ from simulators.run.trace_batch import Figures, TraceBatch
 
 AT_ONCE = 2
 """Architectures that a process is given ahead of what it is busy with, and that one included."""
+RARELY = 100_000
+"""New objects after which Python looks for garbage while variants are simulated. What is there stays, and most of what
+comes; looking through that as often as Python does took a tenth of all."""
 
 
 def simulate_on_all(
     candidates: TraceBatch, archs: Sequence[Arch], workers: int
 ) -> Generator[tuple[int, Figures], None, None]:
     """(position, figures) of every architecture, in the order of completion; `workers` 1: in this process."""
-    alike: dict[tuple[str, Hashable], deque[int]] = {}
-    for i, arch in enumerate(archs):
-        alike.setdefault((arch.platform, platform_named(arch.platform).tasks_key(arch.spec)), deque()).append(i)
-    waiting = deque(alike.values())
+    waiting = deque(map(deque, alike(archs)))
     if workers <= 1 or len(archs) == 1:
         for group in waiting:
             for i in group:
@@ -68,6 +69,25 @@ def simulate_on_all(
         theirs.close()
 
 
+def alike(archs: Sequence[Arch]) -> list[list[int]]:
+    """Positions of architectures, those together that share segments and timings."""
+    groups: dict[tuple[str, Hashable], list[int]] = {}
+    for i, arch in enumerate(archs):
+        groups.setdefault((arch.platform, platform_named(arch.platform).tasks_key(arch.spec)), []).append(i)
+    return list(groups.values())
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Python looks for garbage as seldom as simulation wants it, and then as before."""
+    before = gc.get_threshold()
+    gc.set_threshold(RARELY)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def _half_of(group: deque[int]) -> deque[int]:
     """Taken from its end."""
     return deque(group.pop() for _ in range(len(group) // 2))
@@ -82,9 +102,8 @@ def _begin(_: SentPlugins, candidates: TraceBatch, parent: Connection) -> None:
     the parent closes its end of a pipe, at work or not: a killed parent does not leave its workers waiting."""
     global _candidates
     _candidates = candidates
-    # What is there stays, and most of what comes; looking through that as often as Python does took a tenth of all.
     gc.freeze()
-    gc.set_threshold(100_000)
+    gc.set_threshold(RARELY)
 
     def follow() -> None:
         wait_for([parent])

@@ -141,13 +141,13 @@ def test_workers_know_the_plugins(own: Path, workers: tuple[str, ...]) -> None:
 
 @pytest.mark.slow
 def test_a_sweep_in_processes(own: Path) -> None:
-    for folder, workers in (("runs/swept-1", "1"), ("runs/swept-2", "2")):
-        done = mohaq(own, "sweep", "swept.yaml", "--out", folder, "--workers", workers,
+    for folder, *workers in (("runs/swept-1", "1"), ("runs/swept-2", "2"), ("runs/swept-3", "2", "--dask")):
+        done = mohaq(own, "sweep", "swept.yaml", "--out", folder, "--workers", *workers,
                      MOHAQ_PLUGINS=":".join(FILES))  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "µJ·ms" in done.stdout
-    one, two = ((own / f"runs/swept-{n}/sweep.csv").read_bytes() for n in "12")
-    assert one == two
+    one, two, cluster = ((own / f"runs/swept-{n}/sweep.csv").read_bytes() for n in "123")
+    assert one == two == cluster
     assert b"energy_delay_uj_ms" in one.splitlines()[0]
     done = mohaq(own, "report", "runs/swept-1", "runs/whole", "--out", "both.html", "--csv", "both.csv", *PLUGINS)
     assert done.returncode == 0, done.stderr

@@ -89,6 +89,7 @@ def cases_of(work: Path) -> dict[str, Case]:
             ("*/pareto.csv", "*/pareto.json", "*/solutions/*.yaml", "report.csv"),
         ),
         "sweep": Case(("sweep", str(work / "sweep.yaml"), "--workers", "2", "--out", "OUT"), swept),
+        "a sweep on Dask": Case(("sweep", str(work / "sweep.yaml"), "--dask", "--workers", "2", "--out", "OUT"), swept),
         "export": Case(
             ("export", "--bits", "4x8", "--model", str(model), "--out", "OUT"), ("model.json", "model.safetensors"), True
         ),

@@ -1,45 +1,33 @@
 """Evaluations by Dask: on a cluster of processes here, or on one that there is already.
 
-A plugin loads the model once in each worker, those that join later included. Only this process writes the ledger, so
-workers need no access to the run's folder, but for reading what beacons' retrainings left there.
+A plugin loads the model once in each worker, or brings the traces of a sweep's candidates, those that join later
+included. Only this process writes the ledger and the parts of a sweep, so workers need no access to the run's folder,
+but for reading what beacons' retrainings left there.
 """
 
 import logging
-import time
 import uuid
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
 
-from distributed import Client, Future, LocalCluster, Security, WorkerPlugin, wait
-from distributed.comm import CommClosedError
-from distributed.scheduler import KilledWorker
+from distributed import Client, LocalCluster, Security, WorkerPlugin
 
-from search.evaluation.executors.executor import Died, Finished
+from search.evaluation.executors.cluster_models import Evaluate, LoadModel
+from search.evaluation.executors.cluster_tasks import LOST, Tasks
+from search.evaluation.executors.cluster_variants import HoldTraces, SentTraces, Simulate, simulated
+from search.evaluation.executors.executor import Finished
 from search.evaluation.executors.local_cluster import check_dashboard, local_cluster
-from search.evaluation.executors.worker import (
-    Group,
-    Recognised,
-    Recognition,
-    Source,
-    forget,
-    limit_threads,
-    loaded,
-    recognise,
-)
+from search.evaluation.executors.worker import Group, Recognised, Recognition
+from simulators.hardware.arch import Arch
 from simulators.inputs.child_processes import shielded
 from simulators.inputs.closing import Closing
 from simulators.inputs.errors import InputError
+from simulators.run.trace_batch import Figures, TraceBatch
 
 TIMEOUT_S = 20
 """For a scheduler to answer."""
-LOOK_S, IDLE_LOOKS = 2.0, 4
-"""Seconds between looks at the workers while none has finished, and looks at idle ones before tasks count as lost."""
 ATTEMPTS = 5
-"""At having all workers load a model, while workers die."""
-LOST = (CommClosedError, CancelledError, TimeoutError)
+"""At having all workers take a plugin, while workers die."""
 REFUSED = (OSError, ValueError, TypeError, RuntimeError)
 """No answer, no such address; no certificate for TLS; no TLS where Dask's configuration requires it."""
 
@@ -86,10 +74,9 @@ class Dask(Closing):
 
     def _close(self) -> None:
         if self._client is not None:
-            if self._cluster is None and self._client.status == "running":
-                for name in self._names:
-                    with suppress(*LOST, ValueError):  # ValueError: it did not come so far
-                        self._client.unregister_worker_plugin(name)
+            if self._cluster is None:
+                for name in list(self._names):
+                    self._withdraw(self._client, name)
             self._client.close()
         self._started.close()
         self._client, self._cluster = None, None
@@ -108,12 +95,24 @@ class Dask(Closing):
         finally:
             evaluations.close()
 
-    def running(self, recognition: Recognition) -> "_Evaluations":
+    def running(self, recognition: Recognition) -> Tasks[Group, Recognised]:
         """See `search.evaluation.executors.executor.TakesMore`."""
-        client = self._connected()
+        client, source = self._connected(), recognition.source
         with self.unless_lost():
-            self._provide(client, recognition.source)
-        return _Evaluations(self, client, recognition.source.key)
+            if source.key not in self._provided:
+                given = "the model cannot be sent to other processes", ": give `run` a factory"
+                self._provide(client, LoadModel(source, one_thread=self._cluster is not None), given)
+                self._provided.add(source.key)
+        return Tasks(self, client, Evaluate(source.key))
+
+    def simulate(self, candidates: TraceBatch, archs: Sequence[Arch]) -> Generator[tuple[int, Figures], None, None]:
+        """See `search.evaluation.executors.executor.SimulatesVariants`."""
+        client = self._connected()
+        sent = SentTraces.of(candidates, archs)
+        with self.unless_lost():
+            name = self._provide(client, HoldTraces(sent), ("the traces cannot be sent to other processes", ""))
+        yield from simulated(Tasks(self, client, Simulate(sent.key)), archs)
+        self._withdraw(client, name)  # after an interruption it is for `close` to do, where workers stay
 
     @contextmanager
     def unless_lost(self) -> Iterator[None]:
@@ -144,11 +143,9 @@ class Dask(Closing):
                 raise InputError(f"{where}: no Dask scheduler answers there: {text}") from None
         return self._client
 
-    def _provide(self, client: Client, source: Source) -> None:
-        """Have the source's model loaded in every worker, now and when it joins."""
-        if source.key in self._provided:
-            return
-        plugin = LoadModel(source, one_thread=self._cluster is not None)
+    def _provide(self, client: Client, plugin: WorkerPlugin, unsendable: tuple[str, str]) -> str:
+        """Have a plugin in every worker, now and when it joins; its name. `unsendable` is what is said, around the
+        reason, where it cannot be pickled."""
         for attempts_left in reversed(range(ATTEMPTS)):
             name = f"mohaq-{uuid.uuid4()}"
             self._names.append(name)
@@ -161,138 +158,12 @@ class Dask(Closing):
             except Exception as error:
                 if "pickle" not in str(error).lower():
                     raise
-                raise InputError(
-                    f"the model cannot be sent to other processes ({error}): give `run` a factory"
-                ) from None
-        self._provided.add(source.key)
+                raise InputError(f"{unsendable[0]} ({error}){unsendable[1]}") from None
+        return name
 
-
-class _Evaluations:
-    """See `search.evaluation.executors.executor.Running`.
-
-    No more tasks at once than workers have threads: with a result in the memory of a worker, that worker gets no other
-    task, so that its death loses one of the two at most. A task that Dask forgets to run again after a death, all
-    workers being idle, is submitted anew. Dask suspects whatever waited on a worker that died: a suspect is evaluated
-    once more, alone, and only the culprit dies again.
-    """
-
-    def __init__(self, dask: Dask, client: Client, key: str):
-        self._dask, self._client, self._key = dask, client, key
-        self._waiting: deque[Group] = deque()
-        self._suspects: deque[tuple[Group, int]] = deque()
-        self._futures: dict[Future[Recognised], tuple[Group, int]] = {}
-        """Groups that are evaluated now, and how many workers they killed before."""
-        self._idle_looks, self._looked = 0, time.monotonic()
-
-    @property
-    def workers(self) -> int:
-        with self._dask.unless_lost():
-            return max(1, self._dask.threads(self._client))
-
-    @property
-    def left(self) -> int:
-        """Groups that are not finished."""
-        return len(self._waiting) + len(self._suspects) + len(self._futures)
-
-    def submit(self, group: Group) -> None:
-        self._waiting.append(group)
-
-    def finished(self, timeout_s: float | None) -> list[Finished]:
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        with self._dask.unless_lost():
-            while True:
-                self._begin()
-                look_s = LOOK_S if deadline is None else min(LOOK_S, max(0.001, deadline - time.monotonic()))
-                try:
-                    done = wait(list(self._futures), timeout=look_s, return_when="FIRST_COMPLETED").done
-                except TimeoutError:
-                    self._look()
-                    done = set()
-                results = [finished for future in done for finished in self._result(future)]
-                self._begin()
-                if results or (deadline is not None and time.monotonic() >= deadline):
-                    return results
-
-    def close(self) -> None:
-        if self._futures:  # the caller gave up
-            self._client.cancel(list(self._futures))
-            self._futures.clear()
-
-    def _begin(self) -> None:
-        """Submit as many tasks as workers are free; a suspect when nothing else is evaluated."""
-        with self._dask.unless_lost():
-            if self._suspects:
-                if not self._futures:
-                    self._submit(*self._suspects.popleft())
-                return
-            if any(deaths for _, deaths in self._futures.values()):
-                return
-            free = self.workers - len(self._futures) if self._waiting else 0
-            for _ in range(min(free, len(self._waiting))):
-                self._submit(self._waiting.popleft(), 0)
-
-    def _submit(self, group: Group, deaths: int) -> None:
-        self._futures[self._client.submit(_evaluate, self._key, group, pure=False)] = group, deaths
-
-    def _result(self, future: "Future[Recognised]") -> list[Finished]:
-        """What a task came to; nothing, if its group is to be evaluated again."""
-        try:
-            result: Recognised | Died = future.result()
-        except KilledWorker as error:
-            result = Died(error.allowed_failures + 1)
-        group, deaths = self._futures.pop(future)
-        future.release()
-        self._idle_looks, self._looked = 0, time.monotonic()
-        if isinstance(result, Died):
-            if not deaths:
-                self._suspects.append((group, result.deaths))
-                return []
-            result = Died(deaths + result.deaths)
-        return [(group, result)]
-
-    def _look(self) -> None:
-        """Look at the workers, none of which has finished since the last look: tasks that none of them has are lost."""
-        if time.monotonic() - self._looked < LOOK_S:
-            return
-        self._looked = time.monotonic()
-        idle = self._dask.threads(self._client) and not any(self._client.processing().values())
-        self._idle_looks = self._idle_looks + 1 if idle else 0
-        if self._idle_looks == IDLE_LOOKS:
-            self._client.cancel(list(self._futures))
-            for group, deaths in self._futures.values():
-                if deaths:
-                    self._suspects.append((group, deaths))
-                else:
-                    self._waiting.appendleft(group)
-            self._futures.clear()
-            self._idle_looks = 0
-
-
-class LoadModel(WorkerPlugin):
-    """Has a worker load a model at its start, and free it when the last search that uses it is done."""
-
-    def __init__(self, source: Source, one_thread: bool):
-        self.source = source
-        self._one_thread = one_thread
-
-    def setup(self, worker: Any) -> None:
-        if self._one_thread:
-            limit_threads(1)
-        _users.setdefault(self.source.key, []).append(self.source)
-        with suppress(InputError):  # which would have the worker started for ever; the first task says it to the driver
-            loaded(self.source)
-
-    def teardown(self, worker: Any) -> None:
-        users = _users.get(self.source.key, [])
-        if users:
-            users.pop()
-        if not users:
-            forget(self.source)
-
-
-_users: dict[str, list[Source]] = {}
-
-
-def _evaluate(key: str, group: Group) -> Recognised:
-    """In a worker."""
-    return recognise(_users[key][0], group)
+    def _withdraw(self, client: Client, name: str) -> None:
+        """Take a plugin from the workers."""
+        self._names.remove(name)
+        if client.status == "running":
+            with suppress(*LOST, ValueError):  # ValueError: it did not come so far
+                client.unregister_worker_plugin(name)

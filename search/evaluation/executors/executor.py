@@ -2,16 +2,19 @@
 
 `Inline` is here, a pool of processes in `search.evaluation.executors.pool`, Dask in
 `search.evaluation.executors.cluster`. Executors are contexts, which end what they started, and start it when it is
-first needed. What evaluates several groups at once can take more of them while it does (`TakesMore`).
+first needed. What evaluates several groups at once can take more of them while it does (`TakesMore`); a cluster
+simulates the variants of a sweep too (`SimulatesVariants`).
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from search.evaluation.executors.worker import Group, Recognised, Recognition
+from simulators.hardware.arch import Arch
+from simulators.run.trace_batch import Figures, TraceBatch
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,15 @@ class TakesMore(Protocol):
 
     def running(self, recognition: Recognition) -> Running:
         """Evaluations of a model, none yet."""
+        ...
+
+
+@runtime_checkable
+class SimulatesVariants(Protocol):
+    """An executor whose workers simulate the variants of a sweep too."""
+
+    def simulate(self, candidates: TraceBatch, archs: Sequence[Arch]) -> Generator[tuple[int, Figures], None, None]:
+        """(position, figures) of every architecture, in the order of completion. Raises what `Executor.map` does."""
         ...
 
 

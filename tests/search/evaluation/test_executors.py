@@ -102,7 +102,7 @@ def test_a_sweep_evaluates_elsewhere_and_finds_the_same(tmp_path: Path, executor
     )  # fmt: skip
     notes = tmp_path / "notes"
     model = SlowModel(digest="swept", notes=str(notes), seconds=0.1)
-    sweep(settings, tmp_path / "others", model=model, executor=executor, workers=2)
+    sweep(settings, tmp_path / "others", model=model, executor=executor)
     sweep(settings, tmp_path / "inline", model=SlowModel(), workers=1)
     assert (tmp_path / "others/sweep.json").read_bytes() == (tmp_path / "inline/sweep.json").read_bytes()
     work = Counter(pid for _, pid, _ in notes_of(notes))

@@ -1,0 +1,199 @@
+"""Variants of hardware on the workers of a Dask cluster: candidates go there once, figures come back compressed.
+
+A task is the variants that take a fraction of a second, at least one: neighbours that share segments and timings, as
+`simulators.run.parallel_sweep` has them in one process. A worker that is killed loses no other.
+"""
+
+import gc
+import pickle
+import threading
+import time
+import uuid
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from distributed import WorkerPlugin
+
+from search.evaluation.executors.cluster_tasks import Tasks
+from search.evaluation.executors.executor import Died
+from simulators.hardware.arch import Arch
+from simulators.inputs.errors import InputError
+from simulators.inputs.plugins import SentPlugins, loaded
+from simulators.run.cost_code import cost_code
+from simulators.run.parallel_sweep import alike, rare_collections
+from simulators.run.trace_batch import Figures, TraceBatch
+
+TASK_S = 0.5
+"""Seconds that a task should take: a hundred times what Dask adds to it, and little to lose."""
+
+
+class Packed(NamedTuple):
+    """Figures on their way."""
+
+    content: bytes
+    """Cycles, energy and reasons of N candidates, 8 bytes each, compressed."""
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, figures: Figures) -> "Packed":
+        """The figures of a variant."""
+        columns = (figures.cycles, np.int64), (figures.energy_uj, np.float64), (figures.reason, np.int64)
+        return cls(zlib.compress(b"".join(a.astype(kind).tobytes() for a, kind in columns), 1), figures.reasons)
+
+    def unpacked(self) -> Figures:
+        """As they were."""
+        content = zlib.decompress(self.content)
+        size = len(content) // 3
+        cycles, energy_uj, reason = (content[start : start + size] for start in range(0, 3 * size, size))
+        return Figures(
+            np.frombuffer(cycles, np.int64), np.frombuffer(energy_uj, np.float64), np.frombuffer(reason, np.int64),
+            self.reasons,
+        )  # fmt: skip
+
+
+class Batch(NamedTuple):
+    """What a task simulates."""
+
+    numbers: tuple[int, ...]
+    """Positions of the architectures."""
+    archs: bytes
+    """The architectures, pickled: a scheduler elsewhere has no plugin's platform to read them with."""
+
+
+class Simulated(NamedTuple):
+    """What a task says."""
+
+    figures: list[Packed]
+    seconds: float
+    """That it took."""
+
+
+@dataclass(frozen=True)
+class SentTraces:
+    """The candidates of a sweep, and what a worker needs to simulate them."""
+
+    plugins: SentPlugins
+    """Read first: traces and architectures may be of their classes."""
+    candidates: TraceBatch
+    codes: tuple[tuple[str, str], ...]
+    """(platform, digest of the code that decides its figures)."""
+    key: str
+    """Tells it apart from other sweeps."""
+
+    @classmethod
+    def of(cls, candidates: TraceBatch, archs: Sequence[Arch]) -> "SentTraces":
+        """The candidates for some architectures."""
+        platforms = sorted({arch.platform for arch in archs})
+        codes = tuple((name, cost_code(name).digest()) for name in platforms)
+        return cls(SentPlugins(loaded()), candidates, codes, str(uuid.uuid4()))
+
+    def check(self) -> None:
+        """Raises InputError where this process would find other figures than the one that sent them."""
+        for platform, digest in self.codes:
+            if cost_code(platform).digest() != digest:
+                rule = "restart the workers"
+                raise InputError(
+                    f"a worker simulates {platform} with another version of the code than this sweep: {rule}"
+                )
+
+
+def simulated(tasks: Tasks[Batch, Simulated], archs: Sequence[Arch]) -> Iterator[tuple[int, Figures]]:
+    """(position, figures) of every architecture, in the order of completion. Raises InputError for one whose simulation
+    kills workers."""
+    sweep = _Sweep(tasks, archs)
+    try:
+        sweep.submit()
+        while tasks.left:
+            ready = [one for batch, result in tasks.finished(None) for one in sweep.taken(batch, result)]
+            sweep.submit()  # before the caller does something with these
+            for number, packed in ready:
+                yield number, packed.unpacked()
+    finally:
+        tasks.close()
+
+
+class _Sweep:
+    """Architectures that wait, and how long one takes."""
+
+    def __init__(self, tasks: Tasks[Batch, Simulated], archs: Sequence[Arch]):
+        self._tasks, self._archs = tasks, archs
+        self._waiting = deque(map(deque, alike(archs)))
+        self._seconds, self._done = 0.0, 0
+
+    def submit(self) -> None:
+        """Give every free worker a task; the tasks become smaller when little is left."""
+        workers = self._tasks.workers if self._waiting else 0
+        while self._waiting and self._tasks.left < workers:
+            fit = int(TASK_S * self._done / self._seconds) if self._done else 1
+            share = sum(map(len, self._waiting)) // (2 * workers)
+            self._submit(self._next(max(1, min(fit, share))))
+
+    def taken(self, batch: Batch, result: Simulated | Died) -> list[tuple[int, Packed]]:
+        """What a task came to; of one that killed workers the variants are tried alone."""
+        if isinstance(result, Died):
+            if len(batch.numbers) == 1:
+                name = self._archs[batch.numbers[0]].name
+                what = f"variant {batch.numbers[0] + 1} ({name}) of those to simulate killed {result.deaths} workers"
+                raise InputError(f"{what}: too little memory, or its platform is at fault")
+            for number in batch.numbers:
+                self._submit([number])
+            return []
+        self._seconds, self._done = self._seconds + result.seconds, self._done + len(batch.numbers)
+        return list(zip(batch.numbers, result.figures, strict=True))
+
+    def _submit(self, numbers: Sequence[int]) -> None:
+        self._tasks.submit(Batch(tuple(numbers), pickle.dumps([self._archs[number] for number in numbers])))
+
+    def _next(self, most: int) -> list[int]:
+        """The first that wait, so many at most: of one group, and of the next ones as far as they are whole."""
+        numbers = [self._waiting[0].popleft() for _ in range(min(most, len(self._waiting[0])))]
+        if not self._waiting[0]:
+            self._waiting.popleft()
+            while self._waiting and len(numbers) + len(self._waiting[0]) <= most:
+                numbers += self._waiting.popleft()
+        return numbers
+
+
+_sent: dict[str, SentTraces] = {}
+_checked: set[str] = set()
+"""Keys of those whose code was found to be this process's."""
+_at_once = threading.Lock()
+"""A process simulates one batch at a time: variants share segments and timings."""
+
+
+class HoldTraces(WorkerPlugin):
+    """Has a worker hold the candidates of a sweep until it is over."""
+
+    def __init__(self, sent: SentTraces):
+        self.sent = sent
+
+    def setup(self, worker: Any) -> None:
+        _sent[self.sent.key] = self.sent
+        gc.freeze()
+
+    def teardown(self, worker: Any) -> None:
+        _sent.pop(self.sent.key, None)
+        _checked.discard(self.sent.key)
+        if not _sent:
+            gc.unfreeze()
+
+
+@dataclass(frozen=True)
+class Simulate:
+    """Simulates a batch, in a worker that has the candidates of a key."""
+
+    key: str
+
+    def __call__(self, batch: Batch) -> Simulated:
+        with _at_once, rare_collections():
+            began = time.perf_counter()
+            sent = _sent[self.key]
+            if self.key not in _checked:
+                sent.check()
+                _checked.add(self.key)
+            figures = [Packed.of(sent.candidates.on(arch)) for arch in pickle.loads(batch.archs)]
+            return Simulated(figures, time.perf_counter() - began)
