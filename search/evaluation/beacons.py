@@ -31,9 +31,10 @@ from search.evaluation.beacon_files import (
 )
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.worker import RetrainedBefore, Source
-from search.evaluation.model import Model, Retrainable, retraining_code_of
+from search.evaluation.model import CountsFrames, Model, Retrainable, retraining_code_of
 from search.evaluation.progress import OnQuality, ShowsRetraining
 from search.evaluation.quality import Cost, Quality, Unknown
+from search.evaluation.retraining_cost import RetrainingCost
 from search.settings.beacon_settings import BeaconSettings
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under
@@ -101,6 +102,9 @@ class BeaconEvaluator(Evaluator):
         self._base_error: float | None = None
         self._scored: dict[str, Quality | Unknown] = {}
         self._evaluators: dict[str, Evaluator] = {}
+        self._trained_names: set[str] = set()
+        self._again = 0
+        """Evaluations with a beacon's parameters, of candidates that have one with the original ones."""
         for i, run in enumerate(settings.carry):
             with under("beacons", "carry", i):
                 self.beacons += [self._carried(stored) for stored in stored_beacons(Path(run))]
@@ -173,12 +177,22 @@ class BeaconEvaluator(Evaluator):
         """Model evaluations computed here, with original and retrained parameters."""
         return self._original.evaluated + sum(evaluator.evaluated for evaluator in self._evaluators.values())
 
+    def retraining_cost(self) -> RetrainingCost:
+        """What the retrainings of this search cost, those of before a kill included."""
+        retrained, model = len(self._trained_names), self.model
+        if not isinstance(model, CountsFrames):
+            return RetrainingCost(retrained, self._again, None, None)
+        # Of training utterances no more is read than there is: a search that retrained nothing has none of them.
+        training = model.utterances("train").frames * self.settings.epochs * retrained if retrained else 0
+        return RetrainingCost(retrained, self._again, training, model.utterances(model.split).frames)
+
     def _score(self, members: Sequence[tuple[Bits, Quality]], beacon: Beacon | None) -> None:
         """Note the lower error of candidates, with the original parameters and with those of their nearest beacon."""
         if beacon is None:
             self._scored |= {name_of(bits): quality for bits, quality in members}
             return
         evaluator = self._evaluator(beacon)
+        self._again += len(members)
         others = evaluator.qualities([bits for bits, _ in members])
         for (bits, quality), other in zip(members, others, strict=True):
             scored: Quality | Unknown = quality
@@ -222,6 +236,7 @@ class BeaconEvaluator(Evaluator):
             bits, folder, epochs=settings.epochs, learning_rate=settings.learning_rate, on_step=on_step
         )
         write_description(folder, retraining, trained.digest)
+        self._trained_names.add(name_of(bits))
         return Beacon(bits, trained, folder)
 
     def _carried(self, stored: StoredBeacon) -> Beacon:

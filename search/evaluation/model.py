@@ -217,6 +217,27 @@ class Retrainable(Protocol):
         ...
 
 
+class CountedFrames(Protocol):
+    """Utterances."""
+
+    @property
+    def frames(self) -> int:
+        """Frames of all of them."""
+        ...
+
+
+@runtime_checkable
+class CountsFrames(Protocol):
+    """A model that says how many frames its evaluation and its training go through."""
+
+    split: str
+    """The split that it is evaluated on."""
+
+    def utterances(self, split: str) -> CountedFrames:
+        """Those of a split: of its own as many as it is evaluated on, of "train" all."""
+        ...
+
+
 @runtime_checkable
 class HasCode(Protocol):
     """A model that says what code its errors come from."""

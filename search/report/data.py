@@ -14,6 +14,7 @@ import numpy as np
 from search.codesign.sweep_outputs import POINTS_FILE
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.model import Model
+from search.evaluation.retraining_cost import retraining_line
 from search.objectives import Floats, Objective
 from search.report.commands import Commands
 from search.report.held_out_figures import with_test
@@ -93,6 +94,8 @@ class ReportedRun:
     """What errs least; None of a co-design, and where nothing is feasible or errors are not known."""
     luck: str = ""
     """How much of its lowest error is luck, in words; empty where that is not known."""
+    retraining: str = ""
+    """What its retrainings cost, in words; empty where it has none."""
 
     @cached_property
     def objectives(self) -> tuple[Objective, ...]:
@@ -241,6 +244,7 @@ def _reported(
         reading.label, reading.folder, reading.experiment, reading.hardware, reading.results["error_limit"], points,
         details, baselines, reading.commands, BudgetLimits.of_stored(reading.results.get("budget", [])),
         _best(reading), luck_line((reading.results.get("held_out") or {}).get("luck")),
+        retraining_line(reading.results.get("retraining")),
     )  # fmt: skip
 
 

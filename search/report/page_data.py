@@ -121,6 +121,7 @@ def _run_data(report: Analysis, number: int, objectives: Sequence[Objective], ke
         "seed": e.seed,
         "errorLimit": run.error_limit,
         "luck": run.luck,
+        "retraining": run.retraining,
         "memoryLimit": e.constraints.memory_mib,
         "budget": run.budget.said,
         "total": len(run.points),

@@ -55,5 +55,6 @@ const drawRuns = () => {
   const apart = [["model", "models"], ["steps", "numbers of frames"], ["arch", "architectures"]]
     .filter(([key]) => new Set(runs.map((run) => run[key])).size > 1).map(([, text]) => text);
   $("runs-note").textContent = [...(apart.length ? [`The runs have different ${apart.join(" and ")}.`] : []),
+    ...runs.filter((run) => run.retraining).map((run) => `${run.label}: ${run.retraining}.`),
     ...runs.filter((run) => run.luck).map((run) => `${run.label}: ${run.luck}.`)].join(" ");
 };

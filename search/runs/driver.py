@@ -224,6 +224,7 @@ class VariantSearch:
             area_mm2=self.variant.area_mm2,
             shortfall=shortfall(trials, [of.name for of in budget.limits]),
             float_error=evaluator.float_error(),
+            retraining=evaluator.retraining_cost() if isinstance(evaluator, BeaconEvaluator) else None,
             set_aside=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.KILLED),
             retrained=self._retrained(evaluator, [solutions[trial.name].chosen.beacon for trial in front]),
             no_number=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.NO_NUMBER),

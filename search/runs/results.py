@@ -7,6 +7,7 @@ from pathlib import Path
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.model import Model
 from search.evaluation.quality import Cost, Quality, figures_of
+from search.evaluation.retraining_cost import RetrainingCost
 from search.held_out.front_check import FrontCheck
 from search.held_out.split_errors import ChosenCandidate
 from search.objectives import PointFigures
@@ -76,6 +77,9 @@ class Run:
     """With thresholds, the models with the parameters of the front's beacons, by beacon: what they send differs."""
     check: FrontCheck | None = None
     """The front and the baselines held against test and all of dev."""
+
+    retraining: RetrainingCost | None = None
+    """What its retrainings cost; None where it retrains nothing."""
 
     def figures(self, solutions: Sequence[Solution]) -> PointFigures:
         """All that is known of N solutions, as arrays."""

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.quality import Quality, Unknown
+from search.evaluation.retraining_cost import retraining_line
 from search.objectives import Objective
 from search.objectives.registry import columns_of
 from search.runs.budget_limits import BudgetLimits
@@ -152,6 +153,8 @@ def print_results(
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     limit += "".join(f"; {of.said}" for of in BudgetLimits.of_stored(results.get("budget", [])).limits)
     console.say(f"{evaluated} distinct candidates evaluated{now}, {screened} screened out{limit}")
+    if line := retraining_line(results.get("retraining")):
+        console.say(line)
     if line := float_line(results):
         console.say(line)
     show_check(console, results)

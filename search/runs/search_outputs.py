@@ -49,6 +49,7 @@ def results_of(run: Run) -> dict[str, Any]:
         "error_limit": run.error_limit,
         "budget": run.budget.stored(),
         "float_error": run.float_error,
+        "retraining": None if run.retraining is None else run.retraining.stored(),
         "candidates": len(run.visited),
         "screened": sum(s.quality is None for s in run.visited) - len(run.set_aside) - len(run.no_number),
         "set_aside": [solution.name for solution in run.set_aside],

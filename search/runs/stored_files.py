@@ -159,6 +159,16 @@ class StoredCheck(Stored):
     luck: StoredLuck | None
 
 
+class StoredRetraining(Stored):
+    """What retrainings cost."""
+
+    retrained: Count
+    again: Count
+    training_frames: Count | None
+    evaluation_frames: Count | None
+    evaluations: Annotated[float, Field(ge=0)] | None
+
+
 class SearchResults(Stored):
     """`pareto.json`."""
 
@@ -166,6 +176,7 @@ class SearchResults(Stored):
     error_limit: float | None
     budget: Annotated[list[BudgetLimit], Field(max_length=3)] = []
     float_error: float | None = None
+    retraining: StoredRetraining | None = None
     candidates: Count
     screened: Count
     set_aside: list[Bits] = []

@@ -1,8 +1,11 @@
 """Beacons: who becomes one, what they give, and that a killed search comes to the same."""
 
+import io
 import json
 import random
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,11 @@ from quant.sites.candidate import name_of
 from search import Experiment, run
 from search.evaluation.beacon_files import beacon_file, stored_beacons
 from search.evaluation.beacons import distance
+from search.report.data import gather
+from search.runs.search_display import print_front
 from search.settings.beacon_settings import BeaconSettings
 from simulators import InputError
+from simulators.inputs.terminal import Terminal
 
 BITS = Mapping[str, tuple[int, int]]
 
@@ -81,6 +87,48 @@ def test_every_candidate_keeps_the_lower_error(tmp_path: Path) -> None:
         else:
             assert solution.quality.error == pytest.approx(original)
     assert "beacon" in (tmp_path / "run/pareto.csv").read_text().splitlines()[0]
+
+
+@dataclass
+class Utterances:
+    frames: int
+
+
+@dataclass
+class Counting(Retrainable):
+    """Trains on 1,000 frames, is evaluated on 120."""
+
+    split: str = "dev"
+
+    def utterances(self, split: str) -> Utterances:
+        return Utterances({"train": 1000, "dev": 120}[split])
+
+
+def test_what_retrainings_cost_in_evaluations(tmp_path: Path) -> None:
+    """By hand: two epochs of 1,000 frames, forward and twice as much backward, over the 120 frames of an evaluation are
+    50 evaluations a beacon."""
+    model = Counting()
+    result = run(experiment(), tmp_path / "run", model=model, check=False)
+    beacons = model.trainings
+    assert beacons
+    told = json.loads((tmp_path / "run/pareto.json").read_text())["retraining"]
+    near = {s.name for s in result.visited}  # what was evaluated with a beacon's parameters too is in the ledger
+    with closing(sqlite3.connect(tmp_path / "run/ledger.sqlite")) as ledger:
+        rows = ledger.execute("SELECT candidate FROM errors WHERE model LIKE 'beacon%'").fetchall()
+    assert {name for (name,) in rows} <= near
+    assert told == {
+        "retrained": beacons, "again": len(rows), "training_frames": 2000 * beacons, "evaluation_frames": 120,
+        "evaluations": 50.0 * beacons,
+    }  # fmt: skip
+    printed = io.StringIO()
+    print_front(result, Terminal(file=printed))
+    said = " ".join(printed.getvalue().split())
+    line = f"{2000 * beacons:,} frames, which costs about as much as {50 * beacons}.0 evaluations of 120 frames"
+    assert f"candidates retrained on {line} (a frame of training as 3); {len(rows)} more evaluations" in said
+    again = run(experiment(), tmp_path / "run", model=Counting(), resume=True, check=False)
+    assert again.retraining == result.retraining
+    (reported,) = gather([tmp_path / "run"], {tmp_path / "run": Counting()})
+    assert line in reported.retraining
 
 
 @pytest.mark.slow
