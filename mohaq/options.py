@@ -35,8 +35,8 @@ ModelName = Annotated[
     str,
     typer.Option(
         "--model",
-        help="A shipped checkpoint's name, a .safetensors file, an .onnx file, or `module:factory` of your own Python; "
-        "the last two with --data.",
+        help="A shipped checkpoint's name, a .safetensors file or a training's folder, an .onnx file, or "
+        "`module:factory` of your own Python; the last two with --data.",
     ),
 ]
 Data = Annotated[

@@ -25,7 +25,7 @@ def load_task_model(
 
     try:
         path = find_checkpoint(model)
-    except InputError:  # a folder, or no model: said where it is read
+    except InputError:  # no model: said where it is read
         return None
     if not path.is_file():
         return None

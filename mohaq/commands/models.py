@@ -71,7 +71,7 @@ def evaluate(
 ) -> None:
     """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model. An exported model's
     folder needs no bits."""
-    exported = (Path(model) / "model.json").is_file()
+    exported = _is_exported(model)
     if on_edgedrnn(arithmetic, thresholds):
         check_edgedrnn(bits, model, {
             "--clipping": clipping != "mse", "--activation-clipping": activation_clipping != "mse",
@@ -101,10 +101,7 @@ def evaluate(
         _print_task_model(of_task, bits, split, as_json)
         return
     if exported:
-        if bits:
-            raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
-        if per_channel or (clipping, activation_clipping) != ("mse", "mse"):
-            raise InputError(f"--clipping: {model} is an exported model: what it clips is in its model.json")
+        _refuse_choices(model, bits, clipping, activation_clipping, per_channel)
     if found_export is not None:
         loaded, own = found_export
         _print_network(loaded, loaded.evaluate(own), as_json)
@@ -278,13 +275,13 @@ def _write_trace(result: "Trace", output: Path | None) -> None:
 
 @command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")
 def export(
-    bits: Bits,
     output: Annotated[
         Path,
         written(
             "--out", help="Folder for model.safetensors and model.json, model.h or model.onnx; or a file .h or .onnx."
         ),
     ],
+    bits: Annotated[str, Bits.__metadata__[0]] = "",
     model: ModelName = "sru",
     data: Data = None,
     form: Annotated[
@@ -298,27 +295,60 @@ def export(
     activation_clipping: ActivationClipping = "mse",
     per_channel: PerChannel = False,
 ) -> None:
-    """Write a quantized model: integer weights, scales and the candidate."""
+    """Write a quantized model: integer weights, scales and the candidate. An exported model's folder has its bits, and
+    is written in another format."""
     from quant.exports.writing import OWN_FORMAT, check_export, export_as
     from quant.files.export import export as write_export
+    from quant.files.export import load_export
     from quant.graph_exports.graph_writing import export_network
+    from quant.graph_exports.own_format import is_exported_graph
 
     check_export(form, output)
     if is_network(model):
         network = load_network(model, data, clipping, activation_clipping, per_channel)
         assert network is not None
-        out.say(export_network(form, network, network.parse_bits(bits), output))
+        out.say(export_network(form, network, network.parse_bits(_needed(bits)), output))
         return
     refuse_network(model, data, "")
-    recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
-    recogniser.weights.scheme.refuse_codebooks("no format of exports has them")
-    candidate = recogniser.parse_bits(bits)
+    if _is_exported(model):
+        _refuse_choices(model, bits, clipping, activation_clipping, per_channel)
+        if is_exported_graph(Path(model)):
+            raise InputError(
+                f"--model {model}: an exported network: its ONNX file or module:factory is what is exported"
+            )
+        if form == OWN_FORMAT:
+            raise InputError(f"--model {model}: it is an exported model already: --format c, qdq or qonnx says another")
+        checkpoint, weights, candidate = load_export(Path(model))
+    else:
+        recogniser = load_recogniser(model, "embedded", None, clipping, activation_clipping, per_channel)
+        recogniser.weights.scheme.refuse_codebooks("no format of exports has them")
+        checkpoint, weights, candidate = recogniser.checkpoint, recogniser.weights, recogniser.parse_bits(_needed(bits))
     if form != OWN_FORMAT:
-        file = export_as(form, recogniser.checkpoint, recogniser.weights, candidate, output)
+        file = export_as(form, checkpoint, weights, candidate, output)
         out.say(f"{file}: {file.stat().st_size / 2**20:.2f} MiB")
         return
-    write_export(recogniser.checkpoint, recogniser.weights, candidate, output)
+    write_export(checkpoint, weights, candidate, output)
     out.say(f"{output}: model.safetensors and model.json")
+
+
+def _needed(bits: str) -> str:
+    """Raises InputError where none are given."""
+    if not bits:
+        raise InputError("--bits: missing: a width such as 8, or weights x activations such as 4x8")
+    return bits
+
+
+def _is_exported(model: str) -> bool:
+    """Whether a name is that of an exported model's folder."""
+    return (Path(model) / "model.json").is_file()
+
+
+def _refuse_choices(model: str, bits: str, clipping: str, activation_clipping: str, per_channel: bool) -> None:
+    """Raises InputError where bits or clippings are given for an exported model, which has its own."""
+    if bits:
+        raise InputError(f"--bits {bits}: {model} is an exported model: its bits are in its model.json")
+    if per_channel or (clipping, activation_clipping) != ("mse", "mse"):
+        raise InputError(f"--clipping: {model} is an exported model: what it clips is in its model.json")
 
 
 def _print_task_model(model: "TaskGru | ImageModel", bits: str, split: str, as_json: bool) -> None:

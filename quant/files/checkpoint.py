@@ -33,6 +33,10 @@ from simulators.inputs.shipped import data_folder
 from simulators.inputs.source_locations import shown
 
 FORMAT = 2
+TRAINING_STATE = "training.safetensors"
+"""What a training keeps in its folder to be resumed from, beside the checkpoint that it leaves there."""
+EXPORT_DESCRIPTION = "model.json"
+"""What describes an exported model (`quant.files.export`) in its folder."""
 DECODER_WEIGHTS = ("bigram_scale", "prior_scale", "insertion")
 
 
@@ -193,8 +197,10 @@ def known_cell(name: str) -> str:
 
 
 def find_checkpoint(name: str) -> Path:
-    """A file that exists, or a shipped checkpoint: beside the packages in a checkout, inside this package when
-    installed. Raises InputError for a name of neither."""
+    """A file that exists, the checkpoint in a training's folder, or a shipped one: beside the packages in a checkout,
+    inside this package when installed. Raises InputError for a name of none, and for a folder of none or several."""
+    if name and Path(name).is_dir():
+        return _checkpoint_in(Path(name))
     if Path(name).suffix == ".safetensors" or Path(name).is_file():
         return Path(name)
     folder = data_folder("checkpoints", Path(__file__).resolve().parents[1])
@@ -204,3 +210,18 @@ def find_checkpoint(name: str) -> Path:
             f"{name}: no such model: neither a .safetensors file nor a shipped name ({', '.join(shipped)})"
         )
     return folder / f"{name}.safetensors"
+
+
+def _checkpoint_in(folder: Path) -> Path:
+    """The one checkpoint in a folder. Raises InputError."""
+    if (folder / EXPORT_DESCRIPTION).is_file():
+        raise InputError(f"{folder}: an exported model: only `evaluate` and `export` take such a folder")
+    try:
+        found = sorted(path for path in folder.glob("*.safetensors") if path.name != TRAINING_STATE)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror or error}") from None
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found)[:200]
+        what = f"several checkpoints ({names}): name one" if found else "no checkpoint in this folder"
+        raise InputError(f"{folder}: no such model: {what}")
+    return found[0]

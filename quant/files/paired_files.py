@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from quant.files.checkpoint import check_format
+from quant.files.checkpoint import EXPORT_DESCRIPTION, check_format
 from quant.files.tensor_files import TensorFile, Tensors, read_tensors, tensors_as_bytes
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.documents import MAX_BYTES
@@ -15,7 +15,7 @@ from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 from simulators.inputs.json_files import parse_json
 
-TENSORS, DESCRIPTION = "model.safetensors", "model.json"
+TENSORS, DESCRIPTION = "model.safetensors", EXPORT_DESCRIPTION
 
 
 class Pair(NamedTuple):

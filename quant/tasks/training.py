@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from quant.files.checkpoint import TRAINING_STATE
 from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
 from quant.own.gru_classifier import GruClassifier, GruParameters, new_classifier, optimiser_of, train_epoch
 from quant.own.operator_gru import ranges_of
@@ -26,7 +27,7 @@ from simulators.inputs.files import make_folder, write_whole
 from simulators.inputs.json_files import parse_json
 from simulators.inputs.source_locations import shown
 
-STATE_FILE = "training.safetensors"
+STATE_FILE = TRAINING_STATE
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 MOST_CELLS = 1024
 

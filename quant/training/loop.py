@@ -19,6 +19,7 @@ from torch.nn import functional
 from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.glibc_memory import keep_freed_memory
 from quant.arithmetic.protocol import Arithmetic
+from quant.files.checkpoint import TRAINING_STATE
 from quant.files.tensor_files import TensorFile, check_tensors, read_tensors, tensors_as_bytes
 from quant.networks.geometry import Geometry
 from quant.networks.network import Network
@@ -36,7 +37,7 @@ from simulators.inputs.files import write_whole
 from simulators.inputs.json_files import parse_json
 from simulators.inputs.source_locations import shown
 
-STATE_FILE = "training.safetensors"
+STATE_FILE = TRAINING_STATE
 
 
 @dataclass(frozen=True)

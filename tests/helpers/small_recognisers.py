@@ -22,9 +22,9 @@ def noise(frames: int = FRAMES, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(frames, INPUTS)).astype(np.float32)
 
 
-def small_recogniser(cell: str, causal: bool = False) -> Checkpoint:
-    """Two layers of 7 cells a direction and 5 outputs; its name would end a comment of C."""
-    sizes = {"inputs": INPUTS, "layers": 2, "cells": 7, "outputs": 5, "causal": causal}
+def small_recogniser(cell: str, causal: bool = False, outputs: int = 5) -> Checkpoint:
+    """Two layers of 7 cells a direction; its name would end a comment of C."""
+    sizes = {"inputs": INPUTS, "layers": 2, "cells": 7, "outputs": outputs, "causal": causal}
     if cell == "sru":
         sizes["projection"] = 9
     net = Network(geometry(cell, sizes))
@@ -39,7 +39,7 @@ def small_recogniser(cell: str, causal: bool = False) -> Checkpoint:
         name=f"small-{cell} */",
         network=net,
         statistics=Statistics(np.full(INPUTS, 0.5, np.float32), np.full(INPUTS, 2, np.float32)),
-        decoder=Decoder(np.zeros((2, 2), np.float32), np.zeros(5, np.float32)),
+        decoder=Decoder(np.zeros((2, 2), np.float32), np.zeros(outputs, np.float32)),
         calibration=calibrate(net, batch.features, batch.lengths),
         record={},
         digest="",
