@@ -57,3 +57,13 @@ class Graph:
 def inner_graphs(node: Node) -> list[Graph]:
     """The graphs that a node of control flow has inside."""
     return [value for value in node.attributes.values() if isinstance(value, Graph)]
+
+
+def read_inside(node: Node) -> list[str]:
+    """What the graphs inside a node read, their own values among it."""
+    return [
+        name
+        for graph in inner_graphs(node)
+        for inner in graph.nodes
+        for name in (*inner.inputs, *graph.outputs, *read_inside(inner))
+    ]

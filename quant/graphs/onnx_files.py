@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from quant.graphs.dynamic_quantizers import with_products_of_numbers
 from quant.graphs.expanding import expanded
 from quant.graphs.graph import Graph, GraphInput, Node
 from quant.graphs.onnx_tensors import FOUR_BITS, computed_dtype, tensor_of
@@ -94,6 +95,7 @@ class _Reader:
         outputs = tuple(entry.name for entry in proto.output)
         if missing := [name for name in outputs if name not in known]:
             raise InputError(f"graph {proto.name}: no node makes its output {missing[0]}")
+        nodes = with_products_of_numbers(nodes, outputs, constants)
         return Graph(proto.name, inputs, outputs, tuple(nodes), constants, self._opset, dict.fromkeys(narrow, 4))
 
     def _tensor(self, proto: "onnx.TensorProto", whose: str) -> torch.Tensor:

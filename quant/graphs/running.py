@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 
 from quant.graphs.call import Call, Operation, Pass, Result, Scope, ValueOrigin
-from quant.graphs.graph import Graph, Node, inner_graphs
+from quant.graphs.graph import Graph, Node, read_inside
 from quant.graphs.graph_records import Noted
 from quant.graphs.graph_trace import GraphTrace
 from quant.graphs.moves import MOVES
@@ -63,7 +63,7 @@ def compute(node: Node, scope: Scope, run: Pass) -> None:
 
 def _traced(operation: Operation, call: Call, trace: GraphTrace) -> Result | tuple[Result, ...]:
     """Compute a node while it is noted which sites its results depend on."""
-    names = [name for name in (*call.node.inputs, *_read_inside(call.node)) if name]
+    names = [name for name in (*call.node.inputs, *read_inside(call.node)) if name]
     around = trace.upstream, trace.touched, trace.read, trace.made
     origins = [call.scope.origin_of(name) for name in names]
     trace.upstream = frozenset[str]().union(*(origin.depends for origin in origins))
@@ -81,16 +81,6 @@ def _traced(operation: Operation, call: Call, trace: GraphTrace) -> Result | tup
         is_number = value is not None and value.is_floating_point()  # of indices and sizes nothing is wide
         call.scope.origins[name] = ValueOrigin(depends, sources if is_number else frozenset())
     return results
-
-
-def _read_inside(node: Node) -> list[str]:
-    """What the graphs inside a node read, their own values among it."""
-    return [
-        name
-        for graph in inner_graphs(node)
-        for inner in graph.nodes
-        for name in (*inner.inputs, *graph.outputs, *_read_inside(inner))
-    ]
 
 
 def _names(graph: Graph) -> str:

@@ -16,7 +16,7 @@ from quant.graphs.running import compute
 from quant.graphs.site_names import SiteNames
 from quant.own.roundings import Exactly
 
-_NOT_FOLDED = {"Loop", "Scan", "If", "QuantizeLinear"}
+_NOT_FOLDED = {"Loop", "Scan", "If", "QuantizeLinear", "DynamicQuantizeLinear"}
 """What is not computed ahead: control flow, and quantizers, which sites may take the place of."""
 _BITS = {torch.int8: 8, torch.uint8: 8, torch.int16: 16, torch.uint16: 16}
 

@@ -1,8 +1,9 @@
 """Operations on single elements.
 
 A trace knows nine kinds of them. Square roots are counted as divisions, whose digit recurrence they share (Ercegovac
-and Lang, Digital Arithmetic, 2004), logarithms as exponentials, the error function, sine and cosine as tanh: a
-table and an interpolation each. Arithmetic on whole numbers is that of sizes and indices, and costs nothing."""
+and Lang, Digital Arithmetic, 2004), logarithms as exponentials, the error function, sine, cosine and their inverses as
+tanh: a table and an interpolation each. Arithmetic on whole numbers is that of sizes and indices, and costs
+nothing."""
 
 from collections.abc import Callable
 
@@ -24,6 +25,15 @@ _UNARY: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Counts]] = {
     "Erf": (torch.erf, {"tanh": 1}),
     "Sin": (torch.sin, {"tanh": 1}),
     "Cos": (torch.cos, {"tanh": 1}),
+    "Tan": (torch.tan, {"tanh": 2, "divide": 1}),
+    "Asin": (torch.asin, {"tanh": 1}),
+    "Acos": (torch.acos, {"tanh": 1}),
+    "Atan": (torch.atan, {"tanh": 1}),
+    "Sinh": (torch.sinh, {"exp": 2, "add": 1, "multiply": 1}),
+    "Cosh": (torch.cosh, {"exp": 2, "add": 1, "multiply": 1}),
+    "Asinh": (torch.asinh, {"multiply_add": 1, "divide": 1, "add": 1, "exp": 1}),
+    "Acosh": (torch.acosh, {"multiply_add": 1, "divide": 1, "add": 1, "exp": 1}),
+    "Atanh": (torch.atanh, {"add": 2, "divide": 1, "exp": 1, "multiply": 1}),
     "Neg": (torch.neg, {"add": 1}),
     "Abs": (torch.abs, {"max": 1}),
     "Sign": (torch.sign, {"max": 2}),
@@ -192,6 +202,18 @@ def _gelu(call: Call) -> torch.Tensor:
     )  # fmt: skip
 
 
+def _shrink(call: Call) -> torch.Tensor:
+    x, limit, bias = call.input(0), call.attribute("lambd", 0.5), call.attribute("bias", 0.0)
+    left = torch.where(x < -limit, x + bias, torch.where(x > limit, x - bias, torch.zeros_like(x)))
+    return _costed(call, left, {"max": 2, "add": 1}, x)
+
+
+def _infinite(call: Call) -> torch.Tensor:
+    x = call.input(0)
+    above, below = bool(call.attribute("detect_positive", 1)), bool(call.attribute("detect_negative", 1))
+    return torch.isinf(x) & ((x > 0) & above | (x < 0) & below)
+
+
 def _swish(call: Call) -> torch.Tensor:
     x = call.input(0)
     return _costed(call, x * torch.sigmoid(call.attribute("alpha", 1.0) * x), {"sigmoid": 1, "multiply": 1}, x)
@@ -215,4 +237,5 @@ ELEMENTWISE: dict[str, Operation] = {
     "LeakyRelu": _leaky_relu, "PRelu": _prelu, "Elu": _elu, "Celu": _celu, "Selu": _selu,
     "HardSigmoid": _hard_sigmoid, "ThresholdedRelu": _thresholded_relu, "Gelu": _gelu, "Swish": _swish,
     "Where": _where, "Not": _free(torch.logical_not), "IsNaN": _free(torch.isnan),
+    "IsInf": _infinite, "Shrink": _shrink,
 }  # fmt: skip

@@ -13,6 +13,7 @@ _RANGES = {
     torch.uint16: (16, 0, 65535), torch.int32: (32, -(2**31), 2**31 - 1),
 }  # fmt: skip
 """Bits, least and largest integer of a type."""
+_LARGEST_BYTE = 255
 _FOUR_BITS = {torch.int8: (4, -8, 7), torch.uint8: (4, 0, 15)}
 """Bits, least and largest integer of types of 4 bits, which are held in bytes."""
 
@@ -60,6 +61,23 @@ def _quantize(call: Call) -> torch.Tensor:
     return codes.clamp(lowest, highest).to(kind)
 
 
+def _quantize_dynamically(call: Call) -> tuple[torch.Tensor, ...]:
+    """The values of bytes whose scale spans x and zero, with a scale of 1 and a zero point of 0: what reads them
+    multiplies with these (`quant.graphs.dynamic_quantizers`)."""
+    x = call.input(0)
+    one, zero = torch.ones(()), torch.zeros((), dtype=torch.uint8)
+    if call.run.quantized:
+        return x, one, zero
+    lowest, highest = x.amin().clamp(max=0), x.amax().clamp(min=0)
+    scale = (highest - lowest) / _LARGEST_BYTE
+    if not bool(scale > 0):
+        return x, one, zero
+    point = torch.round(-lowest / scale).clamp(0, _LARGEST_BYTE)
+    codes = (torch.round(x / scale) + point).clamp(0, _LARGEST_BYTE)
+    call.cost({"multiply_add": x.numel(), "max": 4 * x.numel()}, x.numel(), x.numel())
+    return (codes - point) * scale, one, zero
+
+
 def _dequantize(call: Call) -> torch.Tensor:
     x, scale, zero = call.input(0), call.input(1), call.optional(2)
     known, grid = call.is_constant(0), call.grid(0)
@@ -77,4 +95,8 @@ def _dequantize(call: Call) -> torch.Tensor:
     return (x.float() - offset) * _along(call, x, scale)
 
 
-QUANTIZERS: dict[str, Operation] = {"QuantizeLinear": _quantize, "DequantizeLinear": _dequantize}
+QUANTIZERS: dict[str, Operation] = {
+    "QuantizeLinear": _quantize,
+    "DequantizeLinear": _dequantize,
+    "DynamicQuantizeLinear": _quantize_dynamically,
+}

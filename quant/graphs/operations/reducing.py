@@ -18,9 +18,17 @@ _REDUCTIONS: dict[str, tuple[_Reduction, dict[str, int], dict[str, int]]] = {
     "ReduceL1": (lambda x, axes, keep: x.abs().sum(axes, keepdim=keep), {"max": 1, "add": 1}, {}),
     "ReduceL2": (lambda x, axes, keep: x.square().sum(axes, keepdim=keep).sqrt(), {"multiply_add": 1}, {"divide": 1}),
     "ReduceSumSquare": (lambda x, axes, keep: x.square().sum(axes, keepdim=keep), {"multiply_add": 1}, {}),
+    "ReduceLogSum": (lambda x, axes, keep: x.sum(axes, keepdim=keep).log(), {"add": 1}, {"exp": 1}),
+    "ReduceProd": (lambda x, axes, keep: _product(x, axes, keep), {"multiply": 1}, {}),
     "ReduceLogSumExp": (lambda x, axes, keep: x.logsumexp(axes, keepdim=keep), {"exp": 1, "add": 1}, {"exp": 1}),
 }
 """How each is computed, and its operations for an element that it reads and for one that it leaves."""
+
+
+def _product(x: torch.Tensor, axes: list[int], keep: bool) -> torch.Tensor:
+    for axis in sorted((axis % x.dim() for axis in axes), reverse=True):
+        x = x.prod(axis, keepdim=keep)
+    return x
 
 
 def _reduction(function: _Reduction, of_read: dict[str, int], of_left: dict[str, int]) -> Operation:
@@ -112,6 +120,23 @@ def _group_normalization(call: Call) -> torch.Tensor:
             shape
         )
     return y * call.input(1).reshape(shape) + call.input(2).reshape(shape)
+
+
+def _rms_normalization(call: Call) -> torch.Tensor:
+    """By the root of the mean square over the axes from one on."""
+    x = call.input(0)
+    axes = list(range(call.axis(-1, x.dim()), x.dim()))
+    mean = x.square().mean(axes, keepdim=True)
+    n, groups = x.numel(), mean.numel()
+    call.cost(
+        {"multiply_add": n, "multiply": 2 * n, "add": groups, "divide": 2 * groups}, n, n, call.constant_elements(1)
+    )
+    return x * torch.rsqrt(mean + call.attribute("epsilon", 1e-5)) * call.input(1)
+
+
+def _mean_variance_normalization(call: Call) -> torch.Tensor:
+    x, axes = call.input(0), [int(axis) for axis in call.attribute("axes", (0, 2, 3))]
+    return _normalise(call, x, axes, 1e-9)[0]
 
 
 def _lp_normalization(call: Call) -> torch.Tensor:
@@ -216,10 +241,15 @@ def window_pads(call: Call, sizes: list[int], kernel: list[int], stride: list[in
 
 def _cumulative_sum(call: Call) -> torch.Tensor:
     x = call.input(0)
-    if call.attribute("exclusive", 0) or call.attribute("reverse", 0):
-        raise call.node.error("an exclusive or reversed sum cannot be computed")
+    axis = int(call.input(1))
+    if not -x.dim() <= axis < x.dim():
+        raise call.node.error(f"axis {axis} of {x.dim()} dimensions")
     call.cost({"add": x.numel()}, x.numel(), x.numel())
-    return x.cumsum(int(call.input(1)))
+    is_reversed = bool(call.attribute("reverse", 0))
+    total = (x.flip(axis) if is_reversed else x).cumsum(axis)
+    if call.attribute("exclusive", 0):
+        total = torch.cat((torch.zeros_like(total.narrow(axis, 0, 1)), total), axis).narrow(axis, 0, x.shape[axis])
+    return total.flip(axis) if is_reversed else total
 
 
 REDUCING: dict[str, Operation] = {
@@ -229,7 +259,8 @@ REDUCING: dict[str, Operation] = {
     "LogSoftmax": _softmax(lambda x, axis: torch.log_softmax(x, axis), "add"),
     "BatchNormalization": _batch_normalization, "LayerNormalization": _layer_normalization,
     "InstanceNormalization": _instance_normalization, "GroupNormalization": _group_normalization,
-    "LpNormalization": _lp_normalization, "MaxPool": _pool, "AveragePool": _pool,
+    "LpNormalization": _lp_normalization, "RMSNormalization": _rms_normalization,
+    "MeanVarianceNormalization": _mean_variance_normalization, "MaxPool": _pool, "AveragePool": _pool,
     "GlobalAveragePool": _global_pool(lambda x, axes: x.mean(axes, keepdim=True), "add"),
     "GlobalMaxPool": _global_pool(lambda x, axes: x.amax(axes, keepdim=True), "max"),
 }  # fmt: skip

@@ -222,23 +222,6 @@ def _trilu(call: Call) -> torch.Tensor:
     return torch.triu(x, diagonal) if call.attribute("upper", 1) else torch.tril(x, diagonal)
 
 
-def _depth_to_space(call: Call) -> torch.Tensor:
-    x, block = call.input(0), int(call.attribute("blocksize", 1))
-    batch, channels, height, width = x.shape
-    if call.attribute("mode", "DCR") == "CRD":
-        return functional.pixel_shuffle(x, block)
-    parts = x.reshape(batch, block, block, channels // block**2, height, width).permute(0, 3, 4, 1, 5, 2)
-    return parts.reshape(batch, channels // block**2, height * block, width * block)
-
-
-def _scatter(call: Call) -> torch.Tensor:
-    x, indices, updates = call.input(0).clone(), call.input(1).long(), call.input(2)
-    if call.attribute("reduction", "none") != "none":
-        raise call.node.error("a reduction cannot be computed")
-    x[tuple(indices.movedim(-1, 0))] = updates
-    return x
-
-
 def _first(call: Call) -> Any:
     return call.input(0)
 
@@ -249,7 +232,7 @@ SHAPING: dict[str, Operation] = {
     "GatherND": _gather_nd,
     "Expand": _expand, "Tile": _tile, "Shape": _shape, "Constant": _constant, "ConstantOfShape": _constant_of_shape,
     "Range": _range, "Cast": _cast, "Pad": _pad, "OneHot": _one_hot, "Trilu": _trilu,
-    "DepthToSpace": _depth_to_space, "ScatterND": _scatter, "Identity": _first, "Dropout": _first,
+    "Identity": _first, "Dropout": _first,
     "Size": lambda call: torch.tensor(call.input(0).numel()),
     "CastLike": lambda call: call.input(0).to(call.input(1).dtype),
 }  # fmt: skip

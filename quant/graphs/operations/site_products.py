@@ -99,25 +99,33 @@ def _gemm(call: Call) -> torch.Tensor:
 
 
 def _einsum(call: Call) -> torch.Tensor:
-    """Sums of products by index; with a constant, its matrices are a site's."""
+    """Sums of products by index: with a constant, whose matrices are a site's, or of two activations."""
     equation = str(call.attribute("equation", "")).replace(" ", "")
     terms, _, target = equation.partition("->")
     operands = terms.split(",")
     if twice := [label for operand in operands for label in operand if operand.count(label) > 1]:
         raise call.node.error(f"{equation}: index {twice[0]} twice in one operand: a diagonal cannot be computed")
     read = 0 if call.is_constant(1) else 1
-    if len(operands) != 2 or not target or "." in equation or not call.is_constant(1 - read):
-        raise call.node.error(f"{equation}: expected two operands, one of them constant, and a result")
+    if len(operands) != 2 or not target or "." in equation:
+        raise call.node.error(f"{equation}: expected two operands and a result")
     of_x, of_w = operands[read], operands[1 - read]
     shared = [label for label in of_w if label in of_x and label in target]
     summed = [label for label in of_w if label in of_x and label not in target]
     made = [label for label in of_w if label not in of_x]
     rest = [label for label in of_x if label not in of_w]
     if set(target) != set(shared + made + rest) or len(set(target)) != len(target) or not summed:
-        raise call.node.error(f"{equation}: not a product with a matrix")
+        raise call.node.error(f"{equation}: not a product of matrices")
     x, w = call.input(read), call.input(1 - read)
+    if (x.dim(), w.dim()) != (len(of_x), len(of_w)):
+        raise call.node.error(f"{equation}: operands of {x.dim()} and {w.dim()} dimensions")
     sizes = dict(zip(of_x, x.shape, strict=True)) | dict(zip(of_w, w.shape, strict=True))
     groups, rows, columns = (prod(sizes[label] for label in labels) for labels in (shared, made, summed))
+    if not call.is_constant(1 - read):  # the second operand is x here, and its own indices the rows
+        result = torch.einsum(equation, *call.inputs)
+        if call.run.trace is not None and result.numel():
+            own = prod(sizes[label] for label in rest)
+            call.run.trace.activations(own, columns, rows, groups)
+        return result
     order = [of_w.index(label) for label in shared + made + summed]
     matrices = call.run.sites.kept(w, equation, lambda w: w.permute(order).reshape(groups, rows, columns))
     x = x.permute([of_x.index(label) for label in rest + shared + summed])

@@ -13,6 +13,7 @@ from torch import fx, nn
 
 from quant.graphs.graph import Graph, GraphInput
 from quant.graphs.torch_programs.building import OPSET, GraphBuilder
+from quant.graphs.torch_programs.complex_numbers import OF_COMPLEX, reads_complex
 from quant.graphs.torch_programs.operators import TRANSLATIONS
 from simulators.inputs.errors import InputError
 
@@ -28,7 +29,7 @@ def graph_of_module(module: nn.Module, given: Mapping[str, torch.Tensor], name: 
     try:
         module.eval()
         sizes = {key: dict.fromkeys(range(x.dim()), torch.export.Dim.AUTO) for key, x in given.items()}
-        with _silent(), torch.no_grad():
+        with _silent(), _layer_by_layer(), torch.no_grad():
             program = torch.export.export(module, (), dict(given), dynamic_shapes=sizes, strict=False)
     except Exception as error:  # of whatever kind: the module's code is the user's
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -50,6 +51,17 @@ def _silent() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+
+
+@contextmanager
+def _layer_by_layer() -> Iterator[None]:
+    """Attention and transformer layers as their parts: the fused ones of inference have no other meaning."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _translated(program: "torch.export.ExportedProgram", name: str) -> Graph:
@@ -102,13 +114,37 @@ def _call(build: GraphBuilder, node: fx.Node) -> Any:
         return build.emit(_ARITHMETIC[target], *node.args)
     if not isinstance(target, torch._ops.OpOverload):
         raise InputError(f"{build.path}: {getattr(target, '__name__', target)}: no translation of it is known")
+    if (known := _computed(build, node, target)) is not None:
+        return known
     word = target._schema.name.split("::")[-1]
-    translation = TRANSLATIONS.get(word) or TRANSLATIONS.get(word.rstrip("_"))
+    table = OF_COMPLEX if reads_complex(node) else TRANSLATIONS
+    translation = table.get(word) or table.get(word.rstrip("_"))
     if word.startswith(("_assert", "sym_constrain")):
         return None
     if translation is None:
-        raise InputError(f"{build.path}: {target}: no translation of this operator is known")
+        kind = " of complex numbers" if table is OF_COMPLEX else ""
+        raise InputError(f"{build.path}: {target}{kind}: no translation of this operator is known")
     arguments = {argument.name: argument.default_value for argument in target._schema.arguments}
     arguments |= dict(zip(arguments, node.args, strict=False))
     arguments |= node.kwargs
     return translation(build, arguments)
+
+
+def _computed(build: GraphBuilder, node: fx.Node, target: "torch._ops.OpOverload") -> Any:
+    """What an operator makes of parameters alone, computed once, as that of a weight's parametrization; None where
+    anything else decides it."""
+    read = node.all_input_nodes
+    names = [build.values.get(source) for source in read]
+    is_drawn = torch.Tag.nondeterministic_seeded in target.tags
+    if not read or is_drawn or target._schema.is_mutable:
+        return None
+    if not all(isinstance(name, str) and name in build.constants for name in names):
+        return None
+    values = {source: build.constants[name] for source, name in zip(read, names, strict=True) if name}
+    arguments = fx.map_arg(node.args, values.__getitem__)
+    options = fx.map_arg(node.kwargs, values.__getitem__)
+    with torch.no_grad():
+        made = target(*arguments, **options)
+    if isinstance(made, torch.Tensor):
+        return build.constant(made)
+    return [build.constant(part) for part in made] if isinstance(made, tuple | list) else None

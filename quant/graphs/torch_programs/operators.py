@@ -5,8 +5,12 @@ from typing import Any
 
 import torch
 
+from quant.graphs.torch_programs import composed_operators as composed
+from quant.graphs.torch_programs import normalising as norms
 from quant.graphs.torch_programs import recurrent_layers_of_torch as recurrent
+from quant.graphs.torch_programs.attention import attention, einsum
 from quant.graphs.torch_programs.building import GraphBuilder
+from quant.graphs.torch_programs.complex_numbers import stft
 from simulators.inputs.errors import InputError
 
 Arguments = dict[str, Any]
@@ -90,22 +94,6 @@ def _transposed(build: GraphBuilder, a: Arguments) -> Any:
         "ConvTranspose", a["input"], a["weight"], a["bias"], strides=tuple(a["stride"]), pads=tuple(a["padding"]) * 2,
         output_padding=tuple(a["output_padding"]), dilations=tuple(a["dilation"]), group=a["groups"],
     )  # fmt: skip
-
-
-def _batch_norm(build: GraphBuilder, a: Arguments) -> Any:
-    if a.get("training") or a["running_mean"] is None:
-        raise InputError(f"{build.path}: batch normalisation in training cannot be translated: call eval()")
-    mean = build.tensor(a["running_mean"], "a mean")
-    scale = torch.ones_like(mean) if a["weight"] is None else a["weight"]
-    shift = torch.zeros_like(mean) if a["bias"] is None else a["bias"]
-    return build.emit("BatchNormalization", a["input"], scale, shift, mean, a["running_var"], epsilon=float(a["eps"]))
-
-
-def _layer_norm(build: GraphBuilder, a: Arguments) -> Any:
-    shape = list(a["normalized_shape"])
-    weight = torch.ones(shape) if a["weight"] is None else a["weight"]
-    bias = [] if a["bias"] is None else [a["bias"]]
-    return build.emit("LayerNormalization", a["input"], weight, *bias, axis=-len(shape), epsilon=float(a["eps"]))
 
 
 def _reshape(build: GraphBuilder, a: Arguments) -> Any:
@@ -267,7 +255,16 @@ TRANSLATIONS: dict[str, Translation] = {
     "add": _scaled("Add"), "sub": _scaled("Sub"), "div": _divide, "linear": _linear, "addmm": _addmm,
     "rsub": lambda build, a: build.emit("Sub", a["other"], a["self"]),
     "conv1d": _convolution, "conv2d": _convolution, "conv_transpose1d": _transposed, "conv_transpose2d": _transposed,
-    "batch_norm": _batch_norm, "layer_norm": _layer_norm,
+    "batch_norm": norms.batch_norm, "layer_norm": norms.layer_norm, "group_norm": norms.group_norm,
+    "instance_norm": norms.instance_norm, "rms_norm": norms.rms_norm, "glu": norms.glu, "einsum": einsum,
+    "scaled_dot_product_attention": attention, "stft": stft, "log1p": composed.log1p,
+    "masked_fill": composed.masked_fill,
+    "log_sigmoid": lambda build, a: build.emit("Neg", build.emit("Softplus", build.emit("Neg", a["self"]))),
+    "selu": lambda build, a: build.emit("Selu", a["self"]), "cumsum": composed.cumulative_sum,
+    "logsumexp": _reduced("ReduceLogSumExp"), "var": composed.variance,
+    "std": lambda build, a: build.emit("Sqrt", composed.variance(build, a)), "linalg_vector_norm": composed.vector_norm,
+    "tril": composed.triangle(0), "triu": composed.triangle(1), "ne": lambda build, a: build.emit(
+        "Not", build.emit("Equal", *list(a.values())[:2])),
     "view": _reshape, "reshape": _reshape, "_unsafe_view": _reshape, "flatten": _flatten, "unflatten": _unflatten,
     "transpose": lambda build, a: _permuted(build, a["self"], a["dim0"], a["dim1"]),
     "t": lambda build, a: _permuted(build, a["self"], 0, -1),
