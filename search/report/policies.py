@@ -114,9 +114,9 @@ def _cost(trace: Trace, arch: Arch) -> tuple[float, float] | tuple[None, None]:
 
 
 def layers_of(trace: Trace, arch: Arch) -> tuple[PolicyLayer, ...]:
-    """The layers of a trace that have weights, with their place on the roofline of some hardware: HAQ explains by it
-    why hardware gives depthwise layers, which do little with a byte, other widths than pointwise ones (Wang et al.
-    2019, section 4.4)."""
+    """The layers of a trace that have weights, with their place on the roofline of some hardware: HAQ (Wang et al.
+    2019) explains by it why hardware gives depthwise layers, which do little with a byte, other widths than pointwise
+    ones."""
     try:
         report = simulate(trace, arch)
     except InputError:

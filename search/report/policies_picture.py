@@ -1,5 +1,5 @@
-"""The picture of what each hardware made of a network's layers, as HAQ draws its policies (Wang et al. 2019, figures 3
-and 4): widths by layer, and what a layer does with a byte, from which HAQ explains them."""
+"""The picture of what each hardware made of a network's layers, as HAQ (Wang et al. 2019) draws its policies: widths by
+layer, and what a layer does with a byte, from which HAQ explains them."""
 
 import numpy as np
 from matplotlib.axes import Axes
