@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from paths import ROOT
+from sending_stand_in import SendingStandIn
 from slow_stand_in import Deadly, Factory, SlowModel, UnsendableModel, experiment, notes_of
 
 from quant.sites.candidate import name_of
@@ -68,6 +69,20 @@ def test_beacons_give_the_same_front(tmp_path: Path, executor: Any) -> None:
     run(experiment(), tmp_path / "inline", model=SlowModel())
     assert table(tmp_path / "others") == table(tmp_path / "inline")
     assert any(s.quality.beacon for s in found.visited if s.quality)
+
+
+@pytest.mark.slow
+def test_what_a_delta_network_sends_is_simulated_by_the_workers(tmp_path: Path, executor: Any) -> None:
+    settings = Experiment.model_validate({
+        "name": "e", "model": "none", "population": 6, "offspring": 4, "generations": 1, "steps": 5, "method": "nsga2",
+        "set": ["skips_inactive_inputs=true"], "thresholds": {"L*": [0, 16, 64], "P1": [0, 32]},
+        "objectives": ["error", "latency", "dram_energy"], "constraints": {},
+    })  # fmt: skip
+    model = SendingStandIn()
+    found = run(settings, tmp_path / "others", model=model, executor=executor)
+    run(settings, tmp_path / "inline", model=SendingStandIn())
+    assert table(tmp_path / "others") == table(tmp_path / "inline")
+    assert found.evaluated > model.populations == 0
 
 
 @pytest.mark.slow
