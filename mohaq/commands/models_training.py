@@ -8,14 +8,18 @@ import typer
 from mohaq.app import command, err, out
 from mohaq.corpora import corpus_root, load_recogniser
 from mohaq.delta_options import TrainedThresholds, with_thresholds
-from mohaq.networks import refuse_network
+from mohaq.networks import check_no_corpus, is_network, load_network
 from mohaq.options import Bits, Corpus, Data, ModelName, Root, SkipBad, TypeOfProducts, written
 from mohaq.task_models import train_task_model
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder
 
 if TYPE_CHECKING:
+    from quant.graphs.graph_model import GraphModel
     from quant.training.product_types import Products
+
+EXPORTED = "exported"
+"""The folder in that of a retraining which has a network from a file with its integers: `--model` of `evaluate`."""
 
 
 @command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
@@ -100,7 +104,20 @@ def retrain(
     from quant.training.retraining import recipe_of
     from quant.training.retraining import retrain as run_retraining
 
-    refuse_network(model, data, "only recognisers of this project can be retrained")
+    if is_network(model):
+        check_no_corpus(
+            {
+                "--corpus": corpus != "embedded",
+                "--root": root is not None,
+                "--products": products is not None,
+                "--thresholds": thresholds is not None,
+            }
+        )
+        network = load_network(model, data)
+        assert network is not None
+        out.say(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
+        return
+    load_network(model, data)  # None, or why it cannot be
     recogniser = load_recogniser(model, corpus, root)
     candidate = with_thresholds(recogniser.parse_bits(bits), recogniser.sites, thresholds)
     recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes
@@ -118,6 +135,29 @@ def retrain(
     after = load_model(path, corpus_root=corpus_root(corpus, root)).evaluate(candidate)
     out.say(
         f"{path}: {recogniser.unit} error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)",
+    )
+
+
+def _retrain_network(
+    network: "GraphModel", bits: dict[str, tuple[int, int]], output: Path, epochs: int, learning_rate: float, seed: int,
+    resume: bool,
+) -> str:  # fmt: skip
+    """Retrain a network from a file under a bar, write it with its integers too, and say what came of it."""
+    from quant.graph_exports.own_format import export_graph
+    from quant.graphs.graph_retraining import GraphRecipe, retrain_graph
+    from quant.runs.training_run import training_progress
+    from quant.training.retraining import RESULT
+
+    recipe = GraphRecipe(epochs, learning_rate, seed)
+    make_folder(output)
+    before = network.evaluate(bits)
+    with training_progress(epochs, err) as on_step:
+        retrained = retrain_graph(network, bits, output, recipe, resume, on_step)
+    after = retrained.evaluate(bits)
+    export_graph(retrained, bits, output / EXPORTED)
+    return (
+        f"{output / RESULT}: {network.error_name} {before.error:.2f} % before, {after.error:.2f} % after, on the data "
+        f"that it was retrained on; {output / EXPORTED}: its integers"
     )
 
 

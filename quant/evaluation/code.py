@@ -61,6 +61,15 @@ GRAPH_MODEL = Code(
 )  # fmt: skip
 """Decides the error of a network that is a graph."""
 
+GRAPH_RETRAINING = GRAPH_MODEL | Code(
+    (
+        *(f"quant.training.{name}" for name in ("loop", "product_types", "retraining", "straight_through")),
+        "quant.files.tensor_files",
+    ),
+    libraries=("torch", "numpy", "safetensors"),
+)  # fmt: skip
+"""Decides the weights that the retraining of a network that is a graph comes to."""
+
 OPERATOR_GRU = Code(
     (
         "quant.own.operator_gru", "quant.own.operator_gru_kernel", "quant.own.gru_classifier",

@@ -119,7 +119,7 @@ def export_graph(model: GraphModel, bits: Bits, folder: Path) -> None:
             weights_of_sites[str(number)] = list(tensor.shape)
         else:
             tensors[f"constant.{number}"] = tensor.clone()
-    for utterance, output in zip(model.data.utterances, model.outputs(None), strict=True):
+    for utterance, output in zip(model.data.utterances, model.float_outputs(), strict=True):
         tensors[f"float.{utterance.digest()}"] = output.clone()
     description = {
         "kind": KIND,

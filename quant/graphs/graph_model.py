@@ -1,15 +1,16 @@
 """A graph as the search takes it: sites, errors, traces."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from quant.arithmetic.clipping import Scheme, quantize_weights
 from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Weights
-from quant.evaluation.code import GRAPH_MODEL
+from quant.evaluation.code import GRAPH_MODEL, GRAPH_RETRAINING
 from quant.graphs.call import Pass, Scope
 from quant.graphs.fidelity import ERRORS, PARTS, rates
 from quant.graphs.graph import Graph
@@ -19,14 +20,18 @@ from quant.graphs.graph_roundings import GraphRounded
 from quant.graphs.graph_trace import GraphTrace
 from quant.graphs.held_integers import HeldIntegers, HeldValues
 from quant.graphs.operations.table import OPERATIONS
+from quant.graphs.reweighted import reweighted
 from quant.graphs.running import run_graph, run_nodes
 from quant.graphs.site_names import SiteNames
+from quant.networks.cell_layer import ValueRoundings
 from quant.own.formats import Formats, Seen
 from quant.own.own_rates import FileBits, OwnRates
 from quant.own.roundings import Exactly
 from quant.own.saturation import SiteSaturation
 from quant.sites.candidate import BIT_WIDTHS, Bits, check_candidate, parse_bits
 from quant.sites.site import Site
+from quant.training.loop import TrainingStep
+from quant.training.retraining import RESULT
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
@@ -54,6 +59,7 @@ class GraphModel:
         self._traces: dict[int, GraphTrace] = {}
         self._weights: dict[tuple[str, int], Weights] = {}
         self._held = held
+        self._against = ""
         with torch.no_grad():
             first = self._traced(self._first_call())
         self._traces[first.frames] = first
@@ -68,7 +74,7 @@ class GraphModel:
     @property
     def digest(self) -> str:
         """Tells the graph apart, and how it is quantized."""
-        return f"{self._content}:{self.scheme.name}"
+        return f"{self._content}:{self.scheme.name}{self._against}"
 
     @property
     def data_digest(self) -> str:
@@ -123,6 +129,45 @@ class GraphModel:
         run = Pass(Exactly(), self._names, OPERATIONS) if bits is None else self._rounded(bits)
         return self._outputs(run)
 
+    def output_with(self, number: int, roundings: ValueRoundings) -> torch.Tensor:
+        """The judged output of an utterance, counted from 0, its values held in a way of the caller's."""
+        run = Pass(roundings, self._names, OPERATIONS, quantized=True)
+        return self._output(self.data.utterances[number], run)
+
+    def with_weights(self, weights: Mapping[str, torch.Tensor]) -> "GraphModel":
+        """The network with other weights (M, K) of its sites, whose error is a difference from this one in float."""
+        graph = reweighted(self.graph, self._names, weights)
+        other = GraphModel(graph, self.data, self.name, self.scheme)
+        other._references, other._against = self.float_outputs(), f":against {self._content}"
+        return other
+
+    def retrained(
+        self,
+        bits: Bits,
+        folder: Path,
+        *,
+        epochs: int,
+        learning_rate: float,
+        on_step: Callable[[TrainingStep], None] | None = None,
+    ) -> "GraphModel":
+        """This network trained on for a candidate, in `folder`; continued there, or found there, if it was begun."""
+        from quant.graphs.graph_retraining import GraphRecipe, retrain_graph
+
+        if not (folder / RESULT).is_file():
+            retrain_graph(self, bits, folder, GraphRecipe(epochs, learning_rate), resume=True, on_step=on_step)
+        return self.retrained_before(folder)
+
+    def retrained_before(self, folder: Path) -> "GraphModel":
+        """What `retrained` left in a folder. Raises InputError if it left nothing."""
+        from quant.graphs.graph_retraining import retrained_graph
+
+        return retrained_graph(self, folder)
+
+    @property
+    def retraining_code(self) -> Code:
+        """What decides what `retrained` comes to."""
+        return GRAPH_RETRAINING
+
     def first_values(self) -> dict[str, torch.Tensor]:
         """All values of the first call by their names, of the network as it is, but for those inside nodes."""
         scope = Scope(self.graph)
@@ -136,7 +181,8 @@ class GraphModel:
         if bits is None:
             if self._held is not None:
                 self._held.check(bits)
-            return self._rates(self._float_outputs())
+            before = self.float_outputs()
+            return self._rates(self.outputs(None) if self._against else before)
         check_candidate(bits, self.sites)
         return self.evaluate_some(bits)
 
@@ -144,7 +190,7 @@ class GraphModel:
         """Error with the sites that `bits` names quantized, and all others in float32. What saturates inside compiled
         recurrences, whose two sites both have widths, is not counted."""
         if self.data.settings.error != "labels":
-            self._float_outputs()
+            self.float_outputs()
         run = self._rounded(bits)
         made = self._outputs(run)
         assert isinstance(run.roundings, GraphRounded)
@@ -174,7 +220,7 @@ class GraphModel:
         with torch.no_grad():
             return [self._output(utterance, run) for utterance in self.data.utterances]
 
-    def _float_outputs(self) -> list[torch.Tensor]:
+    def float_outputs(self) -> list[torch.Tensor]:
         """Outputs of the network as it is, computed once."""
         if self._references is None and self._held is not None:
             reference = self._held.reference

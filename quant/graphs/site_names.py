@@ -19,6 +19,8 @@ class SitePlace(NamedTuple):
 
     storage: int
     """Address of the memory of the constant."""
+    memory: torch.Tensor
+    """All elements of that memory."""
     numbers: torch.Tensor
     """(M · K,) Which element of that memory each element of the matrix is."""
 
@@ -79,8 +81,13 @@ class SiteNames:
         found = self._arranged.get(matrix.untyped_storage().data_ptr())
         if found is None:
             numbers = torch.arange(matrix.numel()).add(int(matrix.storage_offset()))
-            return SitePlace(matrix.untyped_storage().data_ptr(), numbers)
+            return _placed(matrix, numbers)
         weight, made = found
         arranged = made(torch.arange(weight.numel()).view(weight.shape)).flatten()
         numbers = arranged.add(int(weight.storage_offset()))
-        return SitePlace(weight.untyped_storage().data_ptr(), numbers)
+        return _placed(weight, numbers)
+
+
+def _placed(constant: torch.Tensor, numbers: torch.Tensor) -> SitePlace:
+    memory = constant.untyped_storage()
+    return SitePlace(memory.data_ptr(), constant.new_empty(0).set_(memory), numbers)

@@ -61,6 +61,17 @@ def test_a_network_is_exported_and_evaluated_as_it_was(folder: Path) -> None:
     assert "--model x: --data is missing" in told.stderr
 
 
+def test_a_network_is_retrained_and_evaluated_with_its_integers(folder: Path) -> None:
+    named = "--model", "model.onnx", "--data", "data", "--bits", "4x8"
+    told = mohaq("retrain", *named, "--out", "r", "--epochs", "30", "--learning-rate", "1e-2", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    words = told.stdout.split()
+    before, after = float(words[words.index("before,") - 2]), float(words[words.index("after,") - 2])
+    assert after < 0.8 * before
+    found = json.loads(mohaq("evaluate", "--model", "r/exported", "--data", "data", "--json", cwd=folder).stdout)
+    assert f"{found['error']:.2f}" == f"{after:.2f}"
+
+
 def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
     (folder / "search.yaml").write_text(
         "{name: own, population: 2, offspring: 2, generations: 15, steps: 12, constraints: {},"
@@ -101,13 +112,25 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
             "mohaq export --format c: networks from files",
         ),
         (
-            ("retrain", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x"),
-            "only recognisers of this",
+            (
+                "retrain",
+                "--model",
+                "model.onnx",
+                "--data",
+                "data",
+                "--bits",
+                "8",
+                "--out",
+                "x",
+                "--products",
+                "float32",
+            ),
+            "--products: it is for recognisers",
         ),
         (("delta", "--model", "gru", "--data", "data", "--bits", "8"), "--data data: it is for an ONNX file or"),
         (("delta", "--model", "model.onnx", "--bits", "8"), "delta networks are those of this project's recognisers"),
         (("export", "--model", "model.onnx", "--bits", "8", "--out", "x"), "--data is missing"),
-        (("retrain", "--model", "model.onnx", "--bits", "8", "--out", "x"), "only recognisers of this project"),
+        (("retrain", "--model", "model.onnx", "--bits", "8", "--out", "x"), "--data is missing"),
         (("search", "demo", "--model", "model.onnx", "--out", "x"), "data is missing"),
     ],
 )

@@ -1,0 +1,153 @@
+"""Retraining of a network that is a graph for a candidate: its quantized outputs are drawn to those of the float
+network on the user's data (distillation, Hinton et al. 2015), with full-precision weights under the quantized ones.
+
+The loss of an utterance is the mean squared difference of the judged outputs, as a share of the mean square of the
+float network's. Weights of sites are trained; biases and all else stay. A run is a function of its recipe and its data:
+the order of an epoch's utterances is drawn from (seed, epoch), and the state is kept after every epoch.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
+from quant.graphs.graph_straight_through import GraphStraightThrough
+from quant.sites.candidate import Bits, check_candidate, name_of, refuse_thresholds
+from quant.training.loop import STATE_FILE, TrainingStep, one_cycle
+from quant.training.retraining import LEARNING_RATE, RESULT
+from simulators.inputs.errors import InputError
+from simulators.inputs.files import make_folder, write_whole
+from simulators.inputs.json_files import parse_json
+
+if TYPE_CHECKING:
+    from quant.graphs.graph_model import GraphModel
+
+GRADIENT_NORM = 1.0
+"""Gradients of a larger norm are scaled down to it."""
+
+
+@dataclass(frozen=True)
+class GraphRecipe:
+    """Everything that a retraining depends on, besides network, candidate and data."""
+
+    epochs: int = 1
+    """Passes over the data."""
+    learning_rate: float = LEARNING_RATE
+    """Peak of a one-cycle schedule."""
+    seed: int = 1
+    """Decides the order of the utterances."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"training recipe: epochs is {self.epochs}: it must be at least 1")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise InputError(f"training recipe: learning_rate is {self.learning_rate}: it must be positive and finite")
+        if not 0 <= self.seed < 1 << 32:
+            raise InputError(f"training recipe: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
+
+
+def retrain_graph(
+    model: "GraphModel",
+    bits: Bits,
+    folder: Path,
+    recipe: GraphRecipe,
+    resume: bool = False,
+    on_step: Callable[[TrainingStep], None] | None = None,
+) -> "GraphModel":
+    """Train a network on for a candidate and write `retrained.safetensors`, the float weights of its sites, to a
+    folder. Raises InputError for a bad candidate, for a folder that holds another run, or one that is not resumed, and
+    for a loss that is not finite."""
+    check_candidate(bits, model.sites)
+    refuse_thresholds(bits, "a retraining is of what sends everything")
+    make_folder(folder)
+    weights = {site.name: model.names.weights[site.name].clone().requires_grad_() for site in model.sites}
+    optimiser = torch.optim.AdamW(weights.values(), lr=recipe.learning_rate, weight_decay=0.0)
+    identity = {
+        "kind": "graph retraining", "recipe": asdict(recipe), "of": model.digest, "data": model.data_digest,
+        "bits": name_of(bits),
+    }  # fmt: skip
+    first = _restore(folder / STATE_FILE, weights, optimiser, identity, resume)
+    targets = model.float_outputs()
+    count = len(model.data.utterances)
+    total, done = recipe.epochs * count, first * count
+    for epoch in range(first, recipe.epochs):
+        held = GraphStraightThrough(weights, bits, model.formats, model.scheme)
+        for position in np.random.default_rng([recipe.seed, epoch]).permutation(count).tolist():
+            held.next_step()
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * one_cycle((done + 1) / total)
+            output, wanted = model.output_with(position, held), targets[position]
+            loss = (output - wanted).square().mean() / wanted.square().mean().clamp_min(1e-12)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights.values(), GRADIENT_NORM)
+            optimiser.step()
+            done += 1
+            if not math.isfinite(float(loss.detach())):
+                raise InputError(
+                    f"training diverged in epoch {epoch + 1}: the loss is {float(loss.detach())}; "
+                    f"lower learning_rate ({recipe.learning_rate})"
+                )
+            if on_step:
+                on_step(TrainingStep(epoch + 1, done, total, float(loss.detach()), 0.0))
+        _save(folder / STATE_FILE, weights, optimiser, identity, epoch + 1)
+    kept = {site: weight.detach().clone() for site, weight in weights.items()}
+    write_whole(folder / RESULT, tensors_as_bytes(kept, identity))
+    return model.with_weights(kept)
+
+
+def retrained_graph(model: "GraphModel", folder: Path) -> "GraphModel":
+    """The network with the weights that a retraining of it left in a folder. Raises InputError where there are none,
+    or those of another network."""
+    file = read_tensors(folder / RESULT)
+    described = parse_json(file.described, str(file.path))
+    if not isinstance(described, dict) or described.get("of") != model.digest:
+        raise InputError(f"{file.path}: weights of another network")
+    check_tensors(file.path, file.tensors, {site.name: (site.out_features, site.in_features) for site in model.sites})
+    return model.with_weights(file.tensors)
+
+
+def _save(
+    path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any], done: int
+) -> None:
+    tensors = {site: weight.detach() for site, weight in weights.items()}
+    for site, weight in weights.items():
+        tensors |= {f"optimiser.{key}.{site}": torch.as_tensor(x) for key, x in optimiser.state[weight].items()}
+    write_whole(path, tensors_as_bytes(tensors, {**identity, "epochs_done": done}))
+
+
+def _restore(
+    path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any],
+    resume: bool,
+) -> int:  # fmt: skip
+    """Number of epochs already done: 0 for a new run."""
+    if not path.exists():
+        return 0
+    if not resume:
+        raise InputError(
+            f"{path}: a training run is already here: --resume continues it, another folder starts a new one"
+        )
+    file = read_tensors(path)
+    stored = parse_json(file.described, str(path))
+    done = stored.pop("epochs_done", None) if isinstance(stored, dict) else None
+    wanted = json.loads(json.dumps(identity))
+    if stored != wanted or type(done) is not int or not 1 <= done <= wanted["recipe"]["epochs"]:
+        keys = [key for key in wanted if not isinstance(stored, dict) or stored.get(key) != wanted[key]]
+        raise InputError(f"{path}: the run to resume has another {' and other '.join(keys) or 'number of epochs'}")
+    shapes: dict[str, tuple[int, ...]] = {}
+    for site, weight in weights.items():
+        shapes |= {site: tuple(weight.shape), f"optimiser.step.{site}": ()}
+        shapes |= {f"optimiser.{key}.{site}": tuple(weight.shape) for key in ("exp_avg", "exp_avg_sq")}
+    check_tensors(path, file.tensors, shapes)
+    for site, weight in weights.items():
+        weight.data = file.tensors[site]
+        optimiser.state[weight] = {
+            key: file.tensors[f"optimiser.{key}.{site}"].float() for key in ("step", "exp_avg", "exp_avg_sq")
+        }
+    return done

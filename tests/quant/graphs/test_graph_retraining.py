@@ -1,0 +1,71 @@
+"""Networks from files retrained for a candidate: nearer to the float network, the same from the same seed and after an
+interruption."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("onnx", reason="needs mohaq[onnx]")
+
+from onnx_graphs import saved
+from small_network import FRAMES, small_network
+
+from quant import homogeneous, load
+from quant.graphs.graph_model import GraphModel
+from quant.graphs.graph_retraining import GraphRecipe, retrain_graph, retrained_graph
+from quant.training.loop import TrainingStep
+from simulators.inputs.errors import InputError
+
+RECIPE = GraphRecipe(epochs=12, learning_rate=1e-2, seed=3)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> GraphModel:
+    return load(saved(small_network(), tmp_path), [{"x": FRAMES}, {"x": FRAMES[:, ::-1].copy()}, {"x": 2 * FRAMES}])
+
+
+def test_a_retraining_is_nearer_and_the_same_after_an_interruption(model: GraphModel, tmp_path: Path) -> None:
+    bits = homogeneous(model.sites, 4, 8)
+    whole = retrain_graph(model, bits, tmp_path / "whole", RECIPE)
+    assert whole.evaluate(bits).error < 0.8 * model.evaluate(bits).error
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(step: TrainingStep) -> None:
+        if step.done == 20:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        retrain_graph(model, bits, tmp_path / "again", RECIPE, on_step=stop)
+    resumed = retrain_graph(model, bits, tmp_path / "again", RECIPE, resume=True)
+    for site in model.sites:
+        assert torch.equal(resumed.names.weights[site.name], whole.names.weights[site.name])
+    assert resumed.digest == whole.digest != model.digest
+    back = retrained_graph(model, tmp_path / "whole")
+    assert back.evaluate(bits) == whole.evaluate(bits)
+    assert back.digest == whole.digest
+
+
+def test_errors_stay_differences_from_the_network_before(model: GraphModel) -> None:
+    zeros = {site.name: torch.zeros_like(model.names.weights[site.name]) for site in model.sites}
+    changed = model.with_weights(zeros)
+    expected = [output.double() for output in model.outputs(None)]
+    wrong = sum((a.double() - b).square().sum() for a, b in zip(changed.outputs(None), expected, strict=True))
+    whole = sum(b.square().sum() for b in expected)
+    assert changed.evaluate(None).error == pytest.approx(100 * float(wrong / whole) ** 0.5)
+    assert changed.evaluate(None).error > 1
+    assert model.evaluate(None).error == 0
+
+
+def test_what_does_not_fit_gets_one_line(model: GraphModel, tmp_path: Path) -> None:
+    bits = homogeneous(model.sites, 8)
+    retrain_graph(model, bits, tmp_path / "r", GraphRecipe())
+    with pytest.raises(InputError, match="a training run is already here: --resume continues it"):
+        retrain_graph(model, bits, tmp_path / "r", GraphRecipe())
+    with pytest.raises(InputError, match="the run to resume has another bits"):
+        retrain_graph(model, homogeneous(model.sites, 4), tmp_path / "r", GraphRecipe(), resume=True)
+    other = model.with_weights({site.name: 2 * model.names.weights[site.name] for site in model.sites})
+    with pytest.raises(InputError, match="weights of another network"):
+        retrained_graph(other, tmp_path / "r")
