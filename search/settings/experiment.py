@@ -162,7 +162,7 @@ class Experiment(BaseModel):
             raise ValueError("data: a network with data of its own has no corpus (corpus_root, every)")
         if self.retraining is not None:
             key = "finetune" if self.beacons is None else "beacons"
-            raise ValueError(f"{key}: only recognisers of this project can be retrained")
+            raise ValueError(f"{key}: a search retrains recognisers of this project (mohaq retrain takes this model)")
 
     def _check_fidelity(self) -> None:
         if self.hardware or self.retraining is not None:
