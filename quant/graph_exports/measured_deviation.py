@@ -15,7 +15,7 @@ from simulators.inputs.errors import InputError
 
 @dataclass(frozen=True)
 class Deviation:
-    """Of the judged outputs of all utterances."""
+    """How far the judged outputs of all utterances are from those that they should be."""
 
     largest: float
     """The largest difference of two values."""

@@ -34,7 +34,7 @@ class GraphWriter:
         self.kinds = {name: value.dtype for name, value in values.items()}
         """Types of the values of the outermost graph."""
         self.open_shapes = {name: (None,) * value.dim() for name, value in values.items()}
-        """As many open sizes as each of them has dimensions."""
+        """Open sizes for each of these values, one a dimension."""
         self._sites: dict[int, list[str]] = {}
         for site in bits:
             nodes.check(site, bits[site][0], self.activations(site))

@@ -26,16 +26,17 @@ class WrittenDirection:
     name: str
     """What its values are called."""
     cells: int
+    """Cells of the direction: C."""
     weights: Weights
     """(G·C, C) codes of the recurrent weights."""
     grid: Grid
-    """Of the state that the product reads."""
+    """Grid of the state that the product reads."""
     sums: Grid
-    """Of sums before a gate."""
+    """Grid of sums before a gate."""
     memory: Grid
-    """Of what is kept that is no gate."""
+    """Grid of what is kept that is no gate."""
     bias: np.ndarray
-    """(G·C,) Of the recurrent product, where it stands apart from the input's: n's of GRU alone."""
+    """(G·C,) Bias of the recurrent product, where it stands apart from the input's: n's of GRU alone."""
     resets_after: bool
     by_table: bool
     """Whether gates are those of the compiled steps, which tables hold; else ONNX's own functions, rounded."""
