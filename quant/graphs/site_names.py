@@ -8,6 +8,7 @@ import torch
 
 from quant.arithmetic.grid import Grid
 from quant.graphs.graph import Node
+from simulators.inputs.errors import InputError
 
 _UNFIT = re.compile(r"[^\w./+-]+")
 LONGEST = 60
@@ -76,7 +77,8 @@ class SiteNames:
         return self._kept[key]
 
     def place(self, site: str) -> SitePlace:
-        """Where in the network's constants a site's matrix lies."""
+        """Where in the network's constants a site's matrix lies. Raises InputError for one that is computed of them, as
+        that of a Fourier transform."""
         matrix = self.weights[site]
         found = self._arranged.get(matrix.untyped_storage().data_ptr())
         if found is None:
@@ -84,6 +86,8 @@ class SiteNames:
             return _placed(matrix, numbers)
         weight, made = found
         arranged = made(torch.arange(weight.numel()).view(weight.shape)).flatten()
+        if arranged.is_floating_point():
+            raise InputError(f"site {site}: its matrix is computed, and no constant of the network: it is not exported")
         numbers = arranged.add(int(weight.storage_offset()))
         return _placed(weight, numbers)
 

@@ -27,7 +27,7 @@ def _stft(call: Call) -> torch.Tensor:
     call.room([2 * bins, n])
     shape = torch.ones(n) if window is None else window
     source = call.input(1) if window is None else window
-    matrix = call.run.sites.kept(source, f"transform {n} {bins}", lambda: _basis(shape, bins))
+    matrix = call.run.sites.kept(source, f"transform {n} {bins}", lambda _: _basis(shape, bins))
     y = site_product(call, x.unfold(1, n, hop), matrix.unsqueeze(0), 0, None)
     apart: torch.Tensor = y.unflatten(-1, (2, bins))
     return apart.transpose(-1, -2)
