@@ -24,4 +24,4 @@ def wheel_of(folder: Path, content: dict[str, bytes]) -> Path:
 
 
 def packed(table: np.ndarray) -> bytes:
-    return gzip.compress("\n".join(",".join(map(str, row)) for row in table.tolist()).encode())
+    return gzip.compress("\n".join(",".join(map(str, row)) for row in table.tolist()).encode(), mtime=0)
