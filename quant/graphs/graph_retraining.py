@@ -28,6 +28,8 @@ from simulators.inputs.json_files import parse_json
 if TYPE_CHECKING:
     from quant.graphs.graph_model import GraphModel
 
+LARGEST_RATE = 1e6
+"""Learning rate beyond which the optimiser's float32 numbers overflow, long after any sense."""
 GRADIENT_NORM = 1.0
 """Gradients of a larger norm are scaled down to it."""
 
@@ -46,8 +48,9 @@ class GraphRecipe:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise InputError(f"training recipe: epochs is {self.epochs}: it must be at least 1")
-        if not 0.0 < self.learning_rate < math.inf:
-            raise InputError(f"training recipe: learning_rate is {self.learning_rate}: it must be positive and finite")
+        if not 0.0 < self.learning_rate <= LARGEST_RATE:
+            rule = f"it must be positive and at most {LARGEST_RATE:g}"
+            raise InputError(f"training recipe: learning_rate is {self.learning_rate}: {rule}")
         if not 0 <= self.seed < 1 << 32:
             raise InputError(f"training recipe: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
 

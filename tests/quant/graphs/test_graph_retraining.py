@@ -69,3 +69,6 @@ def test_what_does_not_fit_gets_one_line(model: GraphModel, tmp_path: Path) -> N
     other = model.with_weights({site.name: 2 * model.names.weights[site.name] for site in model.sites})
     with pytest.raises(InputError, match="weights of another network"):
         retrained_graph(other, tmp_path / "r")
+    for rate in (0.0, 1e38, float("nan")):
+        with pytest.raises(InputError, match=r"learning_rate is .*: it must be positive and at most 1e"):
+            GraphRecipe(learning_rate=rate)
