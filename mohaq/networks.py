@@ -53,6 +53,10 @@ def exported_network(model: str, data: Path | None) -> "tuple[GraphModel, dict[s
 
 
 def _recogniser_with_data(model: str, data: Path) -> InputError:
+    from quant.graph_exports.own_format import is_exported_graph
+
+    if is_exported_graph(Path(model)):
+        return InputError(f"--model {model}: an exported network: only `evaluate` takes its folder")
     return InputError(f"--data {data}: it is for an ONNX file or module:factory; {model} has a corpus (--corpus)")
 
 

@@ -313,9 +313,7 @@ def export(
     if _is_exported(model):
         _refuse_choices(model, bits, clipping, activation_clipping, per_channel)
         if is_exported_graph(Path(model)):
-            raise InputError(
-                f"--model {model}: an exported network: its ONNX file or module:factory is what is exported"
-            )
+            raise InputError(f"--model {model}: an exported network: only `evaluate` takes its folder")
         if form == OWN_FORMAT:
             raise InputError(f"--model {model}: it is an exported model already: --format c, qdq or qonnx says another")
         checkpoint, weights, candidate = load_export(Path(model))

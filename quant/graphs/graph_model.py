@@ -296,7 +296,9 @@ class GraphModel:
         """The codes and steps of a site's weights. Raises InputError where they are those of the network's own file,
         whose integers are not kept."""
         if self._names.stored_bits.get(site) == bits:
-            raise InputError(f"site {site}: the network's file has its integers of {bits} bits already")
+            raise InputError(
+                f"site {site}: the network's file has its integers of {bits} bits already: another width is written"
+            )
         return self._quantized(site, bits)
 
     def _quantized(self, site: str, bits: int) -> Weights:

@@ -68,6 +68,8 @@ def retrain_graph(
     for a loss that is not finite."""
     check_candidate(bits, model.sites)
     refuse_thresholds(bits, "a retraining is of what sends everything")
+    targets = model.float_outputs()
+    _check_trainable(model, bits, targets)
     make_folder(folder)
     weights = {site.name: model.names.weights[site.name].clone().requires_grad_() for site in model.sites}
     optimiser = torch.optim.AdamW(weights.values(), lr=recipe.learning_rate, weight_decay=0.0)
@@ -76,7 +78,6 @@ def retrain_graph(
         "bits": name_of(bits),
     }  # fmt: skip
     first = _restore(folder / STATE_FILE, weights, optimiser, identity, resume)
-    targets = model.float_outputs()
     count = len(model.data.utterances)
     total, done = recipe.epochs * count, first * count
     for epoch in range(first, recipe.epochs):
@@ -88,7 +89,13 @@ def retrain_graph(
             output, wanted = model.output_with(position, held), targets[position]
             loss = (output - wanted).square().mean() / wanted.square().mean().clamp_min(1e-12)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            if loss.requires_grad:
+                loss.backward()
+            if done == 0 and loss > 0 and not any(w.grad is not None and w.grad.any() for w in weights.values()):
+                raise InputError(
+                    f"{model.name}: no weight moves the judged output (its gradient is zero): a retraining needs "
+                    "another under `output:`"
+                )
             torch.nn.utils.clip_grad_norm_(weights.values(), GRADIENT_NORM)
             optimiser.step()
             done += 1
@@ -98,11 +105,28 @@ def retrain_graph(
                     f"lower learning_rate ({recipe.learning_rate})"
                 )
             if on_step:
-                on_step(TrainingStep(epoch + 1, done, total, float(loss.detach()), 0.0))
+                on_step(TrainingStep(epoch + 1, done, total, float(loss.detach()), None))
         _save(folder / STATE_FILE, weights, optimiser, identity, epoch + 1)
     kept = {site: weight.detach().clone() for site, weight in weights.items()}
     write_whole(folder / RESULT, tensors_as_bytes(kept, identity))
     return model.with_weights(kept)
+
+
+def _check_trainable(model: "GraphModel", bits: Bits, targets: list[torch.Tensor]) -> None:
+    """Raises InputError for what cannot be drawn to the float network, or written when it is."""
+    if not all(target.is_floating_point() for target in targets):
+        raise InputError(
+            f"{model.name}: the judged output has whole numbers: a retraining needs one in floating point under "
+            "`output:`"
+        )
+    for site in model.sites:
+        stored = model.names.stored_bits.get(site.name)
+        if stored == bits[site.name][0]:
+            raise InputError(
+                f"site {site.name}: the network's file has its integers of {stored} bits already: they are retrained "
+                "for another width only"
+            )
+        model.names.place(site.name)
 
 
 def retrained_graph(model: "GraphModel", folder: Path) -> "GraphModel":

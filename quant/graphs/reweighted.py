@@ -34,4 +34,9 @@ def _with(graph: Graph, memories: Mapping[int, torch.Tensor]) -> Graph:
         replace(node, attributes={name: moved(value) for name, value in node.attributes.items()})
         for node in graph.nodes
     )
-    return replace(graph, nodes=tuple(nodes), constants={name: moved(value) for name, value in graph.constants.items()})
+    constants = {name: moved(value) for name, value in graph.constants.items()}
+    # What has other weights is on no grid of the file any more.
+    stored = {
+        name: bits for name, bits in graph.stored_bits.items() if constants.get(name) is graph.constants.get(name)
+    }
+    return replace(graph, nodes=tuple(nodes), constants=constants, stored_bits=stored)

@@ -129,7 +129,9 @@ def training_progress(epochs: int, console: Terminal) -> Iterator[Callable[[Trai
         task = progress.add_task("training", total=None)
 
         def on_step(step: TrainingStep) -> None:
-            text = f"epoch {step.epoch}/{epochs}, loss {step.loss:.3f}, {step.frames_per_second:,.0f} frames/s"
+            text = f"epoch {step.epoch}/{epochs}, loss {step.loss:.3f}"
+            if step.frames_per_second is not None:
+                text += f", {step.frames_per_second:,.0f} frames/s"
             progress.update(task, description=text, total=step.total, completed=step.done)
 
         yield on_step

@@ -107,8 +107,8 @@ class TrainingStep:
     """Optimiser steps of the whole run."""
     loss: float
     """Cross entropy of the batch, in nats a frame."""
-    frames_per_second: float
-    """Frames trained on in a second."""
+    frames_per_second: float | None
+    """Frames trained on in a second, where they are counted."""
 
 
 class TrainingArithmetic(FloatArithmetic):

@@ -48,11 +48,7 @@ def run_networks(
     with RunFolder(folder, _identity_of(sweep, pairs), resume, NETWORKS, extends=False):
         places = [_Place(pair, folder / PARTS / f"{number:05d}.json") for number, pair in enumerate(pairs)]
         make_folder(folder / PARTS)
-        try:
-            points = _points(sweep, places, progress)
-        except InputError:
-            shutil.rmtree(folder / PARTS, ignore_errors=True)  # it never ends: another begins anew here
-            raise
+        points = _points(sweep, places, progress)
         write_networks(sweep, points, folder)
         shutil.rmtree(folder / PARTS, ignore_errors=True)
     return points
@@ -66,7 +62,11 @@ def _points(sweep: NetworkSweep, places: Sequence[_Place], progress: SweepProgre
         progress.simulating(done, len(places), len(sweep.weight_bits))
     for place in places:
         if place.path not in found:
-            found[place.path] = part = sweep.points_of(place.pair)
+            try:
+                found[place.path] = part = sweep.points_of(place.pair)
+            except InputError:
+                shutil.rmtree(place.path.parent, ignore_errors=True)  # it never ends: another begins anew here
+                raise
             write_whole(place.path, json.dumps({"points": part}).encode(), durable=False)
             done += 1
             if progress:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 
+import numpy as np
 import torch
 
 from quant.graphs.call import Call, Operation
@@ -34,7 +36,9 @@ def _half_pixel(at: torch.Tensor, axis: _Axis) -> torch.Tensor:
 
 def _symmetric(at: torch.Tensor, axis: _Axis) -> torch.Tensor:
     """Half pixels around the middle of the map, also where the scale does not make a whole number of elements."""
-    return axis.size / 2 * (1 - axis.made / (axis.scale * axis.size)) + _half_pixel(at, axis)
+    size, scale = np.float32(axis.size), np.float32(axis.scale)
+    offset = size / 2 * (1 - np.float32(axis.made) / (scale * size))  # in float32, as ONNX Runtime
+    return float(offset) + (at + 0.5) / axis.scale - 0.5
 
 
 def _cropped(at: torch.Tensor, axis: _Axis) -> torch.Tensor:
@@ -82,7 +86,7 @@ def _resize(call: Call) -> torch.Tensor:
             continue
         if rule == _CROP and axis.size == axis.made and (axis.start, axis.end) == (0.0, 1.0):
             continue
-        at = _PLACES[rule](torch.arange(axis.made, dtype=torch.float64), axis)
+        at = _PLACES[rule](torch.arange(axis.made, dtype=torch.float32), axis)
         if rule == _CROP:
             outside = outside | _along((at < 0) | (at > axis.size - 1), x.dim(), number)
         if mode == "nearest":
@@ -109,7 +113,10 @@ def _axes(call: Call, x: torch.Tensor, rule: str) -> list[_Axis]:
     """All axes of x, with the sizes that they get."""
     roi, scales, sizes = call.optional(1), call.optional(2), call.optional(3)
     given = sizes if sizes is not None and sizes.numel() else scales
-    numbers = [axis % x.dim() for axis in call.attribute("axes", tuple(range(x.dim())))]
+    named = call.attribute("axes", tuple(range(x.dim())))
+    numbers = [axis % x.dim() for axis in named if -x.dim() <= axis < x.dim()]
+    if len({*numbers}) != len(named):
+        raise call.node.error(f"axes {list(named)} of {x.dim()} dimensions")
     if given is None or given.numel() != len(numbers):
         raise call.node.error(f"scales or sizes of {len(numbers)} axes are missing")
     is_cropped = rule == _CROP
@@ -131,7 +138,14 @@ def _scales(
     """The scale of each axis that is named, and the elements that it gets."""
     values = [float(value) for value in given.tolist()]
     if not are_sizes:
-        return [(scale, int(x.shape[number] * scale)) for number, scale in zip(numbers, values, strict=True)]
+        for number, scale in zip(numbers, values, strict=True):
+            if not 0 < scale < inf:
+                raise call.node.error(f"scale {scale:g} along axis {number}: expected a positive, finite number")
+        # In float32, as ONNX Runtime multiplies: 10 elements by 0.7 are 7 there, and 6 in exact numbers.
+        made = [
+            int(np.float32(x.shape[number]) * np.float32(scale)) for number, scale in zip(numbers, values, strict=True)
+        ]
+        return [*zip(values, made, strict=True)]
     ratios = [value / x.shape[number] for number, value in zip(numbers, values, strict=True)]
     policy = str(call.attribute("keep_aspect_ratio_policy", "stretch"))
     if policy == "stretch":

@@ -3,12 +3,14 @@ interruption."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("onnx", reason="needs mohaq[onnx]")
 
-from onnx_graphs import saved
+from onnx import helper
+from onnx_graphs import model_of, saved
 from small_network import FRAMES, small_network
 
 from quant import homogeneous, load
@@ -72,3 +74,33 @@ def test_what_does_not_fit_gets_one_line(model: GraphModel, tmp_path: Path) -> N
     for rate in (0.0, 1e38, float("nan")):
         with pytest.raises(InputError, match=r"learning_rate is .*: it must be positive and at most 1e"):
             GraphRecipe(learning_rate=rate)
+
+
+@pytest.mark.parametrize(("last", "complaint"), [
+    ("ArgMax", "the judged output has whole numbers"),
+    ("Sign", "no weight moves the judged output"),
+])  # fmt: skip
+def test_what_has_no_gradient_is_refused(last: str, complaint: str, tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"], name="m"), helper.make_node(last, ["h"], ["y"], name="l")]
+    weights = np.random.default_rng(3).normal(size=(6, 4)).astype(np.float32)
+    model = load(saved(model_of(nodes, {"x": FRAMES}, {"w": weights}), tmp_path), [{"x": FRAMES}])
+    with pytest.raises(InputError, match=complaint):
+        retrain_graph(model, {"m": (2, 8)}, tmp_path / "r", GraphRecipe())
+
+
+def test_integers_of_the_file_are_retrained_for_another_width(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("DequantizeLinear", ["q", "s"], ["w"], name="d"),
+        helper.make_node("MatMul", ["x", "w"], ["y"], name="m"),
+    ]
+    codes = np.random.default_rng(4).integers(-127, 128, (6, 4)).astype(np.int8)
+    path = saved(model_of(nodes, {"x": FRAMES}, {"q": codes, "s": np.float32(0.02)}), tmp_path)
+    model = load(path, [{"x": FRAMES}])
+    with pytest.raises(InputError, match="site m: the network's file has its integers of 8 bits already"):
+        retrain_graph(model, {"m": (8, 8)}, tmp_path / "r", GraphRecipe())
+    assert not (tmp_path / "r").exists()
+    found = retrain_graph(model, {"m": (4, 8)}, tmp_path / "r", RECIPE)
+    held = found.weights_at("m", 8)  # on a grid of its own: the file's is no more
+    assert torch.equal(held.codes, held.codes.round())
+    assert held.codes.abs().max() <= 127
+    assert found.evaluate({"m": (8, 8)}).error < found.evaluate({"m": (4, 8)}).error

@@ -64,4 +64,12 @@ def compared(seed: int, folder: Path) -> bool:
 
 
 def test_resizing_is_that_of_onnxruntime(tmp_path: Path) -> None:
-    assert sum(compared(seed, tmp_path) for seed in range(34)) >= 10
+    assert sum(compared(seed, tmp_path) for seed in range(60)) >= 50
+
+
+def test_sizes_are_products_in_float32(tmp_path: Path) -> None:
+    x = np.arange(10, dtype=np.float32)
+    path = saved(model_of([helper.make_node("Resize", ["x", "r", "s"], ["y"])], {"x": x},
+                          {"r": np.zeros(0, np.float32), "s": np.float32([0.7])}, opset=19), tmp_path)  # fmt: skip
+    found = in_float(graph_of(path), {"x": x})[0]["y"]
+    assert found.shape == by_onnxruntime(path, {"x": x})["y"].shape == (7,)
