@@ -18,7 +18,7 @@ from simulators.inputs.json_files import parse_json
 TENSORS, DESCRIPTION = "model.safetensors", EXPORT_DESCRIPTION
 
 
-class Pair(NamedTuple):
+class PairedFiles(NamedTuple):
     """What was read of both files, neither of which was changed."""
 
     path: Path
@@ -45,7 +45,7 @@ def write_pair(folder: Path, tensors: Tensors, description: dict[str, Any]) -> N
         former.unlink()
 
 
-def read_pair(folder: Path, form: int) -> Pair:
+def read_pair(folder: Path, form: int) -> PairedFiles:
     """Both files of a folder, of a format's version. Raises InputError where one is missing, or was changed."""
     path = folder / DESCRIPTION
     try:
@@ -59,7 +59,7 @@ def read_pair(folder: Path, form: int) -> Pair:
         raise InputError(f"{file.path}: not the file that {DESCRIPTION} describes: its sha256 differs")
     if parse_json(file.described, str(file.path)) != {"description_sha256": _digest_of(described)}:
         raise InputError(f"{path}: it was changed since it was written: its sha256 differs")
-    return Pair(path, text, described, file)
+    return PairedFiles(path, text, described, file)
 
 
 def _own_tensors(folder: Path, digest: str) -> Path:

@@ -16,7 +16,7 @@ from quant.arithmetic.clipping import Scheme
 from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Weights
 from quant.files.checkpoint import as_written
-from quant.files.paired_files import DESCRIPTION, Pair, read_pair, write_pair
+from quant.files.paired_files import DESCRIPTION, PairedFiles, read_pair, write_pair
 from quant.files.records import FileRecord, FixedPointRecord, OriginRecord, SchemeRecord, Step, Width
 from quant.files.tensor_files import Tensors
 from quant.graph_exports.graph_descriptions import GraphRecord, TensorNumbers, described_graph, graph_from
@@ -154,7 +154,7 @@ def load_exported_graph(folder: Path, data: Path) -> tuple[GraphModel, dict[str,
     return model, {site.name: record.bits[site.name] for site in model.sites}
 
 
-def _constants(record: GraphExportRecord, pair: Pair) -> list[torch.Tensor]:
+def _constants(record: GraphExportRecord, pair: PairedFiles) -> list[torch.Tensor]:
     """The tensors of the graph, zeros in the place of what is weights of sites alone."""
     made = []
     for number in range(record.constants):
@@ -167,7 +167,7 @@ def _constants(record: GraphExportRecord, pair: Pair) -> list[torch.Tensor]:
     return made
 
 
-def _weights(record: GraphExportRecord, pair: Pair) -> dict[str, Weights]:
+def _weights(record: GraphExportRecord, pair: PairedFiles) -> dict[str, Weights]:
     held = {}
     for site, (bits, _) in record.bits.items():
         try:
@@ -194,7 +194,7 @@ def _formats(record: GraphExportRecord) -> Formats:
     )
 
 
-def _references(pair: Pair) -> dict[str, torch.Tensor]:
+def _references(pair: PairedFiles) -> dict[str, torch.Tensor]:
     return {
         name.removeprefix("float."): value for name, value in pair.file.tensors.items() if name.startswith("float.")
     }

@@ -38,7 +38,7 @@ class RecurrentCell(ABC):
     input_bias: ClassVar[bool] = True
     """Whether a bias is added to the input product: a parameter of its own, batch-normalised away in training."""
     shifted_gates: ClassVar[tuple[int, ...] | None] = None
-    """Of a cell without an input bias: the gates whose batch-normalised products are shifted as well as scaled, as the
+    """Gates whose batch-normalised products are shifted as well as scaled, of a cell without an input bias: the
     recurrence adds biases of its own to them (`with_shift`). None: its networks are trained without normalisation."""
     input_prefix: ClassVar[str] = "W"
     """Name of the input products' sites, before the layer's number."""

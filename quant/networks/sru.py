@@ -66,7 +66,7 @@ class Sru(RecurrentCell):
         return directions, VECTORS, cells
 
     def with_shift(self, vectors: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-        """Those of f and r are added to b_f and b_r."""
+        """The vectors, with the shifts of f and r added to b_f and b_r."""
         _, f, r = shift.unflatten(0, (len(vectors), GATES, -1)).unbind(1)
         v_f, v_r, b_f, b_r = vectors.unbind(1)
         return torch.stack((v_f, v_r, b_f + f, b_r + r), 1)

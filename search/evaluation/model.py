@@ -234,7 +234,7 @@ class CountsFrames(Protocol):
     """The split that it is evaluated on."""
 
     def utterances(self, split: str) -> CountedFrames:
-        """Those of a split: of its own as many as it is evaluated on, of "train" all."""
+        """The utterances of a split: of its own as many as it is evaluated on, of "train" all."""
         ...
 
 

@@ -28,13 +28,13 @@ class RetrainingCost:
 
     @property
     def evaluations(self) -> float | None:
-        """As many evaluations as the retrainings cost."""
+        """Evaluations that the retrainings cost as much as."""
         if self.training_frames is None or not self.evaluation_frames:
             return None
         return PASSES * self.training_frames / self.evaluation_frames
 
     def stored(self) -> dict[str, Any]:
-        """As `pareto.json` has it."""
+        """What `pareto.json` has of it."""
         return {**asdict(self), "evaluations": self.evaluations}
 
 

@@ -123,7 +123,7 @@ def _group_normalization(call: Call) -> torch.Tensor:
 
 
 def _rms_normalization(call: Call) -> torch.Tensor:
-    """By the root of the mean square over the axes from one on."""
+    """x over the root of its mean square along the axes from one on."""
     x = call.input(0)
     axes = list(range(call.axis(-1, x.dim()), x.dim()))
     mean = x.square().mean(axes, keepdim=True)

@@ -11,7 +11,7 @@ Arguments = dict[str, Any]
 
 
 def batch_norm(build: GraphBuilder, a: Arguments) -> Any:
-    """By the statistics of training."""
+    """Normalisation by the statistics of training."""
     if a.get("training") or a["running_mean"] is None:
         raise InputError(f"{build.path}: batch normalisation in training cannot be translated: call eval()")
     mean = build.tensor(a["running_mean"], "a mean")
@@ -36,7 +36,7 @@ def group_norm(build: GraphBuilder, a: Arguments) -> Any:
 
 
 def instance_norm(build: GraphBuilder, a: Arguments) -> Any:
-    """Of each channel by itself, or by the statistics of training where the module has tracked them."""
+    """Normalisation of each channel by itself, or by the statistics of training where the module has tracked them."""
     if not a["use_input_stats"]:
         return batch_norm(build, a)
     scale, shift = _factors(a, int(a["input"].meta["val"].shape[1]))
@@ -44,7 +44,7 @@ def instance_norm(build: GraphBuilder, a: Arguments) -> Any:
 
 
 def rms_norm(build: GraphBuilder, a: Arguments) -> Any:
-    """By the root of the mean square over the last axes."""
+    """Division by the root of the mean square over the last axes."""
     x, axes = a["input"], build.sizes(list(range(-len(a["normalized_shape"]), 0)))
     epsilon = torch.finfo(x.meta["val"].dtype).eps if a["eps"] is None else float(a["eps"])
     mean = build.emit("ReduceMean", build.emit("Mul", x, x), axes, keepdims=1)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from distributed import Client, LocalCluster, Security, WorkerPlugin
 
 from search.evaluation.executors.cluster_models import Evaluate, LoadModel
-from search.evaluation.executors.cluster_tasks import LOST, Tasks
+from search.evaluation.executors.cluster_tasks import LOST, ClusterTasks
 from search.evaluation.executors.cluster_variants import HoldTraces, SentTraces, Simulate, simulated
 from search.evaluation.executors.executor import Finished
 from search.evaluation.executors.local_cluster import check_dashboard, local_cluster
@@ -95,7 +95,7 @@ class Dask(Closing):
         finally:
             evaluations.close()
 
-    def running(self, recognition: Recognition) -> Tasks[Group, Recognised]:
+    def running(self, recognition: Recognition) -> ClusterTasks[Group, Recognised]:
         """See `search.evaluation.executors.executor.TakesMore`."""
         client, source = self._connected(), recognition.source
         with self.unless_lost():
@@ -103,7 +103,7 @@ class Dask(Closing):
                 given = "the model cannot be sent to other processes", ": give `run` a factory"
                 self._provide(client, LoadModel(source, one_thread=self._cluster is not None), given)
                 self._provided.add(source.key)
-        return Tasks(self, client, Evaluate(source.key))
+        return ClusterTasks(self, client, Evaluate(source.key))
 
     def simulate(self, candidates: TraceBatch, archs: Sequence[Arch]) -> Generator[tuple[int, Figures], None, None]:
         """See `search.evaluation.executors.executor.SimulatesVariants`."""
@@ -111,7 +111,7 @@ class Dask(Closing):
         sent = SentTraces.of(candidates, archs)
         with self.unless_lost():
             name = self._provide(client, HoldTraces(sent), ("the traces cannot be sent to other processes", ""))
-        yield from simulated(Tasks(self, client, Simulate(sent.key)), archs)
+        yield from simulated(ClusterTasks(self, client, Simulate(sent.key)), archs)
         self._withdraw(client, name)  # after an interruption it is for `close` to do, where workers stay
 
     @contextmanager

@@ -37,7 +37,7 @@ class Connection(Protocol):
         ...
 
 
-class Tasks(Generic[Work, Result]):
+class ClusterTasks(Generic[Work, Result]):
     """What a cluster does of a kind: see `search.evaluation.executors.executor.Running`, whose groups are work here.
 
     No more tasks at once than workers have threads: with a result in the memory of a worker, that worker gets no other

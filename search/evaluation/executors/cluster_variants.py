@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from distributed import WorkerPlugin
 
-from search.evaluation.executors.cluster_tasks import Tasks
+from search.evaluation.executors.cluster_tasks import ClusterTasks
 from search.evaluation.executors.executor import Died
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
@@ -45,7 +45,7 @@ class Packed(NamedTuple):
         return cls(zlib.compress(b"".join(a.astype(kind).tobytes() for a, kind in columns), 1), figures.reasons)
 
     def unpacked(self) -> Figures:
-        """As they were."""
+        """The figures that were packed."""
         content = zlib.decompress(self.content)
         size = len(content) // 3
         cycles, energy_uj, reason = (content[start : start + size] for start in range(0, 3 * size, size))
@@ -55,7 +55,7 @@ class Packed(NamedTuple):
         )  # fmt: skip
 
 
-class Batch(NamedTuple):
+class VariantTask(NamedTuple):
     """What a task simulates."""
 
     numbers: tuple[int, ...]
@@ -64,12 +64,12 @@ class Batch(NamedTuple):
     """The architectures, pickled: a scheduler elsewhere has no plugin's platform to read them with."""
 
 
-class Simulated(NamedTuple):
-    """What a task says."""
+class VariantFigures(NamedTuple):
+    """What a task made of its variants."""
 
     figures: list[Packed]
     seconds: float
-    """That it took."""
+    """Time that the task took."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class SentTraces:
                 )
 
 
-def simulated(tasks: Tasks[Batch, Simulated], archs: Sequence[Arch]) -> Iterator[tuple[int, Figures]]:
+def simulated(tasks: ClusterTasks[VariantTask, VariantFigures], archs: Sequence[Arch]) -> Iterator[tuple[int, Figures]]:
     """(position, figures) of every architecture, in the order of completion. Raises InputError for one whose simulation
     kills workers."""
     sweep = _Sweep(tasks, archs)
@@ -119,7 +119,7 @@ def simulated(tasks: Tasks[Batch, Simulated], archs: Sequence[Arch]) -> Iterator
 class _Sweep:
     """Architectures that wait, and how long one takes."""
 
-    def __init__(self, tasks: Tasks[Batch, Simulated], archs: Sequence[Arch]):
+    def __init__(self, tasks: ClusterTasks[VariantTask, VariantFigures], archs: Sequence[Arch]):
         self._tasks, self._archs = tasks, archs
         self._waiting = deque(map(deque, alike(archs)))
         self._seconds, self._done = 0.0, 0
@@ -132,7 +132,7 @@ class _Sweep:
             share = sum(map(len, self._waiting)) // (2 * workers)
             self._submit(self._next(max(1, min(fit, share))))
 
-    def taken(self, batch: Batch, result: Simulated | Died) -> list[tuple[int, Packed]]:
+    def taken(self, batch: VariantTask, result: VariantFigures | Died) -> list[tuple[int, Packed]]:
         """What a task came to; of one that killed workers the variants are tried alone."""
         if isinstance(result, Died):
             if len(batch.numbers) == 1:
@@ -146,7 +146,7 @@ class _Sweep:
         return list(zip(batch.numbers, result.figures, strict=True))
 
     def _submit(self, numbers: Sequence[int]) -> None:
-        self._tasks.submit(Batch(tuple(numbers), pickle.dumps([self._archs[number] for number in numbers])))
+        self._tasks.submit(VariantTask(tuple(numbers), pickle.dumps([self._archs[number] for number in numbers])))
 
     def _next(self, most: int) -> list[int]:
         """The first that wait, so many at most: of one group, and of the next ones as far as they are whole."""
@@ -188,7 +188,7 @@ class Simulate:
 
     key: str
 
-    def __call__(self, batch: Batch) -> Simulated:
+    def __call__(self, batch: VariantTask) -> VariantFigures:
         with _at_once, rare_collections():
             began = time.perf_counter()
             sent = _sent[self.key]
@@ -196,4 +196,4 @@ class Simulate:
                 sent.check()
                 _checked.add(self.key)
             figures = [Packed.of(sent.candidates.on(arch)) for arch in pickle.loads(batch.archs)]
-            return Simulated(figures, time.perf_counter() - began)
+            return VariantFigures(figures, time.perf_counter() - began)

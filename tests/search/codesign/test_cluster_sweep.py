@@ -17,7 +17,7 @@ from search import Experiment
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep import sweep
 from search.evaluation.executors.cluster import Dask
-from search.evaluation.executors.cluster_variants import Batch, Packed, SentTraces, Simulated, simulated
+from search.evaluation.executors.cluster_variants import Packed, SentTraces, VariantFigures, VariantTask, simulated
 from search.evaluation.executors.executor import Died, Inline
 from simulators import InputError, load_arch
 from simulators.run.trace_batch import Figures, TraceBatch
@@ -121,23 +121,23 @@ class Deadly:
     def __init__(self, rows: int):
         self.rows = rows
         self.asked: list[tuple[int, ...]] = []
-        self._waiting: deque[Batch] = deque()
+        self._waiting: deque[VariantTask] = deque()
 
     @property
     def left(self) -> int:
         return len(self._waiting)
 
-    def submit(self, batch: Batch) -> None:
+    def submit(self, batch: VariantTask) -> None:
         self._waiting.append(batch)
 
-    def finished(self, _: float | None) -> list[tuple[Batch, Simulated | Died]]:
+    def finished(self, _: float | None) -> list[tuple[VariantTask, VariantFigures | Died]]:
         batch = self._waiting.popleft()
         self.asked.append(batch.numbers)
         rows = [arch.spec.array.rows for arch in pickle.loads(batch.archs)]
         if self.rows in rows:
             return [(batch, Died(2))]
         figures = [Figures(np.array([row]), np.array([row / 3]), np.array([-1]), ()) for row in rows]
-        return [(batch, Simulated([Packed.of(one) for one in figures], 1e-3 * len(rows)))]
+        return [(batch, VariantFigures([Packed.of(one) for one in figures], 1e-3 * len(rows)))]
 
     def close(self) -> None:
         self._waiting.clear()

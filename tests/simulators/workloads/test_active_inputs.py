@@ -75,7 +75,7 @@ def test_weights_that_stay_are_loaded_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arch", "bound", "utilisation"), [("silago", "compute", 0.9500), ("bitfusion-2mib", "dram", 0.3268)]
+    ("arch", "bound", "utilisation"), [("silago", "compute", 0.9504), ("bitfusion-2mib", "dram", 0.3270)]
 )
 def test_what_is_skipped_is_no_work(arch: str, bound: str, utilisation: float) -> None:
     """Of 512 inputs of 50 vectors 128 are multiplied; on SiLago that is 32 multiply-accumulates a cycle at most."""

@@ -90,7 +90,7 @@ def test_files_of_several_networks(tmp_path: Path) -> None:
     text = f"{HEADER}\nFirst (with a remark),\n{ROW}\nSecond,\n{ROW}Q x K', 1, 64, 1, 1, 64, 1, 1, \n"
     layers = layers_of(tmp_path, text)
     assert [layer.macs for layer in layers] == [DENSE, DENSE, 64 * 64]
-    assert [layer.name for layer in layers] == ["c1", "c1.8", "Q_x_K'"]
+    assert [layer.name for layer in layers] == ["c1", "c1.7", "Q_x_K'"]
 
 
 def test_dp_in_a_name_is_depthwise(tmp_path: Path) -> None:
