@@ -5,6 +5,7 @@ included. Only this process writes the ledger and the parts of a sweep, so worke
 but for reading what beacons' retrainings left there.
 """
 
+import gc
 import logging
 import uuid
 from collections.abc import Generator, Iterator, Sequence
@@ -138,9 +139,13 @@ class Dask(Closing):
                         self._cluster = self._started.enter_context(local_cluster(self._number, self._dashboard))
                     self._client = Client(self._scheduler or self._cluster, security=self._security, timeout=TIMEOUT_S)
             except REFUSED as error:
-                where = f"--scheduler {self._scheduler}" if self._scheduler else "the local cluster"
-                text = " ".join(str(error).split())
-                raise InputError(f"{where}: no Dask scheduler answers there: {text}") from None
+                refusal = " ".join(str(error).split())
+        if self._client is None:
+            # The refused client goes now. Collected later, while another one starts in this thread, it would wait for
+            # ever for the lock of all event loops, which that one holds.
+            gc.collect()
+            where = f"--scheduler {self._scheduler}" if self._scheduler else "the local cluster"
+            raise InputError(f"{where}: no Dask scheduler answers there: {refusal}")
         return self._client
 
     def _provide(self, client: Client, plugin: WorkerPlugin, unsendable: tuple[str, str]) -> str:
