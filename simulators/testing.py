@@ -186,7 +186,6 @@ def _check_batches(traces: Sequence[Trace], arch: Arch) -> None:
     if platform_named(arch.platform).has_dram_energy(arch.spec):
         assert batch.dram_energy_uj.tolist() == of_dram, f"{arch.name}: a batch has other energies of DRAM"
     else:
-        assert not any(of_dram), f"{arch.name}: energy of DRAM, which has_dram_energy says it has no figure of"
         assert np.isnan(batch.dram_energy_uj).all(), f"{arch.name}: a batch has energies of DRAM"
     trace = traces[0]
     pairs = np.array(arch.precisions)

@@ -92,10 +92,6 @@ class OutputStationary(Platform):
         computed = {"vector": work.work * spec.op_pj} if layer.as_gemm() is None else {"array": work.work * spec.mac_pj}
         return {**computed, "dram": sum(work.bits.values()) * spec.dram_pj_per_bit}
 
-    def has_dram_energy(self, spec: OutputStationarySpec) -> bool:
-        """Whether the energy above has all that DRAM takes, for the objective of it."""
-        return True
-
     def bits_per_cycle(self, spec: OutputStationarySpec) -> dict[str, int]:
         """Bandwidth by level of memory, for the roofline."""
         return {"dram": spec.dram_bits_per_cycle}
