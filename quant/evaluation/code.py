@@ -29,7 +29,8 @@ the digests of recordings and parameters."""
 
 RETRAINING = RECOGNISER | Code(
     tuple(
-        f"quant.training.{name}" for name in ("calibrating", "loop", "product_types", "retraining", "straight_through")
+        f"quant.training.{name}"
+        for name in ("calibrating", "loop", "product_types", "retraining", "run_state", "straight_through")
     )
 )
 """Decides the parameters that a recogniser's retraining comes to."""
@@ -63,7 +64,10 @@ GRAPH_MODEL = Code(
 
 GRAPH_RETRAINING = GRAPH_MODEL | Code(
     (
-        *(f"quant.training.{name}" for name in ("loop", "product_types", "retraining", "straight_through")),
+        *(
+            f"quant.training.{name}"
+            for name in ("loop", "product_types", "retraining", "run_state", "straight_through")
+        ),
         "quant.files.tensor_files",
     ),
     libraries=("torch", "numpy", "safetensors"),

@@ -19,8 +19,9 @@ import torch
 from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
 from quant.graphs.graph_straight_through import GraphStraightThrough
 from quant.sites.candidate import Bits, check_candidate, name_of, refuse_thresholds
-from quant.training.loop import STATE_FILE, TrainingStep, one_cycle
+from quant.training.loop import TrainingStep, one_cycle
 from quant.training.retraining import LEARNING_RATE, RESULT
+from quant.training.run_state import moments_of, restore_moments, shapes_of_moments, state_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 from simulators.inputs.json_files import parse_json
@@ -77,7 +78,8 @@ def retrain_graph(
         "kind": "graph retraining", "recipe": asdict(recipe), "of": model.digest, "data": model.data_digest,
         "bits": name_of(bits),
     }  # fmt: skip
-    first = _restore(folder / STATE_FILE, weights, optimiser, identity, resume)
+    path = state_file(folder, resume)
+    first = _restore(path, weights, optimiser, identity) if path.exists() else 0
     count = len(model.data.utterances)
     total, done = recipe.epochs * count, first * count
     for epoch in range(first, recipe.epochs):
@@ -106,7 +108,7 @@ def retrain_graph(
                 )
             if on_step:
                 on_step(TrainingStep(epoch + 1, done, total, float(loss.detach()), None))
-        _save(folder / STATE_FILE, weights, optimiser, identity, epoch + 1)
+        _save(path, weights, optimiser, identity, epoch + 1)
     kept = {site: weight.detach().clone() for site, weight in weights.items()}
     write_whole(folder / RESULT, tensors_as_bytes(kept, identity))
     return model.with_weights(kept)
@@ -143,23 +145,14 @@ def retrained_graph(model: "GraphModel", folder: Path) -> "GraphModel":
 def _save(
     path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any], done: int
 ) -> None:
-    tensors = {site: weight.detach() for site, weight in weights.items()}
-    for site, weight in weights.items():
-        tensors |= {f"optimiser.{key}.{site}": torch.as_tensor(x) for key, x in optimiser.state[weight].items()}
+    tensors = {site: weight.detach() for site, weight in weights.items()} | moments_of(optimiser, weights.items())
     write_whole(path, tensors_as_bytes(tensors, {**identity, "epochs_done": done}))
 
 
 def _restore(
-    path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any],
-    resume: bool,
-) -> int:  # fmt: skip
-    """Number of epochs already done: 0 for a new run."""
-    if not path.exists():
-        return 0
-    if not resume:
-        raise InputError(
-            f"{path}: a training run is already here: --resume continues it, another folder starts a new one"
-        )
+    path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any]
+) -> int:
+    """Number of epochs that a state's run has done."""
     file = read_tensors(path)
     stored = parse_json(file.described, str(path))
     done = stored.pop("epochs_done", None) if isinstance(stored, dict) else None
@@ -167,14 +160,9 @@ def _restore(
     if stored != wanted or type(done) is not int or not 1 <= done <= wanted["recipe"]["epochs"]:
         keys = [key for key in wanted if not isinstance(stored, dict) or stored.get(key) != wanted[key]]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(keys) or 'number of epochs'}")
-    shapes: dict[str, tuple[int, ...]] = {}
-    for site, weight in weights.items():
-        shapes |= {site: tuple(weight.shape), f"optimiser.step.{site}": ()}
-        shapes |= {f"optimiser.{key}.{site}": tuple(weight.shape) for key in ("exp_avg", "exp_avg_sq")}
-    check_tensors(path, file.tensors, shapes)
+    shapes = {site: tuple(weight.shape) for site, weight in weights.items()}
+    check_tensors(path, file.tensors, shapes | shapes_of_moments(weights.items()))
     for site, weight in weights.items():
         weight.data = file.tensors[site]
-        optimiser.state[weight] = {
-            key: file.tensors[f"optimiser.{key}.{site}"].float() for key in ("step", "exp_avg", "exp_avg_sq")
-        }
+    restore_moments(optimiser, weights.items(), file.tensors)
     return done

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import torch
 
-from quant.arithmetic.clipping import Scheme, quantize_weights
+from quant.arithmetic.clipping import Scheme
 from quant.own.formats import Formats
 from quant.own.roundings import Exactly
 from quant.sites.candidate import Bits
-from quant.training.straight_through import REFRESH, OnGrid, WeightsOnGrid
+from quant.training.straight_through import REFRESH, OnGrid, WeightGrid, WeightsOnGrid
 
 
 class GraphStraightThrough(Exactly):
@@ -18,19 +18,14 @@ class GraphStraightThrough(Exactly):
 
     def __init__(self, weights: Mapping[str, torch.Tensor], bits: Bits, formats: Formats, scheme: Scheme):
         self._weights, self._bits, self._formats, self._scheme = weights, bits, formats, scheme
-        self._grids: dict[str, tuple[torch.Tensor, int, int]] = {}
+        self._grids: dict[str, WeightGrid] = {}
         self._steps = 0
 
     def next_step(self) -> None:
         """Choose the grids of the weights again, as often as `REFRESH` says: called before each optimiser step."""
         if self._steps % REFRESH == 0:
             for site, weight in self._weights.items():
-                bits = self._bits[site][0]
-                held = quantize_weights(weight.detach(), bits, self._scheme)
-                # At 2 bits the grid may be -1, 0, 1: the lowest code is left out then.
-                used = bool((held.codes < 1 - 2 ** (bits - 1)).any())
-                lowest = -(2 ** (bits - 1)) if used or bits > 2 else -1
-                self._grids[site] = held.steps[:, None], lowest, 2 ** (bits - 1) - 1
+                self._grids[site] = WeightGrid.of(weight, self._bits[site][0], self._scheme)
         self._steps += 1
 
     def input(self, site: str, x: torch.Tensor) -> torch.Tensor:

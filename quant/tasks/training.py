@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from quant.files.checkpoint import TRAINING_STATE
 from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
 from quant.own.gru_classifier import GruClassifier, GruParameters, new_classifier, optimiser_of, train_epoch
 from quant.own.operator_gru import ranges_of
@@ -22,13 +21,12 @@ from quant.tasks.card import card
 from quant.tasks.real_tasks import task_named
 from quant.tasks.task import Standardisation, TaskData
 from quant.tasks.task_gru import TaskGru, checkpoint_bytes
+from quant.training.run_state import moments_of, restore_moments, shapes_of_moments, state_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 from simulators.inputs.json_files import parse_json
 from simulators.inputs.source_locations import shown
 
-STATE_FILE = TRAINING_STATE
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 MOST_CELLS = 1024
 
 OnEpoch = Callable[[int, int, float], None]
@@ -77,13 +75,9 @@ def train_task(
     data = task_named(recipe.task).load(root)
     standard = Standardisation.of(data.train)
     make_folder(folder)
-    state_file = folder / STATE_FILE
-    if state_file.exists() and not resume:
-        raise InputError(
-            f"{state_file}: a training run is already here: --resume continues it, another folder starts a new one"
-        )
+    state = state_file(folder, resume)
     with one_thread():
-        model = _trained(recipe, data, standard, state_file, on_epoch)
+        model = _trained(recipe, data, standard, state, on_epoch)
     model.requires_grad_(False)
     parameters = GruParameters.of(model)
     ranges = ranges_of(parameters, standard(data.train))
@@ -106,28 +100,25 @@ def one_thread() -> Iterator[None]:
 
 
 def _trained(
-    recipe: TaskRecipe, data: TaskData, standard: Standardisation, state_file: Path, on_epoch: OnEpoch | None
+    recipe: TaskRecipe, data: TaskData, standard: Standardisation, state: Path, on_epoch: OnEpoch | None
 ) -> GruClassifier:
     train = standard(data.train)
     model = new_classifier(train, recipe.cells, recipe.seed)
     optimiser = optimiser_of(model)
     identity = {"recipe": asdict(recipe), "data": data.digest}
-    first = _restored(state_file, model, optimiser, identity) if state_file.exists() else 0
+    first = _restored(state, model, optimiser, identity) if state.exists() else 0
     for epoch in range(first, recipe.epochs):
         loss = train_epoch(model, optimiser, train, recipe.seed, epoch, recipe.epochs)
         if not loss < float("inf"):
             raise InputError(f"training of {recipe.task} diverged in epoch {epoch + 1}: the loss is {loss}")
-        write_whole(state_file, _state(model, optimiser, {**identity, "epochs_done": epoch + 1}), durable=False)
+        write_whole(state, _state(model, optimiser, {**identity, "epochs_done": epoch + 1}), durable=False)
         if on_epoch:
             on_epoch(epoch + 1, recipe.epochs, loss)
     return model
 
 
 def _state(model: GruClassifier, optimiser: torch.optim.Optimizer, described: dict[str, Any]) -> bytes:
-    tensors = dict(model.state_dict())
-    for name, parameter in model.named_parameters():
-        tensors |= {f"optimiser.{key}.{name}": optimiser.state[parameter][key] for key in _MOMENTS}
-    return tensors_as_bytes(tensors, described)
+    return tensors_as_bytes(dict(model.state_dict()) | moments_of(optimiser, model.named_parameters()), described)
 
 
 def _restored(path: Path, model: GruClassifier, optimiser: torch.optim.Optimizer, identity: dict[str, Any]) -> int:
@@ -145,9 +136,7 @@ def _restored(path: Path, model: GruClassifier, optimiser: torch.optim.Optimizer
     if type(done) is not int or not 1 <= done <= epochs:
         raise InputError(f"{path}: epochs_done: {shown(done)}: expected 1 to {epochs}")
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    moments = {f"optimiser.{key}.{name}": () if key == "step" else shapes[name] for key in _MOMENTS for name in shapes}
-    check_tensors(path, file.tensors, shapes | moments)
+    check_tensors(path, file.tensors, shapes | shapes_of_moments(model.named_parameters()))
     model.load_state_dict({name: file.tensors[name] for name in shapes})
-    for name, parameter in model.named_parameters():
-        optimiser.state[parameter] = {key: file.tensors[f"optimiser.{key}.{name}"] for key in _MOMENTS}
+    restore_moments(optimiser, model.named_parameters(), file.tensors)
     return done

@@ -32,12 +32,11 @@ from quant.training.product_types import (
     dtype_of,
     fastest_products,
 )
+from quant.training.run_state import had_gradient, moments_of, restore_moments, shapes_of_moments, state_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
 from simulators.inputs.json_files import parse_json
 from simulators.inputs.source_locations import shown
-
-STATE_FILE = TRAINING_STATE
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,8 @@ def train(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     identity = {"recipe": recipe.to_dict(), "data": examples.digest} | ({"start": start.identity} if start else {})
-    first_epoch = _restore(folder / STATE_FILE, network, optimiser, identity, resume)
+    path = state_file(folder, resume)
+    first_epoch = _restore(path, network, optimiser, identity) if path.exists() else 0
 
     lengths = [len(x) for x in examples.features]
     plans = [
@@ -190,7 +190,7 @@ def train(
                         epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)
                     )
                 )
-        _save(folder / STATE_FILE, network, optimiser, identity, epoch + 1)
+        _save(path, network, optimiser, identity, epoch + 1)
         if on_epoch:
             on_epoch(epoch + 1, network.folded())
     return network.folded()
@@ -201,7 +201,7 @@ def chosen_products(folder: Path, resume: bool, wanted: Products | None) -> Prod
     faster here. Raises InputError for a state that cannot be read."""
     if wanted is not None:
         return wanted
-    path = folder / STATE_FILE
+    path = folder / TRAINING_STATE
     if not (resume and path.exists()):
         return fastest_products()
     stored = parse_json(read_tensors(path).described, str(path))
@@ -246,23 +246,12 @@ def _step(
 def _save(
     path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], epochs_done: int
 ) -> None:
-    tensors = dict(network.state_dict())
-    for name, parameter in network.named_parameters():
-        for key, value in optimiser.state[parameter].items():
-            tensors[f"optimiser.{key}.{name}"] = torch.as_tensor(value)
+    tensors = dict(network.state_dict()) | moments_of(optimiser, network.named_parameters())
     write_whole(path, tensors_as_bytes(tensors, {**identity, "epochs_done": epochs_done}))
 
 
-def _restore(
-    path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], resume: bool
-) -> int:
-    """Number of epochs already done: 0 for a new run."""
-    if not path.exists():
-        return 0
-    if not resume:
-        raise InputError(
-            f"{path}: a training run is already here: --resume continues it, another folder starts a new one"
-        )
+def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any]) -> int:
+    """Number of epochs that a state's run has done."""
     file = read_tensors(path)
     stored = parse_json(file.described, str(path))
     wanted = json.loads(json.dumps(identity))
@@ -284,15 +273,8 @@ def _restore_tensors(file: TensorFile, network: Network, optimiser: torch.optim.
     """Take parameters and the optimiser's moments from a state. Raises InputError where any is missing, misshapen or
     not finite."""
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    moments: dict[str, tuple[int, ...]] = {}
-    for name, parameter in network.named_parameters():
-        if f"optimiser.step.{name}" in file.tensors:  # biases that batch normalisation stands in for have no gradient
-            moments |= {f"optimiser.{key}.{name}": tuple(parameter.shape) for key in ("exp_avg", "exp_avg_sq")}
-            moments[f"optimiser.step.{name}"] = ()
-    check_tensors(file.path, file.tensors, shapes | moments)
+    # Biases that batch normalisation stands in for have no gradient.
+    trained = [(name, p) for name, p in network.named_parameters() if had_gradient(name, file.tensors)]
+    check_tensors(file.path, file.tensors, shapes | shapes_of_moments(trained))
     network.load_state_dict({name: file.tensors[name] for name in shapes})
-    for name, parameter in network.named_parameters():
-        if f"optimiser.step.{name}" in moments:
-            optimiser.state[parameter] = {
-                key: file.tensors[f"optimiser.{key}.{name}"].float() for key in ("step", "exp_avg", "exp_avg_sq")
-            }
+    restore_moments(optimiser, trained, file.tensors)

@@ -10,7 +10,7 @@ the forward pass, too): what is not sent is as it was sent last, in the codes of
 to the value that was not sent, as if it had been.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -98,6 +98,26 @@ class WeightsOnGrid(torch.autograd.Function):
         return grad, None, None, None
 
 
+class WeightGrid(NamedTuple):
+    """The grids of a site's rows."""
+
+    steps: torch.Tensor
+    """(M, 1)."""
+    lowest: int
+    """Code of the least value."""
+    highest: int
+    """Code of the greatest."""
+
+    @classmethod
+    def of(cls, weight: torch.Tensor, bits: int, scheme: Scheme) -> "WeightGrid":
+        """What weights (M, K) are quantized on now."""
+        quantized = quantize_weights(weight.detach(), bits, scheme)
+        half = 2 ** (bits - 1)
+        # At 2 bits the grid may be -1, 0, 1: the lowest code is left out then.
+        used = bool((quantized.codes < 1 - half).any())
+        return cls(quantized.steps[:, None], -half if used or bits > 2 else -1, half - 1)
+
+
 class StraightThrough(FloatArithmetic):
     """Products on the candidate's grids, of codes of up to 8 bits in a type that holds them exactly; differentiable.
     With thresholds they multiply what a delta network holds."""
@@ -111,8 +131,7 @@ class StraightThrough(FloatArithmetic):
         self._thresholds = thresholds_in(bits)
         self._calibration = calibration
         self._scheme = scheme
-        self._steps: dict[str, torch.Tensor] = {}
-        self._lowest: dict[str, int] = {}
+        self._grids: dict[str, WeightGrid] = {}
         self._passes = 0
 
     def product(
@@ -125,7 +144,7 @@ class StraightThrough(FloatArithmetic):
         w = self._rounded(site, weight)
         if max(self._bits[site]) < FIXED_POINT_BITS:
             # Whole codes are exact in either type; their steps are put back behind the product.
-            steps = self._steps[site]
+            steps = self._grids[site].steps
             y = torch.nn.functional.linear((x / grid.step).to(self._dtype), (w / steps).to(self._dtype)).float()
             y = y * (steps[:, 0] * grid.step)
         else:
@@ -150,17 +169,12 @@ class StraightThrough(FloatArithmetic):
         return self._calibration.grid(site, self._bits[site][1], self._scheme.activations)
 
     def _rounded(self, site: str, weight: torch.Tensor) -> torch.Tensor:
-        highest = 2 ** (self._bits[site][0] - 1) - 1
-        rounded: torch.Tensor = WeightsOnGrid.apply(weight, self._steps[site], self._lowest[site], highest)
+        rounded: torch.Tensor = WeightsOnGrid.apply(weight, *self._grids[site])
         return rounded
 
     def _follow_the_weights(self) -> None:
         if self._passes % REFRESH == 0:
             for site in self._network.sites:
-                bits = self._bits[site.name][0]
-                quantized = quantize_weights(self._network.get_parameter(site.name).detach(), bits, self._scheme)
-                self._steps[site.name] = quantized.steps[:, None]
-                # At 2 bits the grid may be -1, 0, 1: the lowest code is left out then.
-                used = bool((quantized.codes < 1 - 2 ** (bits - 1)).any())
-                self._lowest[site.name] = -(2 ** (bits - 1)) if used or bits > 2 else -1
+                weight = self._network.get_parameter(site.name)
+                self._grids[site.name] = WeightGrid.of(weight, self._bits[site.name][0], self._scheme)
         self._passes += 1

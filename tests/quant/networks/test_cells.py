@@ -10,6 +10,7 @@ from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.integer import QuantizedArithmetic
 from quant.arithmetic.observer import calibrate
 from quant.arithmetic.weights import QuantizedWeights
+from quant.files.checkpoint import TRAINING_STATE
 from quant.files.tensor_files import read_tensors
 from quant.networks.gated import GatedCell
 from quant.networks.geometry import geometry
@@ -22,7 +23,7 @@ from quant.networks.step import StepRoundings
 from quant.networks.time_order import in_time, side_by_side
 from quant.sites.candidate import homogeneous
 from quant.speech.batches import UtteranceBatch, pack
-from quant.training.loop import STATE_FILE, Examples, Recipe, train
+from quant.training.loop import Examples, Recipe, train
 from simulators import Elementwise, InputError, Matmul, Trace, load_arch, simulate
 
 STEPS, BATCH, CELLS_EACH, INPUTS = 9, 3, 5, 4
@@ -187,7 +188,7 @@ def test_a_training_is_normalised_unless_it_is_not_to_be(cell: str, tmp_path: Pa
         folder = tmp_path / str(normalised)
         recipe = Recipe(sizes, epochs=1, frames_per_batch=512, normalised=normalised)
         found = train(recipe, data(), folder)
-        kept[normalised] = read_tensors(folder / STATE_FILE).tensors
+        kept[normalised] = read_tensors(folder / TRAINING_STATE).tensors
         assert not found.norms
     assert {name for name in kept[True] if name not in kept[False]} >= {"norms.0.weight", "norms.0.running_mean"}
 

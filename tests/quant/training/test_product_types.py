@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from quant.files.checkpoint import TRAINING_STATE
 from quant.files.tensor_files import read_tensors, tensors_as_bytes
 from quant.networks.geometry import geometry
 from quant.training import product_types
-from quant.training.loop import STATE_FILE, Examples, Recipe, TrainingArithmetic, chosen_products, train
+from quant.training.loop import Examples, Recipe, TrainingArithmetic, chosen_products, train
 from quant.training.product_types import Products, fastest_products, products_per_second
 from simulators import InputError
 
@@ -71,10 +72,10 @@ def test_a_resumed_run_keeps_its_type(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_state_that_does_not_say_its_type_is_of_bfloat16(tmp_path: Path) -> None:
     train(recipe("bfloat16"), examples(), tmp_path)
-    file = read_tensors(tmp_path / STATE_FILE)
+    file = read_tensors(tmp_path / TRAINING_STATE)
     described = json.loads(file.described)
     del described["recipe"]["products"]
-    (tmp_path / STATE_FILE).write_bytes(tensors_as_bytes(file.tensors, described))
+    (tmp_path / TRAINING_STATE).write_bytes(tensors_as_bytes(file.tensors, described))
     assert chosen_products(tmp_path, True, None) == "bfloat16"
     train(recipe("bfloat16"), examples(), tmp_path, resume=True)
     with pytest.raises(InputError, match="another recipe"):
