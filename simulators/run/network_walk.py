@@ -54,17 +54,19 @@ def simulate_networks(simulator: Simulator, numbers: Ints) -> Batch:
         cycles += column.cycles[column.which]
         # Layer by layer and component by component, in the order of a report, so that the figures are a report's to
         # the last bit.
-        for of_layer in _energies_uj(simulator, column).T:
+        whole, of_dram = _energies_uj(simulator, column)
+        for of_layer in whole.T:
             energy_uj += of_layer[column.which]
-        for of_layer in _dram_energies_uj(simulator, column).T:
+        for of_layer in of_dram.T:
             dram_uj += of_layer[column.which]
     return Batch(cycles, cycles / simulator.arch.frequency_mhz / 1e3, energy_uj, dram_uj)
 
 
-def _energies_uj(simulator: Simulator, column: _Column) -> Floats:
-    """Energy by way and layer of the segment, (P, layers), in µJ."""
+def _energies_uj(simulator: Simulator, column: _Column) -> tuple[Floats, Floats]:
+    """Energy by way and layer of the segment, (P, layers), in µJ, and what of it DRAM takes."""
     distinct, where = np.unique(column.number, return_inverse=True)
-    energies = [[list(of.values()) for of in simulator.energies_pj(number)] for number in distinct.tolist()]
+    by_name = [simulator.energies_pj(number) for number in distinct.tolist()]
+    energies = [[list(of.values()) for of in of_segment] for of_segment in by_name]
     most = max((len(of_layer) for of_segment in energies for of_layer in of_segment), default=0)
     filled = [[of_layer + [0.0] * (most - len(of_layer)) for of_layer in of_segment] for of_segment in energies]
     components = np.array(filled).reshape(len(distinct), column.layer_cycles.shape[1], most) * 1e-6
@@ -73,13 +75,8 @@ def _energies_uj(simulator: Simulator, column: _Column) -> Floats:
         total += components[where, :, c]
     if simulator.leakage_mw:
         total += simulator.leakage_mw * column.layer_cycles / simulator.arch.frequency_mhz * 1e-3
-    return total
-
-
-def _dram_energies_uj(simulator: Simulator, column: _Column) -> Floats:
-    """Energy of DRAM by way and layer of the segment, (P, layers), in µJ."""
-    energies = [[of.get(DRAM, 0.0) * 1e-6 for of in simulator.energies_pj(n)] for n in column.number.tolist()]
-    return np.array(energies).reshape(column.layer_cycles.shape)
+    of_dram = np.array([[of.get(DRAM, 0.0) for of in of_segment] for of_segment in by_name]) * 1e-6
+    return total, of_dram.reshape(len(distinct), column.layer_cycles.shape[1])[where]
 
 
 def _settled_walk(simulator: Simulator, numbers: Ints) -> list[_Column]:
