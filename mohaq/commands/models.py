@@ -304,12 +304,10 @@ def export(
     from quant.graph_exports.own_format import is_exported_graph
 
     check_export(form, output)
-    if is_network(model):
-        network = load_network(model, data, clipping, activation_clipping, per_channel)
-        assert network is not None
+    network = load_network(model, data, clipping, activation_clipping, per_channel)
+    if network is not None:
         out.say(export_network(form, network, network.parse_bits(_needed(bits)), output))
         return
-    refuse_network(model, data, "")
     if _is_exported(model):
         _refuse_choices(model, bits, clipping, activation_clipping, per_channel)
         if is_exported_graph(Path(model)):

@@ -113,11 +113,10 @@ def retrain(
                 "--thresholds": thresholds is not None,
             }
         )
-        network = load_network(model, data)
-        assert network is not None
+    network = load_network(model, data)
+    if network is not None:
         out.say(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
         return
-    load_network(model, data)  # None, or why it cannot be
     recogniser = load_recogniser(model, corpus, root)
     candidate = with_thresholds(recogniser.parse_bits(bits), recogniser.sites, thresholds)
     recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes

@@ -130,6 +130,3 @@ ONNX_STEPS: Mapping[str, Step] = {
     "sru": _sru, "lstm": _lstm, "gru": _gru, "ligru": _ligru, "mingru": _mingru, "lru": _lru,
 }  # fmt: skip
 """The step of each cell that has one, by the cell's name: the states after a step, h first."""
-
-STATES: Mapping[str, int] = {"sru": 2, "lstm": 2, "gru": 1, "ligru": 1, "mingru": 1, "lru": 3}
-"""How many states a step of each cell hands on: h, and what else is kept."""

@@ -15,7 +15,8 @@ from quant.exports.format_quantizers import QUANT_DOMAIN, LinearQuantizers, Quan
 from quant.exports.integer_program import IntegerLayer, IntegerProgram, IntegerSite
 from quant.exports.onnx_arithmetic import matrix, product, read, saturate, shift
 from quant.exports.onnx_builder import IR_VERSION, OPSET, OnnxBuilder
-from quant.exports.onnx_cells import ONNX_STEPS, STATES, StepInputs
+from quant.exports.onnx_cells import ONNX_STEPS, StepInputs
+from quant.networks.registry import CELLS
 from quant.sites.candidate import name_of
 from simulators.inputs.errors import InputError
 
@@ -112,7 +113,7 @@ def _recurrence(
     for d in range(layer.directions):
         own = graph.op("Slice", u, ends[d], ends[d + 1], along)
         zeros = quantizers.first(graph, layer.cells)
-        states = [zeros] * STATES[program.cell]
+        states = [zeros] * CELLS.get(program.cell).states
         recurrent = None if layer.recurrent is None else layer.recurrent.rows(d, layer.directions)
         w = "" if recurrent is None else matrix(graph, quantizers, recurrent)  # outside of the loop: once an utterance
         step = partial(_step, program.cell, quantizers, layer, recurrent, w, layer.vectors[d])

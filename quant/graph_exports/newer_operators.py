@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from quant.exports.onnx_builder import OPSET
 from quant.graphs.graph import Graph, Node
 
 _REDUCTIONS = (
@@ -19,17 +20,17 @@ _MOVED: Mapping[str, tuple[str, ...]] = {
 """Attributes that are inputs now, from the second on, in their order."""
 _FLAT_BEFORE = {"Softmax": 13, "LogSoftmax": 13, "Hardmax": 13}
 """The version before which these joined all axes from theirs on."""
-_OTHER_BEFORE = {"Scan": 9, "Resize": 11, "GroupNormalization": 21, "Upsample": 99}
-"""The version before which these were another operation."""
+_OTHER_BEFORE = {"Scan": 9, "Resize": 11, "GroupNormalization": 21, "Upsample": OPSET + 1}
+"""The version before which these were another operation, or, beyond the one that an export has, their end."""
 
 
 def as_newest(node: Node, graph: Graph) -> tuple[Node, dict[str, torch.Tensor]]:
     """A node as the newest version has it, and constants that it reads. Raises InputError for one whose meaning has
     changed."""
     if graph.opset < _OTHER_BEFORE.get(node.op, 0):
-        raise node.error(f"version {graph.opset} of it cannot be written as version 21")
+        raise node.error(f"version {graph.opset} of it cannot be written as version {OPSET}")
     if graph.opset < _FLAT_BEFORE.get(node.op, 0) and node.attributes.get("axis", 1) != -1:
-        raise node.error(f"version {graph.opset} of it joins axes: it cannot be written as version 21")
+        raise node.error(f"version {graph.opset} of it joins axes: it cannot be written as version {OPSET}")
     if node.op == "Dropout":
         return Node(node.name, "Identity", node.inputs[:1], node.outputs[:1]), {}
     attributes, inputs = dict(node.attributes), list(node.inputs)

@@ -35,8 +35,6 @@ class GatedCell(RecurrentCell):
     recurrent_biases: ClassVar[int] = 0
     """Biases of a cell and direction that are added to the recurrent product of its last gates, and cannot join the
     input's."""
-    states: ClassVar[int] = 1
-    """Values that a step hands on: h, and others such as the memory of LSTM."""
     bounded: ClassVar[bool] = True
     """Whether h lies in [-1, 1] and is held as gates are; else it is held as the memory is."""
 

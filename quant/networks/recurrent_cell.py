@@ -31,6 +31,8 @@ class RecurrentCell(ABC):
     """Elementwise operations of one cell and step, biases included, counted from the equations."""
     vector_words: ClassVar[int]
     """Biases and recurrent vectors of one cell and direction, as 16-bit words."""
+    states: ClassVar[int] = 1
+    """Values that a step hands on: h, and others such as the memory of LSTM."""
     default_layers: ClassVar[int] = 4
     """Recurrent layers of a network whose size is not said: those of a published one."""
     default_projection: ClassVar[int | None] = None

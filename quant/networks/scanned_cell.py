@@ -30,8 +30,6 @@ from quant.sites.site import DIRECTIONS, Role, Site, direction_of
 class ScannedCell(RecurrentCell):
     """A cell by what it makes of all steps at once, and by one step, rounded. h and the state have one format."""
 
-    states: ClassVar[int] = 1
-    """Values that a step hands on: h, and others."""
     vectors: ClassVar[int] = 0
     """Vectors of a cell and direction that are trained, biases of the input product apart."""
 

@@ -49,7 +49,7 @@ CELLS_PER_WORD = 16
 class Sru(RecurrentCell):
     """f, r = sigmoid(W x + v c' + b); c = W x + f (c' - W x); h = r tanh(c). Order of the gates: x, f, r."""
 
-    name, title, gates, vector_words = "sru", "SRU", GATES, VECTORS
+    name, title, gates, vector_words, states = "sru", "SRU", GATES, VECTORS, 2
     ops: ClassVar = {"multiply": 4, "add": 6, "sigmoid": 2, "tanh": 1}
     default_layers, default_projection = 4, 256  # MOHAQ, Rezk et al. 2022, figure 5
     input_bias, input_prefix, vectors_prefix = False, "L", "V"

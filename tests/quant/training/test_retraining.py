@@ -29,6 +29,15 @@ from simulators import InputError
 CELLS = ("sru", "lstm", "gru", "ligru")
 
 
+def check_gradients(net: Network) -> None:
+    """The weights of every site have gradients, finite and not all zero."""
+    for site in net.sites:
+        gradient = net.get_parameter(site.name).grad
+        assert gradient is not None
+        assert torch.isfinite(gradient).all()
+        assert gradient.abs().max() > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bits", [2, 4, FIXED_POINT_BITS])
@@ -52,11 +61,7 @@ def test_it_computes_what_inference_does_and_is_differentiable(cell: str, bits: 
     near = (ours - exact)[true].abs() < 0.02 * float(exact[true].abs().max()) + 0.02
     assert float(near.float().mean()) > (0.9 if bits > 2 else 0.6)
     ours[true].square().sum().backward()
-    for site in net.sites:
-        gradient = net.get_parameter(site.name).grad
-        assert gradient is not None
-        assert torch.isfinite(gradient).all()
-        assert gradient.abs().max() > 0
+    check_gradients(net)
 
 
 def test_gradients_of_clipped_activations_are_zero() -> None:
@@ -82,11 +87,7 @@ def test_with_thresholds_a_pass_is_that_of_the_delta_network() -> None:
     true = torch.arange(len(ours))[:, None] < batch.lengths
     assert float((ours - held)[true].detach().abs().mean()) < 0.01 * float((ours - sent)[true].detach().abs().mean())
     ours[true].square().sum().backward()
-    for site in net.sites:
-        gradient = net.get_parameter(site.name).grad
-        assert gradient is not None
-        assert torch.isfinite(gradient).all()
-        assert gradient.abs().max() > 0
+    check_gradients(net)
 
 
 def test_what_a_threshold_does_not_send_stays_and_takes_its_gradient() -> None:
