@@ -4,9 +4,8 @@
 
 Five jobs on MOHAQ's SRU: a candidate whose layers are new to Bit Fusion and to SiLago (`bitfusion`, `silago`), one on
 four variants of Bit Fusion's weight buffer and clock (`variants`), thirty at mixed bits, and one that is simulated
-again. Jobs with
-and without run in turns, the least time of each counts. A cache that gives less than a twentieth on every job is not
-worth having. Ends with one line of JSON.
+again. Jobs with and without run in turns, the least time of each counts. A cache that gives less than a twentieth on
+every job is not worth having. Ends with one line of JSON.
 """
 
 import json
@@ -24,6 +23,7 @@ from simulators.lowering import templates
 from simulators.lowering.segments import Segment
 from simulators.platforms.bitfusion import costs, lowering, mapper, spec, tiling
 from simulators.run import batch, segment_cache, simulation
+from simulators.run.chosen import Chosen
 
 TRACE, ARCH, SILAGO = load_trace("mohaq-sru-4bit"), load_arch("bitfusion"), load_arch("silago")
 VARIANTS = [
@@ -123,9 +123,8 @@ def no_segments() -> Iterator[None]:
     made = simulation.Simulator.segments
 
     def segments(self: simulation.Simulator, layers: Any) -> list[int]:
-        self._numbers.clear()
-        self._energies_pj.clear()
         self.cache = segment_cache.SegmentCache(self.arch.platform, self.machine)
+        self.chosen = Chosen()
         return made(self, layers)
 
     with patch.object(simulation.Simulator, "segments", segments):

@@ -20,8 +20,8 @@ from quant import load_model
 from search import Experiment, Run, run
 from search.evaluation.beacon_files import BEACON_FOLDER
 from search.evaluation.ledger import LEDGER_FILE
-from search.runs.driver import BASELINE_BITS
 from search.runs.mohaq_claims import claims_of
+from search.runs.results import BASELINE_BITS
 
 EXPERIMENTS = ["mohaq-1-memory", "mohaq-2-silago", "mohaq-2-silago-simulated", "mohaq-3-bitfusion",
                "mohaq-3-bitfusion-simulated", "mohaq-3-bitfusion-beacons",
@@ -101,7 +101,7 @@ def main() -> None:
                     figures.setdefault(name, {}).setdefault(key, []).append(value)
     if options.plot:
         draw(curves, options.plot)
-    table = {}
+    table: dict[str, dict[str, list[float]]] = {}
     for name, of in figures.items():
         print(name)
         for figure, values in of.items():
