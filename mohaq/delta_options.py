@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mohaq.app import out
-from mohaq.networks import refuse_network
+from mohaq.model_kinds import ModelKind, as_given
 from simulators.inputs.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 QUANTIZED, EDGEDRNN = "quantized", "edgedrnn"
 BITS = ("", "8x16")
 """What `--bits` may say: EdgeDRNN has one pair of widths."""
+NOT_ON_EDGEDRNN = frozenset(
+    {"--clipping", "--activation-clipping", "--per-channel", "--integer", "--data", "--steps", "--chunk"}
+)
+OF_AN_UTTERANCE = frozenset({"--utterance", "--split", "--corpus", "--root"})
 
 Arithmetic = Annotated[
     str,
@@ -58,15 +62,16 @@ def on_edgedrnn(arithmetic: str, thresholds: str | None) -> bool:
     return arithmetic == EDGEDRNN
 
 
-def check_edgedrnn(bits: str, model: str, others: Mapping[str, bool]) -> None:
-    """Raise InputError for options that EdgeDRNN's arithmetic does not have: other bits, `others` that were given, or a
-    network from a file."""
-    refuse_network(model, None, "EdgeDRNN's arithmetic is that of this project's GRU")
+def check_edgedrnn(model: str, kind: ModelKind, bits: str, given: Mapping[str, object]) -> None:
+    """Raise InputError for what EdgeDRNN's arithmetic does not have: other bits, a given option, a network from a
+    file."""
+    if kind is ModelKind.NETWORK:
+        raise InputError(f"--model {model}: EdgeDRNN's arithmetic is that of this project's GRU")
     if bits not in BITS:
         raise InputError(f"--bits {bits}: EdgeDRNN has 8-bit weights and 16-bit activations: 8x16, or left out")
-    for name, given in others.items():
-        if given:
-            raise InputError(f"{name}: --arithmetic {EDGEDRNN} does not have it")
+    for option, value in given.items():
+        if option in NOT_ON_EDGEDRNN:
+            raise InputError(f"{as_given(option, value)}: --arithmetic {EDGEDRNN} does not have it")
 
 
 def has_thresholds(bits: Mapping[str, tuple[int, int]]) -> bool:
@@ -76,12 +81,14 @@ def has_thresholds(bits: Mapping[str, tuple[int, int]]) -> bool:
     return bool(thresholds_in(bits))
 
 
-def check_no_utterance(given: Mapping[str, bool]) -> None:
-    """Raise InputError for an option that says of which utterance a trace is, where it is of none."""
-    for name, is_given in given.items():
-        if is_given:
+def check_no_utterance(kind: ModelKind, given: Mapping[str, object]) -> None:
+    """Raise InputError for a given option that says of which utterance a trace is, where it is of none. A task's model
+    has the task's data at its root."""
+    for option, value in given.items():
+        if option in OF_AN_UTTERANCE and not (kind.is_of_task and option == "--root"):
             raise InputError(
-                f"{name}: it says whose masks of sent elements a trace has: bits without thresholds have none"
+                f"{as_given(option, value)}: it says whose masks of sent elements a trace has: bits without thresholds "
+                "have none"
             )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
+from mohaq.model_kinds import ModelKind
 from simulators.inputs.errors import InputError
 from simulators.inputs.terminal import DescriptionColumn, Terminal
 
@@ -15,35 +16,20 @@ if TYPE_CHECKING:
     from quant.tasks.task_gru import TaskGru
 
 
-def load_task_model(
-    model: str, root: Path | None, others: Mapping[str, bool], clipping: str = "mse"
-) -> "TaskGru | ImageModel | None":
-    """The model of a task that a name is of, with the data of its task; None for another model. `others` says of each
-    option that only other models have whether it is given; of `clipping` networks
-    for pictures have `kmeans`. Raises InputError for such a one, and for data that are not there."""
-    from quant.files.checkpoint import find_checkpoint
-
-    try:
-        path = find_checkpoint(model)
-    except InputError:  # no model: said where it is read
-        return None
-    if not path.is_file():
-        return None
+def load_task_model(model: str, kind: ModelKind, root: Path | None, clipping: str = "mse") -> "TaskGru | ImageModel":
+    """The model of a task, with the task's data; of `clipping` networks for pictures have `kmeans`. Raises InputError
+    for another one, and for data that are not there."""
     from quant.arithmetic.clipping import KMEANS
+    from quant.files.checkpoint import find_checkpoint
     from quant.images.codebook_model import load_images
-    from quant.images.image_model import is_image_model
-    from quant.tasks.task_gru import TaskGru, is_operator_gru
+    from quant.tasks.task_gru import TaskGru
 
-    if is_operator_gru(path):
-        others = {**others, "--clipping": clipping != "mse"}
-        _refuse(others, f"--model {model}: it is the operator-wise GRU of a task, which has none")
+    path = find_checkpoint(model)
+    if kind is ModelKind.TASK_GRU:
         return TaskGru.load(path, root)
-    if is_image_model(path):
-        _refuse(others, f"--model {model}: it is a convolutional network for pictures, which has none")
-        if clipping not in ("mse", KMEANS):
-            raise InputError(f"--clipping {clipping}: a convolutional network for pictures has mse or {KMEANS}")
-        return load_images(path, root, clipping == KMEANS)
-    return None
+    if clipping not in ("mse", KMEANS):
+        raise InputError(f"--clipping {clipping}: a convolutional network for pictures has mse or {KMEANS}")
+    return load_images(path, root, clipping == KMEANS)
 
 
 def train_task_model(

@@ -8,7 +8,8 @@ import typer
 from mohaq.app import command, err, out
 from mohaq.corpora import corpus_root, load_recogniser
 from mohaq.delta_options import TrainedThresholds, with_thresholds
-from mohaq.networks import check_no_corpus, is_network, load_network
+from mohaq.model_kinds import ModelKind, given_options, model_kind, refuse_exported, refuse_options
+from mohaq.networks import load_network
 from mohaq.options import Bits, Corpus, Data, ModelName, Root, SkipBad, TypeOfProducts, written
 from mohaq.task_models import train_task_model
 from simulators.inputs.errors import InputError
@@ -83,6 +84,7 @@ def train(
 
 @command(epilog="Example: `mohaq retrain --bits 2 --out runs/sru-2bit --epochs 2`; again with `--resume` if stopped")
 def retrain(
+    context: typer.Context,
     bits: Bits,
     output: Annotated[Path, written("--out", help="Folder of the run: its state, and retrained.safetensors.")],
     thresholds: TrainedThresholds = None,
@@ -104,17 +106,11 @@ def retrain(
     from quant.training.retraining import recipe_of
     from quant.training.retraining import retrain as run_retraining
 
-    if is_network(model):
-        check_no_corpus(
-            {
-                "--corpus": corpus != "embedded",
-                "--root": root is not None,
-                "--products": products is not None,
-                "--thresholds": thresholds is not None,
-            }
-        )
-    network = load_network(model, data)
-    if network is not None:
+    kind = model_kind(model)
+    refuse_exported(model, kind)
+    refuse_options(model, kind, given_options(context))
+    if kind is ModelKind.NETWORK:
+        network = load_network(model, data)
         out.say(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
         return
     recogniser = load_recogniser(model, corpus, root)
@@ -124,12 +120,12 @@ def retrain(
     before = recogniser.evaluate(candidate)
     with features_progress(err) as on_utterance:
         training = recogniser.utterances("train", on_utterance("train"))
-    kind = chosen_products(output, resume, _products(products))
-    err.say(products_line(kind))
+    product_type = chosen_products(output, resume, _products(products))
+    err.say(products_line(product_type))
     with training_progress(epochs, err) as on_step:
         path = run_retraining(
             recogniser.checkpoint, candidate, training, output, epochs=epochs, learning_rate=learning_rate, seed=seed,
-            products=kind, resume=resume, on_step=on_step,
+            products=product_type, resume=resume, on_step=on_step,
         )  # fmt: skip
     after = load_model(path, corpus_root=corpus_root(corpus, root)).evaluate(candidate)
     out.say(

@@ -53,7 +53,7 @@ def test_every_format_is_the_same_from_a_trainings_folder_and_from_an_exported_o
         assert (folders / f"r{form}" / name).read_bytes() == (folders / f"e{form}" / name).read_bytes()
     for options, line in (
         (("--bits", "4", "--format", "c"), "--bits 4: exported is an exported model: its bits are in its model.json"),
-        (("--per-channel", "--format", "c"), "--clipping: exported is an exported model"),
+        (("--per-channel", "--format", "c"), "--per-channel: exported is an exported model"),
         ((), "--model exported: it is an exported model already: --format c, qdq or qonnx says another"),
     ):
         refused = mohaq("export", "--model", "exported", *options, "--out", "no", cwd=folders)
@@ -69,7 +69,7 @@ def test_folders_of_no_model(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").touch()
     for prepare, line in (
         (lambda: None, "several checkpoints (a.safetensors, b.safetensors): name one"),
-        (lambda: (tmp_path / "model.json").touch(), "only `evaluate` and `export` take such a folder"),
+        (lambda: (tmp_path / "model.json").write_text("{}"), "only `evaluate` and `export` take such a folder"),
         (lambda: [path.unlink() for path in tmp_path.iterdir()], "no checkpoint in this folder"),
     ):
         prepare()

@@ -135,7 +135,7 @@ def leaves(group: typer.core.TyperGroup) -> Iterator[str]:
 
 def test_no_command_is_left_out() -> None:
     from mohaq.app import app
-    from mohaq.commands import hardware, models, models_training, searches  # noqa: F401
+    from mohaq.commands import evaluation, hardware, models, models_training, searches  # noqa: F401
 
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)

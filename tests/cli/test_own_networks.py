@@ -103,7 +103,7 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
         (("evaluate", "--model", "model.onnx", "--data", "absent", "--bits", "8"), "absent: no such folder"),
         (
             ("evaluate", "--model", "model.onnx", "--data", "data", "--bits", "8", "--split", "test"),
-            "--split: it is for",
+            "--split test: it is for",
         ),
         (("trace", "--model", "model.onnx", "--data", "data", "--bits", "9"), "9 bits"),
         (("delta", "--model", "model.onnx", "--data", "data", "--bits", "8"), "delta networks are"),
@@ -125,7 +125,7 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
                 "--products",
                 "float32",
             ),
-            "--products: it is for recognisers",
+            "--products float32: it is for recognisers",
         ),
         (("delta", "--model", "gru", "--data", "data", "--bits", "8"), "--data data: it is for an ONNX file or"),
         (("delta", "--model", "model.onnx", "--bits", "8"), "delta networks are those of this project's recognisers"),
