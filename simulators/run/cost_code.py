@@ -11,7 +11,9 @@ SHARED = Code(
         *(f"simulators.run.{module}" for module in (
             "batch", "chosen", "in_place", "network_walk", "report", "segment_cache", "simulation", "trace_batch",
         )),
-        "simulators.workloads.operations", "simulators.workloads.trace",
+        *(f"simulators.workloads.{module}" for module in (
+            "layer", "layer_fields", "operations", "products", "trace", "vector_layers", "windows",
+        )),
     ),
     libraries=("numpy", "numba"),
 )  # fmt: skip

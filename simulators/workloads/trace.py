@@ -27,8 +27,9 @@ from simulators.inputs.fields import whole
 from simulators.inputs.files import check_target, write_output, write_whole
 from simulators.inputs.shipped import find
 from simulators.inputs.source_locations import Document, shown
+from simulators.workloads.layer_fields import Size
 from simulators.workloads.masks import packed_masks, unpacked_masks
-from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer, Matmul, Pool2d, Size
+from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer, Matmul, Pool2d
 
 MOST_SHARES = 1 << 22
 """Shares of active inputs that the files beside a trace may hold in all: eleven hours of one layer."""
