@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, islice
 from operator import index
 from threading import Lock
 
@@ -17,6 +17,8 @@ import numpy as np
 from simulators.engine.machine import Machine
 from simulators.engine.program import BARRIER, RELATIVE, Ints, Program
 from simulators.inputs.errors import LoweringError
+from simulators.lowering.dependencies import Dependencies, PeriodArrays
+from simulators.lowering.gates import Gates
 from simulators.lowering.segments import (
     EVERYTHING_BEFORE,
     KEPT,
@@ -121,7 +123,7 @@ class _TemplateMaker:
         self._machine = machine
         self._blocks: list[_Block] = []
         self._sources: list[Ints] = []
-        self._periods: dict[tuple[object, ...], _Dependencies] = {}
+        self._periods: dict[tuple[object, ...], Dependencies] = {}
         self._history: list[_Past] = []
         self._history_of: dict[str, list[_Past]] = {}  # of those that have steps of a role
         self._prefetch_roles: set[str] = set()  # of the queue that runs ahead, which is in order with itself anyway
@@ -130,7 +132,7 @@ class _TemplateMaker:
         """Add a part, whose steps stand from `begin` on among all that were written down."""
         needs = self._periods.get(part.names)
         if needs is None:
-            needs = self._periods[part.names] = _Dependencies(_Period(part.repetitions))
+            needs = self._periods[part.names] = Dependencies(PeriodArrays(part.repetitions))
             for step in needs.period.steps:
                 if not 0 <= index(step.queue) < len(self._machine.queues):
                     count = len(self._machine.queues)
@@ -193,7 +195,7 @@ class _TemplateMaker:
                 for position in reversed(positions):
                     yield past.place(period * len(past.needs.period.index) + int(position))
 
-    def _block(self, needs: _Dependencies, repeat: int, first_period: int) -> _Block:
+    def _block(self, needs: Dependencies, repeat: int, first_period: int) -> _Block:
         """The periods from `first_period` on, with what they depend on."""
         there = (needs.occurrence + first_period * needs.per_period >= 0) & (needs.per_period > 0)
         block = np.where(there, RELATIVE, BARRIER)
@@ -235,7 +237,7 @@ class _TemplateMaker:
         """What may start before the segments before are complete, and whether that is all of its queue. Raises
         LoweringError where it is what must not."""
         prefetch_queue = self._machine.prefetch_queue
-        gates = _Gates(whole, prefetch_queue)
+        gates = Gates(whole, prefetch_queue)
         for q, first in gates.firsts:
             if q != prefetch_queue and not gates.holds(first):
                 raise LoweringError(f"queue {self._machine.queues[q].name}: its first task waits for no barrier")
@@ -251,81 +253,11 @@ class _TemplateMaker:
         return tuple(ahead), True
 
 
-class _Period:
-    """One period's steps as arrays."""
-
-    def __init__(self, repetitions: Iterable[Repetition]):
-        self.repetitions = list(repetitions)
-        steps = [step for _, steps in self.repetitions for step in steps]
-        begins = np.cumsum([0, *(len(steps) for _, steps in self.repetitions)]).tolist()
-        each = zip(self.repetitions, pairwise(begins), strict=True)
-        self.index: Ints = np.concatenate([np.tile(np.arange(a, b), count) for (count, _), (a, b) in each])
-        self.steps = steps
-        self.queue = np.array([step.queue for step in steps], np.int64)[self.index]
-        by_step = np.argsort(self.index, kind="stable")
-        ends = np.cumsum(np.bincount(self.index, minlength=len(steps))).tolist()
-        self.of_step = [by_step[begin:end] for begin, end in pairwise([0, *ends])]
-        """The positions in a period of each step, rising."""
-        self.roles = list(dict.fromkeys(role for step in steps for role in step.roles))
-
-
-class _Dependencies:
-    """A period's dependencies, D of them, resolved within its own periods."""
-
-    def __init__(self, period: _Period):
-        self.period = period
-        steps, index = period.steps, period.index
-        number = {role: r for r, role in enumerate(period.roles)}
-        steps_of: dict[str, list[int]] = {role: [] for role in period.roles}
-        for s, step in enumerate(steps):
-            for role in dict.fromkeys(step.roles):
-                steps_of[role].append(s)
-        self.places = [_positions(period.of_step, of_role) for of_role in steps_of.values()]
-        """The positions in a period of each role's steps."""
-        self.of_role = dict(zip(period.roles, self.places, strict=True))
-        labels = [label for step in steps for label in step.after]
-        counts = np.array([len(step.after) for step in steps])
-        first = np.concatenate([[0], np.cumsum(counts)])
-        per_task = counts[index]
-        self.task: Ints = np.repeat(np.arange(len(index)), per_task)
-        """(D,) position of the task that depends."""
-        before = np.concatenate([[0], np.cumsum(per_task)])[:-1]
-        which = np.arange(len(self.task)) - before[self.task] + first[index][self.task]
-        self.role: Ints = np.array([number.get(role, -1) for role, _ in labels], np.int64)[which]
-        """(D,) -1: a role of something earlier."""
-        self.barrier = np.array([label == EVERYTHING_BEFORE for label in labels], bool)[which]
-        self.absent = {d: labels[which[d]][0] for d in np.flatnonzero((self.role < 0) & ~self.barrier).tolist()}
-        back = np.array([b for _, b in labels], np.int64)[which]
-        self.per_period = np.zeros(len(which), np.int64)
-        """(D,) how many steps of the role a period has."""
-        self.occurrence = -back
-        """(D,) which step of the role is meant in the first period, counted from 0; those before have negative
-        numbers."""
-        self.offset = np.zeros(len(which), np.int64)
-        """(D,) tasks back, where the role is of the same periods."""
-        self.history = 0
-        """Periods at the beginning that lack some dependency."""
-        by_role = np.argsort(self.role, kind="stable")
-        bounds = np.searchsorted(self.role[by_role], np.arange(len(self.places) + 1))
-        for r in np.flatnonzero(np.diff(bounds)).tolist():
-            of, places = by_role[bounds[r] : bounds[r + 1]], self.places[r]
-            n = len(places)
-            t = np.searchsorted(places, self.task[of]) - back[of]
-            self.per_period[of], self.occurrence[of] = n, t
-            self.offset[of] = self.task[of] - (t // n * len(index) + places[t % n])
-            self.history = max(self.history, int(-(t.min() // n)))
-
-
-def _positions(of_step: Sequence[Ints], steps: Sequence[int]) -> Ints:
-    """The positions in a period of some of its steps, rising."""
-    return of_step[steps[0]] if len(steps) == 1 else np.sort(np.concatenate([of_step[s] for s in steps]))
-
-
 @dataclass(frozen=True)
 class _Past:
     """Where periods that were emitted lie."""
 
-    needs: _Dependencies
+    needs: Dependencies
     periods: int
     first_block: int
     ends: list[int]
@@ -339,7 +271,7 @@ class _Past:
 
 @dataclass(frozen=True)
 class _Block:
-    period: _Period
+    period: PeriodArrays
     repeat: int
     dependencies: Ints
     """Number of dependencies of each task."""
@@ -361,49 +293,3 @@ def _join(blocks: Sequence[_Block]) -> Program:
          np.concatenate([block.dependency_block for block in blocks]),
          np.concatenate([block.dependency_offset for block in blocks])),
     )  # fmt: skip
-
-
-class _Gates:
-    """Which tasks of a segment wait, directly or not, for the segments before it."""
-
-    def __init__(self, program: Program, prefetch_queue: int | None):
-        self.program = program
-        self.prefetch_queue = prefetch_queue
-        self.lengths = program.lengths
-        self.begin = np.concatenate([[0], np.cumsum(program.repeat * self.lengths)])
-        queues, stored = np.unique(program.queue, return_index=True)
-        b = np.searchsorted(program.first_task, stored, side="right") - 1
-        first = self.begin[b] + stored - program.first_task[b]
-        order = np.argsort(first)
-        self.firsts = list(zip(queues[order].tolist(), first[order].tolist(), strict=True))
-        """Each queue with the unrolled index of its first task, by rising index: a chain of thousands is looked at link
-        by link."""
-        self._first = dict(self.firsts)
-        self._held: dict[int, bool] = {}  # by unrolled index
-
-    def holds(self, u: int) -> bool:
-        """Whether the task with unrolled index u waits. Tasks behind the first of a queue that does not run ahead do if
-        that one does."""
-        held = self._held.get(u)
-        if held is None:
-            held = self._held[u] = self._holds(u)
-        return held
-
-    def _holds(self, u: int) -> bool:
-        p = self.program
-        j = self._place(u)
-        for d in range(int(p.first_dependency[j]), int(p.first_dependency[j + 1])):
-            block, offset = int(p.dependency_block[d]), int(p.dependency_offset[d])
-            if block == BARRIER:
-                return True
-            v = u - offset if block == RELATIVE else int(self.begin[block + 1]) - offset
-            queue = int(p.queue[self._place(v)])
-            if queue != self.prefetch_queue and (v > self._first[queue] or self.holds(v)):
-                return True
-        return False
-
-    def _place(self, u: int) -> int:
-        """The stored task."""
-        p = self.program
-        b = int(np.searchsorted(self.begin, u, side="right")) - 1
-        return int(p.first_task[b]) + (u - int(self.begin[b])) % int(self.lengths[b])
