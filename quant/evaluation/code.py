@@ -39,7 +39,8 @@ OWN_MODEL = Code(
     (
         *(f"quant.own.{name}" for name in (
             "content_digest", "formats", "module_layers", "module_tracing", "own_model", "own_rates", "plain_modules",
-            "recurrence_formats", "recurrent_layers", "replaced_layers", "roundings", "saturation", "traced_records",
+            "recurrence_formats", "recurrent_layers", "replaced_layers", "rounding_kernel", "roundings", "saturation",
+            "traced_records",
         )),
         "quant.sites", "quant.networks",
         *(f"quant.arithmetic.{name}" for name in (
@@ -53,7 +54,8 @@ OWN_MODEL = Code(
 
 GRAPH_MODEL = Code(
     (
-        "quant.graphs", "quant.own.formats", "quant.own.own_rates", "quant.own.roundings", "quant.own.saturation",
+        "quant.graphs", "quant.own.formats", "quant.own.own_rates", "quant.own.rounding_kernel", "quant.own.roundings",
+        "quant.own.saturation",
         "quant.sites", "quant.networks",
         *(f"quant.arithmetic.{name}" for name in ("clipping", "grid", "kernels", "products")),
         "quant.speech.audio", "simulators.inputs.jit",

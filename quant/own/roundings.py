@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
 from quant.arithmetic.grid import Grid, fixed_point_grid
 from quant.networks.cell_layer import SeenRecurrence
 from quant.own.formats import Formats
+from quant.own.rounding_kernel import round_to_grid
 from quant.own.saturation import SaturationCounts
 from quant.sites.candidate import Bits
 from simulators.inputs.errors import InputError
@@ -85,12 +87,12 @@ class Rounded(Exactly):
 
     def _held(self, site: str, what: str, x: torch.Tensor, grid: Grid) -> torch.Tensor:
         """x on a grid, while what does not fit is counted. Raises InputError for what is no number."""
-        codes = torch.mul(x, 1.0 / grid.step).round_()
-        held = codes.clamp(grid.lowest, grid.highest)
-        clipped = 0
-        if not torch.equal(codes, held):  # what is no number is not equal to itself
-            if bool(torch.isnan(codes).any()):
-                raise InputError(f"{site}: {what} are no numbers: they cannot be quantized")
-            clipped = int((codes != held).sum())
-        self.saturation.add(site, what, clipped, codes.numel())
-        return held.mul_(grid.step)
+        values = x.detach().numpy().reshape(-1)
+        rounded, kind = np.empty_like(values), values.dtype.type
+        clipped, no_numbers = round_to_grid(
+            values, kind(1.0 / grid.step), kind(grid.step), kind(grid.lowest), kind(grid.highest), rounded
+        )
+        if no_numbers:
+            raise InputError(f"{site}: {what} are no numbers: they cannot be quantized")
+        self.saturation.add(site, what, clipped, values.size)
+        return torch.from_numpy(rounded).view(x.shape)
