@@ -70,12 +70,25 @@ class StoredBeacon:
     """Digest of its own parameters."""
     training: dict[str, Any]
     """The values of TRAINING's keys."""
+    frames: int | None
+    """Frames of one epoch of its training; None: the model did not say how many."""
 
 
-def write_description(folder: Path, retraining: Retraining, digest: str) -> None:
-    """Say in a retraining's folder what came of it: parameters of this digest."""
-    content = {**retraining.content(), "digest": digest, "folder": folder.name}
+def write_description(folder: Path, retraining: Retraining, digest: str, frames: int | None) -> None:
+    """Say in a retraining's folder what came of it: parameters of this digest, by epochs of so many frames."""
+    content = {**retraining.content(), "digest": digest, "folder": folder.name, "frames": frames}
     write_whole(folder / DESCRIPTION, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def finished_before(folder: Path, digest: str) -> StoredBeacon | None:
+    """What a retraining's folder says of it, if it led to parameters of this digest; None where it does not say."""
+    if not (folder / DESCRIPTION).exists():
+        return None
+    try:
+        stored = _described(folder / DESCRIPTION)
+    except InputError:  # what is damaged is written anew
+        return None
+    return stored if stored.digest == digest else None
 
 
 def stored_beacons(run: Path) -> list[StoredBeacon]:
@@ -129,6 +142,7 @@ class _Description(BaseModel):
     folder: str
     epochs: int
     learning_rate: float
+    frames: Annotated[int, Field(ge=1)] | None = None
 
 
 def _described(path: Path) -> StoredBeacon:
@@ -141,4 +155,4 @@ def _described(path: Path) -> StoredBeacon:
         raise InputError(f"{path}: {rule} ({why})") from None
     training = {key: getattr(content, key) for key in TRAINING}
     bits = {site: with_threshold(pair[:2], pair[2] if len(pair) > 2 else None) for site, pair in content.bits.items()}
-    return StoredBeacon(path.parent, bits, content.of, content.digest, training)
+    return StoredBeacon(path.parent, bits, content.of, content.digest, training, content.frames)

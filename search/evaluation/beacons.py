@@ -26,6 +26,7 @@ from search.evaluation.beacon_files import (
     TRAINING,
     Retraining,
     StoredBeacon,
+    finished_before,
     stored_beacons,
     write_description,
 )
@@ -102,7 +103,8 @@ class BeaconEvaluator(Evaluator):
         self._base_error: float | None = None
         self._scored: dict[str, Quality | Unknown] = {}
         self._evaluators: dict[str, Evaluator] = {}
-        self._trained_names: set[str] = set()
+        self._trained_frames: dict[str, int | None] = {}
+        """Frames of one epoch of each candidate's retraining, by its name."""
         self._again = 0
         """Evaluations with a beacon's parameters, of candidates that have one with the original ones."""
         for i, run in enumerate(settings.carry):
@@ -179,11 +181,10 @@ class BeaconEvaluator(Evaluator):
 
     def retraining_cost(self) -> RetrainingCost:
         """What the retrainings of this search cost, those of before a kill included."""
-        retrained, model = len(self._trained_names), self.model
+        retrained, model = len(self._trained_frames), self.model
         if not isinstance(model, CountsFrames):
             return RetrainingCost(retrained, self._again, None, None)
-        # Of training utterances no more is read than there is: a search that retrained nothing has none of them.
-        training = model.utterances("train").frames * self.settings.epochs * retrained if retrained else 0
+        training = self.settings.epochs * sum(frames or 0 for frames in self._trained_frames.values())
         return RetrainingCost(retrained, self._again, training, model.utterances(model.split).frames)
 
     def _score(self, members: Sequence[tuple[Bits, Quality]], beacon: Beacon | None) -> None:
@@ -235,9 +236,18 @@ class BeaconEvaluator(Evaluator):
         trained = self._retrainable.retrained(
             bits, folder, epochs=settings.epochs, learning_rate=settings.learning_rate, on_step=on_step
         )
-        write_description(folder, retraining, trained.digest)
-        self._trained_names.add(name_of(bits))
+        frames = self._frames_of_an_epoch(folder, trained)
+        write_description(folder, retraining, trained.digest, frames)
+        self._trained_frames[name_of(bits)] = frames
         return Beacon(bits, trained, folder)
+
+    def _frames_of_an_epoch(self, folder: Path, trained: Model) -> int | None:
+        """Frames of one epoch of a retraining: as was noted when it ended, or counted. So a search that is resumed need
+        not read what it trained on, as one that retrains nothing does not."""
+        if not isinstance(self.model, CountsFrames):
+            return None
+        before = finished_before(folder, trained.digest)
+        return (before and before.frames) or self.model.utterances("train").frames
 
     def _carried(self, stored: StoredBeacon) -> Beacon:
         """Another run's beacon. Raises InputError for one of another model, or whose parameters were changed."""

@@ -6,7 +6,7 @@ import random
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +99,11 @@ class Counting(Retrainable):
     """Trains on 1,000 frames, is evaluated on 120."""
 
     split: str = "dev"
+    read: set[str] = field(default_factory=set)
+    """The splits whose utterances were asked for."""
 
     def utterances(self, split: str) -> Utterances:
+        self.read.add(split)
         return Utterances({"train": 1000, "dev": 120}[split])
 
 
@@ -125,10 +128,20 @@ def test_what_retrainings_cost_in_evaluations(tmp_path: Path) -> None:
     said = " ".join(printed.getvalue().split())
     line = f"{2000 * beacons:,} frames, which costs about as much as {50 * beacons}.0 evaluations of 120 frames"
     assert f"candidates retrained on {line} (a frame of training as 3); {len(rows)} more evaluations" in said
-    again = run(experiment(), tmp_path / "run", model=Counting(), resume=True, check=False)
+    resumed = Counting()
+    again = run(experiment(), tmp_path / "run", model=resumed, resume=True, check=False)
     assert again.retraining == result.retraining
+    assert resumed.read == {"dev"}  # what was trained on is not read again only to be counted
     (reported,) = gather([tmp_path / "run"], {tmp_path / "run": Counting()})
     assert line in reported.retraining
+    for description in (tmp_path / "run").glob("beacons/*/beacon.json"):  # as older versions wrote them, and damaged
+        content = json.loads(description.read_text())
+        description.write_text(json.dumps({key: value for key, value in content.items() if key != "frames"}))
+    description.write_text("{")
+    recounted = Counting()
+    run(experiment(), tmp_path / "run", model=recounted, resume=True, check=False)
+    assert recounted.read == {"train", "dev"}
+    assert json.loads((tmp_path / "run/pareto.json").read_text())["retraining"] == told
 
 
 @pytest.mark.slow
