@@ -53,8 +53,7 @@ def train_task_model(
     what = "a network for pictures" if of_images else "an operator-wise GRU"
     _refuse(others, f"--task {task}: a recogniser has it, {what} has not")
     if of_images:
-        only = {"--cells": cells is not None, "--resume": resume}
-        _refuse(only, f"--task {task}: a network for pictures has its sizes, and is trained at one go")
+        _refuse({"--cells": cells is not None}, f"--task {task}: a network for pictures has its sizes")
     recipe = ImageRecipe.of(task, epochs, seed) if of_images else TaskRecipe.of(task, cells, epochs, seed)
     columns = (DescriptionColumn(), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -64,7 +63,7 @@ def train_task_model(
             progress.update(bar, description=f"epoch {epoch}/{of}, loss {loss:.3f}", completed=epoch)
 
         if isinstance(recipe, ImageRecipe):
-            return train_images(recipe, folder, root, on_epoch=on_epoch)
+            return train_images(recipe, folder, root, resume=resume, on_epoch=on_epoch)
         return train_task(recipe, folder, root, resume=resume, on_epoch=on_epoch)
 
 

@@ -1,6 +1,5 @@
-"""Training of a convolutional network on its task's pictures: one thread, a minute or two, bit-equal from its seed."""
+"""Training of a convolutional network on its task's pictures: a minute or two, resumable, bit-equal from its seed."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,14 +11,11 @@ from quant.images.image_card import card
 from quant.images.image_model import ImageModel, checkpoint_bytes
 from quant.images.image_tasks import image_task
 from quant.images.integer_network import formats_of
-from quant.tasks.training import one_thread
-from simulators.inputs.errors import InputError
-from simulators.inputs.files import make_folder, write_whole
+from quant.tasks.epochs import Epochs, OnEpoch, check_length, one_thread, place_of
+from simulators.inputs.files import write_whole
 
 SEEN = 512
 """Pictures of the training part, at most, that formats are chosen by: spread over it."""
-OnEpoch = Callable[[int, int, float], None]
-"""Is told an epoch from 1, how many there are, and its loss in nats."""
 
 
 @dataclass(frozen=True)
@@ -39,35 +35,33 @@ class ImageRecipe:
         return cls(task, image_task(task).epochs if epochs is None else epochs, seed)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.epochs <= 100_000:
-            raise InputError(f"training of {self.task}: epochs is {self.epochs}: it must be 1 to 100000")
-        if not 0 <= self.seed < 1 << 32:
-            raise InputError(f"training of {self.task}: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
+        check_length(self.name, self.epochs, self.seed)
+
+    @property
+    def name(self) -> str:
+        """What it is, for errors."""
+        return f"training of {self.task}"
 
 
 def train_images(
-    recipe: ImageRecipe, folder: Path, root: Path | None = None, *, name: str = "model",
+    recipe: ImageRecipe, folder: Path, root: Path | None = None, *, name: str = "model", resume: bool = False,
     on_epoch: OnEpoch | None = None,
 ) -> Path:  # fmt: skip
     """Train, choose formats by the training part, and write `NAME.safetensors` with its card `NAME.md` to `folder`.
-    Returns the checkpoint's path. Raises InputError for pictures that are not there, and for a folder that holds a
-    checkpoint of the name."""
+    Returns the checkpoint's path. Raises InputError for pictures that are not there, and for a folder that holds a run
+    unless `resume`."""
     task = image_task(recipe.task)
     data, network = task.load(root), task.make()
-    make_folder(folder)
-    path = folder / f"{name}.safetensors"
-    if path.exists():
-        raise InputError(f"{path}: a network is already here: another folder starts a new one")
+    path, state = place_of(folder, name, resume)
     x, y = torch.from_numpy(data.train.x)[:, None], torch.from_numpy(data.train.y)
+    epochs = Epochs(recipe.name, recipe.epochs, {"recipe": asdict(recipe), "data": data.digest}, state)
     with one_thread():
         model = new_network(network, recipe.seed)
         optimiser = torch.optim.AdamW(model.parameters(), weight_decay=WEIGHT_DECAY)
-        for epoch in range(recipe.epochs):
-            loss = train_epoch(model, optimiser, x, y, recipe.seed, epoch, recipe.epochs)
-            if not loss < float("inf"):
-                raise InputError(f"training of {recipe.task} diverged in epoch {epoch + 1}: the loss is {loss}")
-            if on_epoch:
-                on_epoch(epoch + 1, recipe.epochs, loss)
+        epochs.train(
+            model, optimiser, lambda epoch: train_epoch(model, optimiser, x, y, recipe.seed, epoch, recipe.epochs),
+            on_epoch,
+        )  # fmt: skip
         with torch.no_grad():
             parameters = model.eval().folded()
             formats = formats_of(network, parameters, x[:: -(-len(x) // SEEN)])

@@ -41,12 +41,41 @@ def mixed(model: ImageModel) -> dict[str, tuple[int, int]]:
     return {site.name: (w, a) for site, (w, a) in zip(model.sites, pairs, strict=True)} | {"stem": (16, 16)}
 
 
-def test_training_is_bit_equal_from_its_seed(trained: dict[str, Path], tmp_path: Path) -> None:
+class Killed(Exception):
+    """In the middle of a training."""
+
+
+def test_a_training_is_bit_equal_from_its_seed_killed_or_not(trained: dict[str, Path], tmp_path: Path) -> None:
+    recipe, folder = RECIPES["resnet"], tmp_path / "again"
+
+    def kill(epoch: int, of: int, loss: float) -> None:
+        assert (of, loss > 0) == (3, True)
+        if epoch == 2:
+            raise Killed
+
     torch.manual_seed(99)  # of others: it decides nothing
-    again = train_images(RECIPES["resnet"], tmp_path / "again")
+    with pytest.raises(Killed):
+        train_images(recipe, folder, on_epoch=kill)
+    assert not (folder / "model.safetensors").exists()
+    with pytest.raises(InputError, match="a training run is already here: --resume continues it"):
+        train_images(recipe, folder)
+    for other in (ImageRecipe(recipe.task, 4), ImageRecipe(recipe.task, 3, seed=2)):
+        with pytest.raises(InputError, match="the run to resume has another recipe"):
+            train_images(other, folder, resume=True)
+    epochs: list[int] = []
+    again = train_images(recipe, folder, resume=True, on_epoch=lambda epoch, *_: epochs.append(epoch))
+    assert epochs == [3]
     assert again.read_bytes() == trained["resnet"].read_bytes()
-    with pytest.raises(InputError, match="a network is already here"):
-        train_images(RECIPES["resnet"], tmp_path / "again")
+    assert again.with_suffix(".md").read_text() == trained["resnet"].with_suffix(".md").read_text()
+
+
+def test_a_training_is_refused_beside_another_network_and_for_what_cannot_be(
+    trained: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").write_bytes(trained["resnet"].read_bytes())
+    for resume in (False, True):
+        with pytest.raises(InputError, match="a network is already here"):
+            train_images(RECIPES["resnet"], tmp_path, resume=resume)
     for wrong, message in (({"epochs": 0}, "epochs is 0"), ({"seed": -1}, "seed is -1")):
         with pytest.raises(InputError, match=message):
             ImageRecipe.of("small-images-resnet", **wrong)
