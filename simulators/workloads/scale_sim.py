@@ -40,7 +40,7 @@ COLUMNS = {
     "N": (),
     "K": (),
     "Batch Size": ("batch",),
-    "Sparsity": (),
+    "Sparsity": ("sparsity ratio",),
 }
 """Columns by SCALE-Sim's name, each with its other names, without regard to case."""
 CONVOLUTION = ("IFMAP Height", "IFMAP Width", "Filter Height", "Filter Width", "Channels", "Num Filter")
@@ -223,9 +223,8 @@ class _Row:
             if _RATIO.fullmatch(cell) and not text:
                 place, text = i, cell
             elif "Strides" not in self.table.places or cell != self._cell("Strides"):
-                raise self._error(
-                    i, f"{cell!r}: its column has no name; it may be {', '.join((*STRIDES[1:], *OPTIONAL))}"
-                )
+                names = OPTIONAL if "M" in self.table.places else (*STRIDES[1:], *OPTIONAL)
+                raise self._error(i, f"{cell!r}: its column has no name; it may be {', '.join(names)}")
         if text in ("", "1"):
             return None
         match = _RATIO.fullmatch(text)

@@ -115,6 +115,26 @@ def test_sparsity(tmp_path: Path) -> None:
     assert layer.parameter_bits == 64 * 64 * 8
 
 
+def test_a_batch_and_sparsity_of_each_layer(tmp_path: Path) -> None:
+    text = "layer name,m,n,k,batch,sparsity ratio,\ng,6,24,16,5,2:4,\nh,3,8,24,2,1:4,\n"
+    first, second = layers_of(tmp_path, text)
+    assert (first.macs, first.weight_sparsity) == (5 * 6 * 24 * 16, (2, 4))
+    assert (second.macs, second.weight_sparsity) == (2 * 3 * 8 * 24, (1, 4))
+    header = HEADER.replace("Strides,", "Strides, Batch Size, Sparsity,")
+    first, second = layers_of(
+        tmp_path, header + ROW.replace("1,\n", "1, 3, 1:1,\n") + ROW.replace("1,\n", "1, , 1:4,\n")
+    )
+    assert (first.macs, first.weight_sparsity) == (3 * DENSE, None)
+    assert (second.macs, second.weight_sparsity) == (DENSE, (1, 4))
+
+
+def test_layers_named_by_numbers_and_products_as_convolutions(tmp_path: Path) -> None:
+    layers = layers_of(tmp_path, "Layer,M,N,K\r\n1,20,30,4\r\n\r\n2,4,20,30")
+    assert [(layer.name, layer.macs) for layer in layers] == [("1", 2400), ("2", 2400)]
+    layers = layers_of(tmp_path, HEADER + "Bot/MLP 0,20,13,1,13,1,30,1, \nQ x K', 1, 6, 1, 1, 9 ,5, 1, \n")
+    assert [(layer.name, layer.macs) for layer in layers] == [("Bot/MLP_0", 20 * 13 * 30), ("Q_x_K'", 6 * 9 * 5)]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -133,7 +153,9 @@ def test_sparsity(tmp_path: Path) -> None:
         ("a,1,2,3\nb,1,2,3\n", ":1:1: header a,1,2,3: neither `Layer, M, N, K` nor"),
         (HEADER + "Encoder,,,\n", ":1:1: a header and at least one layer"),
         (HEADER + ROW.replace("1,\n", "2, 3,\n"), ":2:9: '3': its column has no name; it may be Stride height, Stride"),
-        ("Layer,M,N,K\ng,1,1,1,4\n", ":2:5: '4': its column has no name"),
+        ("Layer,M,N,K\ng,1,1,1,4\n", ":2:5: '4': its column has no name; it may be Batch Size, Sparsity"),
+        (f"{SIZES}, Strides,, Target\n" + ROW.replace("1,\n", "1, NPU\n"), ":1:10: column Target: unknown"),
+        (f"{SIZES}, Strides,,,Eh,Ew\n" + ROW.replace("\n", ",,,\n"), ":1:11: column Eh: unknown"),
         (HEADER + ROW.replace("32, 1", "B, 1"), ":2:7: 'B': expected a whole number from 1 as Num Filter"),
         (HEADER + ROW.replace(" 16,", " ,"), ":2:6: '': expected a whole number from 1 as Channels"),
         ("Layer,M,N,K,Sparsity\ng,1,1,1,4:2\n", ":2:5: '4:2': expected N:M as Sparsity"),
