@@ -65,8 +65,8 @@ def evaluate(
     thresholds: RegisterThresholds = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Phone error rate of a model at given bit-widths; `--bits float` is the unquantized model. An exported model's
-    folder needs no bits."""
+    """Error of a model at given bit-widths, the phone error rate of a recogniser; `--bits float` is the unquantized
+    model. An exported model's folder needs no bits."""
     kind, given = model_kind(model), given_options(context)
     scheme = (clipping, activation_clipping, per_channel)
     if on_edgedrnn(arithmetic, thresholds):
