@@ -27,6 +27,15 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 LIBRARIES = ("numpy", "numba", "torch", "pymoo")
 
+PUBLISHED = ("runs/benchmarks/published", "--every", "4", "--generations", "15", "--only")
+INFERENCE_ONLY = (
+    "mohaq-1-memory",
+    "mohaq-2-silago",
+    "mohaq-2-silago-simulated",
+    "mohaq-3-bitfusion",
+    "mohaq-3-bitfusion-simulated",
+)
+
 BENCHMARKS: dict[str, tuple[str, ...]] = {
     "start_up": (),
     "engines": (),
@@ -59,11 +68,17 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
         "--seeds",
         *map(str, range(1, 11)),
     ),
-    "published_experiments": ("runs/benchmarks/published", "--every", "4", "--generations", "15"),
+    "published_experiments": (*PUBLISHED, *INFERENCE_ONLY),
+    "published_beacons": (*PUBLISHED, "mohaq-3-bitfusion-beacons", "mohaq-3-bitfusion-beacons-simulated"),
 }
-"""Arguments by benchmark, the quick ones first: all but the last four take a minute or a few, `methods` half an hour,
-`published_experiments`, which retrains, hours. A program that is measured in two ways has a name for each."""
-OF_PROGRAM = {"engines_mesh": "engines", "candidate_new": "candidate"}
+"""Arguments by benchmark, the quick ones first: all but the last four take a minute or a few, `methods` and
+`published_experiments` an hour, `published_beacons`, which retrains, hours. A program that is measured in two ways has
+a name for each."""
+OF_PROGRAM = {
+    "engines_mesh": "engines",
+    "candidate_new": "candidate",
+    "published_beacons": "published_experiments",
+}
 """The program of each benchmark that is not called like it."""
 
 
