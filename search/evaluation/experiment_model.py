@@ -28,8 +28,9 @@ class ExperimentModel:
     @classmethod
     def of(cls, experiment: Experiment) -> Self:
         """What makes the model of an experiment. Raises InputError for names that no folder can have."""
-        file = Path(experiment.model)
-        model = str(resolved(file)) if file.is_file() else experiment.model
+        with under("model"):
+            file = Path(experiment.model)
+            model = str(resolved(file)) if file.is_file() else experiment.model
         with under("corpus_root"):
             root = None if experiment.corpus_root is None else resolved(experiment.corpus_root)
         with under("data"):

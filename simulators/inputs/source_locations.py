@@ -8,6 +8,7 @@ adds the file, line and column (`Document.placed`). Without a document the messa
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,10 +53,22 @@ class KeyedError(InputError):
 
 
 @contextmanager
-def under(*key: str | int) -> Iterator[None]:
-    """What is found to be wrong inside is so under this key."""
+def _names_of_files() -> Iterator[None]:
+    """A name that is too long for a file is bad input; other errors of the system stay what they are."""
     try:
         yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise InputError(f"{shown(error.filename)}: {error.strerror}") from None
+
+
+@contextmanager
+def under(*key: str | int) -> Iterator[None]:
+    """What is found to be wrong inside is so under this key, a name that no file can have included."""
+    try:
+        with _names_of_files():
+            yield
     except KeyedError as error:
         raise KeyedError((*key, *error.key), error.rule) from None
     except InputError as error:
@@ -67,7 +80,8 @@ def or_else_under(*key: str | int, about: str = "") -> Iterator[None]:
     """What is found to be wrong inside, and names no key itself, is so under this one; `about`: what the rule begins
     with."""
     try:
-        yield
+        with _names_of_files():
+            yield
     except KeyedError:
         raise
     except InputError as error:

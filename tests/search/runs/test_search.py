@@ -321,6 +321,15 @@ def test_the_models_file_is_named_with_its_place(tmp_path: Path) -> None:
         run(Experiment.load(tmp_path / "x.yaml"), tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("key", "written"), [("model", "@"), ("model", "@.onnx\ndata: @"), ("corpus_root", "@"), ("learn_from", "[@]")]
+)
+def test_a_name_that_no_file_can_have_is_said_with_its_place(tmp_path: Path, key: str, written: str) -> None:
+    (tmp_path / "x.yaml").write_text(f"name: x\n{key}: {written.replace('@', 'a' * 300)}\n")
+    with pytest.raises(InputError, match=rf"x.yaml:2:\d+: {key}.*: File name too long"):
+        run(Experiment.load(tmp_path / "x.yaml"), tmp_path / "run")
+
+
 def test_unknown_experiment() -> None:
     with pytest.raises(InputError, match=r"no such experiment: .*demo"):
         Experiment.load("demmo")

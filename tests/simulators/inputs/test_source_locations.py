@@ -1,6 +1,7 @@
 """An error that is found after a file was read is said of the place where the file has the key."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,13 @@ def test_keys_are_put_together_from_the_inside() -> None:
     with pytest.raises(KeyedError) as caught, under("beacons", "carry"), under(2):
         raise InputError("nowhere: it holds no beacons")
     assert str(caught.value) == "beacons.carry[2]: nowhere: it holds no beacons"
+
+
+def test_a_name_that_is_too_long_for_a_file_is_bad_input_and_a_full_disk_is_none(tmp_path: Path) -> None:
+    with pytest.raises(KeyedError, match=r"model: '.*\.\.\.: File name too long"), under("model"):
+        (tmp_path / ("a" * 300)).read_bytes()
+    with pytest.raises(FileNotFoundError), under("model"):
+        (tmp_path / "absent").read_bytes()
 
 
 def test_an_error_travels_between_processes() -> None:
