@@ -1,7 +1,8 @@
-"""Models of tasks on the command line, operator-wise GRUs and networks for pictures: their training, and those that
-`--model` names."""
+"""Models of tasks on the command line, operator-wise GRUs and networks for pictures: their training and retraining, and
+those that `--model` names."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,12 @@ from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingC
 
 from mohaq.model_kinds import ModelKind
 from simulators.inputs.errors import InputError
+from simulators.inputs.files import make_folder
 from simulators.inputs.terminal import DescriptionColumn, Terminal
 
 if TYPE_CHECKING:
     from quant.images.image_model import ImageModel
+    from quant.tasks.epochs import OnEpoch
     from quant.tasks.task_gru import TaskGru
 
 
@@ -55,16 +58,44 @@ def train_task_model(
     if of_images:
         _refuse({"--cells": cells is not None}, f"--task {task}: a network for pictures has its sizes")
     recipe = ImageRecipe.of(task, epochs, seed) if of_images else TaskRecipe.of(task, cells, epochs, seed)
+    with _epochs_bar(recipe.epochs, console) as on_epoch:
+        if isinstance(recipe, ImageRecipe):
+            return train_images(recipe, folder, root, resume=resume, on_epoch=on_epoch)
+        return train_task(recipe, folder, root, resume=resume, on_epoch=on_epoch)
+
+
+def retrain_task_model(
+    model: "TaskGru | ImageModel", bits: str, folder: Path, epochs: int, learning_rate: float, seed: int, resume: bool,
+    console: Terminal,
+) -> str:  # fmt: skip
+    """Retrain a network for pictures under a bar, and say what came of it. Raises InputError for an operator-wise
+    GRU."""
+    from quant.images.image_model import ImageModel
+    from quant.images.image_retraining import ImageRetraining, retrain_images
+
+    if not isinstance(model, ImageModel):
+        raise InputError(f"--model {model.name}: an operator-wise GRU is trained (train --task), and not retrained")
+    recipe = ImageRetraining(epochs, learning_rate, seed)
+    candidate = model.parse_bits(bits)
+    make_folder(folder)
+    before = model.evaluate(candidate)
+    with _epochs_bar(epochs, console) as on_epoch:
+        path = retrain_images(model, candidate, folder, recipe, resume=resume, on_epoch=on_epoch)
+    after = model.retrained_before(folder).evaluate(candidate)
+    return f"{path}: {before.error:.2f} % of pictures wrong before, {after.error:.2f} % after (dev)"
+
+
+@contextmanager
+def _epochs_bar(epochs: int, console: Terminal) -> Iterator["OnEpoch"]:
+    """What moves a bar with every epoch."""
     columns = (DescriptionColumn(), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("data", total=recipe.epochs)
+        bar = progress.add_task("data", total=epochs)
 
         def on_epoch(epoch: int, of: int, loss: float) -> None:
             progress.update(bar, description=f"epoch {epoch}/{of}, loss {loss:.3f}", completed=epoch)
 
-        if isinstance(recipe, ImageRecipe):
-            return train_images(recipe, folder, root, resume=resume, on_epoch=on_epoch)
-        return train_task(recipe, folder, root, resume=resume, on_epoch=on_epoch)
+        yield on_epoch
 
 
 def _refuse(others: Mapping[str, bool], why: str) -> None:

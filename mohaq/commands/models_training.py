@@ -11,7 +11,7 @@ from mohaq.delta_options import TrainedThresholds, with_thresholds
 from mohaq.model_kinds import ModelKind, given_options, model_kind, refuse_exported, refuse_options
 from mohaq.networks import load_network
 from mohaq.options import Bits, Corpus, Data, ModelName, Root, SkipBad, TypeOfProducts, written
-from mohaq.task_models import train_task_model
+from mohaq.task_models import load_task_model, retrain_task_model, train_task_model
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder
 
@@ -99,7 +99,7 @@ def retrain(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Retrain a model for given bit-widths, full-precision weights under quantized ones; with thresholds as a delta
-    network."""
+    network. Networks for pictures have the data of their task (--root)."""
     from quant import load_model
     from quant.runs.training_run import features_progress, products_line, training_progress
     from quant.training.loop import chosen_products
@@ -112,6 +112,13 @@ def retrain(
     if kind is ModelKind.NETWORK:
         network = load_network(model, data)
         out.say(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
+        return
+    others = {
+        "--corpus": corpus != "embedded", "--products": products is not None, "--thresholds": thresholds is not None,
+    }  # fmt: skip
+    of_task = load_task_model(model, root, others)
+    if of_task is not None:
+        out.say(retrain_task_model(of_task, bits, output, epochs, learning_rate, seed, resume, err))
         return
     recogniser = load_recogniser(model, corpus, root)
     candidate = with_thresholds(recogniser.parse_bits(bits), recogniser.sites, thresholds)

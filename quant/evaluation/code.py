@@ -96,6 +96,15 @@ IMAGE_MODEL = Code(
 )  # fmt: skip
 """Decides the error of a convolutional network on pictures."""
 
+IMAGE_RETRAINING = IMAGE_MODEL | Code(
+    (
+        "quant.images.image_retraining", "quant.images.image_training", "quant.tasks.epochs",
+        "quant.training.retraining", "quant.training.run_state", "quant.files.tensor_files",
+    ),
+    libraries=("safetensors",),
+)  # fmt: skip
+"""Decides the parameters that such a network's retraining comes to."""
+
 IMAGE_CODEBOOKS = IMAGE_MODEL | Code(
     (
         "quant.images.codebook_model", "simulators.inputs.jit",

@@ -128,17 +128,17 @@ def new_network(network: ImageNetwork, seed: int) -> TrainedNetwork:
 
 
 def train_epoch(
-    model: TrainedNetwork, optimiser: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, seed: int, epoch: int,
-    epochs: int,
+    model: nn.Module, optimiser: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, seed: int, epoch: int,
+    epochs: int, peak: float = LEARNING_RATE,
 ) -> float:  # fmt: skip
-    """One pass over pictures (N, 1, H, W), moved a little each. Returns the mean loss in nats. Batches and moves
-    follow from the seed and the epoch."""
+    """One pass over pictures (N, 1, H, W), moved a little each; `peak` is the largest learning rate. Returns the mean
+    loss in nats. Batches and moves follow from the seed and the epoch."""
     rng, total, shift = np.random.default_rng([seed, epoch]), 0.0, SHIFT * x.shape[-1] // 28
     order = torch.from_numpy(rng.permutation(len(x)))
     batches = order.split(BATCH)
     model.train()
     for number, batch in enumerate(batches):
-        _schedule(optimiser, (epoch + (number + 1) / len(batches)) / epochs)
+        _schedule(optimiser, peak, (epoch + (number + 1) / len(batches)) / epochs)
         moves = rng.integers(-shift, shift + 1, (len(batch), 2)).tolist()
         moved = torch.stack([_moved(x[i], *move) for i, move in zip(batch.tolist(), moves, strict=True)])
         loss = nn.functional.cross_entropy(model(moved), y[batch])
@@ -155,7 +155,7 @@ def _moved(picture: torch.Tensor, down: int, right: int) -> torch.Tensor:
     return nn.functional.pad(picture, (right, -right, down, -down))
 
 
-def _schedule(optimiser: torch.optim.Optimizer, done: float) -> None:
-    rate = LEARNING_RATE * min(done / 0.1, 0.5 * (1.0 + math.cos(math.pi * done)))
+def _schedule(optimiser: torch.optim.Optimizer, peak: float, done: float) -> None:
+    rate = peak * min(done / 0.1, 0.5 * (1.0 + math.cos(math.pi * done)))
     for group in optimiser.param_groups:
         group["lr"] = rate

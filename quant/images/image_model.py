@@ -4,7 +4,7 @@ The file is safetensors: `SITE.weight` and `SITE.bias`, normalisation folded in;
 kind, the formats, and the record of the training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from quant.evaluation.code import IMAGE_MODEL
+from quant.evaluation.code import IMAGE_MODEL, IMAGE_RETRAINING
 from quant.evaluation.rates import Rates
 from quant.files.tensor_files import check_kind, check_tensors, kind_of, read_tensors, tensors_as_bytes
 from quant.images.float_network import FloatSteps, Parameters, passed
@@ -24,6 +24,8 @@ from quant.images.integer_network import WIDTHS, ImageFormats, IntegerNetwork
 from quant.sites.candidate import Bits, check_candidate, parse_bits
 from quant.sites.site import Site
 from quant.tasks.task import TaskData
+from quant.training.loop import TrainingStep
+from quant.training.retraining import RESULT
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
@@ -37,6 +39,18 @@ _Fraction = Annotated[int, Field(ge=-32, le=36)]
 """What `integer_network` chooses lies between: no power of two of it, nor of their sums, is infinite in float32."""
 
 
+class _Retrained(BaseModel):
+    """How a network was trained on for a candidate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    of: str
+    bits: str
+    epochs: int
+    learning_rate: float
+    seed: int
+
+
 class _Recorded(BaseModel):
     """How a checkpoint was made."""
 
@@ -47,6 +61,7 @@ class _Recorded(BaseModel):
     seed: int
     data: str
     mohaq: str
+    retrained: _Retrained | None = None
 
 
 class _Described(BaseModel):
@@ -102,6 +117,11 @@ class ImageModel:
     def load(cls, path: Path, root: Path | None = None) -> Self:
         """From a file, with the pictures of its task, found as the task says. Raises InputError for a file that is
         none, and for pictures that are not there."""
+        return cls._read(path, lambda task: image_task(task).load(root))
+
+    @classmethod
+    def _read(cls, path: Path, data_of: Callable[[str], TaskData]) -> Self:
+        """From a file, with the data that a task's name has."""
         file = read_tensors(path)
         check_kind(file, KIND, FORMAT, "a convolutional network for pictures")
         described = json_as(_Described, file.described, str(path))
@@ -118,7 +138,7 @@ class ImageModel:
         )
         computes = cls.computed_by(network, parameters, ImageFormats(described.inputs, described.results))
         digest = ":".join(filter(None, (file.digest, cls.scheme_name)))
-        return cls(computes, task.load(root), path.stem, digest, described.record.model_dump())
+        return cls(computes, data_of(task.name), path.stem, digest, described.record.model_dump(exclude_none=True))
 
     @property
     def network(self) -> ImageNetwork:
@@ -183,6 +203,41 @@ class ImageModel:
     def stored_bits(self, bits: Bits) -> int:
         """Bits of the weights at their widths, as in the trace, which has no biases."""
         return sum(site.weights * bits[site.name][0] for site in self.sites)
+
+    def retrained(
+        self,
+        bits: Bits,
+        folder: Path,
+        *,
+        epochs: int,
+        learning_rate: float,
+        on_step: Callable[[TrainingStep], None] | None = None,
+    ) -> Self:
+        """This network trained on for a candidate, in `folder`; continued there, or found there, if it was begun.
+        `on_step` is told of every epoch."""
+        from quant.images.image_retraining import ImageRetraining, retrain_images
+
+        def on_epoch(epoch: int, of: int, loss: float) -> None:
+            if on_step:
+                on_step(TrainingStep(epoch, epoch, of, loss, None))
+
+        if not (folder / RESULT).is_file():
+            retrain_images(self, bits, folder, ImageRetraining(epochs, learning_rate), resume=True, on_epoch=on_epoch)
+        return self.retrained_before(folder)
+
+    def retrained_before(self, folder: Path) -> Self:
+        """What `retrained` left in a folder, on the same part of the same pictures. Raises InputError if it left
+        nothing, or what was trained on from another network."""
+        path = folder / RESULT
+        found = self._read(path, lambda _: self.data).on_split(self._split)
+        if found.record.get("retrained", {}).get("of") != self.digest:
+            raise InputError(f"{path}: a retraining of another network")
+        return found
+
+    @property
+    def retraining_code(self) -> Code:
+        """What decides what `retrained` comes to."""
+        return IMAGE_RETRAINING
 
     def on_split(self, split: str) -> Self:
         """This network on another part of the pictures: "train", "dev" or "test"."""

@@ -78,6 +78,10 @@ def cases_of(work: Path) -> dict[str, Case]:
             ("retrain", "--bits", "2", "--model", str(model), *data, "--epochs", "20", "--out", "OUT"),
             ("retrained.safetensors",),
         ),
+        "retrain a network for pictures": Case(
+            ("retrain", "--model", "images-mobilenet", "--bits", "3", "--epochs", "3", "--root", str(wheel), "--out", "OUT"),
+            ("retrained.safetensors",),
+        ),
         "search": Case(search, found),
         "workers": Case(workers, found),
         "dask": Case((*workers, "--dask"), found),
