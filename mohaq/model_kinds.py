@@ -55,7 +55,13 @@ def model_kind(model: str) -> ModelKind:
 _OF_A_CORPUS = frozenset({"--corpus", "--root", "--split", "--skip-bad", "--every", "--integer"})
 _OF_TRAINING = frozenset({"--products", "--thresholds"})
 _CLIPPINGS = frozenset({"--clipping", "--activation-clipping", "--per-channel"})
-_NOT_OF_TASKS = (_OF_A_CORPUS - {"--root", "--split"}) | {"--data", "--chunk", "--activation-clipping", "--per-channel"}
+_OF_A_NETWORK = frozenset({"--data", "--weights"})
+_NOT_OF_TASKS = (
+    (_OF_A_CORPUS - {"--root", "--split"})
+    | _OF_TRAINING
+    | _OF_A_NETWORK
+    | {"--chunk", "--activation-clipping", "--per-channel"}
+)
 _HAS_DATA = "it is for recognisers: a network from a file has the data of --data"
 _HAS_NONE = "--model {model}: it is {kind}, which has none"
 _HAS_BITS = "{model} is an exported model: its bits are in its model.json"

@@ -113,11 +113,8 @@ def retrain(
         network = load_network(model, data)
         out.say(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
         return
-    others = {
-        "--corpus": corpus != "embedded", "--products": products is not None, "--thresholds": thresholds is not None,
-    }  # fmt: skip
-    of_task = load_task_model(model, root, others)
-    if of_task is not None:
+    if kind.is_of_task:
+        of_task = load_task_model(model, kind, root)
         out.say(retrain_task_model(of_task, bits, output, epochs, learning_rate, seed, resume, err))
         return
     recogniser = load_recogniser(model, corpus, root)
