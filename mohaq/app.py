@@ -89,7 +89,7 @@ def note(lines: list[str]) -> None:
 
 def main(interruption: Interruption) -> None:
     """Entry point: whatever a user can mend is one line on standard error and exit code 2."""
-    from mohaq.commands import hardware, evaluation, models, models_training, searches  # noqa: F401, I001 (they add their commands, in --help's order)
+    from mohaq.commands import hardware, evaluation, models_delta, models, models_training, searches  # noqa: F401, I001 (they add their commands, in --help's order)
 
     if shutil.get_terminal_size().columns < LEAST_HELP:
         os.environ.setdefault("TERMINAL_WIDTH", str(LEAST_HELP))  # typer's

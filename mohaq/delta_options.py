@@ -19,7 +19,7 @@ QUANTIZED, EDGEDRNN = "quantized", "edgedrnn"
 BITS = ("", "8x16")
 """What `--bits` may say: EdgeDRNN has one pair of widths."""
 NOT_ON_EDGEDRNN = frozenset(
-    {"--clipping", "--activation-clipping", "--per-channel", "--integer", "--data", "--steps", "--chunk"}
+    {"--clipping", "--activation-clipping", "--per-channel", "--integer", "--data", "--weights", "--steps", "--chunk"}
 )
 OF_AN_UTTERANCE = frozenset({"--utterance", "--split", "--corpus", "--root"})
 

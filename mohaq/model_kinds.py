@@ -69,7 +69,7 @@ _HAS_CLIPPINGS = "{model} is an exported model: what it clips is in its model.js
 _HAS_A_CORPUS = "it is for an ONNX file or module:factory; {model} has a corpus (--corpus)"
 
 REFUSED: Mapping[ModelKind, tuple[tuple[frozenset[str], str], ...]] = {
-    ModelKind.RECOGNISER: ((frozenset({"--data"}), _HAS_A_CORPUS),),
+    ModelKind.RECOGNISER: ((_OF_A_NETWORK, _HAS_A_CORPUS),),
     ModelKind.NETWORK: (
         (_OF_A_CORPUS | _OF_TRAINING, _HAS_DATA),
         (frozenset({"--chunk"}), "that of a network from a file is in its data.yaml"),
@@ -77,7 +77,7 @@ REFUSED: Mapping[ModelKind, tuple[tuple[frozenset[str], str], ...]] = {
     ModelKind.TASK_GRU: ((_NOT_OF_TASKS | {"--clipping"}, _HAS_NONE),),
     ModelKind.IMAGES: ((_NOT_OF_TASKS, _HAS_NONE),),
     ModelKind.EXPORTED_RECOGNISER: (
-        (frozenset({"--data"}), _HAS_A_CORPUS),
+        (_OF_A_NETWORK, _HAS_A_CORPUS),
         (frozenset({"--bits"}), _HAS_BITS),
         (_CLIPPINGS, _HAS_CLIPPINGS),
     ),
@@ -85,6 +85,8 @@ REFUSED: Mapping[ModelKind, tuple[tuple[frozenset[str], str], ...]] = {
         (_OF_A_CORPUS, _HAS_DATA),
         (frozenset({"--bits"}), _HAS_BITS),
         (_CLIPPINGS, _HAS_CLIPPINGS),
+        (frozenset({"--weights"}), "it is for an ONNX file or module:factory; {model} has its own"),
+        (frozenset({"--chunk"}), "that of a network from a file is in its data.yaml"),
     ),
 }
 """Options that a kind of model does not have, and what is said of them."""
@@ -92,7 +94,7 @@ REFUSED: Mapping[ModelKind, tuple[tuple[frozenset[str], str], ...]] = {
 
 TAKES_EXPORTED = {
     ModelKind.EXPORTED_RECOGNISER: "an exported model: only `evaluate` and `export` take such a folder",
-    ModelKind.EXPORTED_NETWORK: "an exported network: only `evaluate` takes its folder",
+    ModelKind.EXPORTED_NETWORK: "an exported network: `evaluate`, `trace` and `export` take its folder",
 }
 
 

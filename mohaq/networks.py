@@ -25,11 +25,14 @@ def load_network(
     clipping: str = "mse",
     activation_clipping: str = "mse",
     per_channel: bool = False,
+    weights: Path | None = None,
 ) -> "GraphModel":
-    """The network of a file, or of Python, and its data. Raises InputError for one without data."""
+    """The network of a file, or of Python, and its data, with the weights that a retraining left, if they are given.
+    Raises InputError for one without data."""
     from quant import Scheme, load
 
-    return load(model, _needed(data, model), Scheme(clipping, activation_clipping, per_channel))
+    network = load(model, _needed(data, model), Scheme(clipping, activation_clipping, per_channel))
+    return network if weights is None else network.with_weights_of(weights)
 
 
 def load_exported_network(model: str, data: Path | None) -> "tuple[GraphModel, dict[str, tuple[int, int]]]":

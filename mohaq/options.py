@@ -47,6 +47,15 @@ Data = Annotated[
         help="What a network of your own is given: .npz, .npy or .wav files, and a data.yaml that says how.",
     ),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="Of a network with --data: the weights that a retraining of it left, retrained.safetensors of `retrain` "
+        "or of a beacon, in the place of its own.",
+    ),
+]
 Corpus = Annotated[
     str,
     typer.Option(

@@ -28,6 +28,7 @@ from mohaq.options import (
     Root,
     SkipBad,
     WeightClipping,
+    Weights,
 )
 from mohaq.task_models import load_task_model
 from simulators.inputs.errors import InputError
@@ -49,6 +50,7 @@ def evaluate(
     bits: Annotated[str, Bits.__metadata__[0]] = "",
     model: ModelName = "sru",
     data: Data = None,
+    weights: Weights = None,
     corpus: Corpus = "embedded",
     root: Root = None,
     split: Annotated[str, typer.Option(help="`dev`, `test` or `train`.")] = "dev",
@@ -86,7 +88,7 @@ def evaluate(
                 raise InputError(f"--split {split}: it must be train, dev or test")
             _print_task_model(load_task_model(model, kind, root, clipping), bits, split, as_json)
         case ModelKind.NETWORK:
-            network = load_network(model, data, *scheme)
+            network = load_network(model, data, *scheme, weights)
             _print_network(network, network.evaluate(None if bits == FLOAT else network.parse_bits(bits)), as_json)
         case ModelKind.EXPORTED_NETWORK:
             network, own = load_exported_network(model, data)

@@ -1,13 +1,58 @@
 """Error against eliminated operations: the thresholds of a delta network, swept (Rezk et al. 2020)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from quant.evaluation.rates import DeltaResult
-from quant.evaluation.recogniser import Recogniser
 from quant.sites.candidate import Bits
 from quant.sites.site import Role, Site
 from simulators.inputs.csv_text import csv_of_cells
+
+
+class SweptError(Protocol):
+    """An error in percent."""
+
+    @property
+    def error(self) -> float:
+        """Percent over all data."""
+        ...
+
+    @property
+    def error_max(self) -> float:
+        """Percent, the largest over the parts of the data."""
+        ...
+
+
+class ErrorAndSavings(Protocol):
+    """What a delta network errs and saves, as `quant.evaluation.rates.DeltaResult` has it."""
+
+    @property
+    def rate(self) -> SweptError:
+        """What it errs."""
+        ...
+
+    @property
+    def active(self) -> Mapping[str, float]:
+        """The share of each site's inputs that it transmits."""
+        ...
+
+    @property
+    def eliminated(self) -> float:
+        """The share of all multiply-accumulates that are therefore not done."""
+        ...
+
+
+class HasThresholds(Protocol):
+    """What is swept: a recogniser, or a network from a file (`quant.graphs.delta_network`)."""
+
+    @property
+    def sites(self) -> Sequence[Site]:
+        """Sites that may have thresholds, in the order of the computation."""
+        ...
+
+    def evaluate_delta(self, bits: Bits, thresholds: Mapping[str, int], split: str) -> ErrorAndSavings:
+        """What a candidate errs and saves at thresholds in activation codes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,7 +67,7 @@ class DeltaPoint:
     """Threshold of the output layer's input."""
     thresholds: dict[str, int]
     """Threshold of each site, in activation codes."""
-    result: DeltaResult
+    result: ErrorAndSavings
 
 
 def thresholds_of(sites: Sequence[Site], x: int, h: int, fc: int) -> dict[str, int]:
@@ -32,14 +77,14 @@ def thresholds_of(sites: Sequence[Site], x: int, h: int, fc: int) -> dict[str, i
     return {site.name: by_role.get(site.role, x) if i else 0 for i, site in enumerate(sites)}
 
 
-def combinations(model: Recogniser, values: Sequence[int]) -> list[tuple[int, int | None]]:
+def combinations(model: HasThresholds, values: Sequence[int]) -> list[tuple[int, int | None]]:
     """Every value for layer inputs with every value for recurrent inputs, if the model has any."""
     recurs = any(site.role is Role.RECURRENT for site in model.sites)
     return [(x, h) for x in values for h in (values if recurs else [None])]
 
 
 def sweep(
-    model: Recogniser, bits: Bits, values: Sequence[int], fc: int | None = None, split: str = "dev"
+    model: HasThresholds, bits: Bits, values: Sequence[int], fc: int | None = None, split: str = "dev"
 ) -> Iterator[DeltaPoint]:
     """Evaluate each of the `combinations` in turn. `fc` is the output layer's threshold, that of layer inputs unless
     said. Raises InputError for a negative threshold or a bad candidate."""

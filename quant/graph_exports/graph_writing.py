@@ -25,7 +25,7 @@ def export_network(form: str, model: GraphModel, bits: Bits, output: Path) -> st
         return f"{output}: model.safetensors and model.json"
     if form not in _FORMATS:
         formats = ", ".join((OWN_FORMAT, *_FORMATS))
-        raise InputError(f"mohaq export --format {form}: networks from files are not written in it: expected {formats}")
+        raise InputError(f"format {form}: networks from files are not written in it: expected {formats}")
     check_candidate(bits, model.sites)
     refuse_thresholds(bits, "an exported model has none")
     content = graph_model_file(model, bits, _FORMATS[form]())

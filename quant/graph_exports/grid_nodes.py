@@ -57,11 +57,11 @@ class LinearNodes:
         for what, bits in (("weights", weight_bits), ("activations", grid.bits)):
             if bits not in (4, *_TYPES):
                 raise InputError(
-                    f"mohaq export --format qdq: {what} of {site} at {bits} bits: quantizers of ONNX's operators "
-                    f"{OPSET} have 4, 8 and 16 (--format qonnx has any)"
+                    f"format qdq: {what} of {site} at {bits} bits: quantizers of ONNX's operators "
+                    f"{OPSET} have 4, 8 and 16 (qonnx has any)"
                 )
         if grid.highest - grid.lowest != (1 << grid.bits) - 1:
-            raise InputError(f"mohaq export --format qdq: activations of {site}: codes {grid.lowest} to {grid.highest}")
+            raise InputError(f"format qdq: activations of {site}: codes {grid.lowest} to {grid.highest}")
 
     def codes(self, graph: OnnxBuilder, x: str, grid: Grid, name: str) -> str:
         """QuantizeLinear and DequantizeLinear of scale 1."""

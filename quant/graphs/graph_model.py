@@ -118,7 +118,9 @@ class GraphModel:
 
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """A candidate, as a user writes it."""
-        return parse_bits(text, self.sites, "delta networks are those of this project's recognisers")
+        return parse_bits(
+            text, self.sites, "thresholds of a network from a file are given beside its bits, not in them"
+        )
 
     def outputs(self, bits: Bits | None) -> list[torch.Tensor]:
         """The judged output of every utterance, chunks side by side; without bits, of the network as it is."""
@@ -159,21 +161,26 @@ class GraphModel:
 
     def retrained_before(self, folder: Path) -> "GraphModel":
         """What `retrained` left in a folder. Raises InputError if it left nothing."""
+        return self.with_weights_of(folder / RESULT)
+
+    def with_weights_of(self, path: Path) -> "GraphModel":
+        """The network with the weights in a file that a retraining of it wrote. Raises InputError for another file."""
         from quant.graphs.graph_retraining import retrained_graph
 
-        return retrained_graph(self, folder)
+        return retrained_graph(self, path)
 
     @property
     def retraining_code(self) -> Code:
         """What decides what `retrained` comes to."""
         return GRAPH_RETRAINING
 
-    def first_values(self) -> dict[str, torch.Tensor]:
-        """All values of the first call by their names, of the network as it is, but for those inside nodes."""
+    def first_values(self, roundings: Exactly | None = None) -> dict[str, torch.Tensor]:
+        """All values of the first call by their names, of the network as it is, or held in a way of the caller's, but
+        for those inside nodes."""
         scope = Scope(self.graph)
         scope.values.update(self._first_call())
         with torch.no_grad():
-            run_nodes(scope, Pass(Exactly(), self._names, OPERATIONS))
+            run_nodes(scope, Pass(roundings or self._as_it_is(), self._names, OPERATIONS))
         return {**self.graph.constants, **scope.values}
 
     def evaluate(self, bits: Bits | None) -> OwnRates:
@@ -185,6 +192,10 @@ class GraphModel:
             return self._rates(self.outputs(None) if self._against else before)
         check_candidate(bits, self.sites)
         return self.evaluate_some(bits)
+
+    def float_error(self) -> OwnRates:
+        """The error before quantization: none where it is a difference from the float network."""
+        return self.evaluate(None)
 
     def evaluate_some(self, bits: Bits) -> OwnRates:
         """Error with the sites that `bits` names quantized, and all others in float32. What saturates inside compiled
@@ -215,6 +226,23 @@ class GraphModel:
                 raise InputError(f"steps: {steps}: the first call of {self.name} has {self._frames}")
             self._traces[frames] = made
         return self._traces[frames].trace(self.name, bits, chunk)
+
+    @property
+    def first_trace(self) -> GraphTrace:
+        """What the first call computes."""
+        return self._traces[self._frames]
+
+    def trace_of(self, number: int, bits: Bits) -> Trace:
+        """What the first call of an utterance, counted from 0, computes at a candidate's widths."""
+        with torch.no_grad():
+            made = self._traced(next(self.data.calls(self.data.utterances[number])))
+        return made.trace(self.name, bits, self.data.chunk)
+
+    def rates_of(self, made: list[torch.Tensor]) -> OwnRates:
+        """The error of judged outputs of all utterances, however they were made."""
+        if self.data.settings.error != "labels":
+            self.float_outputs()
+        return self._rates(made)
 
     def _outputs(self, run: Pass) -> list[torch.Tensor]:
         with torch.no_grad():
@@ -258,12 +286,14 @@ class GraphModel:
         return made[0] if len(made) == 1 else torch.stack(made)
 
     def _rounded(self, bits: Bits) -> Pass:
+        held = GraphRounded(bits, self._formats, self.quantized_weights(bits))
+        return Pass(held, self._names, OPERATIONS, quantized=True)
+
+    def quantized_weights(self, bits: Bits) -> dict[str, Weights]:
+        """The codes and steps of the weights of those sites that `bits` names."""
         if self._held is not None:
             self._held.check(bits)
-        quantized = {
-            site.name: self._quantized(site.name, bits[site.name][0]) for site in self.sites if site.name in bits
-        }
-        return Pass(GraphRounded(bits, self._formats, quantized), self._names, OPERATIONS, quantized=True)
+        return {site.name: self._quantized(site.name, bits[site.name][0]) for site in self.sites if site.name in bits}
 
     def _chosen_formats(self) -> Formats:
         """The formats of all sites, by what passes of the data that ranges are taken from; those of the graph's own
@@ -319,9 +349,11 @@ class GraphModel:
 
     def _traced(self, given: Mapping[str, torch.Tensor]) -> GraphTrace:
         trace = GraphTrace()
-        values = Exactly() if self._held is None else HeldValues(self._held)
-        run_graph(self.graph, given, Pass(values, self._names, OPERATIONS, trace))
+        run_graph(self.graph, given, Pass(self._as_it_is(), self._names, OPERATIONS, trace))
         return trace
+
+    def _as_it_is(self) -> Exactly:
+        return Exactly() if self._held is None else HeldValues(self._held)
 
     def _resized(self, frames: int) -> dict[str, torch.Tensor]:
         """The first call, cut or repeated along the axes that grow with its frames: those that the network leaves open

@@ -131,13 +131,13 @@ def _check_trainable(model: "GraphModel", bits: Bits, targets: list[torch.Tensor
         model.names.place(site.name)
 
 
-def retrained_graph(model: "GraphModel", folder: Path) -> "GraphModel":
-    """The network with the weights that a retraining of it left in a folder. Raises InputError where there are none,
+def retrained_graph(model: "GraphModel", path: Path) -> "GraphModel":
+    """The network with the weights that a retraining of it left in a file. Raises InputError where there are none,
     or those of another network."""
-    file = read_tensors(folder / RESULT)
+    file = read_tensors(path)
     described = parse_json(file.described, str(file.path))
     if not isinstance(described, dict) or described.get("of") != model.digest:
-        raise InputError(f"{file.path}: weights of another network")
+        raise InputError(f"{file.path}: weights of another network, or retrained with another clipping")
     check_tensors(file.path, file.tensors, {site.name: (site.out_features, site.in_features) for site in model.sites})
     return model.with_weights(file.tensors)
 

@@ -1,6 +1,7 @@
 """How a candidate's widths hold the values of a graph."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Weights
@@ -12,6 +13,9 @@ from quant.sites.candidate import Bits
 class GraphRounded(Rounded):
     """Products see codes of the candidate's widths, everything else is 16-bit fixed point, as in modules of one's own;
     what compiled recurrences need of it besides is the codes and the formats themselves."""
+
+    by_steps: ClassVar = False
+    """Whether recurrences run step by step, for what products read is more than rounded."""
 
     def __init__(self, bits: Bits, formats: Formats, weights: Mapping[str, Weights]):
         super().__init__(bits, formats, {site: held.codes * held.steps[:, None] for site, held in weights.items()})

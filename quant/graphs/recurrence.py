@@ -24,12 +24,15 @@ def run_direction(
     end of each."""
     if isinstance(held, GraphRounded):
         _check_first_state(layer, first, held)
+        if held.by_steps:
+            _check_steps(layer, lengths)
     added = layer.bias[0] if layer.op == "GRU" else layer.bias[0] + layer.bias[1]
     products = functional.linear(held.input(layer.sites[0], x), layer.w, added)
     if layer.op == "GRU":
         products = _with_recurrent_bias(layer, products)
     products = held.result(layer.sites[0], products)
-    if layer.is_plain and len(x) and not torch.is_grad_enabled():
+    by_steps = isinstance(held, GraphRounded) and held.by_steps
+    if layer.is_plain and len(x) and not torch.is_grad_enabled() and not by_steps:
         covered = held.covers(layer.sites) if isinstance(held, GraphRounded) else None
         if covered and isinstance(held, GraphRounded):
             return in_fixed_point(layer, products, first, lengths, held)
@@ -57,6 +60,15 @@ def _check_first_state(layer: RecurrentDirection, first: States, held: GraphRoun
     is_gate = held.covers(layer.sites) is not False and layer.activations[-1].is_bounded
     if is_gate and largest > -GATES.lowest * GATES.step:
         raise InputError(f"site {layer.sites[1]}: a first state of {largest:g}: h is quantized within ±2")
+
+
+def _check_steps(layer: RecurrentDirection, lengths: torch.Tensor | None) -> None:
+    """Raises InputError for what has no one order of what its products read."""
+    if lengths is not None:
+        raise InputError(f"site {layer.sites[0]}: utterances of several lengths in a batch: a delta network takes one")
+    if layer.op == "GRU" and not layer.resets_after:
+        rule = "its two halves read two inputs: a delta network needs linear_before_reset"
+        raise InputError(f"site {layer.sites[1]}: the reset gate stands before the product: {rule}")
 
 
 def _with_recurrent_bias(layer: RecurrentDirection, products: torch.Tensor) -> torch.Tensor:

@@ -32,7 +32,8 @@ class Commands:
         cls, folder: Path, experiment: Experiment, hardware: Hardware, model_digest: str, checkpoint: bool
     ) -> "Commands":
         length = ["--utterance", "0"] if experiment.thresholds else ["--steps", str(experiment.steps)]
-        trace = shell_command(["mohaq", "trace", "--model", experiment.model, *length, *_corpus(experiment)])
+        words = ["mohaq", "trace", "--model", experiment.model, *_data(experiment), *length, *_corpus(experiment)]
+        trace = shell_command(words)
         simulate = tuple(shell_command(variant.options) for variant in hardware)
         evaluate = _evaluate(experiment) if checkpoint else ()
         return cls(folder, experiment, model_digest, evaluate, trace if checkpoint else "", simulate)
@@ -41,8 +42,11 @@ class Commands:
         """`evaluate`, with a beacon's parameters in the model's place if one is named."""
         words, settings = list(self.evaluate), self.experiment.retraining
         if words and beacon and settings:
-            file = beacon_file(self.folder, settings, self.model_digest, beacon)
-            words[words.index("--model") + 1] = str(file)
+            file = str(beacon_file(self.folder, settings, self.model_digest, beacon))
+            if self.experiment.data is None:
+                words[words.index("--model") + 1] = file
+            else:  # a network of one's own, whose file alone has its graph
+                words += ["--weights", file]
         return shell_command(words)
 
     def error_of(self, bits: str, beacon: str = "") -> list[str]:
@@ -60,6 +64,11 @@ class Commands:
         return [f"mohaq simulate {shell_word(argument)} {self.simulate[variant]}"]
 
 
+def _data(experiment: Experiment) -> list[str]:
+    """Options that say what a network of one's own is given."""
+    return [] if experiment.data is None else ["--data", experiment.data]
+
+
 def _corpus(experiment: Experiment) -> list[str]:
     """Options of `mohaq trace` that say whose utterance it is of, where it is of one."""
     if experiment.corpus_root is None or not experiment.thresholds:
@@ -74,7 +83,7 @@ def _of_corpus(root: Path) -> list[str]:
 
 
 def _evaluate(experiment: Experiment) -> tuple[str, ...]:
-    words = ["mohaq", "evaluate", "--model", experiment.model]
+    words = ["mohaq", "evaluate", "--model", experiment.model, *_data(experiment)]
     if experiment.corpus_root is not None:
         words += _of_corpus(Path(experiment.corpus_root))
     clipping = experiment.clipping

@@ -123,7 +123,7 @@ class VariantSearch:
         genome = planned.genome(variant.precisions)
         if genome.thresholds:
             if not isinstance(planned.model, HasDeltas):
-                raise KeyedError((KEY,), "delta networks are those of this project's recognisers")
+                raise KeyedError((KEY,), "as genes they are for recognisers of this project")
             check_hardware(genome.thresholds, arch, planned.model.sites)
         relative = experiment.constraints.error_increase is not None
         without_base = experiment.beacons is not None and not isinstance(planned.model, HasFloatError)

@@ -160,9 +160,6 @@ class Experiment(BaseModel):
             raise ValueError(f"data: it is for an .onnx file; a module of Python only --model names, not {self.model}")
         if self.corpus_root is not None or self.every != 1:
             raise ValueError("data: a network with data of its own has no corpus (corpus_root, every)")
-        if self.retraining is not None:
-            key = "finetune" if self.beacons is None else "beacons"
-            raise ValueError(f"{key}: a search retrains recognisers of this project (mohaq retrain takes this model)")
 
     def _check_fidelity(self) -> None:
         if self.hardware or self.retraining is not None:

@@ -70,6 +70,38 @@ def test_a_network_is_retrained_and_evaluated_with_its_integers(folder: Path) ->
     assert after < 0.8 * before
     found = json.loads(mohaq("evaluate", "--model", "r/exported", "--data", "data", "--json", cwd=folder).stdout)
     assert f"{found['error']:.2f}" == f"{after:.2f}"
+    with_weights = (*named, "--weights", "r/retrained.safetensors")
+    assert json.loads(mohaq("evaluate", *with_weights, "--json", cwd=folder).stdout) == found
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    exported = mohaq("export", *with_weights, "--format", "qdq", "--out", "w.onnx", cwd=folder)
+    assert "in ONNX Runtime" in exported.stdout, exported.stderr
+    of_integers = "--model", "r/exported", "--data", "data"
+    assert mohaq("export", *of_integers, "--format", "qdq", "--out", "e.onnx", cwd=folder).returncode == 0
+    assert _computed(folder, "e.onnx") == _computed(folder, "w.onnx") != _computed(folder, "model.onnx")
+    assert mohaq("trace", *of_integers, cwd=folder).stdout == mohaq("trace", *named, cwd=folder).stdout
+
+
+def _computed(folder: Path, name: str) -> bytes:
+    """What ONNX Runtime makes of the first file of data with a model."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(folder / name), providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {"x": FRAMES})
+    return made.tobytes()
+
+
+def test_a_network_is_swept_as_a_delta_network_and_its_trace_simulated(folder: Path) -> None:
+    named = "--model", "model.onnx", "--data", "data", "--bits", "8"
+    told = mohaq("delta", *named, "--thresholds", "0,40", "--csv", "-", "--trace", "t.yaml", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    lines = [line.split(",") for line in told.stdout.splitlines()]
+    assert lines[0][3:] == ["error", "error_max", "eliminated", "active_gru.W", "active_gru.U", "active_out"]
+    first, last = (dict(zip(lines[0], map(float, line), strict=True)) for line in (lines[1], lines[-1]))
+    before = json.loads(mohaq("evaluate", *named, "--json", cwd=folder).stdout)
+    assert first["error"] == pytest.approx(before["error"], rel=1e-3)
+    assert last["eliminated"] > 2 * first["eliminated"]
+    assert last["error"] > first["error"]
+    assert mohaq("simulate", "t.yaml", "--arch", "bitfusion", cwd=folder).returncode == 0
 
 
 def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
@@ -106,10 +138,13 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
             "--split test: it is for",
         ),
         (("trace", "--model", "model.onnx", "--data", "data", "--bits", "9"), "9 bits"),
-        (("delta", "--model", "model.onnx", "--data", "data", "--bits", "8"), "delta networks are"),
+        (
+            ("delta", "--model", "model.onnx", "--data", "data", "--bits", "8", "--split", "test"),
+            "--split: it is for recognisers",
+        ),
         (
             ("export", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x", "--format", "c"),
-            "mohaq export --format c: networks from files",
+            "format c: networks from files",
         ),
         (
             (
@@ -127,8 +162,13 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
             ),
             "--products float32: it is for recognisers",
         ),
+        (("evaluate", "--model", "sru", "--weights", "w", "--bits", "8"), "--weights w: they are for an ONNX file"),
+        (
+            ("evaluate", "--model", "model.onnx", "--data", "data", "--weights", "absent", "--bits", "8"),
+            "absent: cannot be read: No such file",
+        ),
         (("delta", "--model", "gru", "--data", "data", "--bits", "8"), "--data data: it is for an ONNX file or"),
-        (("delta", "--model", "model.onnx", "--bits", "8"), "delta networks are those of this project's recognisers"),
+        (("delta", "--model", "model.onnx", "--bits", "8"), "--data is missing"),
         (("export", "--model", "model.onnx", "--bits", "8", "--out", "x"), "--data is missing"),
         (("retrain", "--model", "model.onnx", "--bits", "8", "--out", "x"), "--data is missing"),
         (("search", "demo", "--model", "model.onnx", "--out", "x"), "data is missing"),

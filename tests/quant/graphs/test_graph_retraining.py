@@ -17,6 +17,7 @@ from quant import homogeneous, load
 from quant.graphs.graph_model import GraphModel
 from quant.graphs.graph_retraining import GraphRecipe, retrain_graph, retrained_graph
 from quant.training.loop import TrainingStep
+from quant.training.retraining import RESULT
 from simulators.inputs.errors import InputError
 
 RECIPE = GraphRecipe(epochs=12, learning_rate=1e-2, seed=3)
@@ -45,7 +46,7 @@ def test_a_retraining_is_nearer_and_the_same_after_an_interruption(model: GraphM
     for site in model.sites:
         assert torch.equal(resumed.names.weights[site.name], whole.names.weights[site.name])
     assert resumed.digest == whole.digest != model.digest
-    back = retrained_graph(model, tmp_path / "whole")
+    back = retrained_graph(model, tmp_path / "whole" / RESULT)
     assert back.evaluate(bits) == whole.evaluate(bits)
     assert back.digest == whole.digest
 
@@ -70,7 +71,7 @@ def test_what_does_not_fit_gets_one_line(model: GraphModel, tmp_path: Path) -> N
         retrain_graph(model, homogeneous(model.sites, 4), tmp_path / "r", GraphRecipe(), resume=True)
     other = model.with_weights({site.name: 2 * model.names.weights[site.name] for site in model.sites})
     with pytest.raises(InputError, match="weights of another network"):
-        retrained_graph(other, tmp_path / "r")
+        retrained_graph(other, tmp_path / "r" / RESULT)
     for rate in (0.0, 1e38, float("nan")):
         with pytest.raises(InputError, match=r"learning_rate is .*: it must be positive and at most 1e"):
             GraphRecipe(learning_rate=rate)

@@ -142,7 +142,7 @@ def test_another_process_simulates_on_the_same_hardware() -> None:
     ("changes", "model", "message"),
     [
         ({"set": ()}, SendingStandIn(), r"thresholds: .* set skips_inactive_inputs=true"),
-        ({}, StandInModel(), "thresholds: delta networks are those of this project's recognisers"),
+        ({}, StandInModel(), "thresholds: as genes they are for recognisers of this project"),
         ({"thresholds": {"X": [1, 2]}}, SendingStandIn(), r"thresholds\.X: no such site"),
     ],
 )
