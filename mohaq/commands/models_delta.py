@@ -48,7 +48,9 @@ def delta(
     values = _values(thresholds)
     kind = model_kind(model)
     refuse_exported(model, kind)
-    refuse_options(model, kind, given_options(context))
+    given = given_options(context)
+    given.pop("--thresholds", None)  # those of a training, of the same name, are recognisers'
+    refuse_options(model, kind, given)
     if kind is ModelKind.NETWORK:
         from quant.graphs.delta_network import DeltaNetwork
 

@@ -53,7 +53,7 @@ class ImageRetraining:
             raise InputError(f"{NAME}: learning_rate is {self.learning_rate}: {rule}")
 
 
-class StraightThrough(torch.autograd.Function):
+class HeldThrough(torch.autograd.Function):
     """Held values in the place of exact ones, whose gradients are those of the held where `inside` is not zero."""
 
     @staticmethod
@@ -120,9 +120,9 @@ class RetrainedNetwork(nn.Module):
         held = scaled(codes_of(rows, fractions, w_bits), -fractions).view_as(weight)
         bias, unit = self.biases[i], self._fractions[i] + fraction
         return (
-            StraightThrough.apply(x, scaled(codes.clamp_(lowest, highest), -fraction), inside),
-            StraightThrough.apply(weight, held, None),
-            StraightThrough.apply(bias, scaled(scaled(bias.detach(), unit).round_(), -unit), None),
+            HeldThrough.apply(x, scaled(codes.clamp_(lowest, highest), -fraction), inside),
+            HeldThrough.apply(weight, held, None),
+            HeldThrough.apply(bias, scaled(scaled(bias.detach(), unit).round_(), -unit), None),
         )
 
 

@@ -140,7 +140,7 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
         (("trace", "--model", "model.onnx", "--data", "data", "--bits", "9"), "9 bits"),
         (
             ("delta", "--model", "model.onnx", "--data", "data", "--bits", "8", "--split", "test"),
-            "--split: it is for recognisers",
+            "--split test: it is for recognisers",
         ),
         (
             ("export", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x", "--format", "c"),
@@ -162,7 +162,7 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
             ),
             "--products float32: it is for recognisers",
         ),
-        (("evaluate", "--model", "sru", "--weights", "w", "--bits", "8"), "--weights w: they are for an ONNX file"),
+        (("evaluate", "--model", "sru", "--weights", "w", "--bits", "8"), "--weights w: it is for an ONNX file"),
         (
             ("evaluate", "--model", "model.onnx", "--data", "data", "--weights", "absent", "--bits", "8"),
             "absent: cannot be read: No such file",

@@ -9,7 +9,7 @@ from written_images import written_results
 
 from quant import homogeneous
 from quant.images.image_model import ImageModel
-from quant.images.image_retraining import ImageRetraining, RetrainedNetwork, StraightThrough, retrain_images
+from quant.images.image_retraining import HeldThrough, ImageRetraining, RetrainedNetwork, retrain_images
 from quant.images.image_training import ImageRecipe, train_images
 from quant.training.retraining import RESULT
 from search import Experiment, run
@@ -55,7 +55,7 @@ def test_each_parameter_has_a_gradient_and_clipped_activations_have_none(model: 
         assert torch.isfinite(parameter.grad).all()
     assert all(weight.grad is not None and weight.grad.abs().max() > 0 for weight in network.weights)
     x = torch.tensor([0.2, 5.0, -5.0], requires_grad=True)
-    StraightThrough.apply(x, torch.tensor([0.25, 1.0, -1.0]), torch.tensor([True, False, False])).sum().backward()
+    HeldThrough.apply(x, torch.tensor([0.25, 1.0, -1.0]), torch.tensor([True, False, False])).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [1.0, 0.0, 0.0]
 
