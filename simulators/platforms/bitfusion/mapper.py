@@ -28,10 +28,11 @@ BRIEFLY, THOROUGHLY, EXACTLY = 48, 160, 8192
 """Tiles that a trial runs one by one: of all tilings, of the fastest by that, and of the best of these."""
 FINALISTS = 3
 """How many of the fastest are timed thoroughly, between others and alone each."""
-CONTENDERS = 2
-"""How many of the best are timed exactly, between others and alone each, ..."""
 CLOSE = 0.03
-"""... that are up to so much worse than the best."""
+"""A trial of few tiles may be off by so much: of all that may be as fast as the fastest, the one that is worth most is
+timed exactly, in each position, ..."""
+ROUNDS = 2
+"""... and so often, where that has shown another one to be the best."""
 
 ALTERNATIVES = 5
 """Tilings of a product that a network may choose from, at most, besides the best of each position."""
@@ -117,12 +118,15 @@ def _choices(searched: _Searched) -> Choices:
     """What a network may take from: of the finalists, timed at their own width of results."""
     tried = _finalists(searched._replace(results=searched.results._replace(bits=RESULT_BITS)))
     cycles, costs = searched.timed(tried, THOROUGHLY)
-    worth = _weighed(cycles, costs)
-    contenders = np.unique(np.concatenate([_least(worth[:, at], CONTENDERS, CLOSE) for at in (INNER, ALONE)]))
-    # Of fewer tiles every one has been run.
-    contenders = contenders[searched.tiles(tried[contenders]) > THOROUGHLY]
-    if len(contenders):
+    exact = searched.tiles(tried) <= THOROUGHLY  # every tile has been run
+    for _ in range(ROUNDS):
+        perhaps = np.where(exact[:, np.newaxis], cycles, cycles * (1 - CLOSE))
+        contenders = np.unique(_best(perhaps, cycles, costs))
+        contenders = contenders[~exact[contenders]]
+        if not len(contenders):
+            break
         cycles[contenders] = searched.timed(tried[contenders], EXACTLY)[0]
+        exact[contenders] = True
     return _worthwhile(tried, cycles, costs)
 
 
@@ -135,18 +139,19 @@ def _finalists(searched: _Searched) -> Ints:
     else:
         tried = promising(hardware, product, shape, results, order, energy)
     cycles, costs = searched.timed(tried, BRIEFLY)
-    fastest = [_least(cycles[:, at], FINALISTS) for at in (INNER, ALONE)]
+    fastest = [np.argsort(cycles[:, at], kind="stable")[:FINALISTS] for at in (INNER, ALONE)]
     near = cycles <= cycles.min(axis=0) * (1 + CLOSE)
     # Of nearly as few cycles there may be dozens, of which those above and below are few: the least energy is one more.
     saving = np.where(near, _weighed(cycles, costs), np.inf).argmin(axis=0)[[INNER, ALONE]]
     return tried[list(dict.fromkeys(np.concatenate([*fastest, saving, _front(cycles[:, INNER], costs)]).tolist()))]
 
 
-def _least(values: Floats, count: int, within: float = np.inf) -> Ints:
-    """The rows of the least of (T,) positive values, so many at most, of those up to so much over the very least."""
-    rows: Ints = np.argsort(values, kind="stable")[:count]
-    close: Ints = rows[values[rows] <= values[rows[0]] * (1 + within)]
-    return close
+def _best(perhaps: Floats, cycles: Floats, costs: Floats) -> Ints:
+    """The tiling of T in each position, (4,), that is worth most of those that are, or may be, about as fast as the
+    fastest; cycles and what they may be at least are (T, 4), costs (T, 2)."""
+    near = perhaps <= cycles.min(axis=0) * (1 + NEARLY)
+    best: Ints = np.where(near, _weighed(cycles, costs), np.inf).argmin(axis=0)
+    return best
 
 
 def _weighed(cycles: Floats, costs: Floats) -> Floats:
@@ -158,8 +163,7 @@ def _weighed(cycles: Floats, costs: Floats) -> Floats:
 def _worthwhile(tried: Ints, cycles: Floats, costs: Floats) -> Choices:
     """The best of T tilings (T, 4) in each position, and what may win among other neighbours; cycles (T, 4) and costs
     (T, 2) are those of `kernels.time_tilings`."""
-    near = cycles <= cycles.min(axis=0) * (1 + NEARLY)
-    best: list[int] = np.where(near, _weighed(cycles, costs), np.inf).argmin(axis=0).tolist()
+    best = _best(cycles, cycles, costs).tolist()
     kept = list(dict.fromkeys([*best, *_front(cycles[:, INNER], costs)]))
     chosen = tuple(Tiling("vectors" if outer else "outputs", m, k, n) for outer, m, k, n in tried[kept].tolist())
     first, inner, last, alone = map(kept.index, best)
