@@ -50,8 +50,8 @@ class AsynchronousSearch:
         """Positions of pending ones of which it is known what became."""
         self._evaluated: dict[str, list[int]] = {}
         """Positions that wait for the evaluation of a candidate, by its name."""
-        self._backlog = 0
-        """How many points are asked for beyond those that workers evaluate."""
+        self._ends = 0
+        """How many evaluations end while the method thinks, as far as is known."""
         self._nothing_now = False
         """Whether the method asked for nothing since it was told something last."""
         self._barren = 0
@@ -96,7 +96,7 @@ class AsynchronousSearch:
             evaluations: Running = executor.running(self._recognition)
         else:
             evaluations = OneByOne(executor, self._recognition)
-        self._backlog = evaluations.workers // 4  # before it is known how long the method thinks
+        self._ends = evaluations.workers // 4  # before it is known how long the method thinks
         with closing(evaluations), ThreadPoolExecutor(1) as thinking:
             self._submit(evaluations, self._pending)
             while self._pending or self._wanted(evaluations):
@@ -113,10 +113,15 @@ class AsynchronousSearch:
                     self._tell(tell)
 
     def _wanted(self, evaluations: Running) -> int:
-        """How many points the method is asked for next: what busies all workers and a small backlog."""
+        """How many points the method is asked for next: when it has thought, all workers are to be busy, and a backlog
+        for the time of its next thoughts is to wait; but no more than there are workers, or than a generation has: the
+        method would know too little of what it asks for."""
         if self._nothing_now or self._barren >= MOST_BARREN:
             return 0
-        return min(self._searched.left, max(0, evaluations.workers + self._backlog - len(self._evaluated)))
+        most = max(evaluations.workers, self._searched.offspring)
+        backlog = min(most, max(1, -(-self._ends * 5 // 4)))
+        there = max(0, len(self._evaluated) - self._ends)
+        return min(self._searched.left, max(0, evaluations.workers + backlog - there))
 
     def _serve(self, evaluations: Running, thinking: Future[Genes | None] | None) -> None:
         """Have workers go on until the method has thought."""
@@ -126,10 +131,9 @@ class AsynchronousSearch:
                 self._record(evaluations, POLL_S)
             else:
                 wait([thinking])
-        if thinking is not None:
-            # As many as ended meanwhile and some more: none waits the next time. Fewer again when it thinks shorter.
-            ended = len(self._ready) - found
-            self._backlog = max(1, self._backlog * 3 // 4, min(evaluations.workers, ended + ended // 4))
+        if thinking is not None:  # fewer again when it thinks shorter, as it does as long as it knows little
+            least = 0 if self._searched.complete >= 0 else evaluations.workers // 4
+            self._ends = max(least, self._ends * 3 // 4, len(self._ready) - found)
 
     def _record(self, evaluations: Running, timeout_s: float | None) -> None:
         """Record what is finished, after a wait for the first of so many seconds at most."""

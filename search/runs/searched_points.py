@@ -15,7 +15,9 @@ class SearchedPoints:
 
     def __init__(self, space: DesignSpace, settings: MethodSettings):
         self._space = space
-        self._population, self._offspring = settings.population, settings.offspring
+        self._population = settings.population
+        self.offspring = settings.offspring
+        """Points of a generation after the first."""
         self._budget = settings.population + settings.offspring * settings.generations
         self._charged: set[str] = set()
         self._known = 0
@@ -31,7 +33,7 @@ class SearchedPoints:
     @property
     def complete(self) -> int:
         """Complete generations after the first; -1 before that is complete."""
-        return max(-1, (self._known - self._population) // self._offspring)
+        return max(-1, (self._known - self._population) // self.offspring)
 
     def charge(self, genes: Genes) -> int:
         """Charge what is asked for, (N, genes), and has to be; how many points that is."""

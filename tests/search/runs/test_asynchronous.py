@@ -19,6 +19,7 @@ from paths import ROOT
 from slow_stand_in import SlowModel, notes_of
 from slow_stand_in import experiment as slow_experiment
 from stand_in import StandInModel
+from virtual_time import Thinking, VirtualTime
 
 from quant.sites.candidate import name_of
 from search import Experiment, Run, run
@@ -63,7 +64,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_asked_and_told_is_in_the_ledger(whole: Path) -> None:
     first, *order = events(whole)
     assert first == {"begin": 0}
-    assert order[0]["ask"] == 4 + 1  # for four workers, and one behind
+    assert order[0]["ask"] == 4 + 2  # for four workers, and some behind
     asked: list[list[int]] = []
     told: list[int] = []
     for event in order:
@@ -205,6 +206,27 @@ def test_a_candidate_that_kills_workers_is_told_as_infeasible(whole: Path, tmp_p
     again = searched(tmp_path / "run", Inline(), resume=True)
     assert [s.name for s in again.set_aside] == [victim]
     assert visited(again) == visited(result)
+
+
+@pytest.mark.parametrize(
+    ("workers", "mean_s", "thinks_s", "busy"),
+    [
+        (32, 30.0, 0.5, 0.99),
+        (32, 8.0, 4.0, 0.95),
+        (4, 0.5, 0.4, 0.95),
+        (4, 0.5, 1.5, 0.8),  # thinks longer than all take: a generation and what workers do is all that it is ahead
+        (4, 2.0, 0.0, 0.99),
+    ],
+)
+def test_workers_are_busy_while_the_method_thinks(
+    tmp_path: Path, workers: int, mean_s: float, thinks_s: float, busy: float
+) -> None:
+    virtual = VirtualTime(workers, mean_s)
+    settings = {"population": 40, "offspring": 10, "generations": 2 * max(workers, 10)}
+    method = Thinking(virtual, thinks_s)
+    result = run(experiment(**settings), tmp_path / "run", model=StandInModel(), executor=virtual, method=method)
+    assert len(result.visited) == 40 + 20 * max(workers, 10)
+    assert virtual.busy() >= busy
 
 
 @pytest.mark.slow
