@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--signals", action="store_true", help="SIGINT, SIGTERM and SIGHUP in turn, and not SIGKILL")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()  # cases may stand behind options
     options.work.mkdir(parents=True, exist_ok=True)
     cases = cases_of(options.work)
     for name in options.cases or cases:
