@@ -33,7 +33,8 @@ class Pass:
     trace: GraphTrace | None = None
     """Who is told what is computed; None where nobody asks."""
     quantized: bool = False
-    """Whether sites have widths: quantizers that the graph has itself then do nothing, for sites take their place."""
+    """Whether sites have widths: quantizers of up to 8 bits that the graph has itself then do nothing, for sites take
+    their place."""
 
 
 class Call:

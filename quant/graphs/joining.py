@@ -1,4 +1,4 @@
-"""Nodes that become one: a matrix product and its bias, a convolution and the batch normalisation behind it."""
+"""Nodes that become one: a product or a convolution and its bias, and the batch normalisation behind it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,8 +14,9 @@ _LEAST_INPUTS = {"MatMul": 2, "Gemm": 2, "Add": 2, "BatchNormalization": 5, "Con
 
 
 def with_joined_nodes(graph: Graph, scope: Scope, kept: Callable[[torch.Tensor], torch.Tensor]) -> Graph:
-    """The graph with `Linear` in the place of Gemm and MatMul with a matrix of the network's, with their bias in it,
-    and BatchNormalization in the weights before it. `kept` gives the tensor that is kept for one equal to it."""
+    """The graph with `Linear` in the place of Gemm and MatMul with a matrix of the network's, biases in what they are
+    added to, and BatchNormalization in the weights before it. `kept` gives the tensor that is kept for one equal to
+    it."""
     joiner = _Joiner(graph, scope, kept)
     for node in graph.nodes:
         joiner.add(node)
@@ -105,6 +106,18 @@ class _Joiner:
             return ""
         return self._constant(f"{name} as bias of {rows}", value.reshape(-1).expand(rows) * factor)
 
+    def _vector_of_channels(self, name: str, convolution: Node) -> str:
+        """The name of a constant's values as a bias of a convolution's channels; "" if it is none."""
+        weight = convolution.inputs[1]
+        if not (self._scope.is_constant(name) and (weight in self.constants or self._scope.is_constant(weight))):
+            return ""
+        value, sizes = self._scope.value(name), self._value(weight).shape
+        groups = int(convolution.attributes.get("group", 1))
+        channels = sizes[0] if convolution.op == "Conv" else sizes[1] * groups
+        if tuple(value.shape) not in ((channels, *[1] * (len(sizes) - 2)), (1, channels, *[1] * (len(sizes) - 2))):
+            return ""
+        return self._constant(f"{name} as bias of {channels} channels", value.reshape(-1))
+
     def _before(self, name: str, ops: tuple[str, ...]) -> Node | None:
         """The node of one of these operators that makes a value, if nothing else reads it."""
         place = self._makers.get(name)
@@ -119,12 +132,15 @@ class _Joiner:
 
     def _with_bias(self, node: Node) -> bool:
         for x, bias in (node.inputs, node.inputs[::-1]):
-            product = self._before(x, ("Linear",))
+            product = self._before(x, ("Linear", *_CONVOLUTIONS))
             if product is None or len(product.inputs) > 2:
                 continue
             weight = product.inputs[1]
-            rows = len(self._value(weight))
-            if vector := self._vector(bias, rows):
+            if product.op == "Linear":
+                vector = self._vector(bias, len(self._value(weight)))
+            else:
+                vector = self._vector_of_channels(bias, product)
+            if vector:
                 self._replace(product, replace(product, inputs=(*product.inputs, vector), outputs=node.outputs))
                 return True
         return False

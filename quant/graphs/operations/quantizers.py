@@ -1,4 +1,8 @@
-"""Quantizers of a graph's own (QDQ): as the file has them in float, and the grids of sites where these have widths."""
+"""Quantizers of a graph's own (QDQ): as the file has them in float, and the grids of sites where these have widths.
+
+Those of 16 bits are never left out: a narrower grid behind them loses nothing by them, and what reads their integers,
+as a table does, counts on their range.
+"""
 
 from dataclasses import replace
 
@@ -7,6 +11,7 @@ import torch
 from quant.arithmetic.grid import Grid
 from quant.graphs.call import Call, Operation
 from quant.graphs.onnx_tensors import DTYPES, FOUR_BITS
+from quant.sites.candidate import FIXED_POINT_BITS
 
 _RANGES = {
     torch.int8: (8, -128, 127), torch.uint8: (8, 0, 255), torch.int16: (16, -32768, 32767),
@@ -54,7 +59,7 @@ def _quantize(call: Call) -> torch.Tensor:
     if scale.numel() == 1 and offset.numel() == 1:
         point = int(offset)
         call.scope.grids[call.node.outputs[0]] = Grid(bits, float(scale), lowest - point, highest - point)
-    if call.run.quantized:
+    if call.run.quantized and bits != FIXED_POINT_BITS:
         return x
     codes = torch.round(x / _along(call, x, scale)) + offset
     call.cost({"multiply_add": x.numel(), "max": 2 * x.numel()}, x.numel(), x.numel())

@@ -2,7 +2,6 @@
 nodes in onnx's own evaluator."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ pytest.importorskip("onnxruntime", reason="ONNX Runtime is what runs an export")
 
 import onnx
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
 from onnx_graphs import by_onnxruntime
+from quant_nodes import Quant
 from small_recognisers import in_whole_numbers, noise, small_recogniser
 
 from quant import Scheme, load_model
@@ -45,20 +44,6 @@ NARROW = {
     "mingru": "2x8,W0=16x2,FC=2",
     "lru": "2x4,W1=8x2,FC=16x8",
 }
-
-
-class Quant(OpRun):  # type: ignore[misc]
-    """Quant as QONNX defines it, in numpy."""
-
-    op_domain = "qonnx.custom_op.general"
-
-    def _run(
-        self, x: Any, scale: Any, zero: Any, bits: Any, signed: int, narrow: int, rounding_mode: str
-    ) -> tuple[Any]:
-        assert (rounding_mode, signed) == ("ROUND", 1)
-        half = 2.0 ** (float(bits) - 1)
-        codes = np.clip(np.rint(x / scale + zero), -half + narrow, half - 1)
-        return (((codes - zero) * scale).astype(np.float32),)
 
 
 def codes_of(found: np.ndarray, step: float) -> np.ndarray:
