@@ -47,7 +47,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "delta": (),
     "published_search": (),
     "caches": (),
-    "sweep": (),
+    "sweep": ("1000", "4"),
     "mapping_quality": (),
     "monotonicity": (),
     "candidate_error": ("sru", "lstm", "gru", "ligru"),

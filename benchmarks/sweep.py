@@ -4,7 +4,7 @@
 
 The variants are a grid of arrays, buffers, bandwidths and clocks; the candidates' errors are known. Also a list of a
 tenth as many in which no two have array, buffers or bandwidth in common. With a number of Dask workers the grid is
-simulated by two processes, and then by so many workers of one thread on the loopback interface, which are there
+simulated by two processes, and then by so many workers of one thread on the loopback interface, which have started
 already: beside seconds, the processor seconds of all processes say what Dask adds where cores are few. Ends with one
 line of JSON.
 """
@@ -106,29 +106,28 @@ def processor_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def on_cluster(hardware: list[dict], model: Known, workers: int) -> dict[str, float]:
-    """The grid by two processes, and by Dask workers that have simulated a variant each before."""
+def living_processor_seconds() -> float:
+    """Processor seconds, up to now, of this process and all that it started and that live."""
+    import psutil  # Dask needs it too
+
+    this = psutil.Process()
+    times = [process.cpu_times() for process in (this, *this.children(recursive=True))]
+    return sum(of.user + of.system for of in times)
+
+
+def on_cluster(hardware: list[dict], ready: list[dict], model: Known, workers: int) -> dict[str, float]:
+    """Variants on Dask workers that have simulated others before."""
     from search.evaluation.executors.cluster import Dask
 
     before = processor_seconds()
-    two, *_ = timed(hardware, model, workers=2)
-    two_spent = processor_seconds() - before
-    before = processor_seconds()
     with Dask(workers) as cluster:
-        timed(hardware[: 2 * workers], model, OnCluster(cluster))
-        ready = processor_seconds()  # of the driver, whose scheduler runs in it: workers are counted at their end
+        timed(ready, model, OnCluster(cluster))
+        started, driver = living_processor_seconds(), processor_seconds()  # the scheduler runs in this process
         seconds, *_ = timed(hardware, model, OnCluster(cluster))
-        driver = processor_seconds() - ready
-    spent = processor_seconds() - before
-    print(
-        f"{len(hardware)} variants by two processes: {two:.1f} s, {two_spent:.0f} s of processor; by {workers} Dask "
-        f"workers: {seconds:.1f} s, {seconds / (two / 2):.2f} of half of that, {spent:.0f} s of processor with their "
-        f"start, {driver:.1f} s of them the driver's",
-        flush=True,
-    )
+        spent, driver = living_processor_seconds() - started, processor_seconds() - driver
     return {
-        "two_processes_s": two, "two_processes_processor_s": two_spent, "dask_workers": workers, "dask_s": seconds,
-        "dask_over_half": seconds / (two / 2), "dask_processor_s": spent, "dask_driver_processor_s": driver,
+        "dask_workers": workers, "dask_s": seconds, "dask_processor_s": spent, "dask_driver_processor_s": driver,
+        "dask_processor_with_start_s": processor_seconds() - before,
     }  # fmt: skip
 
 
@@ -143,9 +142,10 @@ def main() -> None:
         for _ in range(max(2, variants // 10))
     ]  # fmt: skip
     figures: dict[str, float] = {"cores": usable_cores(), "load_before": os.getloadavg()[0]}
+    dask_workers = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     for name, hardware in (("grid", every[:variants]), ("nothing_in_common", alone)):
         before = processor_seconds()
-        seconds, points, front = timed(hardware, model)
+        seconds, points, front = timed(hardware, model, workers=2 if dask_workers else None)
         spent = processor_seconds() - before
         count = len(hardware)
         each = seconds / count * 1e3
@@ -159,8 +159,16 @@ def main() -> None:
             f"{name}_ms_a_variant": each,
             f"{name}_processor_s": spent,
         }
-    if len(sys.argv) > 2:
-        figures |= on_cluster(every[:variants], model, int(sys.argv[2]))
+    if dask_workers:
+        figures |= on_cluster(every[:variants], alone[: 2 * dask_workers], model, dask_workers)
+        for kind in ("s", "processor_s"):
+            figures[f"dask_{kind}_over_two_processes"] = figures[f"dask_{kind}"] / figures[f"grid_{kind}"]
+        print(
+            f"by {dask_workers} Dask workers: {figures['dask_s']:.1f} s, {figures['dask_processor_s']:.0f} s of "
+            f"processor ({figures['dask_processor_with_start_s']:.0f} s with their start), of them "
+            f"{figures['dask_driver_processor_s']:.1f} s the driver's; of what two processes took "
+            f"{figures['dask_s_over_two_processes']:.2f} and {figures['dask_processor_s_over_two_processes']:.2f}"
+        )
     print(json.dumps(figures))
 
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections import deque
-from collections.abc import Generator, Hashable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -17,7 +16,7 @@ from multiprocessing.connection import wait as wait_for
 from simulators.hardware.arch import Arch
 from simulators.inputs.child_processes import shielded
 from simulators.inputs.plugins import SentPlugins, loaded
-from simulators.lowering.platform import platform_named
+from simulators.run.portions import Portions, alike
 from simulators.run.trace_batch import Figures, TraceBatch
 
 AT_ONCE = 2
@@ -31,24 +30,21 @@ def simulate_on_all(
     candidates: TraceBatch, archs: Sequence[Arch], workers: int
 ) -> Generator[tuple[int, Figures], None, None]:
     """(position, figures) of every architecture, in the order of completion; `workers` 1: in this process."""
-    waiting = deque(map(deque, alike(archs)))
     if workers <= 1 or len(archs) == 1:
-        for group in waiting:
-            for i in group:
-                yield i, candidates.on(archs[i])
+        for group in alike(archs):
+            for unit in group:
+                for i in unit:
+                    yield i, candidates.on(archs[i])
         return
     context = get_context("spawn")  # a model's threads do not survive a fork
     theirs, ours = context.Pipe(duplex=False)
     begin_with = SentPlugins(loaded()), candidates, theirs
     pools = [ProcessPoolExecutor(1, context, _begin, begin_with) for _ in range(min(workers, len(archs)))]
-    mine: list[deque[int]] = [deque() for _ in pools]
+    portions = Portions(archs)
     running: dict[Future[Figures], tuple[int, int]] = {}
 
     def give(worker: int) -> None:
-        if not mine[worker]:
-            mine[worker] = waiting.popleft() if waiting else _half_of(max(mine, key=len))
-        if mine[worker]:
-            i = mine[worker].popleft()
+        for i in portions.next_for(worker):
             with shielded():
                 running[pools[worker].submit(_do, archs[i])] = worker, i
 
@@ -69,14 +65,6 @@ def simulate_on_all(
         theirs.close()
 
 
-def alike(archs: Sequence[Arch]) -> list[list[int]]:
-    """Positions of architectures, those together that share segments and timings."""
-    groups: dict[tuple[str, Hashable], list[int]] = {}
-    for i, arch in enumerate(archs):
-        groups.setdefault((arch.platform, platform_named(arch.platform).tasks_key(arch.spec)), []).append(i)
-    return list(groups.values())
-
-
 @contextmanager
 def rare_collections() -> Iterator[None]:
     """Python looks for garbage as seldom as simulation wants it, and then as before."""
@@ -86,11 +74,6 @@ def rare_collections() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def _half_of(group: deque[int]) -> deque[int]:
-    """Taken from its end."""
-    return deque(group.pop() for _ in range(len(group) // 2))
 
 
 _candidates: TraceBatch | None = None

@@ -124,12 +124,13 @@ class Dask(Closing):
             where = self._scheduler or "the local cluster"
             raise InputError(f"{where}: lost: {error}; the search continues with --resume") from None
 
-    def threads(self, client: Client) -> int:
-        """Threads of the workers that take tasks; one that has joined and still loads the model does not."""
+    def threads(self, client: Client) -> dict[str, int]:
+        """Threads of the workers that take tasks, by their addresses; one that has joined and still loads the model
+        takes none."""
         if self._cluster is not None and len(self._cluster.workers) < (self._number or 0):
             self._cluster.scale(self._number)  # Dask gives a worker up for good that dies before it has joined
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        return sum(worker["nthreads"] for worker in workers if worker["status"] == "running")
+        workers = client.scheduler_info(n_workers=-1)["workers"].items()
+        return {address: worker["nthreads"] for address, worker in workers if worker["status"] == "running"}
 
     def _connected(self) -> Client:
         if self._client is None:

@@ -28,8 +28,8 @@ Result = TypeVar("Result")
 class Connection(Protocol):
     """The cluster that tasks run on."""
 
-    def threads(self, client: Client) -> int:
-        """Threads of the workers that take tasks."""
+    def threads(self, client: Client) -> dict[str, int]:
+        """Threads of the workers that take tasks, by their addresses."""
         ...
 
     def unless_lost(self) -> AbstractContextManager[None]:
@@ -49,7 +49,8 @@ class ClusterTasks(Generic[Work, Result]):
     def __init__(self, cluster: Connection, client: Client, do: Callable[[Work], Result]):
         """`do` is what a worker does of a piece of work; it must be picklable."""
         self._cluster, self._client, self._do = cluster, client, do
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[tuple[Work, str | None]] = deque()
+        """Work, and the worker that it is best done by."""
         self._suspects: deque[tuple[Work, int]] = deque()
         self._futures: dict[Future[Result], tuple[Work, int]] = {}
         """Work that is done now, and how many workers it killed before."""
@@ -57,16 +58,22 @@ class ClusterTasks(Generic[Work, Result]):
 
     @property
     def workers(self) -> int:
+        return max(1, sum(self.threads.values()))
+
+    @property
+    def threads(self) -> dict[str, int]:
+        """Threads of the workers that take tasks, by their addresses."""
         with self._cluster.unless_lost():
-            return max(1, self._cluster.threads(self._client))
+            return self._cluster.threads(self._client)
 
     @property
     def left(self) -> int:
         """Pieces of work that are not finished."""
         return len(self._waiting) + len(self._suspects) + len(self._futures)
 
-    def submit(self, work: Work) -> None:
-        self._waiting.append(work)
+    def submit(self, work: Work, worker: str | None = None) -> None:
+        """Have work done, by the worker of an address as long as that is there."""
+        self._waiting.append((work, worker))
 
     def finished(self, timeout_s: float | None) -> list[tuple[Work, Result | Died]]:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -100,10 +107,12 @@ class ClusterTasks(Generic[Work, Result]):
                 return
             free = self.workers - len(self._futures) if self._waiting else 0
             for _ in range(min(free, len(self._waiting))):
-                self._submit(self._waiting.popleft(), 0)
+                work, worker = self._waiting.popleft()
+                self._submit(work, 0, worker)
 
-    def _submit(self, work: Work, deaths: int) -> None:
-        self._futures[self._client.submit(self._do, work, pure=False)] = work, deaths
+    def _submit(self, work: Work, deaths: int, worker: str | None = None) -> None:
+        where = {} if worker is None else {"workers": [worker], "allow_other_workers": True}
+        self._futures[self._client.submit(self._do, work, pure=False, **where)] = work, deaths
 
     def _result(self, future: "Future[Result]") -> list[tuple[Work, Result | Died]]:
         """What a task came to; nothing, if its work is to be done again."""
@@ -126,7 +135,7 @@ class ClusterTasks(Generic[Work, Result]):
         if time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
-        idle = self._cluster.threads(self._client) and not any(self._client.processing().values())
+        idle = sum(self._cluster.threads(self._client).values()) and not any(self._client.processing().values())
         self._idle_looks = self._idle_looks + 1 if idle else 0
         if self._idle_looks == IDLE_LOOKS:
             self._client.cancel(list(self._futures))
@@ -134,6 +143,6 @@ class ClusterTasks(Generic[Work, Result]):
                 if deaths:
                     self._suspects.append((work, deaths))
                 else:
-                    self._waiting.appendleft(work)
+                    self._waiting.appendleft((work, None))
             self._futures.clear()
             self._idle_looks = 0

@@ -1,7 +1,8 @@
 """Variants of hardware on the workers of a Dask cluster: candidates go there once, figures come back compressed.
 
-A task is the variants that take a fraction of a second, at least one: neighbours that share segments and timings, as
-`simulators.run.parallel_sweep` has them in one process. A worker that is killed loses no other.
+A task is the variants that take a fraction of a second, at least one. A worker gets those that share what simulation
+keeps, one task after the other, as `simulators.run.parallel_sweep` gives them to a process: on another worker each of
+them would be worked out anew. A worker that is killed loses the task that it had, and others take its portion.
 """
 
 import gc
@@ -10,7 +11,6 @@ import threading
 import time
 import uuid
 import zlib
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,11 +24,14 @@ from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
 from simulators.inputs.plugins import SentPlugins, loaded
 from simulators.run.cost_code import cost_code
-from simulators.run.parallel_sweep import alike, rare_collections
+from simulators.run.parallel_sweep import rare_collections
+from simulators.run.portions import Portions
 from simulators.run.trace_batch import Figures, TraceBatch
 
 TASK_S = 0.5
 """Seconds that a task should take: a hundred times what Dask adds to it, and little to lose."""
+ANY = ""
+"""In place of a worker's address: whichever comes."""
 
 
 class Packed(NamedTuple):
@@ -117,45 +120,48 @@ def simulated(tasks: ClusterTasks[VariantTask, VariantFigures], archs: Sequence[
 
 
 class _Sweep:
-    """Architectures that wait, and how long one takes."""
+    """Architectures that wait, who is at work, and how long one takes."""
 
     def __init__(self, tasks: ClusterTasks[VariantTask, VariantFigures], archs: Sequence[Arch]):
         self._tasks, self._archs = tasks, archs
-        self._waiting = deque(map(deque, alike(archs)))
+        self._portions = Portions(archs)
+        self._at_work: dict[tuple[int, ...], str] = {}
+        """The worker that was asked for each task that is under way."""
         self._seconds, self._done = 0.0, 0
 
     def submit(self) -> None:
-        """Give every free worker a task; the tasks become smaller when little is left."""
-        workers = self._tasks.workers if self._waiting else 0
-        while self._waiting and self._tasks.left < workers:
-            fit = int(TASK_S * self._done / self._seconds) if self._done else 1
-            share = sum(map(len, self._waiting)) // (2 * workers)
-            self._submit(self._next(max(1, min(fit, share))))
+        """Give each worker that has none a task of its own portion, with some other's help where little is left. A
+        worker of several threads simulates one batch at a time, and gets one task."""
+        left = self._portions.left
+        if not left:
+            return
+        workers = list(self._tasks.threads) or [ANY]
+        self._portions.keep(workers)
+        fit = int(TASK_S * self._done / self._seconds) if self._done else 1
+        most = max(1, min(fit, left // (2 * len(workers))))
+        for worker in workers:
+            if worker not in self._at_work.values():
+                self._submit(self._portions.next_for(worker, most), worker)
 
     def taken(self, batch: VariantTask, result: VariantFigures | Died) -> list[tuple[int, Packed]]:
         """What a task came to; of one that killed workers the variants are tried alone."""
+        self._at_work.pop(batch.numbers, None)
         if isinstance(result, Died):
             if len(batch.numbers) == 1:
                 name = self._archs[batch.numbers[0]].name
                 what = f"variant {batch.numbers[0] + 1} ({name}) of those to simulate killed {result.deaths} workers"
                 raise InputError(f"{what}: too little memory, or its platform is at fault")
             for number in batch.numbers:
-                self._submit([number])
+                self._submit([number], ANY)
             return []
         self._seconds, self._done = self._seconds + result.seconds, self._done + len(batch.numbers)
         return list(zip(batch.numbers, result.figures, strict=True))
 
-    def _submit(self, numbers: Sequence[int]) -> None:
-        self._tasks.submit(VariantTask(tuple(numbers), pickle.dumps([self._archs[number] for number in numbers])))
-
-    def _next(self, most: int) -> list[int]:
-        """The first that wait, so many at most: of one group, and of the next ones as far as they are whole."""
-        numbers = [self._waiting[0].popleft() for _ in range(min(most, len(self._waiting[0])))]
-        if not self._waiting[0]:
-            self._waiting.popleft()
-            while self._waiting and len(numbers) + len(self._waiting[0]) <= most:
-                numbers += self._waiting.popleft()
-        return numbers
+    def _submit(self, numbers: Sequence[int], worker: str) -> None:
+        if numbers:
+            task = VariantTask(tuple(numbers), pickle.dumps([self._archs[number] for number in numbers]))
+            self._at_work[task.numbers] = worker
+            self._tasks.submit(task, worker or None)
 
 
 _sent: dict[str, SentTraces] = {}

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from search.evaluation.executors.cluster import Dask
 from search.evaluation.executors.cluster_variants import Packed, SentTraces, VariantFigures, VariantTask, simulated
 from search.evaluation.executors.executor import Died, Inline
 from simulators import InputError, load_arch
+from simulators.lowering.platform import platform_named
 from simulators.run.trace_batch import Figures, TraceBatch
 
 FILES = ("sweep.csv", "sweep.json", "fronts.csv", "variants.csv", "points.npz")
@@ -116,7 +117,7 @@ def test_what_runs_on_no_worker_is_told_in_one_line(dask: Dask, monkeypatch: pyt
 class Deadly:
     """Tasks of one worker, which an architecture of so many rows kills."""
 
-    workers = 1
+    threads: ClassVar = {"one": 1}
 
     def __init__(self, rows: int):
         self.rows = rows
@@ -127,7 +128,8 @@ class Deadly:
     def left(self) -> int:
         return len(self._waiting)
 
-    def submit(self, batch: VariantTask) -> None:
+    def submit(self, batch: VariantTask, worker: str | None) -> None:
+        assert worker in ("one", None)
         self._waiting.append(batch)
 
     def finished(self, _: float | None) -> list[tuple[VariantTask, VariantFigures | Died]]:
@@ -156,3 +158,51 @@ def test_a_variant_that_kills_workers_is_found_among_those_beside_it_and_named()
     with pytest.raises(InputError, match=r"^variant 6 \(bitfusion\) of those to simulate killed 2 workers: too little"):
         list(simulated(deadly, archs))  # type: ignore[arg-type]
     assert deadly.asked[-1] == (5,)
+
+
+class Several:
+    """Tasks of four workers, the one that ends first first. An architecture takes half a second where its worker has had
+    none of its choices before, and a hundredth of that otherwise."""
+
+    threads: ClassVar = {"a": 1, "b": 1, "c": 1, "d": 1}
+
+    def __init__(self) -> None:
+        self.had: dict[str, set[Any]] = {worker: set() for worker in self.threads}
+        self.seconds = dict.fromkeys(self.threads, 0.0)
+        self._ends: list[tuple[float, str, VariantTask, VariantFigures]] = []
+
+    @property
+    def left(self) -> int:
+        return len(self._ends)
+
+    def submit(self, batch: VariantTask, worker: str | None) -> None:
+        assert worker is not None
+        seconds, figures = 0.0, []
+        for arch in pickle.loads(batch.archs):
+            key = platform_named("bitfusion").choices_key(arch.spec), arch.spec.array
+            seconds += 0.005 if key in self.had[worker] else 0.5
+            self.had[worker].add(key)
+            figures.append(Packed.of(Figures(np.array([1]), np.array([1.0]), np.array([-1]), ())))
+        self.seconds[worker] += seconds
+        self._ends.append((self.seconds[worker], worker, batch, VariantFigures(figures, seconds)))
+
+    def finished(self, _: float | None) -> list[tuple[VariantTask, VariantFigures]]:
+        first = min(self._ends, key=lambda end: end[:2])
+        self._ends.remove(first)
+        return [first[2:]]
+
+    def close(self) -> None:
+        self._ends.clear()
+
+
+def test_what_one_worker_knows_no_other_works_out_anew() -> None:
+    """Twelve arrays, four buffers and two clocks: 48 choices are made, one by one worker, and all have equally much."""
+    tasks = Several()
+    archs = [
+        load_arch("bitfusion", [f"array.rows={rows}", f"buffers.weight_kib={kib}", f"frequency_mhz={mhz}"])
+        for rows in range(4, 16) for kib in (8, 16, 32, 64) for mhz in (250, 500)
+    ]  # fmt: skip
+    assert sorted(number for number, _ in simulated(tasks, archs)) == list(range(96))  # type: ignore[arg-type]
+    assert sum(map(len, tasks.had.values())) == 48
+    assert sum(tasks.seconds.values()) == pytest.approx(48 * 0.505)
+    assert max(tasks.seconds.values()) <= 1.1 * 48 * 0.505 / 4
