@@ -1,4 +1,7 @@
-"""The 16-bit formats of a recurrent layer, by the error that they make in the states that its steps leave."""
+"""The 16-bit formats of a recurrent layer, by the error that they make in the states that its steps leave.
+
+All values that a step holds fit the widest format that is tried; narrower ones clip, and are taken where that errs
+less."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 
+from quant.arithmetic.float_arithmetic import Rounding
 from quant.arithmetic.grid import CLIPPED_OCTAVES, Grid, finer, finest_fixed_point, fixed_point_grid
 from quant.networks.cell_layer import SeenRecurrence
 from quant.networks.step import StepRoundings, Tensors
@@ -72,15 +76,32 @@ def recurrence_formats(sites: tuple[str, str], seen: Sequence[SeenRecurrence], i
         pairs = zip(steps.after(formats), exact, scales, strict=True)
         return sum(float((found - wanted).square().mean()) / scale for found, wanted, scale in pairs)
 
-    sums = torch.cat((a.flatten(), (u + a).flatten(), seen[0].bias.flatten()))
-    memory = torch.cat((before[-1].flatten(), exact[-1].flatten()))
-    best = RecurrenceFormats(inputs, *(finest_fixed_point(float(values.abs().max())) for values in (u, sums, memory)))
+    sums, memory = _largest_held(_Steps(seen[0], x, u[None], a[None], tuple(part[None] for part in before)))
+    largest = (float(u.abs().max()), max(sums, float(a.abs().max())), max(memory, float(before[-1].abs().max())))
+    best = RecurrenceFormats(inputs, *(finest_fixed_point(each) for each in largest))
     for name in ("results", "sums", "memory", "inputs", "results"):
-        wide, octaves = getattr(best, name), range(CLIPPED_OCTAVES + 1)
-        if name == "memory":  # terms of a new state have its format too, and may be twice as large as all states
-            octaves = range(-1, CLIPPED_OCTAVES + 1)
-        best = min((best._replace(**{name: finer(wide, n)}) for n in octaves), key=error)
+        wide = getattr(best, name)
+        best = min((best._replace(**{name: finer(wide, n)}) for n in range(CLIPPED_OCTAVES + 1)), key=error)
     return best
+
+
+def _largest_held(steps: _Steps) -> tuple[float, float]:
+    """The largest magnitudes that steps hold as sums and as memory, terms on the way to these included: what a cell
+    adds up before a gate is its own affair (a GRU adds the recurrent bias before it multiplies), so the step itself
+    says."""
+    largest = {"sum": 0.0, "memory": 0.0}
+
+    def seen_as(what: str) -> Rounding:
+        def held(values: torch.Tensor) -> torch.Tensor:
+            largest[what] = max(largest[what], float(values.abs().max()))
+            return values
+
+        return held
+
+    states = steps.seen.step(
+        steps.u, steps.a, steps.seen.bias, steps.before, StepRoundings(memory=seen_as("memory"), sum=seen_as("sum"))
+    )
+    return largest["sum"], max(largest["memory"], float(states[-1].abs().max()))
 
 
 def _telling_rows(*values: torch.Tensor) -> torch.Tensor:

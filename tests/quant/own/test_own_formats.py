@@ -90,8 +90,7 @@ def test_more_bits_are_not_worse_at_any_scale(make: Make, weights: float, activa
     assert found[0] < 0.05
 
 
-# The same examples in every run: rarely a GRU (seed 531707) errs 0.63 % at 16 bits, no less than at 8.
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 10**6), weights=st.sampled_from([1e-5, 1e-2, 1.0, 10.0]),
     activations=st.sampled_from([1e-4, 1e-2, 1.0, 100.0]), kind=st.sampled_from([nn.LSTM, nn.GRU]),
@@ -106,7 +105,20 @@ def test_more_bits_are_not_worse_for_recurrent_layers(
     wide, byte, nibble = errors(relative_error(layer, activations * torch.randn(4, 3, 6)))
     assert wide <= byte + 1e-3
     assert byte <= 1.5 * nibble + 1e-3
-    assert wide < 0.5
+    # Sums of 1,500 leave 16 bits a step of a twentieth: what they lose there, 8 bits lose many times.
+    assert wide < max(0.5, byte / 16)
+
+
+def test_a_recurrent_bias_that_is_added_before_a_gate_has_room() -> None:
+    """Products and states of this GRU stay below a half, the recurrent product with its bias does not."""
+    torch.manual_seed(531707)
+    layer = nn.GRU(6, 8)
+    with torch.no_grad():
+        layer.weight_ih_l0.mul_(1e-2)
+    model = relative_error(layer, 1e-2 * torch.randn(4, 3, 6))
+    assert 2.0**15 * model._formats.results["gru.U0"].step == 1.0
+    wide, byte, _ = errors(model)
+    assert wide < byte / 4
 
 
 def test_each_rule_of_activations_clips_where_it_says() -> None:
