@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from simulators.inputs.arrays import ArrayFile
 from simulators.inputs.bounded_files import beside
@@ -110,11 +110,22 @@ class Trace(BaseModel):
         return sum(layer.parameter_bits for layer in self.layers)
 
     def at_bits(self, weight_bits: int, activation_bits: int) -> Trace:
-        """This network with all products and convolutions at these bits; results follow (see `widths`)."""
+        """This network with all products and convolutions at these bits; results follow (see `widths`). Raises
+        InputError that names the first layer which cannot have such widths."""
+        for key, width in (("weight_bits", weight_bits), ("activation_bits", activation_bits)):
+            if not isinstance(width, int | np.integer):
+                raise InputError(f"{key}: {shown(width)}: expected a whole number")
         bits = np.full((1, len(self.products), 2), (weight_bits, activation_bits), np.int64)
         widths = zip(*(of_layers[0].tolist() for of_layers in self.widths(bits)), strict=True)
         layers = [layer.at_bits(*of_layer) for layer, of_layer in zip(self.layers, widths, strict=True)]
-        return Trace.model_validate({**dict(self), "layers": [layer.model_dump() for layer in layers]})
+        try:
+            return Trace.model_validate({**dict(self), "layers": [layer.model_dump() for layer in layers]})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+        layer, rule = self.layers[first["loc"][1]], first["msg"]
+        raise InputError(
+            f"layer {layer.name}: {first['loc'][-1]}: {shown(first['input'])}: {rule[0].lower()}{rule[1:]}"
+        )
 
     def at_steps(self, steps: int) -> Trace:
         """This network over so many frames or inputs; a layer that runs several times for each, as for a batch, does so

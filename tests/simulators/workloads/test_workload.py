@@ -89,3 +89,18 @@ def test_a_topology_needs_bits(tmp_path: Path) -> None:
         load_workload(str(tmp_path / "x.csv"))
     with pytest.raises(InputError, match="cannot be read"):
         load_workload(str(tmp_path / "x.csv"), "8")
+
+
+@pytest.mark.parametrize(
+    ("bits", "message"),
+    [
+        ((33, 16), "layer L0: weight_bits: 33: input should be less than or equal to 32"),
+        ((0, 16), "layer L0: weight_bits: 0: input should be greater than or equal to 1"),
+        ((8, 17), "layer L0: activation_bits: 17: input should be less than or equal to 16"),
+        ((8.5, 16), "weight_bits: 8.5: expected a whole number"),
+    ],
+)
+def test_widths_that_a_network_cannot_have_are_one_line(bits: tuple[int, int], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        load_trace("mohaq-sru-8bit").at_bits(*bits)
+    assert str(error.value) == message

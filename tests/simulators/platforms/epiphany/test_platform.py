@@ -20,6 +20,11 @@ def test_epiphany_conforms(name: str) -> None:
     check_platform(PLATFORM, load_arch(name).spec)
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(2, 2), (2, 3), (3, 2), (7, 2), (3, 5), (4, 8)])
+def test_meshes_of_any_sides_conform(rows: int, columns: int) -> None:
+    check_platform(PLATFORM, load_arch("epiphany-e64", [f"mesh.rows={rows}", f"mesh.columns={columns}"]).spec)
+
+
 def product(weight_bits: int, recurrent: bool = False, **sizes: int) -> Trace:
     of = {"out_features": 1024, "in_features": 512, "steps": 20, **sizes}
     layer = Matmul(name="P", weight_bits=weight_bits, activation_bits=16, output_bits=16, recurrent=recurrent, **of)
