@@ -2,9 +2,10 @@
 
 A run takes, again and again, the queue head with the earliest possible start, ties by priority. Service times are at
 least one cycle, so no task that is started later can make a head ready at or before that time: the order of starts is
-exact, and no event heap is needed. Heads stand in a tournament, of which the winner is known and a change costs as many
-comparisons as it has rounds; those that wait are listed by what they wait for: a step's time hardly depends on how
-many queues and servers there are. The phases of a step are functions of their own, which are inlined.
+exact, and no event heap is needed. Heads stand in a tournament, of which the winner is known and a change costs at most
+one match a round; a match has all that decides it side by side, so a round costs one access to memory. Heads that wait
+are listed by what they wait for: a step's time hardly depends on how many queues and servers there are. The phases of a
+step are functions of their own, which are inlined.
 
 Blocks that repeat are fast-forwarded. Just before a period's first task starts, the state relative to that moment is
 compared with one of an earlier period (Brent's schedule). Once equal, all that follows is equal too, shifted in time,
@@ -49,23 +50,28 @@ START, END, BINDER, KIND, FIRST_WAITING, WRITTEN = range(6)
 `attribution.py`); its kind; the first queue whose head waits for it, or -1. And how many columns there are."""
 
 (
-    BLOCK, PERIOD, TASK, INDEX, READY, POSSIBLE, WAITS_FOR, RELEASED_BY, NEXT_WAITING, SEEN, SEEN_READY, HEAD_ROWS
-) = range(12)  # fmt: skip
+    BLOCK, PERIOD, TASK, INDEX, READY, WAITS_FOR, RELEASED_BY, NEXT_WAITING, SEEN, SEEN_READY, HEAD_ROWS
+) = range(11)  # fmt: skip
 """Columns of `State.heads`, of a queue's next task: its block (the number of blocks: nothing is left), period, stored
-task and unrolled index; the cycle in which it is ready, or -1, and in which it can start; the task that has to start
-before it is looked at again, or FOR_…; the last to end of what it waited for, or -1; the next queue whose head waits
-for the same, or -1; how many of what it waits for have started, and the cycle in which these, and a barrier, are over.
-And how many columns there are."""
+task and unrolled index; the cycle in which it is ready, or -1; the task that has to start before it is looked at
+again, or FOR_…; the last to end of what it waited for, or -1; the next queue whose head waits for the same, or -1; how
+many of what it waits for have started, and the cycle in which these, and a barrier, are over. And how many columns
+there are."""
 FREE, LAST, LAST_OWN = range(3)
-"""Rows of `State.servers`: the cycle in which a server is free; the task that started last on it, of all and of the
+"""Columns of `State.servers`: the cycle in which a server is free; the task that started last on it, of all and of the
 segment's own blocks, or -1."""
 
 (
-    COVERED, SKIPPED, STARTED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, TO_LOOK_AT, AT_BARRIER, SCALARS
-) = range(11)  # fmt: skip
+    COVERED, SKIPPED, STARTED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, TO_LOOK_AT, AT_BARRIER,
+    FIRST_ROUND, SCALARS
+) = range(12)  # fmt: skip
 """Places in `State.scalars`: cycles that are charged; cycles that were left out; tasks started; the first block that
 has tasks left; queues that have tasks of the segment's own blocks left; the block, or -1, the period and the time of
-the state that was saved; and the first queues, or -1, whose heads are to be looked at and wait for a barrier."""
+the state that was saved; the first queues, or -1, whose heads are to be looked at and wait for a barrier; and the first
+match of the tournament's first round."""
+
+PLAYERS = 4
+"""Of a match. A match has 8 numbers, what one access to memory brings."""
 
 CYCLES, TASKS_STARTED, PREFETCHED, PREFETCH_CYCLES_LEFT, HEADS = range(5)
 """Places in `outcome`: the makespan; tasks started; tasks of the lookahead that were started, and what the last of them
@@ -112,12 +118,19 @@ class MachineArrays(NamedTuple):
     """(S + 1,) where a server's queues begin in the next one."""
     queues: Ints
     """(Q,) indices of the queues, server by server."""
+    beside: Ints
+    """(Q,) the next queue of a queue's server, after the last one the first; the queue itself where it has that to
+    itself."""
 
 
 def machine_arrays(server_of: Ints, computes: NDArray[np.bool_], prefetch_queue: int) -> MachineArrays:
     """A machine by the server of each queue, (Q,), and whether each server computes, (S,)."""
     first = np.searchsorted(np.sort(server_of), np.arange(len(computes) + 1))
-    return MachineArrays(server_of, computes, prefetch_queue, first, np.argsort(server_of, kind="stable"))
+    queues = np.argsort(server_of, kind="stable")
+    used = np.diff(first) > 0
+    beside = np.roll(queues, -1)  # in the order of `queues`
+    beside[first[1:][used] - 1] = queues[first[:-1][used]]
+    return MachineArrays(server_of, computes, prefetch_queue, first, queues, beside[np.argsort(queues)])
 
 
 class State(NamedTuple):
@@ -140,12 +153,13 @@ class State(NamedTuple):
     """(B, Q) a queue's first stored task in a block, or -1."""
     heads: Ints
     """(Q, HEAD_ROWS): what is known of a head lies together, for it is looked at together."""
-    winners: Ints
-    """(2 P,) for the smallest power P of two that Q does not exceed: the tournament. Queue q plays at P + q; the winner
-    of 2 i and 2 i + 1, who can start first and of equals has the higher priority, plays at i; 1 is the best of all.
-    -1: nobody."""
+    matches: Ints
+    """(M, 2 PLAYERS): the tournament, in which PLAYERS at a time play a match. A row has the cycles in which those of a
+    match can start, or NEVER, and then which queues they are. Who can start first, and of equals has the higher
+    priority, plays in the match above: (i - 1) // PLAYERS for match i, at place (i - 1) % PLAYERS. Match 0 is the last
+    one; queue q begins in match `scalars[FIRST_ROUND]` + q // PLAYERS, at place q % PLAYERS."""
     servers: Ints
-    """(3, S)"""
+    """(S, 3): see FREE and the others."""
     charged: Ints
     """(kinds,) cycles charged to each kind."""
     scalars: Ints
@@ -197,19 +211,19 @@ def _prepared(hardware: MachineArrays, tasks: Tasks, own: int, space: int, writt
     """The state before anything has started."""
     # Element by element: arrays as a whole take Numba seconds to compile.
     blocks, queues, servers = len(tasks.repeat), len(hardware.server_of), len(hardware.computes)
-    players = 1
+    first, players = 0, PLAYERS
     while players < queues:
-        players *= 2
+        first, players = PLAYERS * first + 1, players * PLAYERS
     state = State(
         np.empty((3, blocks), np.int64), np.zeros(blocks + 1, np.int64), np.zeros((blocks, servers), np.int64),
         np.full(tasks.segment[-1] + 1, NOT_STARTED, np.int64), written, np.full(len(tasks.queue), -1, np.int64),
         np.full((blocks, queues), -1, np.int64), np.zeros((queues, HEAD_ROWS), np.int64),
-        np.full(2 * players, -1, np.int64), np.full((3, servers), -1, np.int64), charged,
-        np.zeros(SCALARS, np.int64), np.empty(3 * (1 + queues + servers + len(written)), np.int64),
-        np.empty(len(charged), np.int64),
+        np.full((first + 1 + (queues - 1) // PLAYERS, 2 * PLAYERS), NEVER, np.int64),
+        np.full((servers, 3), -1, np.int64), charged, np.zeros(SCALARS, np.int64),
+        np.empty(3 * (1 + queues + servers + len(written)), np.int64), np.empty(len(charged), np.int64),
     )  # fmt: skip
     state.completed[0], state.scalars[SAVED_BLOCK] = 0, -1
-    state.scalars[TO_LOOK_AT], state.scalars[AT_BARRIER] = -1, -1
+    state.scalars[TO_LOOK_AT], state.scalars[AT_BARRIER], state.scalars[FIRST_ROUND] = -1, -1, first
     last_of = np.empty(queues, np.int64)
     for b in range(blocks):
         period = tasks.first_task[b + 1] - tasks.first_task[b]
@@ -226,10 +240,11 @@ def _prepared(hardware: MachineArrays, tasks: Tasks, own: int, space: int, writt
     for u in range(len(written)):
         written[u, END], written[u, FIRST_WAITING] = NOT_STARTED, -1
     for s in range(servers):
-        state.servers[FREE, s] = 0
+        state.servers[s, FREE] = 0
     for q in range(queues):
         _to_block(tasks, state, q, 0)
-        state.heads[q, READY], state.heads[q, POSSIBLE], state.heads[q, RELEASED_BY] = -1, NEVER, -1
+        state.heads[q, READY], state.heads[q, RELEASED_BY] = -1, -1
+        state.matches[first + q // PLAYERS, PLAYERS + q % PLAYERS] = q
         state.scalars[WORKING] += state.heads[q, BLOCK] < own
         if state.heads[q, BLOCK] < blocks:
             _is_to_be_looked_at(state, q)
@@ -260,8 +275,7 @@ def _simulate(
     prefetched_left = prefetched[0]
     while True:
         _look_at_heads(hardware, tasks, state)
-        best = state.winners[1]
-        now = state.heads[best, POSSIBLE]
+        now, best = _winner(state, 0)
         if now == NEVER:
             best = -1
         if prefetched_left > 0:
@@ -327,7 +341,7 @@ def _look_at_heads(hardware: MachineArrays, tasks: Tasks, state: State) -> None:
             heads[q, SEEN], heads[q, SEEN_READY] = d + 1 - first, ready
         if heads[q, WAITS_FOR] == FOR_NOTHING:
             heads[q, READY] = ready
-            _plays(state, q, max(ready, state.servers[FREE, hardware.server_of[q]]))
+            _plays(state, q, max(ready, state.servers[hardware.server_of[q], FREE]))
         elif heads[q, READY] == JUST_ADVANCED:
             heads[q, READY] = -1
             _plays(state, q, NEVER)
@@ -341,20 +355,37 @@ def _is_to_be_looked_at(state: State, queue: int) -> None:
 
 
 @inlined
+def _winner(state: State, match: int) -> tuple[int, int]:
+    """The cycle in which the winner of a match can start, and which queue it is."""
+    matches = state.matches
+    cycle, won = matches[match, 0], 0
+    if matches[match, 1] < cycle:
+        cycle, won = matches[match, 1], 1
+    other, rival = matches[match, 2], 2
+    if matches[match, 3] < other:
+        other, rival = matches[match, 3], 3
+    if other < cycle:
+        cycle, won = other, rival
+    return cycle, matches[match, PLAYERS + won]
+
+
+@inlined
+def _possible(state: State, queue: int) -> int:
+    """The cycle in which a queue's head can start."""
+    return state.matches[state.scalars[FIRST_ROUND] + queue // PLAYERS, queue % PLAYERS]
+
+
+@inlined
 def _plays(state: State, queue: int, possible: int) -> None:
     """Enter the cycle in which a queue's head can start, and play again what it decides."""
-    winners, heads = state.winners, state.heads
-    heads[queue, POSSIBLE] = possible
-    at = len(winners) // 2 + queue
-    winners[at] = queue
-    while at > 1:
-        left, right, at = winners[at & -2], winners[at | 1], at >> 1
-        won = left
-        if left < 0 or (right >= 0 and heads[right, POSSIBLE] < heads[left, POSSIBLE]):
-            won = right
-        if winners[at] == won and won != queue:
+    matches, match = state.matches, state.scalars[FIRST_ROUND] + queue // PLAYERS
+    matches[match, queue % PLAYERS] = possible
+    while match > 0:
+        cycle, won = _winner(state, match)
+        match, place = (match - 1) // PLAYERS, (match - 1) % PLAYERS
+        if matches[match, place] == cycle and matches[match, PLAYERS + place] == won:
             break
-        winners[at] = won
+        matches[match, place], matches[match, PLAYERS + place] = cycle, won
 
 
 @inlined
@@ -401,16 +432,17 @@ def _begin(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, now:
     if now > 0:
         binder = heads[queue, RELEASED_BY]
         if binder < 0 or written[binder, END] != now:
-            binder = servers[LAST, server]
+            binder = servers[server, LAST]
     written[u, START], written[u, END], written[u, BINDER] = now, finish, binder
     written[u, KIND] = tasks.kind[heads[queue, TASK]]
-    servers[FREE, server], servers[LAST, server] = finish, u
+    servers[server, FREE], servers[server, LAST] = finish, u
     if b < own:
-        servers[LAST_OWN, server] = u
-    for i in range(hardware.first_queue[server], hardware.first_queue[server + 1]):
-        q = hardware.queues[i]
-        if heads[q, POSSIBLE] < finish and q != queue:  # `_advance` has the queue itself looked at
+        servers[server, LAST_OWN] = u
+    q = hardware.beside[queue]
+    while q != queue:  # which `_advance` has looked at
+        if _possible(state, q) < finish:
             _plays(state, q, finish)
+        q = hardware.beside[q]
     while written[u, FIRST_WAITING] >= 0:
         q = written[u, FIRST_WAITING]
         written[u, FIRST_WAITING] = heads[q, NEXT_WAITING]
@@ -462,7 +494,7 @@ def _advance(tasks: Tasks, state: State, queue: int, own: int) -> None:
     """Bring a queue's next task to its head; it is looked at now that the one before has started."""
     heads = state.heads
     b, j, u = heads[queue, BLOCK], heads[queue, TASK], heads[queue, INDEX]
-    heads[queue, READY], heads[queue, POSSIBLE] = JUST_ADVANCED, NEVER
+    heads[queue, READY] = JUST_ADVANCED
     heads[queue, RELEASED_BY], heads[queue, SEEN], heads[queue, SEEN_READY] = -1, 0, 0
     _is_to_be_looked_at(state, queue)
     if state.following[j] >= 0:
@@ -484,7 +516,7 @@ def _conclude(state: State, own: int, outcome: Ints) -> None:
     """Charge what comes after the last computation, and fill in the outcome."""
     written, scalars, base = state.written, state.scalars, state.base
     last = -1
-    for u in state.servers[LAST_OWN]:
+    for u in state.servers[:, LAST_OWN]:
         if u >= 0 and (last < 0 or (written[u, END], u) > (written[last, END], last)):
             last = u
     done = max(0, written[last, END]) if last >= 0 else 0
@@ -565,8 +597,8 @@ def _recalled(hardware: MachineArrays, tasks: Tasks, state: State, queue: int, n
         at = _noted(state, at, of, heads[q, TASK], period, saving)
         if at < 0:
             return False
-    for s in range(state.servers.shape[1]):
-        last, free = state.servers[LAST, s], state.servers[FREE, s]
+    for s in range(len(state.servers)):
+        last, free = state.servers[s, LAST], state.servers[s, FREE]
         if _in_flight(hardware, state, b, s, now):
             at = _noted(state, at, last, NEVER, 0, saving)
         else:
@@ -609,7 +641,7 @@ def _noted(state: State, at: int, one: int, two: int, three: int, saving: bool) 
 def _in_flight(hardware: MachineArrays, state: State, b: int, s: int, now: int) -> bool:
     """Whether a server is busy with one task of another block than b, which is charged as far as is covered, and has
     nothing else to do before that block ends."""
-    u = state.servers[LAST, s]
+    u = state.servers[s, LAST]
     if u < 0 or state.base[b] <= u < state.base[b + 1] or state.written[u, END] <= now:
         return False
     idle = state.written[u, START] <= state.scalars[COVERED]
@@ -625,15 +657,15 @@ def _leave_out(hardware: MachineArrays, state: State, queue: int, now: int, cycl
     heads, written, servers, base = state.heads, state.written, state.servers, state.base
     b = heads[queue, BLOCK]
     state.scalars[SKIPPED] += cycles
-    for s in range(state.servers.shape[1]):
-        u = servers[LAST, s]
+    for s in range(len(state.servers)):
+        u = servers[s, LAST]
         if u >= 0 and not base[b] <= u < base[b + 1] and written[u, END] > now:
             c = 0
             while base[c + 1] <= u:
                 c += 1
             written[u, START] -= cycles
             written[u, END] -= cycles
-            servers[FREE, s] -= cycles
+            servers[s, FREE] -= cycles
             state.latest[c, s] -= cycles
     # Where the block ends has changed, and when servers are free: what waits is looked at once this head has started.
     state.scalars[AT_BARRIER], head = -1, heads[queue, INDEX]
@@ -645,5 +677,5 @@ def _leave_out(hardware: MachineArrays, state: State, queue: int, now: int, cycl
             heads[q, RELEASED_BY], heads[q, SEEN], heads[q, SEEN_READY] = -1, 0, 0
             heads[q, WAITS_FOR] = head
             heads[q, NEXT_WAITING], written[head, FIRST_WAITING] = written[head, FIRST_WAITING], q
-        elif heads[q, POSSIBLE] != NEVER:
-            _plays(state, q, max(heads[q, READY], servers[FREE, hardware.server_of[q]]))
+        elif _possible(state, q) != NEVER:
+            _plays(state, q, max(heads[q, READY], servers[hardware.server_of[q], FREE]))
