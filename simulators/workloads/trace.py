@@ -122,7 +122,7 @@ class Trace(BaseModel):
             return Trace.model_validate({**dict(self), "layers": [layer.model_dump() for layer in layers]})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-        layer, rule = self.layers[first["loc"][1]], first["msg"]
+        layer, rule = self.layers[int(first["loc"][1])], first["msg"]
         raise InputError(
             f"layer {layer.name}: {first['loc'][-1]}: {shown(first['input'])}: {rule[0].lower()}{rule[1:]}"
         )
