@@ -84,8 +84,11 @@ class TiledProduct:
                 self._resident_load(bits - bits // loads * (loads - 1)),
             )
             builder.emit(loads, [(1, [part])], [(1, [last_part])])
+        by_inputs: dict[int, list[Step]] = {}  # of a few hundred steps many have as many inputs
         for time_steps, inputs in transmitted:
-            builder.emit(time_steps, [(1, self._time_step(tiles, inputs, loads))])
+            if inputs not in by_inputs:
+                by_inputs[inputs] = self._time_step(tiles, inputs, loads)
+            builder.emit(time_steps, [(1, by_inputs[inputs])])
 
     def cost(self, what: str, m: int, k: int, n: int) -> TaskCost:
         """What a task of `tiles.py` takes, on m outputs, k inputs and n vectors."""
