@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 
 from simulators import Trace, load_arch, load_trace, simulate, simulate_batch
-from simulators.lowering import templates
+from simulators.lowering import dependencies, templates
 from simulators.lowering.segments import Segment
 from simulators.platforms.bitfusion import costs, lowering, mapper, spec, tiling
 from simulators.run import batch, segment_cache, simulation
@@ -88,6 +88,12 @@ def without(module: Any, *names: str) -> Iterator[None]:
 
 
 @contextmanager
+def no_dependencies() -> Iterator[None]:
+    with patch.object(dependencies, "_kept", OrderedDict()), patch.object(dependencies, "KEPT_PERIODS", 0):
+        yield
+
+
+@contextmanager
 def no_templates() -> Iterator[None]:
     with patch.object(templates, "_templates", OrderedDict()), patch.object(templates, "TEMPLATES", 0):
         yield
@@ -133,6 +139,7 @@ def no_segments() -> Iterator[None]:
 
 CACHES: dict[str, Callable[[], Any]] = {
     "templates": no_templates,
+    "dependencies of periods": no_dependencies,
     "programs with a lookahead": no_lookahead,
     "loop nests": lambda: without(costs, "loop_nest"),
     "timings": no_timings,

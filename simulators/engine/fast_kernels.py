@@ -71,7 +71,7 @@ the state that was saved; the first queues, or -1, whose heads are to be looked 
 match of the tournament's first round."""
 
 PLAYERS = 4
-"""Of a match. A match has 8 numbers, what one access to memory brings."""
+"""How many play a match. It has twice as many numbers: what one access to memory brings."""
 
 CYCLES, TASKS_STARTED, PREFETCHED, PREFETCH_CYCLES_LEFT, HEADS = range(5)
 """Places in `outcome`: the makespan; tasks started; tasks of the lookahead that were started, and what the last of them

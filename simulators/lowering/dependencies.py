@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 
@@ -79,3 +81,26 @@ class Dependencies:
 def _positions(of_step: Sequence[Ints], steps: Sequence[int]) -> Ints:
     """The positions in a period of some of its steps, rising."""
     return of_step[steps[0]] if len(steps) == 1 else np.sort(np.concatenate([of_step[s] for s in steps]))
+
+
+KEPT_PERIODS = 256
+"""How many periods' dependencies are kept, of some ten KiB for each hundred steps: layers on a mesh that differ in how
+often a period repeats, or in one of several parts, share the others."""
+_kept: OrderedDict[tuple[object, ...], Dependencies] = OrderedDict()
+_lock = Lock()
+
+
+def dependencies_of(names: tuple[object, ...], repetitions: Sequence[Repetition]) -> Dependencies:
+    """A period's dependencies within its own periods, from the cache where they are there: the names of its steps
+    decide them."""
+    with _lock:
+        needs = _kept.get(names)
+        if needs is not None:
+            _kept.move_to_end(names)
+            return needs
+    needs = Dependencies(PeriodArrays(repetitions))
+    with _lock:
+        _kept[names] = needs
+        if len(_kept) > KEPT_PERIODS:
+            _kept.popitem(last=False)
+    return needs

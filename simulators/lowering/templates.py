@@ -17,7 +17,7 @@ import numpy as np
 from simulators.engine.machine import Machine
 from simulators.engine.program import BARRIER, RELATIVE, Ints, Program
 from simulators.inputs.errors import LoweringError
-from simulators.lowering.dependencies import Dependencies, PeriodArrays
+from simulators.lowering.dependencies import Dependencies, PeriodArrays, dependencies_of
 from simulators.lowering.gates import Gates
 from simulators.lowering.segments import (
     EVERYTHING_BEFORE,
@@ -132,7 +132,7 @@ class _TemplateMaker:
         """Add a part, whose steps stand from `begin` on among all that were written down."""
         needs = self._periods.get(part.names)
         if needs is None:
-            needs = self._periods[part.names] = Dependencies(PeriodArrays(part.repetitions))
+            needs = self._periods[part.names] = dependencies_of(part.names, part.repetitions)
             for step in needs.period.steps:
                 if not 0 <= index(step.queue) < len(self._machine.queues):
                     count = len(self._machine.queues)

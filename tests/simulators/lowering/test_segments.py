@@ -10,6 +10,7 @@ from simulators.engine.machine import Machine, Queue
 from simulators.engine.program import unroll
 from simulators.inputs.errors import LoweringError
 from simulators.lowering import builder as segment_builder
+from simulators.lowering import dependencies, templates
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import (
     EVERYTHING_BEFORE,
@@ -218,3 +219,23 @@ def test_periods_are_counted(emitted: tuple, message: str) -> None:
 def test_works_that_cannot_be_are_a_defect(kind: int, peak: float, message: str) -> None:
     with pytest.raises(LoweringError, match=message):
         SegmentBuilder(MACHINE, [LayerWork(1, peak, kind)])
+
+
+def test_periods_that_others_had_before_depend_on_the_same_as_those_that_are_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Segments of one seed have the same periods, as often as another number says."""
+    seen = [random_segment(np.random.default_rng(seed), periods=periods) for seed in range(8) for periods in (4, 7)]
+    for module, name in ((templates, "_templates"), (dependencies, "_kept")):
+        monkeypatch.setattr(module, name, type(getattr(module, name))())
+    shared = [random_segment(np.random.default_rng(seed), periods=periods) for seed in range(8) for periods in (4, 7)]
+    monkeypatch.setattr(templates, "TEMPLATES", 0)
+    monkeypatch.setattr(dependencies, "KEPT_PERIODS", 0)
+    for number, (seed, periods) in enumerate((seed, periods) for seed in range(8) for periods in (4, 7)):
+        templates._templates.clear()
+        dependencies._kept.clear()
+        alone = random_segment(np.random.default_rng(seed), periods=periods)
+        for ours in (seen[number], shared[number]):
+            for column, own in zip(ours.program, alone.program, strict=True):
+                assert np.array_equal(column, own)
+            assert (ours.prefetch_waits, ours.last_steps) == (alone.prefetch_waits, alone.last_steps)
