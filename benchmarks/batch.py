@@ -13,8 +13,7 @@ from timing import seconds
 
 from simulators import Elementwise, load_arch, load_trace, simulate, simulate_batch
 from simulators.platforms.bitfusion.mapper import forget_mappings
-from simulators.run.segment_cache import shared_cache
-from simulators.run.simulation import simulator
+from simulators.run.simulation import forget
 
 CANDIDATES = 10_000
 
@@ -28,8 +27,7 @@ def main() -> None:
         pairs = np.array(arch.precisions)
         draw = np.random.default_rng(1).integers
         simulate_batch(trace, arch, pairs[draw(0, len(pairs), (1, products))])  # compiles
-        simulator.cache_clear()
-        shared_cache.cache_clear()
+        forget()
         forget_mappings()
         bits = pairs[draw(0, len(pairs), (CANDIDATES, products))]
         began = time.perf_counter()

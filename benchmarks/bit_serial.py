@@ -15,8 +15,7 @@ from timing import seconds
 
 from simulators import Trace, load_arch, load_trace, simulate_batch
 from simulators.platforms.bit_serial.validate import compare_table, shipped_table
-from simulators.run.segment_cache import shared_cache
-from simulators.run.simulation import Simulator, simulator
+from simulators.run.simulation import Simulator, forget
 
 CANDIDATES = 10_000
 
@@ -38,8 +37,7 @@ def main() -> None:
         new = iter(networks)
         new_s = seconds(lambda arch=arch, new=new: evaluate(Simulator(arch, alone=True), next(new), arch), 8)
         known_s = seconds(lambda arch=arch, known=known, of=networks[0]: evaluate(known, of, arch), 50)
-        simulator.cache_clear()
-        shared_cache.cache_clear()
+        forget()
         batches = []
         for bits in (candidates(CANDIDATES), candidates(CANDIDATES)):
             began = time.perf_counter()

@@ -42,12 +42,11 @@ ROUNDS = 15
 
 def forget() -> None:
     """Empty what a process keeps of candidates and architectures."""
-    _simulator.cache_clear()
-    segment_cache.shared_cache.cache_clear()
+    simulation.forget()
     _tilings.cache_clear()
 
 
-_simulator, _tilings = simulation.simulator, mapper._tilings
+_tilings = mapper._tilings
 
 
 def bitfusion() -> None:
@@ -144,7 +143,7 @@ CACHES: dict[str, Callable[[], Any]] = {
     "loop nests": lambda: without(costs, "loop_nest"),
     "timings": no_timings,
     "segments": no_segments,
-    "simulators": lambda: without(simulation, "simulator"),
+    "simulators": lambda: without(simulation, "_simulator"),
     "mappings": lambda: without(mapper, "_tilings"),
     "keys of mappings": lambda: without(mapper, "_alone"),
     "precision": lambda: without(tiling, "precision"),

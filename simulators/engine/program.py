@@ -54,6 +54,11 @@ class Program(Tasks):
                 behind[c] = max(behind[c], end[c] - farthest[b])
         return cls(repeat, first_task, segment, *tasks, *dependencies, reach, -(-behind // np.maximum(lengths, 1)))
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays in bytes."""
+        return sum(array.nbytes for array in self)
+
     def timed(self, service: Ints, kind: Ints) -> Self:
         """This program with other service times in cycles and kinds, (T,) each."""
         return self._replace(service=service, kind=kind)

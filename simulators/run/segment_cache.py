@@ -29,6 +29,10 @@ AT_THE_BEGINNING = 0
 
 CACHES = 16
 """For how many `tasks_key`s segments and timings are kept: searches and sweeps come back to each."""
+MOST_BYTES = 128 << 20
+"""How many bytes the programs of a cache's segments take at most before it is full; with all else it is three times as
+much. Layers at some bits take some ten KiB each, and few thousand are met again and again; those of a delta network,
+whose masks are of one utterance, are met once, and came to 10 GiB in a search."""
 
 
 class TimedSegment(NamedTuple):
@@ -54,6 +58,7 @@ class SegmentCache:
         self._lock = Lock()
         self._numbers: dict[tuple[object, ...], int] = {}
         self._segments: list[tuple[Segment, tuple[Layer, ...]]] = []
+        self._bytes = 0
         self._lookahead_numbers: dict[tuple[int, int], int] = {}
         self._lookaheads = _Numbered[tuple[PrefetchTask, ...]](self._lock, ())
         self._states = _Numbered[PrefetchState](self._lock, PrefetchState())
@@ -69,8 +74,14 @@ class SegmentCache:
                 number = self._numbers.get(key)
                 if number is None:
                     self._segments.append((segment, tuple(layers)))
+                    self._bytes += segment.program.nbytes
                     number = self._numbers[key] = len(self._segments) - 1
         return number
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should be given up for an empty one, once nobody asks for what its numbers mean."""
+        return self._bytes > MOST_BYTES
 
     def segment(self, number: int) -> Segment:
         """A segment by its number."""

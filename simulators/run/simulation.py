@@ -36,7 +36,10 @@ class Simulator:
         if alone:
             self.cache = SegmentCache(arch.platform, self.machine)
         else:
-            self.cache = shared_cache(arch.platform, self.platform.tasks_key(arch.spec), self.machine)
+            shared = arch.platform, self.platform.tasks_key(arch.spec), self.machine
+            if shared_cache(*shared).is_full:
+                shared_cache.cache_clear()
+            self.cache = shared_cache(*shared)
         self.chosen = self.cache.chosen(self.platform.choices_key(arch.spec))
 
     def segments(self, layers: Sequence[Layer]) -> list[int]:
@@ -188,9 +191,21 @@ def check_layers(layers: Sequence[Layer], platform: Platform, spec: PlatformSpec
 
 
 @lru_cache(maxsize=SIMULATORS)
-def simulator(arch: Arch) -> Simulator:
-    """The simulator of an architecture, kept from call to call."""
+def _simulator(arch: Arch) -> Simulator:
     return Simulator(arch)
+
+
+def simulator(arch: Arch) -> Simulator:
+    """The simulator of an architecture, kept from call to call as long as there is room for what it keeps."""
+    if _simulator(arch).cache.is_full:
+        _simulator.cache_clear()  # whoever uses one goes on with it
+    return _simulator(arch)
+
+
+def forget() -> None:
+    """Empty what the process keeps of simulators, segments and their timings."""
+    _simulator.cache_clear()
+    shared_cache.cache_clear()
 
 
 def lower(trace: Trace, arch: Arch) -> Lowered:

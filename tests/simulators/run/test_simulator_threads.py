@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from simulators import load_arch, load_trace, simulate, simulate_batch
-from simulators.run.segment_cache import shared_cache
-from simulators.run.simulation import Simulator, simulator
+from simulators.run.simulation import Simulator, forget
 
 THREADS = 8
 
@@ -20,11 +19,6 @@ def _take_turns_often() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
-
-
-def forget() -> None:
-    simulator.cache_clear()
-    shared_cache.cache_clear()
 
 
 @pytest.mark.slow

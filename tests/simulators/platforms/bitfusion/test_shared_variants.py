@@ -12,8 +12,7 @@ from simulators import Elementwise, InputError, Matmul, Trace, load_arch, simula
 from simulators.lowering.platform import platform_named
 from simulators.platforms.bitfusion.tiling import Product, Window
 from simulators.run.parallel_sweep import simulate_on_all
-from simulators.run.segment_cache import shared_cache
-from simulators.run.simulation import Simulator, simulator
+from simulators.run.simulation import Simulator, forget
 from simulators.run.trace_batch import TraceBatch
 
 
@@ -88,8 +87,7 @@ def test_variants_that_share_have_the_figures_of_each_alone(workers: int) -> Non
     found = dict(simulate_on_all(candidates, archs, workers))
     assert len({platform_named(arch.platform).tasks_key(arch.spec) for arch in archs}) == 3
     for i, arch in enumerate(archs):
-        simulator.cache_clear()
-        shared_cache.cache_clear()
+        forget()
         for row, trace in enumerate(candidates.traces):
             if found[i].reason[row] >= 0:
                 with pytest.raises(InputError):

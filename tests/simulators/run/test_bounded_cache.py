@@ -1,0 +1,45 @@
+"""What a process keeps of segments is bounded: masks of utterances are met once, and their segments given up."""
+
+import numpy as np
+import pytest
+
+from simulators import Elementwise, Matmul, Trace, load_arch, simulate, simulate_batch
+from simulators.run import segment_cache
+from simulators.run.simulation import forget, simulator
+from simulators.run.trace_batch import TraceBatch
+
+ARCH = load_arch("bitfusion", ["skips_inactive_inputs=true"])
+
+
+def masked(rng: np.random.Generator) -> Trace:
+    """A network of which every step sends other elements."""
+    masks = tuple(f"{rng.integers(1, 1 << 16):x}" for _ in range(20))
+    product = Matmul(
+        name="P", steps=20, weight_bits=8, activation_bits=8, output_bits=16, out_features=24, in_features=16,
+        active=masks,
+    )  # fmt: skip
+    return Trace(
+        name="masked",
+        steps=20,
+        layers=(product, Elementwise(name="E", steps=20, ops={"add": 24}, inputs=24, outputs=24)),
+    )
+
+
+def test_a_full_cache_is_given_up_for_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget()
+    rng = np.random.default_rng(1)
+    traces = [masked(rng) for _ in range(12)]
+    whole = simulate_batch(traces, ARCH)
+    most = simulator(ARCH).cache
+    assert not most.is_full
+    forget()
+    monkeypatch.setattr(segment_cache, "MOST_BYTES", 2000)
+    caches = set()
+    for i, trace in enumerate(traces):
+        report = simulate(trace, ARCH)
+        assert (report.cycles, report.energy_uj) == (whole.cycles[i], pytest.approx(whole.energy_uj[i], rel=1e-12))
+        assert TraceBatch([trace]).on(ARCH).cycles[0] == whole.cycles[i]
+        caches.add(id(simulator(ARCH).cache))
+        assert not simulator(ARCH).cache.is_full
+    assert len(caches) > 1
+    forget()
