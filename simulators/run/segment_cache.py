@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
+from sys import getsizeof
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
 
@@ -30,9 +31,9 @@ AT_THE_BEGINNING = 0
 CACHES = 16
 """For how many `tasks_key`s segments and timings are kept: searches and sweeps come back to each."""
 MOST_BYTES = 128 << 20
-"""How many bytes the programs of a cache's segments take at most before it is full; with all else it is three times as
-much. Layers at some bits take some ten KiB each, and few thousand are met again and again; those of a delta network,
-whose masks are of one utterance, are met once, and came to 10 GiB in a search."""
+"""How many bytes segments' programs and layers take at most in a cache before it is full; with all else it is two to
+three times as much. Layers at some bits take some ten KiB each, and few thousand are met again and again; those of a
+delta network, whose masks are of one utterance, are met once, and came to 10 GiB in a search."""
 
 
 class TimedSegment(NamedTuple):
@@ -74,7 +75,7 @@ class SegmentCache:
                 number = self._numbers.get(key)
                 if number is None:
                     self._segments.append((segment, tuple(layers)))
-                    self._bytes += segment.program.nbytes
+                    self._bytes += segment.program.nbytes + sum(map(_bytes_of, layers))
                     number = self._numbers[key] = len(self._segments) - 1
         return number
 
@@ -141,6 +142,11 @@ class SegmentCache:
     def forget_timings(self) -> None:
         """Keep the segments only."""
         self._timings.clear()
+
+
+def _bytes_of(layer: Layer) -> int:
+    """Memory of what a layer has for each of its steps."""
+    return sum(getsizeof(one) for value in layer.shape if isinstance(value, tuple) for one in value)
 
 
 class _Numbered(Generic[Value]):
