@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from quant.evaluation.code import IMAGE_CODEBOOKS, IMAGE_MODEL, OPERATOR_GRU, OWN_MODEL, RECOGNISER, RETRAINING
+from quant.evaluation.code import (
+    IMAGE_CODEBOOKS,
+    IMAGE_MODEL,
+    IMAGE_RETRAINING,
+    OPERATOR_GRU,
+    OWN_MODEL,
+    RECOGNISER,
+    RETRAINING,
+)
 from simulators.inputs.code_digest import Code, sources_of
 from simulators.run.cost_code import cost_code
 
@@ -194,13 +202,19 @@ PASSES = (
             ("quant.images.image_model",),
             # What packages hold, known by its digest; what training alone takes; a file, which has a digest of its own.
             ("quant.images.image_trace", "quant.tasks.wheel_files", "quant.files.tensor_files", "quant.evaluation.rates",
-             "quant.networks", "simulators"),
+             "quant.networks", "quant.images.image_retraining", "quant.training", "simulators"),
+        ),
+        (
+            IMAGE_RETRAINING,
+            ("quant.images.image_retraining",),
+            ("quant.images.image_trace", "quant.images.image_card", "quant.tasks.wheel_files", "quant.evaluation.rates",
+             "quant.networks", "quant.training", "simulators"),
         ),
         (
             IMAGE_CODEBOOKS,
             ("quant.images.codebook_model",),
             ("quant.images.image_trace", "quant.tasks.wheel_files", "quant.files.tensor_files", "quant.evaluation.rates",
-             "quant.networks", "simulators"),
+             "quant.networks", "quant.images.image_retraining", "quant.training", "simulators"),
         ),
         (OPERATOR_GRU, ("quant.own.operator_gru",), ("quant", "simulators")),
     ],
