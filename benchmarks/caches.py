@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
@@ -82,7 +83,8 @@ class Forgetful(dict):  # type: ignore[type-arg]
 @contextmanager
 def without(module: Any, *names: str) -> Iterator[None]:
     """Call the functions that are cached each time."""
-    with patch.multiple(module, **{name: getattr(module, name).__wrapped__ for name in names}):
+    uncached: dict[str, Any] = {name: lru_cache(maxsize=0)(getattr(module, name).__wrapped__) for name in names}
+    with patch.multiple(module, **uncached):
         yield
 
 
