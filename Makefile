@@ -25,7 +25,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --disable-error-code arg-type --disable-error-code misc benchmarks
+	$(BIN)/mypy --disable-error-code arg-type --disable-error-code misc --follow-imports silent benchmarks
 
 test: lint
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/simulators/engine --cov --cov-report=
