@@ -115,7 +115,7 @@ class DeltaNetwork:
                     self._axes[site.name] = 0 if site.role is Role.INPUT else None
             elif isinstance(record, ProductRecord):
                 found = _axis(shapes.of[record.site], trace.frames)
-                if found is not _NONE:
+                if found != _NONE:
                     self._axes[record.site] = found
                     roles[record.site] = Role.RECURRENT if record.recurrent else Role.FEEDFORWARD
                     macs[record.site] = record.rows * record.columns * record.vectors
