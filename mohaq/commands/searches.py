@@ -141,11 +141,11 @@ def sweep(
         from search.codesign.network_run import run_networks
         from search.codesign.network_sweep_outputs import print_networks
 
-        if candidates is not None or dask or scheduler is not None or workers is not None or dashboard is not None:
-            rule = "--candidates, --workers, --dask, --scheduler and --dashboard are of models"
+        if candidates is not None or dask or scheduler is not None or dashboard is not None:
+            rule = "--candidates, --dask, --scheduler and --dashboard are of models"
             raise InputError(f"{experiment}: networks: {rule}")
         with SweepDisplay() as display:
-            points = run_networks(networks, output, resume, display)
+            points = run_networks(networks, output, resume, display, workers)
         print_networks(points, out)
         return
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})

@@ -7,10 +7,12 @@ utilisation and where weights lie depend on bits, memory and cores.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -121,6 +123,25 @@ class NetworkSweep(BaseModel):
         width = self.activation_bits
         layers = tuple(layer.at_bits(bits, width, width) if layer.is_product else layer for layer in trace.layers)
         return Trace(name=trace.name, steps=trace.steps, layers=layers)
+
+
+@dataclass(frozen=True)
+class PairsOnEach:
+    """Pairs of a sweep by the digest of their architecture, for processes that have one architecture after the
+    other."""
+
+    sweep: NetworkSweep
+    pairs: Mapping[str, Pair]
+
+    @classmethod
+    def of(cls, sweep: NetworkSweep, pairs: Iterable[Pair]) -> Self:
+        """Pairs of one network. Variants of another name with the same architecture have the same points."""
+        return cls(sweep, {pair.arch.digest: pair for pair in pairs})
+
+    def on(self, arch: Arch) -> list[NetworkPoint]:
+        """The points of the pair with an architecture. Raises InputError that names the variant which cannot run
+        one."""
+        return self.sweep.points_of(self.pairs[arch.digest])
 
 
 def _point(where: tuple[str, str, int], trace: Trace, arch: Arch) -> NetworkPoint:

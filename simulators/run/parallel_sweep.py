@@ -1,5 +1,4 @@
-"""Candidates on many architectures, in several processes. Architectures that share segments and timings go to the
-same."""
+"""Work on many architectures, in several processes. Architectures that share segments and timings go to the same."""
 
 from __future__ import annotations
 
@@ -12,12 +11,24 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
+from typing import Any, Protocol, TypeVar
 
 from simulators.hardware.arch import Arch
 from simulators.inputs.child_processes import shielded
 from simulators.inputs.plugins import SentPlugins, loaded
 from simulators.run.portions import Portions, alike
-from simulators.run.trace_batch import Figures, TraceBatch
+
+Made = TypeVar("Made", covariant=True)
+
+
+class DoneOnEach(Protocol[Made]):
+    """What is done on one architecture after the other, as candidates are simulated (`trace_batch.TraceBatch`). It goes
+    to other processes."""
+
+    def on(self, arch: Arch) -> Made:
+        """What an architecture makes of it."""
+        ...
+
 
 AT_ONCE = 2
 """Architectures that a process is given ahead of what it is busy with, and that one included."""
@@ -27,21 +38,21 @@ comes; looking through that as often as Python does took a tenth of all."""
 
 
 def simulate_on_all(
-    candidates: TraceBatch, archs: Sequence[Arch], workers: int
-) -> Generator[tuple[int, Figures], None, None]:
-    """(position, figures) of every architecture, in the order of completion; `workers` 1: in this process."""
+    work: DoneOnEach[Made], archs: Sequence[Arch], workers: int
+) -> Generator[tuple[int, Made], None, None]:
+    """(position, what was made) of every architecture, in the order of completion; `workers` 1: in this process."""
     if workers <= 1 or len(archs) == 1:
         for group in alike(archs):
             for unit in group:
                 for i in unit:
-                    yield i, candidates.on(archs[i])
+                    yield i, work.on(archs[i])
         return
     context = get_context("spawn")  # a model's threads do not survive a fork
     theirs, ours = context.Pipe(duplex=False)
-    begin_with = SentPlugins(loaded()), candidates, theirs
+    begin_with = SentPlugins(loaded()), work, theirs
     pools = [ProcessPoolExecutor(1, context, _begin, begin_with) for _ in range(min(workers, len(archs)))]
     portions = Portions(archs)
-    running: dict[Future[Figures], tuple[int, int]] = {}
+    running: dict[Future[Made], tuple[int, int]] = {}
 
     def give(worker: int) -> None:
         for i in portions.next_for(worker):
@@ -76,15 +87,15 @@ def rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-_candidates: TraceBatch | None = None
-"""What a worker process simulates: it came with the process's beginning, and not with every architecture."""
+_work: DoneOnEach[Any] | None = None
+"""What a worker process does: it came with the process's beginning, and not with every architecture."""
 
 
-def _begin(_: SentPlugins, candidates: TraceBatch, parent: Connection) -> None:
+def _begin(_: SentPlugins, work: DoneOnEach[Any], parent: Connection) -> None:
     """Begin a worker, which has the parent's plugins as they were there, whatever their files hold by now. It ends when
     the parent closes its end of a pipe, at work or not: a killed parent does not leave its workers waiting."""
-    global _candidates
-    _candidates = candidates
+    global _work
+    _work = work
     gc.freeze()
     gc.set_threshold(RARELY)
 
@@ -95,6 +106,6 @@ def _begin(_: SentPlugins, candidates: TraceBatch, parent: Connection) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _do(arch: Arch) -> Figures:
-    assert _candidates is not None
-    return _candidates.on(arch)
+def _do(arch: Arch) -> Any:
+    assert _work is not None
+    return _work.on(arch)

@@ -85,9 +85,9 @@ def test_a_sweep_that_was_killed_goes_on_with_what_is_missing(tmp_path: Path, sh
         update={"networks": ("alexnet-convolutions",), "weight_bits": (1, 16), "variants": {"it": (), "the same": ()}}
     )
     whole, folder = tmp_path / "whole", tmp_path / "killed"
-    run_networks(small, whole)
+    run_networks(small, whole, workers=2)
     with pytest.raises(Killed):
-        run_networks(small, folder, progress=Progress(most=3))
+        run_networks(small, folder, progress=Progress(most=3), workers=1)
     assert not (folder / "points.csv").exists()
     parts = sorted((folder / "parts").iterdir())
     assert [part.name for part in parts] == ["00000.json", "00001.json", "00002.json"]
@@ -96,17 +96,30 @@ def test_a_sweep_that_was_killed_goes_on_with_what_is_missing(tmp_path: Path, sh
     on = Progress()
     with pytest.raises(InputError, match="to resume differs in weight_bits"):
         run_networks(small.model_copy(update={"weight_bits": (2, 16)}), folder, resume=True)
-    run_networks(small, folder, resume=True, progress=on)
+    run_networks(small, folder, resume=True, progress=on, workers=1)
     assert on.seen == [(1, 4, 2), (2, 4, 2), (3, 4, 2), (4, 4, 2)]
     for name in ("points.csv", "points.png"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
     assert not (folder / "parts").exists()
 
 
-def test_a_sweep_that_cannot_be_leaves_its_folder_to_another(tmp_path: Path, shipped: NetworkSweep) -> None:
+def test_processes_leave_what_one_leaves(tmp_path: Path, shipped: NetworkSweep) -> None:
+    small = shipped.model_copy(update={"weight_bits": (1, 16)})
+    points = [run_networks(small, tmp_path / str(workers), workers=workers) for workers in (1, 2)]
+    assert points[0] == points[1] == small.points()
+    tables = [(tmp_path / workers / "points.csv").read_bytes() for workers in "12"]
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_sweep_that_cannot_be_leaves_its_folder_to_another(
+    workers: int, tmp_path: Path, shipped: NetworkSweep
+) -> None:
     small = shipped.model_copy(update={"networks": ("alexnet-convolutions",), "weight_bits": (8,), "grid": {}})
     with pytest.raises(InputError, match=r"without, 8 bits: layer conv3: dram\.mib: 0"):
-        run_networks(small.model_copy(update={"variants": {"it": (), "without": ("dram.mib=0",)}}), tmp_path)
+        run_networks(
+            small.model_copy(update={"variants": {"it": (), "without": ("dram.mib=0",)}}), tmp_path, workers=workers
+        )
     assert len(run_networks(small.model_copy(update={"variants": {"it": ()}}), tmp_path)) == 1
 
 
