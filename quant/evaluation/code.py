@@ -99,7 +99,7 @@ IMAGE_MODEL = Code(
 IMAGE_RETRAINING = IMAGE_MODEL | Code(
     (
         "quant.images.image_retraining", "quant.images.image_training", "quant.tasks.epochs",
-        "quant.training.retraining", "quant.training.run_state", "quant.files.tensor_files",
+        "quant.training.run_state", "quant.files.tensor_files",
     ),
     libraries=("safetensors",),
 )  # fmt: skip
