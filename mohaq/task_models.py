@@ -20,19 +20,26 @@ if TYPE_CHECKING:
 
 
 def load_task_model(model: str, kind: ModelKind, root: Path | None, clipping: str = "mse") -> "TaskGru | ImageModel":
-    """The model of a task, with the task's data; of `clipping` networks for pictures have `kmeans`. Raises InputError
-    for another one, and for data that are not there."""
+    """The model of a task, with the task's data. Raises InputError for data that are not there, and as
+    `load_image_model`."""
+    from quant.files.checkpoint import find_checkpoint
+    from quant.tasks.task_gru import TaskGru
+
+    if kind is ModelKind.TASK_GRU:
+        return TaskGru.load(find_checkpoint(model), root)
+    return load_image_model(model, root, clipping)
+
+
+def load_image_model(model: str, root: Path | None, clipping: str = "mse") -> "ImageModel":
+    """A network for pictures, with the pictures of its task; of `clipping` it has `kmeans`. Raises InputError for
+    another one, and for pictures that are not there."""
     from quant.arithmetic.clipping import KMEANS
     from quant.files.checkpoint import find_checkpoint
     from quant.images.codebook_model import load_images
-    from quant.tasks.task_gru import TaskGru
 
-    path = find_checkpoint(model)
-    if kind is ModelKind.TASK_GRU:
-        return TaskGru.load(path, root)
     if clipping not in ("mse", KMEANS):
         raise InputError(f"--clipping {clipping}: a convolutional network for pictures has mse or {KMEANS}")
-    return load_images(path, root, clipping == KMEANS)
+    return load_images(find_checkpoint(model), root, clipping == KMEANS)
 
 
 def train_task_model(
@@ -64,17 +71,13 @@ def train_task_model(
         return train_task(recipe, folder, root, resume=resume, on_epoch=on_epoch)
 
 
-def retrain_task_model(
-    model: "TaskGru | ImageModel", bits: str, folder: Path, epochs: int, learning_rate: float, seed: int, resume: bool,
+def retrain_image_model(
+    model: "ImageModel", bits: str, folder: Path, epochs: int, learning_rate: float, seed: int, resume: bool,
     console: Terminal,
 ) -> str:  # fmt: skip
-    """Retrain a network for pictures under a bar, and say what came of it. Raises InputError for an operator-wise
-    GRU."""
-    from quant.images.image_model import ImageModel
+    """Retrain a network for pictures under a bar, and say what came of it."""
     from quant.images.image_retraining import ImageRetraining, retrain_images
 
-    if not isinstance(model, ImageModel):
-        raise InputError(f"--model {model.name}: an operator-wise GRU is trained (train --task), and not retrained")
     recipe = ImageRetraining(epochs, learning_rate, seed)
     candidate = model.parse_bits(bits)
     make_folder(folder)

@@ -18,8 +18,12 @@ from simulators.inputs.files import check_targets
 from simulators.inputs.terminal import DescriptionColumn
 
 if TYPE_CHECKING:
+    from quant import Recogniser
     from quant.evaluation.delta_sweep import DeltaPoint, HasThresholds
-    from simulators import Trace
+    from quant.graphs.delta_network import DeltaNetwork
+
+LARGEST = (1 << 16) - 1
+"""Threshold in codes: those of 16 bits differ by no more."""
 
 
 @command(epilog="Example: `mohaq delta --model gru --bits 4 --thresholds 0,1,2 --csv delta.csv`")
@@ -51,21 +55,22 @@ def delta(
     given = given_options(context)
     given.pop("--thresholds", None)  # those of a training, of the same name, are recognisers'
     refuse_options(model, kind, given)
+    if trace_file is None and "--utterance" in given:
+        raise InputError(f"--utterance {utterance}: it is that of --trace")
+    held: DeltaNetwork | Recogniser
     if kind is ModelKind.NETWORK:
-        from quant.graphs.delta_network import DeltaNetwork
+        from quant.graphs import delta_network
 
         network = load_network(model, data, weights=weights)
-        held, candidate = DeltaNetwork(network), network.parse_bits(bits)
-        points = _swept(held, candidate, values, fc, split)
-        traced = None if trace_file is None else held.trace_delta(candidate, points[-1].thresholds, utterance)
+        held, candidate = delta_network.DeltaNetwork(network), network.parse_bits(bits)
     else:
-        recogniser = load_recogniser(model, corpus, root)
-        candidate = recogniser.parse_bits(bits)
-        recogniser.utterances(split)  # a corpus that cannot be read is said before the bar begins
-        points = _swept(recogniser, candidate, values, fc, split)
-        last = points[-1].thresholds
-        traced = None if trace_file is None else recogniser.trace_delta(candidate, last, utterance, split)
-    _told(points, csv_file, traced, trace_file)
+        held = load_recogniser(model, corpus, root)
+        candidate = held.parse_bits(bits)
+        held.utterances(split)  # a corpus that cannot be read is said before the bar begins
+    points = _swept(held, candidate, values, fc, split)
+    _write_points(points, csv_file)
+    if trace_file is not None:
+        held.trace_delta(candidate, points[-1].thresholds, utterance, split).save(trace_file)
 
 
 def _values(text: str) -> list[int]:
@@ -74,8 +79,8 @@ def _values(text: str) -> list[int]:
         values = [int(word) for word in text.split(",")]
     except ValueError:
         raise InputError(f"--thresholds {text}: they must be whole numbers, as in 0,1,2") from None
-    if min(values) < 0:
-        raise InputError(f"--thresholds {text}: they must be at least 0")
+    if not all(0 <= value <= LARGEST for value in values):
+        raise InputError(f"--thresholds {text}: they must be 0 to {LARGEST}, the largest change of a code")
     return values
 
 
@@ -93,14 +98,12 @@ def _swept(
         return list(progress.track(points, len(combinations(model, values)), description="delta"))
 
 
-def _told(points: "list[DeltaPoint]", csv_file: str | None, traced: "Trace | None", trace_file: Path | None) -> None:
-    """Write what was asked for, and print the table unless standard output has the CSV."""
+def _write_points(points: "list[DeltaPoint]", csv_file: str | None) -> None:
+    """Write the table where it is asked for, and print it unless standard output has it."""
     from quant.evaluation.delta_sweep import to_csv
 
     if csv_file is not None:
         write(csv_file, to_csv(points))
-    if traced is not None and trace_file is not None:
-        traced.save(trace_file)
     if csv_file == "-":
         return
     names = list(points[0].result.active)

@@ -11,7 +11,7 @@ from mohaq.delta_options import TrainedThresholds, with_thresholds
 from mohaq.model_kinds import ModelKind, given_options, model_kind, refuse_exported, refuse_options
 from mohaq.networks import load_network
 from mohaq.options import Bits, Corpus, Data, ModelName, Root, SkipBad, TypeOfProducts, written
-from mohaq.task_models import load_task_model, retrain_task_model, train_task_model
+from mohaq.task_models import load_image_model, retrain_image_model, train_task_model
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder
 
@@ -113,9 +113,11 @@ def retrain(
         network = load_network(model, data)
         out.say(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
         return
-    if kind.is_of_task:
-        of_task = load_task_model(model, kind, root)
-        out.say(retrain_task_model(of_task, bits, output, epochs, learning_rate, seed, resume, err))
+    if kind is ModelKind.TASK_GRU:
+        raise InputError(f"--model {model}: an operator-wise GRU is trained (train --task), and not retrained")
+    if kind is ModelKind.IMAGES:
+        pictures = load_image_model(model, root)
+        out.say(retrain_image_model(pictures, bits, output, epochs, learning_rate, seed, resume, err))
         return
     recogniser = load_recogniser(model, corpus, root)
     candidate = with_thresholds(recogniser.parse_bits(bits), recogniser.sites, thresholds)

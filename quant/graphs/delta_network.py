@@ -43,7 +43,8 @@ class DeltaNetwork:
     """A network whose products of vectors in an order of time may have thresholds.
 
     These are the products of recurrent layers, and those that multiply one vector, or one for each item of a batch, at
-    each of their frames or calls. Convolutions, and products over an axis of another length, send everything.
+    each of their frames or calls, as the number of vectors tells. Convolutions, products over an axis of another
+    length, and those of a matrix that is multiplied twice, send everything.
     """
 
     def __init__(self, model: GraphModel):
@@ -71,11 +72,12 @@ class DeltaNetwork:
         saved = sum(self._macs[site] * (1.0 - share) for site, share in active.items())
         return NetworkDelta(self.model.rates_of(made), active, saved / macs)
 
-    def trace_delta(self, bits: Bits, thresholds: Mapping[str, int], utterance: int = 0) -> Trace:
-        """The trace of an utterance, counted from 0, with masks of what each step sends. Raises InputError for one that
-        there is not, for a batch, and for chunks, each of which has masks of its own."""
+    def trace_delta(self, bits: Bits, thresholds: Mapping[str, int], utterance: int = 0, split: str = "") -> Trace:
+        """The trace of an utterance, counted from 0, with masks of what each step sends; `split` as in
+        `evaluate_delta`. Raises InputError for one that there is not, for a batch, and for chunks, each of which has
+        masks of its own."""
         model, utterances = self.model, self.model.data.utterances
-        if utterance >= len(utterances):
+        if not 0 <= utterance < len(utterances):
             raise InputError(f"utterance {utterance}: there are {len(utterances)}, counted from 0")
         if model.data.chunk is not None:
             raise InputError("every chunk has masks of its own: a trace of one says nothing of the others")
@@ -87,8 +89,10 @@ class DeltaNetwork:
         for layer in trace.layers:
             steps = held.masks.get(layer.name, [])
             if isinstance(layer, Matmul) and steps:
-                if len(steps) != layer.steps or any(len(step) != 1 for step in steps):
+                if any(len(step) != 1 for step in steps):
                     raise InputError(f"{layer.name}: masks are of a batch of one: expected one item")
+                if len(steps) != layer.steps:
+                    raise InputError(f"{layer.name}: {len(steps)} masks of {layer.steps} vectors")
                 layers.append(layer.but(active=tuple(_hexadecimal(step[0]) for step in steps)))
             else:
                 layers.append(layer)

@@ -272,7 +272,9 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("evaluate", "--bits", "4", "--every", "99999"), "every: 99999: it leaves 1 utterance of dev"),
         (("evaluate", "--bits", "4", "--model", "/"), "/: no such model"),
         (("evaluate", "--bits", "4,Z*=8"), "bits: Z*: no such site"),
-        (("delta", "--bits", "8", "--thresholds", "-1"), "--thresholds -1: they must be at least 0"),
+        (("delta", "--bits", "8", "--thresholds", "-1"), "--thresholds -1: they must be 0 to 65535"),
+        (("delta", "--bits", "8", "--thresholds", "1" + "0" * 20), "0: they must be 0 to 65535"),
+        (("delta", "--bits", "8", "--utterance", "3"), "--utterance 3: it is that of --trace"),
         (
             ("delta", "--bits", "8", "--csv", "x.yaml", "--trace", "./x.yaml"),
             "--csv and --trace: both would write to x.yaml",
