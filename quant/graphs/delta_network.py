@@ -7,7 +7,7 @@ import torch
 
 from quant.evaluation.delta_activity import check_thresholds
 from quant.graphs.graph_delta import GraphDelta
-from quant.graphs.graph_model import GraphModel
+from quant.graphs.graph_model import NO_THRESHOLDS, GraphModel
 from quant.graphs.graph_records import CellRecord, ProductRecord, TraceLayer
 from quant.own.own_rates import OwnRates
 from quant.own.roundings import Exactly
@@ -100,7 +100,7 @@ class DeltaNetwork:
 
     def _held(self, bits: Bits, thresholds: Mapping[str, int]) -> GraphDelta:
         check_candidate(bits, self.model.sites)
-        refuse_thresholds(bits, "thresholds of a network from a file are given beside its bits, not in them")
+        refuse_thresholds(bits, NO_THRESHOLDS)
         check_thresholds(thresholds, self.sites)
         return GraphDelta(bits, self.model.formats, self.model.quantized_weights(bits), thresholds, self._axes)
 

@@ -36,6 +36,9 @@ from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 
+NO_THRESHOLDS = "the bits of a network from a file have none: a sweep of a delta network has them beside its bits"
+"""Why a candidate of such a network is refused."""
+
 
 class GraphModel:
     """A network and the data that it is evaluated on.
@@ -118,9 +121,7 @@ class GraphModel:
 
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """A candidate, as a user writes it."""
-        return parse_bits(
-            text, self.sites, "thresholds of a network from a file are given beside its bits, not in them"
-        )
+        return parse_bits(text, self.sites, NO_THRESHOLDS)
 
     def outputs(self, bits: Bits | None) -> list[torch.Tensor]:
         """The judged output of every utterance, chunks side by side; without bits, of the network as it is."""
@@ -240,8 +241,6 @@ class GraphModel:
 
     def rates_of(self, made: list[torch.Tensor]) -> OwnRates:
         """The error of judged outputs of all utterances, however they were made."""
-        if self.data.settings.error != "labels":
-            self.float_outputs()
         return self._rates(made)
 
     def _outputs(self, run: Pass) -> list[torch.Tensor]:
@@ -263,8 +262,7 @@ class GraphModel:
 
     def _right(self) -> list[torch.Tensor]:
         if self.data.settings.error != "labels":
-            assert self._references is not None
-            return self._references
+            return self.float_outputs()
         labels = [utterance.labels for utterance in self.data.utterances]
         if missing := [u.name for u in self.data.utterances if u.labels is None]:
             raise InputError(f"{missing[0]}: no array of labels, which the error counts")
