@@ -28,7 +28,7 @@ class ErrorAndSavings(Protocol):
 
     @property
     def rate(self) -> SweptError:
-        """What it errs."""
+        """The error of the delta network."""
         ...
 
     @property

@@ -190,7 +190,7 @@ class GraphModel:
             if self._held is not None:
                 self._held.check(bits)
             before = self.float_outputs()
-            return self._rates(self.outputs(None) if self._against else before)
+            return self.rates_of(self.outputs(None) if self._against else before)
         check_candidate(bits, self.sites)
         return self.evaluate_some(bits)
 
@@ -206,7 +206,7 @@ class GraphModel:
         run = self._rounded(bits)
         made = self._outputs(run)
         assert isinstance(run.roundings, GraphRounded)
-        return self._rates(made, run.roundings.saturation.by_site())
+        return self.rates_of(made, run.roundings.saturation.by_site())
 
     def evaluate_population(self, candidates: Sequence[Bits]) -> list[OwnRates]:
         """Errors of several candidates, one after the other."""
@@ -239,9 +239,10 @@ class GraphModel:
             made = self._traced(next(self.data.calls(self.data.utterances[number])))
         return made.trace(self.name, bits, self.data.chunk)
 
-    def rates_of(self, made: list[torch.Tensor]) -> OwnRates:
-        """The error of judged outputs of all utterances, however they were made."""
-        return self._rates(made)
+    def rates_of(self, made: list[torch.Tensor], saturation: tuple[SiteSaturation, ...] = ()) -> OwnRates:
+        """The error of judged outputs of all utterances, however they were made, and what saturated by site."""
+        found = rates(list(zip(made, self._right(), strict=True)), self.data.settings)
+        return OwnRates(found.error_max, found.error, saturation)
 
     def _outputs(self, run: Pass) -> list[torch.Tensor]:
         with torch.no_grad():
@@ -255,10 +256,6 @@ class GraphModel:
         elif self._references is None:
             self._references = self.outputs(None)
         return self._references
-
-    def _rates(self, made: list[torch.Tensor], saturation: tuple[SiteSaturation, ...] = ()) -> OwnRates:
-        found = rates(list(zip(made, self._right(), strict=True)), self.data.settings)
-        return OwnRates(found.error_max, found.error, saturation)
 
     def _right(self) -> list[torch.Tensor]:
         if self.data.settings.error != "labels":

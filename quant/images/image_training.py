@@ -39,7 +39,7 @@ class ImageRecipe:
 
     @property
     def name(self) -> str:
-        """What it is, for errors."""
+        """The training's name in messages."""
         return f"training of {self.task}"
 
 

@@ -43,7 +43,7 @@ class TaskRecipe:
 
     @property
     def name(self) -> str:
-        """What it is, for errors."""
+        """The training's name in messages."""
         return f"training of {self.task}"
 
 

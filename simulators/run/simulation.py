@@ -197,9 +197,11 @@ def _simulator(arch: Arch) -> Simulator:
 
 def simulator(arch: Arch) -> Simulator:
     """The simulator of an architecture, kept from call to call as long as there is room for what it keeps."""
-    if _simulator(arch).cache.is_full:
+    found = _simulator(arch)
+    if found.cache.is_full:
         _simulator.cache_clear()  # whoever uses one goes on with it
-    return _simulator(arch)
+        found = _simulator(arch)
+    return found
 
 
 def forget() -> None:
