@@ -63,10 +63,10 @@ def on_edgedrnn(arithmetic: str, thresholds: str | None) -> bool:
 
 
 def check_edgedrnn(model: str, kind: ModelKind, bits: str, given: Mapping[str, object]) -> None:
-    """Raise InputError for what EdgeDRNN's arithmetic does not have: other bits, a given option, a network from a
-    file."""
-    if kind is ModelKind.NETWORK:
-        raise InputError(f"--model {model}: EdgeDRNN's arithmetic is that of this project's GRU")
+    """Raise InputError for what EdgeDRNN's arithmetic does not have: other bits, a given option, a model that is
+    no recogniser."""
+    if kind is not ModelKind.RECOGNISER:
+        raise InputError(f"--model {model}: it is {kind.value}; EdgeDRNN's arithmetic is that of this project's GRU")
     if bits not in BITS:
         raise InputError(f"--bits {bits}: EdgeDRNN has 8-bit weights and 16-bit activations: 8x16, or left out")
     for option, value in given.items():

@@ -53,12 +53,11 @@ def model_kind(model: str) -> ModelKind:
 
 
 _OF_A_CORPUS = frozenset({"--corpus", "--root", "--split", "--skip-bad", "--every", "--integer"})
-_OF_TRAINING = frozenset({"--products", "--thresholds"})
 _CLIPPINGS = frozenset({"--clipping", "--activation-clipping", "--per-channel"})
 _OF_A_NETWORK = frozenset({"--data", "--weights"})
 _NOT_OF_TASKS = (
     (_OF_A_CORPUS - {"--root", "--split"})
-    | _OF_TRAINING
+    | {"--products", "--thresholds"}
     | _OF_A_NETWORK
     | {"--chunk", "--activation-clipping", "--per-channel"}
 )
@@ -71,7 +70,9 @@ _HAS_A_CORPUS = "it is for an ONNX file or module:factory; {model} has a corpus 
 REFUSED: Mapping[ModelKind, tuple[tuple[frozenset[str], str], ...]] = {
     ModelKind.RECOGNISER: ((_OF_A_NETWORK, _HAS_A_CORPUS),),
     ModelKind.NETWORK: (
-        (_OF_A_CORPUS | _OF_TRAINING, _HAS_DATA),
+        (_OF_A_CORPUS, _HAS_DATA),
+        (frozenset({"--products"}), "a network from a file is trained in float32"),
+        (frozenset({"--thresholds"}), "a network from a file is not trained with thresholds; `delta` sweeps them"),
         (frozenset({"--chunk"}), "that of a network from a file is in its data.yaml"),
     ),
     ModelKind.TASK_GRU: ((_NOT_OF_TASKS | {"--clipping"}, _HAS_NONE),),

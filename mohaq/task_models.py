@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-from mohaq.model_kinds import ModelKind
+from mohaq.model_kinds import ModelKind, as_given
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder
 from simulators.inputs.terminal import DescriptionColumn, Terminal
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from quant.images.image_model import ImageModel
     from quant.tasks.epochs import OnEpoch
     from quant.tasks.task_gru import TaskGru
+
+OF_TASKS = frozenset({"--task", "--out", "--root", "--cells", "--epochs", "--seed", "--resume"})
+"""The options that training a task's model has."""
 
 
 def load_task_model(model: str, kind: ModelKind, root: Path | None, clipping: str = "mse") -> "TaskGru | ImageModel":
@@ -50,10 +53,10 @@ def train_task_model(
     epochs: int | None,
     seed: int,
     resume: bool,
-    others: Mapping[str, bool],
+    given: Mapping[str, object],
     console: Terminal,
 ) -> Path:
-    """Train a task's model under a bar. Returns the checkpoint's path. Raises InputError for an option that only
+    """Train a task's model under a bar. Returns the checkpoint's path. Raises InputError for a given option that only
     other models have."""
     from quant.images.image_tasks import IMAGE_TASKS
     from quant.images.image_training import ImageRecipe, train_images
@@ -61,9 +64,11 @@ def train_task_model(
 
     of_images = task in IMAGE_TASKS
     what = "a network for pictures" if of_images else "an operator-wise GRU"
-    _refuse(others, f"--task {task}: a recogniser has it, {what} has not")
-    if of_images:
-        _refuse({"--cells": cells is not None}, f"--task {task}: a network for pictures has its sizes")
+    for option, value in given.items():
+        if option not in OF_TASKS:
+            raise InputError(f"{as_given(option, value)}: --task {task}: a recogniser has it, {what} has not")
+    if of_images and cells is not None:
+        raise InputError(f"--cells {cells}: --task {task}: a network for pictures has its sizes")
     recipe = ImageRecipe.of(task, epochs, seed) if of_images else TaskRecipe.of(task, cells, epochs, seed)
     with _epochs_bar(recipe.epochs, console) as on_epoch:
         if isinstance(recipe, ImageRecipe):
@@ -99,9 +104,3 @@ def _epochs_bar(epochs: int, console: Terminal) -> Iterator["OnEpoch"]:
             progress.update(bar, description=f"epoch {epoch}/{of}, loss {loss:.3f}", completed=epoch)
 
         yield on_epoch
-
-
-def _refuse(others: Mapping[str, bool], why: str) -> None:
-    for option, is_given in others.items():
-        if is_given:
-            raise InputError(f"{option}: {why}")

@@ -25,6 +25,7 @@ EXPORTED = "exported"
 
 @command(epilog="Example: `mohaq train --out runs/my-sru --epochs 14`; again with `--resume` after an interruption")
 def train(
+    context: typer.Context,
     output: Annotated[
         Path,
         written(
@@ -65,12 +66,8 @@ def train(
 ) -> None:
     """Train a speech recogniser, calibrate it, and write its checkpoint and card; with --task a task's model."""
     if task is not None:
-        others = {
-            "--cell": cell != "sru", "--layers": layers is not None, "--causal": causal,
-            "--corpus": corpus != "embedded", "--start": start is not None, "--small": small, "--skip-bad": skip_bad,
-            "--unnormalised": unnormalised, "--products": products is not None,
-        }  # fmt: skip
-        out.say(f"checkpoint: {train_task_model(task, output, root, cells, epochs, seed, resume, others, err)}")
+        given = given_options(context)
+        out.say(f"checkpoint: {train_task_model(task, output, root, cells, epochs, seed, resume, given, err)}")
         return
     from quant.runs.training_run import run_training
 

@@ -160,7 +160,7 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
                 "--products",
                 "float32",
             ),
-            "--products float32: it is for recognisers",
+            "--products float32: a network from a file is trained in float32",
         ),
         (("evaluate", "--model", "sru", "--weights", "w", "--bits", "8"), "--weights w: it is for an ONNX file"),
         (
