@@ -75,25 +75,25 @@ def to_fixed(x, step, reciprocal):
 
 # tanh(y) ≈ y·(N0 + N1 y² + N2 y⁴ + N3 y⁶)/(1 + D1 y² + D2 y⁴ + D3 y⁶): the fit of least absolute error, 1.5e-7, up to
 # 5.6, where the nearest multiple of 2^-14 is 1 already. Cheaper than `tanh_of_twice`, which training wants smooth.
-_TANH_END = 5.6
+TANH_END = 5.6
 _N = (9.99999261e-01, 1.24727843e-01, 2.43535599e-03, 4.75061652e-06)
 _D = (4.58058204e-01, 2.17915842e-02, 1.60256326e-04)
-_N0, _N1, _N2, _N3 = (np.float32(n / GATE_STEP) for n in _N)
-_D1, _D2, _D3 = (np.float32(d) for d in _D)
+TANH_NUMERATOR = _N0, _N1, _N2, _N3 = tuple(np.float32(n / GATE_STEP) for n in _N)
+TANH_DENOMINATOR = _D1, _D2, _D3 = tuple(np.float32(d) for d in _D)
 
 
 @_inline
 def tanh_code(y):
     """tanh(y) in gate steps, rounded to the nearest (or to the other of the two, where they are as near to 1e-2)."""
-    y = min(max(y, np.float32(-_TANH_END)), np.float32(_TANH_END))
+    y = min(max(y, np.float32(-TANH_END)), np.float32(TANH_END))
     s = y * y
     n = y * (_N0 + s * (_N1 + s * (_N2 + s * _N3)))
     return np.rint(n / (np.float32(1.0) + s * (_D1 + s * (_D2 + s * _D3))))
 
 
 # sigmoid(x) = 1/2 + tanh(x/2)/2: the same fit with the halves in its coefficients.
-_P0, _P1, _P2, _P3 = (np.float32(n / GATE_STEP / 4.0 / 4.0**k) for k, n in enumerate(_N))
-_Q1, _Q2, _Q3 = (np.float32(d / 4.0**k) for k, d in enumerate(_D, 1))
+SIGMOID_NUMERATOR = _P0, _P1, _P2, _P3 = tuple(np.float32(n / GATE_STEP / 4.0 / 4.0**k) for k, n in enumerate(_N))
+SIGMOID_DENOMINATOR = _Q1, _Q2, _Q3 = tuple(np.float32(d / 4.0**k) for k, d in enumerate(_D, 1))
 
 
 @_inline
@@ -107,7 +107,7 @@ def _sigmoid_of(x, coefficients):
 @_inline
 def sigmoid_code(x):
     """sigmoid(x) in gate steps, as near as `tanh_code` is."""
-    x = min(max(x, np.float32(-2.0 * _TANH_END)), np.float32(2.0 * _TANH_END))
+    x = min(max(x, np.float32(-2.0 * TANH_END)), np.float32(2.0 * TANH_END))
     return _sigmoid_of(x, (_P0, _P1, _P2, _P3, _Q1, _Q2, _Q3))
 
 
@@ -198,7 +198,7 @@ def sru_forward_fixed(sums, scale, vectors, lengths, h, direction, first, u_step
     v_f, v_r = own[0] * state_in_u, own[1] * state_in_u
     b_f, b_r = own[2] * per_u_step, own[3] * per_u_step
     # A gate's sum is held in 16 bits and then cut off where the sigmoid ends: one cut, and its step in coefficients.
-    end, square = np.float32(2.0 * _TANH_END) * per_u_step, u_step * u_step
+    end, square = np.float32(2.0 * TANH_END) * per_u_step, u_step * u_step
     low, high = max(np.float32(INT16_MIN), -end), min(np.float32(INT16_MAX), end)
     p1, p2, p3 = _P1 * square, _P2 * square**2, _P3 * square**3
     sigmoid = (_P0 * u_step, p1 * u_step, p2 * u_step, p3 * u_step, _Q1 * square, _Q2 * square**2, _Q3 * square**3)

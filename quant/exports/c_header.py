@@ -25,7 +25,7 @@ def c_header(program: IntegerProgram) -> str:
     prefix = prefix_of(program.name)
     parts = [
         _opening(program),
-        _array("int64_t", "NAME_tanh_table", tanh_table().tolist()),
+        c_array("int64_t", "NAME_tanh_table", tanh_table().tolist()),
         (_HERE / "reference_step.h").read_text(),
         STEPS[program.cell],
         (_HERE / "reference_passes.h").read_text(),
@@ -98,10 +98,10 @@ def _site(site: IntegerSite) -> str:
     rows, columns = site.codes.shape
     bias = "NULL" if site.bias is None else f"{own}_bias"
     parts = [
-        _floats(f"{own}_weight_steps", site.weight_steps[: 1 if alike else rows]),
-        _array("uint32_t", f"{own}_codes", packed(site.codes, site.weight_bits).ravel().tolist(), "u"),
+        c_floats(f"{own}_weight_steps", site.weight_steps[: 1 if alike else rows]),
+        c_array("uint32_t", f"{own}_codes", packed(site.codes, site.weight_bits).ravel().tolist(), "u"),
         _rescale(f"{own}_rescale", site.rescale, 1 if alike else rows),
-        "" if site.bias is None else _array("int64_t", f"{own}_bias", site.bias.tolist()),
+        "" if site.bias is None else c_array("int64_t", f"{own}_bias", site.bias.tolist()),
         f"static const NAME_site {own} = {{",
         f"    {rows}, {columns}, {site.weight_bits}, {own}_codes, {own}_rescale, {int(not alike)}, {bias},",
         f"    {site.fraction}, {_multiplier(site.encode, 0)}, {grid.lowest}, {grid.highest},",
@@ -125,7 +125,7 @@ def _layer(layer: IntegerLayer, i: int) -> str:
     vectors = layer.vectors.ravel().tolist()
     recurrent = "NULL" if layer.recurrent is None else f"&NAME_{layer.recurrent.name}"
     parts = [
-        _array("int64_t", f"NAME_layer_{i}_vectors", vectors) if vectors else "",
+        c_array("int64_t", f"NAME_layer_{i}_vectors", vectors) if vectors else "",
         f"static const NAME_layer NAME_layer_{i} = {{",
         f"    &NAME_{layer.input.name}, {recurrent}, {f'NAME_layer_{i}_vectors' if vectors else 'NULL'},",
         f"    {layer.cells}, {layer.directions}, {layer.sums}, {layer.memory}, {layer.held}, {layer.output}",
@@ -137,8 +137,8 @@ def _layer(layer: IntegerLayer, i: int) -> str:
 def _normalise(program: IntegerProgram) -> str:
     statistics = program.statistics
     return "\n".join((
-        _floats("NAME_mean", statistics.mean),
-        _floats("NAME_deviation", statistics.deviation),
+        c_floats("NAME_mean", statistics.mean),
+        c_floats("NAME_deviation", statistics.deviation),
         """
 /* Log-mel energies (frames, NAME_FEATURES) become features: the mean of the training set is 0, its deviation 1. */
 static inline void NAME_normalise(float *features, size_t frames)
@@ -188,12 +188,14 @@ def _read(site: IntegerSite, values: str, fraction: int) -> str:
     return f"NAME_read(&NAME_{site.name}, {values}, frames * {site.codes.shape[1]}, {fraction});"
 
 
-def _array(kind: str, name: str, values: list[int], suffix: str = "") -> str:
+def c_array(kind: str, name: str, values: list[int], suffix: str = "") -> str:
+    """The definition of a constant array of whole numbers."""
     by_line = (values[i : i + _A_LINE] for i in range(0, len(values), _A_LINE))
     lines = (", ".join(f"{value}{suffix}" for value in line) for line in by_line)
     return f"static const {kind} {name}[{len(values)}] = {{\n" + ",\n".join(lines) + "\n};"
 
 
-def _floats(name: str, values: np.ndarray) -> str:
+def c_floats(name: str, values: np.ndarray) -> str:
+    """The definition of a constant array of floats, to their last bit."""
     words = ", ".join(f"{float(value).hex()}f" for value in values)
     return f"static const float {name}[{len(values)}] = {{\n{words}\n}};"

@@ -1,5 +1,6 @@
 """How far an exported ONNX model, run by ONNX Runtime, is from the evaluation of its candidate."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,11 @@ def deviation(content: bytes, model: GraphModel, bits: Bits) -> Deviation | None
         found = [_output(session, model, utterance) for utterance in model.data.utterances]
     except Exception as error:  # of kinds of its own, which it does not name
         raise InputError(f"ONNX Runtime does not run what was written: {' '.join(str(error).split())[:300]}") from error
-    pairs = list(zip(found, model.outputs(bits), strict=True))
+    return deviation_of(list(zip(found, model.outputs(bits), strict=True)))
+
+
+def deviation_of(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Deviation:
+    """How far the first output of each pair is from the second."""
     wrong = sum(float((a.double() - b.double()).square().sum()) for a, b in pairs)
     whole = sum(float(b.double().square().sum()) for _, b in pairs)
     largest = max(float((a.double() - b.double()).abs().max()) for a, b in pairs)

@@ -64,7 +64,7 @@ class GraphModel:
         self._held = held
         self._against = ""
         with torch.no_grad():
-            first = self._traced(self._first_call())
+            first = self._traced(self.first_call)
         self._traces[first.frames] = first
         self._frames = first.frames
         self.sites = tuple(Site(site, len(w), w.shape[1]) for site, w in self._names.weights.items())
@@ -179,7 +179,7 @@ class GraphModel:
         """All values of the first call by their names, of the network as it is, or held in a way of the caller's, but
         for those inside nodes."""
         scope = Scope(self.graph)
-        scope.values.update(self._first_call())
+        scope.values.update(self.first_call)
         with torch.no_grad():
             run_nodes(scope, Pass(roundings or self._as_it_is(), self._names, OPERATIONS))
         return {**self.graph.constants, **scope.values}
@@ -339,7 +339,9 @@ class GraphModel:
             self._weights[site, bits] = held
         return self._weights[site, bits]
 
-    def _first_call(self) -> dict[str, torch.Tensor]:
+    @property
+    def first_call(self) -> dict[str, torch.Tensor]:
+        """What the network is given first."""
         return next(self.data.calls(self.data.utterances[0]))
 
     def _traced(self, given: Mapping[str, torch.Tensor]) -> GraphTrace:
@@ -355,7 +357,7 @@ class GraphModel:
         or that have a place for each, but for a batch in front."""
         shapes = {entry.name: entry.shape or () for entry in self.graph.inputs}
         given = {}
-        for name, value in self._first_call().items():
+        for name, value in self.first_call.items():
             for axis, size in enumerate(value.shape):
                 is_open = not isinstance(shapes[name][axis] if shapes[name] else None, int) or size == self._frames
                 if is_open and axis and size > 1 and name not in self.data.settings.state:

@@ -143,10 +143,6 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
             "--split test: it is for recognisers",
         ),
         (
-            ("export", "--model", "model.onnx", "--data", "data", "--bits", "8", "--out", "x", "--format", "c"),
-            "format c: networks from files",
-        ),
-        (
             (
                 "retrain",
                 "--model",

@@ -1,0 +1,1 @@
+"""Networks from files as headers of C99, for the sizes of one call: see `network_header`."""
