@@ -10,6 +10,8 @@ from quant.graphs.torch_programs.building import GraphBuilder
 from simulators.inputs.errors import InputError
 
 Arguments = dict[str, Any]
+_FLOAT = 1
+"""ONNX's number of float32."""
 
 
 def log1p(build: GraphBuilder, a: Arguments) -> Any:
@@ -46,10 +48,12 @@ def variance(build: GraphBuilder, a: Arguments) -> Any:
     correction = 1 if correction is None else correction
     if correction == 0:
         return mean
-    if not all(isinstance(shape[axis], int) for axis in along):
-        raise InputError(f"{build.path}: an unbiased variance along an open size cannot be translated")
-    n = prod(int(shape[axis]) for axis in along)
-    return build.emit("Mul", mean, n / max(0.0, n - correction))
+    if all(isinstance(shape[axis], int) for axis in along):
+        n = prod(int(shape[axis]) for axis in along)
+        return build.emit("Mul", mean, n / max(0.0, n - correction))
+    sizes = build.emit("Gather", build.emit("Shape", x), torch.tensor([axis % len(shape) for axis in along]))
+    count = build.emit("Cast", build.emit("ReduceProd", sizes, keepdims=0), to=_FLOAT)
+    return build.emit("Mul", mean, build.emit("Div", count, build.emit("Sub", count, float(correction))))
 
 
 def vector_norm(build: GraphBuilder, a: Arguments) -> Any:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import operator
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,14 +12,30 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from quant.graphs.graph import Graph, GraphInput
+from quant.graphs.graph import Graph, GraphInput, Node
 from quant.graphs.torch_programs.building import OPSET, GraphBuilder
 from quant.graphs.torch_programs.complex_numbers import OF_COMPLEX, reads_complex
-from quant.graphs.torch_programs.operators import TRANSLATIONS
+from quant.graphs.torch_programs.operators import TRANSLATIONS, Translation
 from simulators.inputs.errors import InputError
 
-_ARITHMETIC = {operator.add: "Add", operator.sub: "Sub", operator.mul: "Mul", operator.floordiv: "Div"}
+_ARITHMETIC = {
+    operator.add: "Add",
+    operator.sub: "Sub",
+    operator.mul: "Mul",
+    operator.floordiv: "Div",
+    operator.mod: "Mod",
+    operator.truediv: "Div",
+    torch.sym_max: "Max",
+    torch.sym_min: "Min",
+}
 """Arithmetic on sizes."""
+_FLOAT, _WHOLE = 1, 7
+"""ONNX's numbers of float32 and int64."""
+_CAST: dict[Any, tuple[str, int]] = {
+    torch.sym_float: ("", _FLOAT), torch.sym_int: ("", _WHOLE), math.trunc: ("", _WHOLE), math.floor: ("Floor", _WHOLE),
+    math.ceil: ("Ceil", _WHOLE),
+}  # fmt: skip
+"""Sizes as floats and back: how they are rounded, and ONNX's number of the type."""
 
 
 def graph_of_module(module: nn.Module, given: Mapping[str, torch.Tensor], name: str) -> Graph:
@@ -31,12 +48,55 @@ def graph_of_module(module: nn.Module, given: Mapping[str, torch.Tensor], name: 
         sizes = {key: dict.fromkeys(range(x.dim()), torch.export.Dim.AUTO) for key, x in given.items()}
         with _silent(), _layer_by_layer(), torch.no_grad():
             program = torch.export.export(module, (), dict(given), dynamic_shapes=sizes, strict=False)
+            program = _taken_apart(program)
     except Exception as error:  # of whatever kind: the module's code is the user's
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise InputError(f"{name}: torch.export cannot export it: {first[:300]}") from error
     finally:
         module.train(training)
     return _translated(program, name)
+
+
+def _taken_apart(program: "torch.export.ExportedProgram") -> "torch.export.ExportedProgram":
+    """The program with operators that have no translation as those that torch makes them of, where it says so; all
+    others stay."""
+    before: set[Any] = set()
+    while (unknown := {node.target for node in program.graph.nodes if _is_unknown(node)}) - before:
+        before |= unknown
+        parts = torch.export.default_decompositions()
+        program = program.run_decompositions({target: parts[target] for target in unknown if target in parts})
+    return program
+
+
+def _is_unknown(node: fx.Node) -> bool:
+    target: Any = node.target
+    return isinstance(target, torch._ops.OpOverload) and _translation(node) is None and not _is_check(target)
+
+
+def _word(target: "torch._ops.OpOverload") -> str:
+    """An operator's name without its namespace and overload."""
+    return target._schema.name.split("::")[-1]
+
+
+def _origin(node: fx.Node) -> tuple[str, str]:
+    """The name and the operator of what the module called, of which a node is a part."""
+    sources = node.meta.get("from_node")
+    if not sources:
+        return node.name, str(node.target)
+    source = sources[0]
+    while source.from_node:
+        source = source.from_node[0]
+    return source.name, str(source.target)
+
+
+def _is_check(target: "torch._ops.OpOverload") -> bool:
+    return _word(target).startswith(("_assert", "sym_constrain"))
+
+
+def _translation(node: fx.Node) -> Translation | None:
+    """How an operator is translated; None where no way is known."""
+    word, table = _word(node.target), OF_COMPLEX if reads_complex(node) else TRANSLATIONS  # type: ignore[arg-type]
+    return table.get(word) or table.get(word.rstrip("_"))
 
 
 @contextmanager
@@ -85,10 +145,20 @@ def _translated(program: "torch.export.ExportedProgram", name: str) -> Graph:
             outputs = tuple(build.value(x) for x in node.args[0])
     if not inputs or not outputs:
         raise InputError(f"{name}: it takes nothing, or leaves nothing")
-    nodes, wanted = tuple(build.nodes), tuple(signature.user_outputs)
+    nodes, wanted = _read(build.nodes, outputs), tuple(signature.user_outputs)
     if len(wanted) != len(outputs):
         raise InputError(f"{name}: it changes a buffer of its own: state is given and returned")
     return Graph(name, tuple(inputs), outputs, nodes, build.constants, OPSET)
+
+
+def _read(nodes: list[Node], outputs: tuple[str, ...]) -> tuple[Node, ...]:
+    """The nodes whose results are read: an operator of several leaves some that the program does not take."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if not wanted.isdisjoint(node.outputs):
+            wanted.update(node.inputs)
+            kept.append(node)
+    return tuple(reversed(kept))
 
 
 def _input(node: fx.Node) -> GraphInput:
@@ -112,18 +182,22 @@ def _call(build: GraphBuilder, node: fx.Node) -> Any:
         return build.values[source][index]
     if target in _ARITHMETIC:
         return build.emit(_ARITHMETIC[target], *node.args)
+    if target in _CAST:
+        op, number = _CAST[target]
+        rounded = build.emit(op, *node.args) if op else build.value(node.args[0])
+        return build.emit("Cast", rounded, to=number)
     if not isinstance(target, torch._ops.OpOverload):
         raise InputError(f"{build.path}: {getattr(target, '__name__', target)}: no translation of it is known")
     if (known := _computed(build, node, target)) is not None:
         return known
-    word = target._schema.name.split("::")[-1]
-    table = OF_COMPLEX if reads_complex(node) else TRANSLATIONS
-    translation = table.get(word) or table.get(word.rstrip("_"))
-    if word.startswith(("_assert", "sym_constrain")):
+    if _is_check(target):
         return None
+    translation = _translation(node)
     if translation is None:
-        kind = " of complex numbers" if table is OF_COMPLEX else ""
-        raise InputError(f"{build.path}: {target}{kind}: no translation of this operator is known")
+        kind = " of complex numbers" if reads_complex(node) else ""
+        name, called = _origin(node)
+        path = name if build.path == node.name else build.path
+        raise InputError(f"{path}: {called}{kind}: no translation of this operator is known")
     arguments = {argument.name: argument.default_value for argument in target._schema.arguments}
     arguments |= dict(zip(arguments, node.args, strict=False))
     arguments |= node.kwargs

@@ -11,6 +11,8 @@ from quant.graphs.torch_programs import recurrent_layers_of_torch as recurrent
 from quant.graphs.torch_programs.attention import attention, einsum
 from quant.graphs.torch_programs.building import GraphBuilder
 from quant.graphs.torch_programs.complex_numbers import stft
+from quant.graphs.torch_programs.composed_functions import FUNCTIONS
+from quant.graphs.torch_programs.selecting import SELECTING, first_of
 from simulators.inputs.errors import InputError
 
 Arguments = dict[str, Any]
@@ -19,7 +21,8 @@ Translation = Callable[[GraphBuilder, Arguments], Any]
 
 _SAME = {
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "erf": "Erf",
-    "sin": "Sin", "cos": "Cos",
+    "sin": "Sin", "cos": "Cos", "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh",
+    "cosh": "Cosh", "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh",
     "reciprocal": "Reciprocal", "neg": "Neg", "abs": "Abs", "sign": "Sign", "floor": "Floor", "ceil": "Ceil",
     "round": "Round", "hardswish": "HardSwish", "mish": "Mish", "silu": "Swish", "logical_not": "Not",
     "maximum": "Max", "minimum": "Min", "mul": "Mul", "eq": "Equal", "lt": "Less", "le": "LessOrEqual",
@@ -214,17 +217,6 @@ def _each(values: Any, kernel: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(values) if len(values) == len(kernel) else tuple(values) * len(kernel)
 
 
-def _adaptive(build: GraphBuilder, a: Arguments) -> Any:
-    if set(a["output_size"]) != {1}:
-        raise InputError(f"{build.path}: a pooling to more than one element cannot be translated")
-    return build.emit("GlobalAveragePool", a["self"])
-
-
-def _clamp(build: GraphBuilder, a: Arguments) -> Any:
-    low, high = a.get("min", a.get("min_val")), a.get("max", a.get("max_val"))
-    return build.emit("Clip", a["self"], None if low is None else float(low), None if high is None else float(high))
-
-
 def _rsqrt(build: GraphBuilder, a: Arguments) -> Any:
     return build.emit("Reciprocal", build.emit("Sqrt", a["self"]))
 
@@ -244,16 +236,27 @@ def _cast(build: GraphBuilder, a: Arguments) -> Any:
 
 
 def _softplus(build: GraphBuilder, a: Arguments) -> Any:
-    if a["beta"] != 1:
-        raise InputError(f"{build.path}: softplus of beta {a['beta']} cannot be translated")
-    return build.emit("Softplus", a["self"])
+    if a["beta"] == 1:
+        return build.emit("Softplus", a["self"])
+    beta = float(a["beta"])
+    return build.emit("Mul", build.emit("Softplus", build.emit("Mul", a["self"], beta)), 1 / beta)
+
+
+def _refused(what: str) -> Translation:
+    def translate(build: GraphBuilder, a: Arguments) -> Any:
+        raise InputError(f"{build.path}: {what} cannot be translated")
+
+    return translate
 
 
 TRANSLATIONS: dict[str, Translation] = {
     **{name: _same(op) for name, op in _SAME.items()},
     **{name: (lambda build, a: build.value(next(iter(a.values())))) for name in _FREE},
+    **FUNCTIONS, **SELECTING,
     "add": _scaled("Add"), "sub": _scaled("Sub"), "div": _divide, "linear": _linear, "addmm": _addmm,
     "rsub": lambda build, a: build.emit("Sub", a["other"], a["self"]),
+    "conv3d": _refused("a convolution over three dimensions"), "rrelu": lambda build, a: build.emit(
+        "LeakyRelu", a["self"], alpha=(a["lower"] + a["upper"]) / 2),
     "conv1d": _convolution, "conv2d": _convolution, "conv_transpose1d": _transposed, "conv_transpose2d": _transposed,
     "batch_norm": norms.batch_norm, "layer_norm": norms.layer_norm, "group_norm": norms.group_norm,
     "instance_norm": norms.instance_norm, "rms_norm": norms.rms_norm, "glu": norms.glu, "einsum": einsum,
@@ -280,21 +283,24 @@ TRANSLATIONS: dict[str, Translation] = {
     "repeat": lambda build, a: build.emit("Tile", a["self"], build.sizes(a["repeats"])),
     "zeros": _filled(0.0), "ones": _filled(1.0), "full": _filled(None), "zeros_like": _filled(0.0),
     "ones_like": _filled(1.0), "new_zeros": _filled(0.0),
+    "full_like": _filled(None), "new_full": _filled(None), "new_ones": _filled(1.0),
+    "scalar_tensor": lambda build, a: build.constant(torch.tensor(a["s"], dtype=a.get("dtype"))),
+    "prod": _reduced("ReduceProd"), "var_mean": lambda build, a: [
+        composed.variance(build, a), _reduced("ReduceMean")(build, a)],
+    "max_pool1d_with_indices": first_of(_pool("MaxPool")), "max_pool2d_with_indices": first_of(_pool("MaxPool")),
     "mean": _reduced("ReduceMean"), "sum": _reduced("ReduceSum"), "amax": _reduced("ReduceMax"),
     "amin": _reduced("ReduceMin"), "argmax": lambda build, a: build.emit(
         "ArgMax", a["self"], axis=a["dim"], keepdims=int(a["keepdim"])),
     "softmax": lambda build, a: build.emit("Softmax", a["self"], axis=a["dim"]),
     "log_softmax": lambda build, a: build.emit("LogSoftmax", a["self"], axis=a["dim"]),
     "max_pool1d": _pool("MaxPool"), "max_pool2d": _pool("MaxPool"), "avg_pool1d": _pool("AveragePool"),
-    "avg_pool2d": _pool("AveragePool"), "adaptive_avg_pool1d": _adaptive, "adaptive_avg_pool2d": _adaptive,
-    "clamp": _clamp, "clamp_min": _clamp, "hardtanh": _clamp, "rsqrt": _rsqrt, "softplus": _softplus,
+    "avg_pool2d": _pool("AveragePool"), "rsqrt": _rsqrt, "softplus": _softplus,
     "relu6": lambda build, a: build.emit("Clip", a["self"], 0.0, 6.0),
     "hardsigmoid": lambda build, a: build.emit("HardSigmoid", a["self"], alpha=1 / 6, beta=0.5),
     "leaky_relu": lambda build, a: build.emit("LeakyRelu", a["self"], alpha=float(a["negative_slope"])),
     "elu": lambda build, a: build.emit("Elu", a["self"], alpha=float(a["alpha"])),
     "prelu": lambda build, a: build.emit("PRelu", a["self"], _slopes(build, a)),
     "gelu": lambda build, a: build.emit("Gelu", a["self"], approximate=a["approximate"]),
-    "pow": lambda build, a: build.emit("Pow", a["self"], float(a["exponent"])),
     "square": lambda build, a: build.emit("Pow", a["self"], 2.0),
     "to": _cast, "_to_copy": _cast, "type_as": lambda build, a: build.emit("CastLike", a["self"], a["other"]),
     "lstm": lambda build, a: recurrent.layers(build, "LSTM", tuple(a.values())),
