@@ -222,10 +222,10 @@ def test_workers_are_busy_while_the_method_thinks(
     tmp_path: Path, workers: int, mean_s: float, thinks_s: float, busy: float
 ) -> None:
     virtual = VirtualTime(workers, mean_s)
-    settings = {"population": 40, "offspring": 10, "generations": 2 * max(workers, 10)}
+    settings = {"population": 40, "offspring": 10, "generations": workers + 12}
     method = Thinking(virtual, thinks_s)
     result = run(experiment(**settings), tmp_path / "run", model=StandInModel(), executor=virtual, method=method)
-    assert len(result.visited) == 40 + 20 * max(workers, 10)
+    assert len(result.visited) == 40 + 10 * (workers + 12)
     assert virtual.busy() >= busy
 
 

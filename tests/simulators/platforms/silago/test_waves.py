@@ -20,10 +20,11 @@ def convolution(**values: object) -> Conv2d:
     return Conv2d(name="c", output_bits=16, **{**shape, **EIGHT, **values})  # type: ignore[arg-type]
 
 
-def run(layer: Matmul | Conv2d, *changes: str, arch: str = "silago-64kib") -> LayerReport:
+def run(layer: Matmul | Conv2d, *changes: str, arch: str = "silago-64kib", is_long: bool = False) -> LayerReport:
+    """What both engines say of a layer; of a long one, for which SimPy takes seconds, the fast one."""
     trace, spec = Trace(name="one", steps=layer.steps, layers=(layer,)), load_arch(arch, changes)
     report = simulate(trace, spec)
-    assert report == simulate(trace, spec, engine="simpy")
+    assert is_long or report == simulate(trace, spec, engine="simpy")
     return report.layers[0]
 
 
@@ -46,7 +47,7 @@ def test_a_depthwise_convolution_moves_one_output_a_wave() -> None:
 
 
 def test_an_edge_wave_of_a_product_that_spills() -> None:
-    layer = run(product(17, 1024, 4096))
+    layer = run(product(17, 1024, 4096), is_long=True)
     assert layer.bits["sram_write"] == layer.bits["dram_write"] == 4096 * 17 * 16
     assert layer.bits["dram_read"] == 4096 * 1024 * 8
 
@@ -62,7 +63,7 @@ def test_a_map_that_does_not_fit_is_read_once() -> None:
     spec = load_arch("silago-64kib").spec
     layer = convolution(in_channels=32, input_size=(112, 112), padding=(1, 1))
     whole = 112 * 112 * 32 * 8
-    assert input_read_bits(layer, spec) == whole == run(layer).bits["dram_read"]
+    assert input_read_bits(layer, spec) == whole == run(layer, is_long=True).bits["dram_read"]
     one_tile = load_arch("silago-64kib", ["dimarch.activation_tiles=1"]).spec  # holds 3 x 3 of 32 channels
     assert input_read_bits(layer, one_tile) == 3 * whole - 2 * 112 * 32 * 8  # two rows of taps lie in the padding
     tiny = load_arch("silago-64kib", ["dimarch.activation_tiles=1", "dimarch.tile_rows=1"]).spec
@@ -73,7 +74,7 @@ def test_a_map_that_does_not_fit_is_read_once() -> None:
 
 @pytest.mark.parametrize("tiles", [[12, 48, 96, 136, 138], [1, 2, 3, 4, 5, 6, 7, 8, 9]])
 def test_more_tiles_are_never_slower(tiles: list[int]) -> None:
-    cycles = [run(product(550, 1024, 5), f"dimarch.weight_tiles={n}").cycles for n in tiles]
+    cycles = [run(product(550, 1024, 5), f"dimarch.weight_tiles={n}", is_long=n > 50).cycles for n in tiles]
     assert cycles == sorted(cycles, reverse=True)
 
 
