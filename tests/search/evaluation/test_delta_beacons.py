@@ -17,6 +17,7 @@ from quant.sites.site import Site
 from search import Experiment, run
 from search.evaluation.beacon_files import stored_beacons
 from search.evaluation.beacons import distance
+from search.report.page import write_report
 from simulators import InputError, Trace, load_arch, load_trace, simulate
 
 SKIPS = ("skips_inactive_inputs=true",)
@@ -100,6 +101,22 @@ def test_candidates_near_a_beacon_err_and_send_as_with_its_parameters(tmp_path: 
     for row, solution in zip(rows, result.front, strict=True):
         trace = load_trace(tmp_path / "run" / "solutions" / f"{row['solution']}.yaml")
         assert trace.digest == models[row["beacon"]].trace_utterance(solution.bits).digest
+
+
+def test_a_report_tells_of_the_front_as_the_run_does(tmp_path: Path) -> None:
+    """Figures of candidates with thresholds that were retrained, from the folder, by the traces that it has."""
+    result = run(experiment(), tmp_path / "run", model=Retrainable())
+    write_report(
+        [tmp_path / "run"], tmp_path / "r.html", table=tmp_path / "r.csv", models={tmp_path / "run": Retrainable()}
+    )
+    with (tmp_path / "r.csv").open() as file:
+        rows = {row["bits"]: row for row in csv.DictReader(file)}
+    for solution in result.front:
+        row = rows[name_of(solution.bits)]
+        assert float(row["latency_ms"]) == pytest.approx(solution.cost.latency_ms)
+        assert solution.quality is not None
+        assert float(row["error"]) == pytest.approx(solution.quality.error, abs=1e-4)
+    assert any("@" in bits for bits in rows)
 
 
 def test_a_search_killed_in_a_retraining_ends_the_same(tmp_path: Path) -> None:
