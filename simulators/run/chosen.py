@@ -13,6 +13,8 @@ class Made(NamedTuple):
     """How a segment was made."""
 
     layers: tuple[Layer, ...]
+    place: int
+    """Where its parameters lie (`Platform.places`)."""
     choices: Choices
     which: int
     """Which of the choices it was."""

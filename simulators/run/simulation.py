@@ -93,7 +93,7 @@ class Simulator:
             check_layers(layers, self.platform, self.arch.spec)
             with lowering_of(self.arch.platform, layers):
                 choices = self.platform.choices(layers, place, self.arch.spec)
-            number = self.chosen.numbers[key] = self._number(layers, choices, choices.best[position])
+            number = self.chosen.numbers[key] = self._number(layers, place, choices, choices.best[position])
         return number
 
     def others(self, number: int) -> list[int]:
@@ -101,7 +101,7 @@ class Simulator:
         if number not in self.chosen.others:
             made = self.chosen.made[number]
             which = range(len(made.choices.choices)) if made.choices.cycles is not None else (made.which,)
-            self.chosen.others[number] = [self._number(made.layers, made.choices, one) for one in which]
+            self.chosen.others[number] = [self._number(made.layers, made.place, made.choices, one) for one in which]
         return self.chosen.others[number]
 
     def undisturbed_cycles(self, number: int, position: int) -> float:
@@ -109,12 +109,15 @@ class Simulator:
         made = self.chosen.made[number]
         return math.inf if made.choices.cycles is None else made.choices.cycles[made.which][position]
 
-    def _number(self, layers: Sequence[Layer], choices: Choices, which: int) -> int:
+    def _number(self, layers: Sequence[Layer], place: int, choices: Choices, which: int) -> int:
         choice, platform = choices.choices[which], self.platform
+        # What has no others is not what has some, though both be made alike: a mapping that the spec fixes for one of
+        # two equal layers stays its own.
+        others_at = None if choices.cycles is None else place
         with lowering_of(self.arch.platform, layers):
-            key = (choice, tuple([layer.shape for layer in layers]))
+            key = (choice, others_at, tuple([layer.shape for layer in layers]))
             number = self.cache.number(key, layers, lambda: platform.lower(layers, choice, self.arch.spec))
-        self.chosen.made.setdefault(number, Made(tuple(layers), choices, which))
+        self.chosen.made.setdefault(number, Made(tuple(layers), place, choices, which))
         return number
 
     def energies_pj(self, number: int) -> tuple[dict[str, float], ...]:

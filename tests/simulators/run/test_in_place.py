@@ -8,7 +8,7 @@ import pytest
 
 from simulators import Elementwise, Matmul, Pool2d, Trace, load_arch, simulate, simulate_batch
 from simulators.inputs.errors import LoweringError
-from simulators.lowering.platform import Choices
+from simulators.lowering.platform import INNER, Choices
 from simulators.lowering.segments import lookahead
 from simulators.run.in_place import position, settled
 from simulators.run.segment_cache import SegmentCache
@@ -42,6 +42,20 @@ def test_dynamic_programming_finds_the_best_of_all_combinations() -> None:
         fewest = min(map(cycles, product(*map(simulator.others, start))))
         assert cycles(settled(simulator, start)) <= 1.01 * fewest
         assert cycles(settled(simulator, start)) <= cycles(tuple(start))
+
+
+@pytest.mark.parametrize("fixed", ["m1", "m2"])
+def test_a_mapping_that_is_fixed_for_one_of_equal_products_stays(fixed: str) -> None:
+    """Fixed as it would be chosen undisturbed, which the others, of its shape and bits, leave in place."""
+    changes, layers = [*HARDWARE, "dram.bits_per_cycle=256"], chain(5).layers
+    free = Simulator(load_arch("bitfusion", changes), alone=True)
+    undisturbed = free.chosen.made[free.segment(layers[2:3], 0, INNER)].choice[0]
+    assert dict(free.mappings(layers))[fixed]["out_tile"] != undisturbed.m
+    tiling = f"outer: {undisturbed.outer}, out_tile: {undisturbed.m}, in_tile: {undisturbed.k}"
+    mapping = f"mapping=[{{layers: {fixed}, {tiling}, vector_tile: {undisturbed.n}}}]"
+    found = dict(Simulator(load_arch("bitfusion", [*changes, mapping]), alone=True).mappings(layers))
+    assert found[fixed]["out_tile"] == undisturbed.m
+    assert found["m3"]["out_tile"] != undisturbed.m
 
 
 def test_many_at_once_have_the_figures_of_each() -> None:
