@@ -148,8 +148,10 @@ def _print_network(network: "GraphModel", rates: "Rates", as_json: bool) -> None
     if as_json:
         print(json.dumps({"error_max": rates.error_max, "error": rates.error, "of": network.error_name}))
     else:
-        files, worst = len(network.data.utterances), f"worst of {network.error_parts} parts {rates.error_max:.2f} %"
-        out.say(f"{network.name}: {network.error_name} {rates.error:.2f} % over {files} files; {worst}")
+        files, parts = len(network.data.utterances), network.error_parts
+        over = f"over {files} file{'s' if files > 1 else ''}"
+        worst = f"; worst of {parts} parts {rates.error_max:.2f} %" if parts > 1 else ""
+        out.say(f"{network.name}: {network.error_name} {rates.error:.2f} % {over}{worst}")
 
 
 def _print_reference(found: "ReferenceCheck") -> None:

@@ -122,7 +122,8 @@ def _write_trace(result: "Trace", output: Path | None) -> None:
         print(result.to_yaml(), end="")
     else:
         result.save(output)
-        out.say(f"{output}: {len(result.layers)} layers, {result.weight_bits_total / 8 / 2**20:.2f} MiB")
+        layers = f"{len(result.layers)} layer{'s' if len(result.layers) > 1 else ''}"
+        out.say(f"{output}: {layers}, {result.weight_bits_total / 8 / 2**20:.2f} MiB")
 
 
 @command(epilog="Example: `mohaq export --bits 4x8 --out sru-4x8`, then `mohaq evaluate --model sru-4x8`")

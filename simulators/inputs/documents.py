@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -204,6 +204,8 @@ def validate(document: Document, model: type[_Model]) -> _Model:
         raise document.error(path, f"unknown key; {hint}", of_key=True) from None
     if first["type"] == "missing":
         raise document.error((*path, first["loc"][-1]), "missing, and there is no default") from None
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        raise _kind_error(document, path, first["ctx"]) from None
     if first["type"] == "too_short":
         least = first["ctx"]["min_length"]
         first = {**first, "msg": f"expected at least {least} {'entry' if least == 1 else 'entries'}"}
@@ -217,6 +219,17 @@ def validate(document: Document, model: type[_Model]) -> _Model:
         path, rule = (*path, *inner), rest.removeprefix(f"{data}: ")
     rule = rule if len(rule) <= MOST_OF_RULE else f"{rule[:MOST_OF_RULE]}..."  # it may hold a key without end
     raise document.error(path, f"{shown(data)}: {rule[0].lower()}{rule[1:]}" if rule else shown(data)) from None
+
+
+def _kind_error(document: Document, path: KeyPath, told: Mapping[str, Any]) -> InputError:
+    """The error for a mapping whose key that says its kind is missing, or names none; `told` is pydantic's context."""
+    key = told["discriminator"].strip("'")
+    if "tag" not in told:
+        return document.error((*path, key), "missing, and there is no default")
+    kinds = told["expected_tags"].replace("'", "")
+    near = difflib.get_close_matches(told["tag"], kinds.split(", "), 1, 0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return document.error((*path, key), f"{shown(told['tag'])}: it must be one of {kinds}{hint}")
 
 
 def _field_names(model: type[BaseModel], path: KeyPath, data: Any) -> set[str]:

@@ -39,7 +39,7 @@ def print_report(report: Report, out: Terminal) -> None:
             f"{layer.utilisation:.1%}",
             f"{stall / layer.spanned_cycles:.1%}" if stall else "",
             _mostly(layer, stall),
-            f"{sum(layer.energy_uj.values()):,.2f}",
+            amount(sum(layer.energy_uj.values()), 2),
         ])  # fmt: skip
     header = ("layer", "cycles", "share", "utilisation", "stalled", "mostly", "energy µJ")
     _print_by_layer(f"{report.trace} on {report.arch}", header, rows, out)
@@ -47,10 +47,10 @@ def print_report(report: Report, out: Terminal) -> None:
     def say(text: str) -> None:
         out.say(text)
 
-    latency, energy = f"{report.latency_ms:,.3f} ms", f"{report.energy_uj:,.1f} µJ"
+    latency, energy = f"{amount(report.latency_ms, 3)} ms", f"{amount(report.energy_uj, 1)} µJ"
     if many := _steps(report):
-        latency += f" for {many}, {report.latency_ms / report.steps * 1e3:,.2f} µs {_a_step(report)}"
-        energy += f", {report.energy_uj / report.steps:,.3f} µJ {_a_step(report)}"
+        latency += f" for {many}, {amount(report.latency_ms / report.steps * 1e3, 2)} µs {_a_step(report)}"
+        energy += f", {amount(report.energy_uj / report.steps, 3)} µJ {_a_step(report)}"
     if report.chunk is not None:
         latency += f", the worst chunk of {report.chunk.length_ms:g} ms every {report.chunk.hop_ms:g} ms"
     if report.real_time_factor is not None:
@@ -69,6 +69,13 @@ def print_report(report: Report, out: Terminal) -> None:
     say(_roofline_line(report))
     if report.macs < report.dense_equivalent_macs:
         say(_skipped_line(report))
+
+
+def amount(value: float, decimals: int) -> str:
+    """A figure with so many decimals, or with three digits where those would show fewer than two of it: nothing that
+    takes time or energy reads 0."""
+    few = 0 < abs(value) < 10.0 ** (1 - decimals)
+    return f"{value:.3g}" if few else f"{value:,.{decimals}f}"
 
 
 def _print_by_layer(
@@ -128,6 +135,8 @@ def _roofline_line(report: Report) -> str:
     intensity = f"{roof.intensity:.3g} MAC a byte of {channel} (ridge at {roof.ridge:.3g})"
     if not roof.bytes_moved:
         intensity = "no traffic to memory"
+    if not roof.work:
+        return f"Roofline: no products: bound by {bound} ({roof.attained:.1%})"
     return (
         f"Roofline: {intensity}: bound by {bound}; {achieved:.4g} of {attainable:.4g} attainable GMAC/s "
         f"({roof.attained:.1%})"
@@ -156,9 +165,9 @@ def print_comparison(comparisons: Sequence[Comparison], out: Terminal) -> None:
         report = variant.report
         table.add_row(
             out.lines(*_folded(variant.name).split("\n")),
-            f"{report.latency_ms:,.3f}",
+            amount(report.latency_ms, 3),
             f"{variant.latency_ratio:.3f}",
-            f"{report.energy_uj:,.1f}",
+            amount(report.energy_uj, 1),
             f"{variant.energy_ratio:.3f}",
             f"{variant.energy_delay_ratio:.3f}",
             "" if variant.area_mm2 is None else f"{variant.area_mm2:.3g}",

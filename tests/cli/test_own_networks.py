@@ -33,6 +33,9 @@ def test_a_network_is_evaluated_traced_and_simulated(folder: Path) -> None:
     assert found == {"error_max": 0.0, "error": 0.0, "of": "difference from the float network"}
     assert "7 layers" in mohaq("trace", *named, "--bits", "8", "--out", "trace.yaml", cwd=folder).stdout
     assert mohaq("simulate", "trace.yaml", "--arch", "bitfusion", cwd=folder).returncode == 0
+    for other in (1, 2):
+        (folder / "data" / f"{other}.npz").unlink()
+    assert mohaq("evaluate", *named, "--bits", "8", cwd=folder).stdout.endswith(" % over 1 file\n")
 
 
 def test_a_module_of_python_is_imported_where_it_is_named(folder: Path) -> None:

@@ -16,6 +16,7 @@ from simulators.run.simulation import simulator
 from simulators.views.comparison import compare, technologies, to_csv
 from simulators.views.report_plot import plot
 from simulators.views.report_tables import (
+    amount,
     print_comparison,
     print_layers,
     print_mappings,
@@ -159,6 +160,32 @@ def test_a_comparison_is_whole_at_80_columns() -> None:
     assert lines[2].split()[-1] == "bound"
     assert lines[4].split()[-1] == "post-process"
     assert lines[5].split()[-1] == "ing"
+
+
+def test_figures_of_a_tiny_network_are_not_zero() -> None:
+    """One multiplication: 50 cycles of a clock of 500 MHz are 0.1 µs."""
+    bits = {"weight_bits": 8, "activation_bits": 8, "output_bits": 16}
+    one = Trace(name="one", steps=1, layers=(Matmul(name="W", out_features=1, in_features=1, steps=1, **bits),))
+    report = simulate(one, load_arch("bitfusion"))
+    out = Terminal(width=80, file=io.StringIO())
+    print_report(report, out)
+    print_comparison(compare(one, [("bitfusion", load_arch("bitfusion"))]), out)
+    lines = out.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    of = {line.split()[0]: line.split() for line in lines if len(line.split()) > 1}
+    assert of["50"][-2:] == [f"{report.latency_ms:.3g}", "ms"] == ["0.0001", "ms"]
+    (total,) = (line.split()[0] for line in lines if "µJ: " in line)
+    assert total == of["W"][-1] == of["bitfusion"][3] == f"{report.energy_uj:.3g}"
+    assert float(total) > 0
+    assert [amount(x, 1) for x in (0, 0.94, 9.96, 1234.56)] == ["0.0", "0.94", "10.0", "1,234.6"]
+
+
+def test_a_trace_without_products_has_no_rate_of_them() -> None:
+    layer = Elementwise(name="E", inputs=64, outputs=64, steps=9, output_bits=8, ops={"add": 64})
+    out = Terminal(width=80, file=io.StringIO())
+    print_report(simulate(Trace(name="one", steps=9, layers=(layer,)), load_arch("bitfusion")), out)
+    last = out.file.getvalue().splitlines()[-1]  # type: ignore[attr-defined]
+    assert last.startswith("Roofline: no products: bound by ")
+    assert "MAC" not in last
 
 
 def test_the_published_model_on_a_trace_is_its_tables() -> None:
