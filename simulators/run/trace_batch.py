@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from simulators.lowering.platform import platform_named, segment_lengths
 from simulators.run.in_place import position
 from simulators.run.network_walk import Floats, combined, simulate_networks
 from simulators.run.simulation import Simulator
-from simulators.workloads.operations import Layer
 from simulators.workloads.trace import Trace
 
 
@@ -38,12 +38,10 @@ class Figures:
 class _Grouped:
     """The segments of all candidates on the platforms that group layers alike."""
 
-    segments: list[list[Layer]]
-    """The distinct ones."""
     code: Ints
-    """(N, segments of a network) positions in `segments`."""
-    firsts: list[int]
-    """The first layer of each segment of a network."""
+    """(N, segments of a network) numbers of the distinct ones."""
+    parts: list[slice]
+    """The layers of each segment of a network."""
 
 
 @dataclass
@@ -74,14 +72,14 @@ class TraceBatch:
 
         places = self._places(simulation, reason, why)
         numbers = np.zeros_like(grouped.code)
-        for g, first in enumerate(grouped.firsts):
-            where, rows = combined([grouped.code[:, g], places[:, first]])
-            stands = position(g, len(grouped.firsts))
+        for g, part in enumerate(grouped.parts):
+            where, rows = combined([grouped.code[:, g], places[:, part.start]])
+            stands = position(g, len(grouped.parts))
             distinct, failed = np.zeros(len(rows), np.int64), np.full(len(rows), -1, np.int64)
             for i, row in enumerate(rows.tolist()):
                 try:
-                    layers = grouped.segments[grouped.code[row, g]]
-                    distinct[i] = simulation.segment(layers, int(places[row, first]), stands)
+                    layers = self.traces[row].layers[part]
+                    distinct[i] = simulation.segment(layers, int(places[row, part.start]), stands)
                 except InputError as error:
                     failed[i] = why(error)
             numbers[:, g] = distinct[where]
@@ -106,18 +104,14 @@ class TraceBatch:
         if lengths not in self._grouped:
             if any(tuple(segment_lengths(platform, trace.layers)) != lengths for trace in self.traces[1:]):
                 raise InputError(f"{len(self.traces)} traces of several networks: they must be of one")
-            firsts = np.cumsum([0, *lengths[:-1]]).tolist()
+            parts = [slice(*ends) for ends in pairwise(np.cumsum([0, *lengths]).tolist())]
             numbers: dict[tuple[object, ...], int] = {}
-            segments: list[list[Layer]] = []
             code = np.zeros((len(self), len(lengths)), np.int64)
             for row, trace in enumerate(self.traces):
-                for g, (first, length) in enumerate(zip(firsts, lengths, strict=True)):
-                    layers = trace.layers[first : first + length]
-                    number = numbers.setdefault(tuple(layer.shape for layer in layers), len(segments))
-                    if number == len(segments):
-                        segments.append(list(layers))
-                    code[row, g] = number
-            self._grouped[lengths] = _Grouped(segments, code, firsts)
+                for g, part in enumerate(parts):
+                    shapes = tuple(layer.shape for layer in trace.layers[part])
+                    code[row, g] = numbers.setdefault(shapes, len(numbers))
+            self._grouped[lengths] = _Grouped(code, parts)
         return self._grouped[lengths]
 
     def _places(self, simulation: Simulator, reason: Ints, why: Callable[[InputError], int]) -> Ints:

@@ -101,6 +101,23 @@ def test_any_whole_number_is_a_place(places: tuple[int, ...]) -> None:
         assert found.energy_uj.tolist() == [report.energy_uj for report in single]
 
 
+def test_a_reason_names_the_layer_that_cannot_be_run() -> None:
+    """Two layers of one shape: SiLago has no 2 bits, of whichever of them."""
+
+    def network(*widths: int) -> Trace:
+        size = {"out_features": 8, "in_features": 8, "steps": 2, "output_bits": 16}
+        layers = [Matmul(name=n, weight_bits=w, activation_bits=w, **size) for n, w in zip("AB", widths, strict=True)]
+        return Trace(name="t", steps=2, layers=tuple(layers))
+
+    arch, traces = load_arch("silago"), [network(2, 8), network(8, 2)]
+    swept = TraceBatch(traces).on(arch)
+    for trace, reason, layer in zip(traces, swept.reason.tolist(), "AB", strict=True):
+        with pytest.raises(InputError) as alone:
+            simulate(trace, arch)
+        assert swept.reasons[reason] == str(alone.value)
+        assert swept.reasons[reason].startswith(f"layer {layer}: 2x2 bits")
+
+
 def test_a_platform_runs_the_precisions_that_its_spec_lists() -> None:
     arch, trace = placing(0), network(3, [(5, 4, False, False)])
     with pytest.raises(
