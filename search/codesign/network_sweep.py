@@ -41,7 +41,7 @@ class NetworkPoint(NamedTuple):
     weight_bits: int
     """Width of all weights."""
     cycles: int
-    """Cycles of a frame."""
+    """Cycles of all frames."""
     frames_per_s: float
     """Frames a second."""
     gmac_per_s: float
@@ -53,7 +53,7 @@ class NetworkPoint(NamedTuple):
     dram_mib: float
     """Traffic of a frame to DRAM and from it in MiB."""
     residence: str
-    """How many layers' weights lie where, as the platform's mapping says."""
+    """How many layers' weights lie where, as the platform's mapping says; empty where it does not."""
 
 
 class Pair(NamedTuple):
@@ -154,8 +154,8 @@ def _point(where: tuple[str, str, int], trace: Trace, arch: Arch) -> NetworkPoin
     seconds = report.latency_ms / 1e3 / trace.steps
     return NetworkPoint(
         trace.name, variant, of_grid, bits, report.cycles, 1 / seconds, trace.macs / trace.steps / seconds / 1e9,
-        report.utilisation, report.energy_uj / trace.steps / 1e3, moved / 8 / 2**20,
-        " ".join(f"{count} {place}" for place, count in sorted(lies.items())),
+        report.utilisation, report.energy_uj / trace.steps / 1e3, moved / trace.steps / 8 / 2**20,
+        " ".join(f"{count} {place}" for place, count in sorted(lies.items()) if place),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 from search.codesign.network_run import run_networks
 from search.codesign.network_sweep import NetworkSweep, network_sweep_of
 from search.codesign.sweep_display import SweepDisplay
-from simulators import InputError, load_arch, load_trace
+from simulators import InputError, Trace, load_arch, load_trace, simulate
 
 WITHIN = 0.995
 """Mappings are chosen by an estimate, which may take one that is a few tenths of a per cent slower."""
@@ -46,6 +46,21 @@ def test_fewer_bits_and_more_memory_are_never_slower_and_cores_are_the_ceiling(s
     assert binary.residence == "5 resident"
     assert "streamed" in points["16 cores", "memory.total_kib=32", 32].residence
     assert points["16 cores", "memory.total_kib=32", 32].dram_mib > binary.dram_mib
+
+
+def test_figures_of_a_frame_are_shares_of_the_utterances() -> None:
+    """An LSTM over 100 frames: those of the simulation, on Bit Fusion, which says nothing of where weights lie."""
+    sweep = NetworkSweep(name="n", networks=("lstm-128-8bit",), arch="bitfusion", weight_bits=(4,), activation_bits=16)
+    (point,) = sweep.points()
+    trace = load_trace("lstm-128-8bit")
+    layers = [layer.at_bits(4, 16, 16) if layer.is_product else layer for layer in trace.layers]
+    report = simulate(Trace(name="t", steps=100, layers=tuple(layers)), load_arch("bitfusion"))
+    moved = sum(layer.bits.get(way, 0) for layer in report.layers for way in ("dram_read", "dram_write"))
+    assert point.cycles == report.cycles
+    assert point.dram_mib == pytest.approx(moved / 100 / 8 / 2**20)
+    assert point.energy_mj == pytest.approx(report.energy_uj / 100 / 1e3)
+    assert point.frames_per_s == pytest.approx(100 / (report.latency_ms / 1e3))
+    assert point.residence == ""
 
 
 def test_a_sweep_leaves_a_table_and_a_figure(tmp_path: Path, shipped: NetworkSweep) -> None:
