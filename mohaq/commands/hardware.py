@@ -128,7 +128,12 @@ def compare(
     for text in archs:
         name, *words = split_changes(text)
         changes = [Change.parse(word, (f"--arch {name},{word}", 0, 0)) for word in words]
-        variants.append((text, load_arch(name, [*(overrides or []), *changes])))
+        try:
+            variants.append((text, load_arch(name, [*(overrides or []), *changes])))
+        except InputError as error:
+            if not str(error).startswith("--set "):
+                raise
+            raise InputError(f"{text}: {error}") from None  # it is for all: which of them it does not suit
     compared = comparison.compare(workload, variants)
     note(unlisted_precisions(workload, [arch for _, arch in variants]))
     objectives = survey_rows(workload, compared, [arch for _, arch in variants]) if survey else []

@@ -256,6 +256,10 @@ def test_training_resumes_to_the_same_checkpoint(small_model: Path, tmp_path: Pa
         (("simulate", "lenet-5", "--arch", "bitfusion", "--set", "array.rows=-4"), "--set array.rows=-4: -4: "),
         (("simulate", "lenet-5", "--arch", "bitfusion", "--set", "dram.pj_per_bit=.nan"), "expected a finite number"),
         (("simulate", "lenet-5", "--arch", "silago", "--bits", "3"), "3x3 bits: silago multiplies"),
+        (
+            ("compare", "lenet-5", "--arch", "bitfusion", "--arch", "silago", "--set", "array.rows=8"),
+            "silago: --set array.rows=8: unknown key",
+        ),
         (("compare", "lenet-5", "--arch", "bitfusion,"), "--arch bitfusion,: expected key.path=value"),
         (("compare", "lenet-5", "--arch", "bitfusion", "--arch", "bitfusion"), "the same variant twice"),
         (("compare", "lenet-5", "--arch", "bitfusion,precisions=[[8,8"), "--arch bitfusion,precisions=[[8,8:"),

@@ -51,7 +51,8 @@ def graph_of_module(module: nn.Module, given: Mapping[str, torch.Tensor], name: 
             program = _taken_apart(program)
     except Exception as error:  # of whatever kind: the module's code is the user's
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise InputError(f"{name}: torch.export cannot export it: {first[:300]}") from error
+        inputs = ", ".join(f"{key} {str(x.dtype).removeprefix('torch.')} {[*x.shape]}" for key, x in given.items())
+        raise InputError(f"{name}: torch.export cannot export it: {first[:300]} (given {inputs})") from error
     finally:
         module.train(training)
     return _translated(program, name)
