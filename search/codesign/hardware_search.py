@@ -19,7 +19,7 @@ from search.evaluation.quality import Cost
 from search.methods.method import ChecksSettings, Method, ReplacedOverHardware, Trial
 from search.methods.registry import METHODS, method_named
 from search.runs.design_space import DesignSpace
-from search.runs.driver import Progress, on_generation
+from search.runs.driver import Progress, check_no_candidates, on_generation
 from search.runs.initial import initial_points
 from search.runs.point_costs import PointCosts
 from search.runs.search_loop import search_space
@@ -43,8 +43,7 @@ def search_hardware(
     method: Method | None = None,
 ) -> CoDesign:
     """Search variants and bits together; results in `folder`, as of a sweep. Raises InputError as `search.run` does."""
-    if experiment.candidates is not None:
-        raise KeyedError(("candidates",), "they are a sweep's (mohaq sweep); a search finds its own")
+    check_no_candidates(experiment)
     if isinstance(method, ReplacedOverHardware):
         name = type(method).__name__
         raise KeyedError(("hardware",), f"{name} knows bits only; {method.over_hardware} searches both")

@@ -76,6 +76,7 @@ def run(
     """
     if experiment.hardware:
         raise KeyedError(("hardware",), "several variants: search.codesign.hardware_search searches them")
+    check_no_candidates(experiment)
     planned = plan(experiment, model, factory, method)
     (variant,) = planned.hardware
     search = VariantSearch.of(planned, variant)
@@ -95,6 +96,12 @@ def run(
             result = checked(result, evaluator, progress)
         write_outputs(result, session.identity)
     return result
+
+
+def check_no_candidates(experiment: Experiment) -> None:
+    """Raise KeyedError for a search that names its candidates, as a sweep does."""
+    if experiment.candidates is not None:
+        raise KeyedError(("candidates",), "they are a sweep's (mohaq sweep); a search finds its own")
 
 
 @dataclass(frozen=True)

@@ -407,3 +407,11 @@ def test_a_run_that_came_to_nothing_does_not_block_its_folder(tmp_path: Path) ->
 def test_claims_are_of_their_platform(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="published: silago: its claims are of another platform than bitfusion"):
         run(experiment(published="silago"), tmp_path / "run", model=StandInModel())
+
+
+def test_candidates_of_a_sweep_are_refused_by_a_search(tmp_path: Path) -> None:
+    """They were passed over, and others searched for."""
+    settings = {"name": "t", "model": "none", "candidates": ["8"], "constraints": {}}
+    with pytest.raises(InputError, match=r"candidates: they are a sweep's \(mohaq sweep\)"):
+        run(Experiment.model_validate(settings), tmp_path / "run", model=StandInModel())
+    assert not (tmp_path / "run").exists()
