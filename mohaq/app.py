@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from mohaq.interruption import Interruption
-from simulators.inputs import plugins
+from simulators.inputs import compile_notice, plugins
 from simulators.inputs.errors import InputError, LoweringError
 from simulators.inputs.terminal import Terminal, drop_output, flush_output, open_streams
 
@@ -96,6 +96,8 @@ def main(interruption: Interruption) -> None:
     try:
         with interruption.deciding():
             open_streams()
+            if sys.stderr.isatty():
+                compile_notice.tell_once(lambda: note(["compiling kernels: once on this machine, up to a minute"]))
             code = app(_with_optional_files(sys.argv[1:]), standalone_mode=False)
         flush_output()
     except InputError as error:

@@ -58,6 +58,9 @@ def search(
             help="Folder of another run, of another model or corpus, whose errors say what to expect. May be repeated.",
         ),
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Hold the front against test and all of dev, or leave that out.")
+    ] = True,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
 ) -> None:
     """Search bit-widths per layer: error from the model, latency and energy from the simulator. A file that names
@@ -88,7 +91,7 @@ def search(
         from search.campaign.running import run_campaign
 
         with _executor(workers, dask, scheduler, dashboard) as executor, CampaignDisplay() as whole:
-            campaign = run_campaign(members, output, resume, whole, executor)
+            campaign = run_campaign(members, output, resume, whole, executor, check=check)
         print_campaign(campaign)
         campaign.check()
         return
@@ -100,10 +103,10 @@ def search(
             from search.codesign.hardware_search import search_hardware
             from search.codesign.sweep_display import print_sweep
 
-            found = search_hardware(settings, output, resume=resume, progress=display, executor=executor)
+            found = search_hardware(settings, output, resume, display, executor=executor, check=check)
             print_sweep(found)
             return
-        result = run(settings, output, resume=resume, progress=display, executor=executor, model=given)
+        result = run(settings, output, resume, display, given, executor, check=check)
     print_front(result)
     if result.shortfall:
         raise NothingFeasible(result.shortfall)

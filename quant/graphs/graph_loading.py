@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,19 @@ def _network(model: str | Path | nn.Module, data: GraphData) -> tuple[str, Graph
         return path.stem, graph, data.named(graph)
     module = model if isinstance(model, nn.Module) else made_by(str(model))
     name = type(module).__name__.lower()
-    named = data.named_by(list(inspect.signature(module.forward).parameters))
+    named = _as_parameters(module, data.named_by(list(inspect.signature(module.forward).parameters)))
     return name, graph_of_module(module, next(named.calls(named.first_completed)), name), named
+
+
+def _as_parameters(module: nn.Module, data: GraphData) -> GraphData:
+    """The data in single precision where the module's parameters are: numpy's own is double."""
+    if any(parameter.dtype is torch.float64 for parameter in module.parameters()):
+        return data
+    utterances = tuple(
+        replace(one, inputs={key: x.float() if x.dtype is torch.float64 else x for key, x in one.inputs.items()})
+        for one in data.utterances
+    )
+    return replace(data, utterances=utterances)
 
 
 def made_by(text: str) -> nn.Module:

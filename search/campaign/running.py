@@ -74,9 +74,10 @@ def run_campaign(
     progress: CampaignProgress | None = None,
     executor: Executor | None = None,
     models: Mapping[str, Model] | None = None,
+    check: bool = True,
 ) -> Campaign:
     """Run every search in its folder below `folder`, and write the report there. `models`, by the name that members
-    have for them, take the place of checkpoints.
+    have for them, take the place of checkpoints. Without `check` fronts are not held against test and all of dev.
 
     Raises InputError for settings that a search cannot have, before anything runs, for a model that has changed since
     one of the searches began, and for a folder that holds something while `resume` is false, or that another process
@@ -96,7 +97,7 @@ def run_campaign(
             try:
                 is_given = member.experiment.model in models
                 place, where = folder / member.label, executor or Inline()
-                why = _searched(member, place, model, is_given, siblings, progress, where)
+                why = _searched(member, place, model, is_given, siblings, progress, where, check)
             except (InputError, LoweringError) as error:
                 why = str(error)
             if why:
@@ -150,18 +151,18 @@ def _claimed(folder: Path, resume: bool) -> Iterator[None]:
 
 def _searched(
     member: Member, folder: Path, model: Model, is_given: bool, siblings: Sequence[Path], progress: Progress | None,
-    executor: Executor,
+    executor: Executor, check: bool,
 ) -> str:  # fmt: skip
     """Run or finish a search; why it came to nothing, or an empty text."""
     experiment = member.experiment
-    if _is_finished(folder, experiment):
+    if _is_finished(folder, experiment, check):
         return ""
     _share_errors(model, siblings, folder)
     made = _maker(experiment, is_given)
     if experiment.hardware:
-        search_hardware(experiment, folder, True, progress, model, executor, made)
+        search_hardware(experiment, folder, True, progress, model, executor, made, check=check)
         return ""
-    return run(experiment, folder, True, progress, model, executor, made).shortfall
+    return run(experiment, folder, True, progress, model, executor, made, check=check).shortfall
 
 
 def _check_unchanged(folder: Path, model: Model) -> None:
@@ -172,15 +173,16 @@ def _check_unchanged(folder: Path, model: Model) -> None:
             raise InputError(f"{folder}: the run to resume differs in model (digests)")
 
 
-def _is_finished(folder: Path, experiment: Experiment) -> bool:
-    """Whether a folder holds what this very search found, a front; one without is run again, from its ledger. A search
-    that was stopped as it was extended has the results of what it was before."""
+def _is_finished(folder: Path, experiment: Experiment, check: bool) -> bool:
+    """Whether a folder holds what this very search found, a front, held against test where it is to be; one without is
+    run again, from its ledger. A search that was stopped as it was extended has the results of what it was before."""
     if not folder.is_dir() or not any(folder.glob("*state.json")):
         return False
     found = load_run(folder)
     if found.results is None or not found.results["front"]:
         return False
-    return bool(found.results["experiment"] == experiment.to_dict())
+    is_checked = found.results["held_out"] is not None or not (check and experiment.needs_error)
+    return is_checked and bool(found.results["experiment"] == experiment.to_dict())
 
 
 def _share_errors(model: Model, siblings: Sequence[Path], folder: Path) -> None:

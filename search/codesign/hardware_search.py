@@ -41,6 +41,7 @@ def search_hardware(
     executor: Executor | None = None,
     factory: MakeModel | None = None,
     method: Method | None = None,
+    check: bool = True,
 ) -> CoDesign:
     """Search variants and bits together; results in `folder`, as of a sweep. Raises InputError as `search.run` does."""
     check_no_candidates(experiment)
@@ -61,7 +62,10 @@ def search_hardware(
         limit = error_limit_of(settings, evaluators[0])
         space = DesignSpace(settings, points, limit, initial_points(settings, genome, points), reporter(progress))
         trials = search_space(searcher, space, settings, session.folder, on_generation(progress, settings))
-        result = checked(_result(planned, folder, space, trials), evaluators[0], progress)
+        result = _result(planned, folder, space, trials)
+        if check:
+            write_sweep(result, session.identity, "search")
+            result = checked(result, evaluators[0], progress)
         write_sweep(result, session.identity, "search")
     return result
 

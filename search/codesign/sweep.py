@@ -74,6 +74,7 @@ def sweep(
         evaluator = session.evaluator(planned.hardware.variants[0])
         within = screened(experiment, evaluator, candidates, progress)
         result = _swept(planned, folder, evaluator, within, progress, _simulating(executor, workers))
+        write_sweep(result, session.identity)
         result = checked(result, evaluator, progress)
         write_sweep(result, session.identity)
         shutil.rmtree(folder / PARTS, ignore_errors=True)

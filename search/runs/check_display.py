@@ -13,6 +13,8 @@ DEV, TEST = ("dev %", "error_dev"), ("test %", "error_test")
 
 MOST_NAMES = 30
 """Solutions that a line names; all are in the file."""
+WIDE = 98
+"""Columns of a terminal on which a change and its interval stand in one line."""
 
 
 def held_out_columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
@@ -32,7 +34,7 @@ def show_check(console: Terminal, results: Mapping[str, Any]) -> None:
     if results.get("confirmed"):
         console.say(f"front drawn of {results['confirmed']} near-ties, by their errors on all of dev")
     if any(row.get("test_change") is not None for row in results["front"]):
-        console.show(_table(results))
+        console.show(_table(results, console))
         console.say(
             f"On test: {results['held_out']['utterances']} utterances; worst of 4: of groups. Over 16 bits everywhere: "
             "percentage points, with 95 % intervals (bootstrap over utterances, paired). Dominated: with errors of "
@@ -82,7 +84,9 @@ def words_of(row: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, (dominated, lost)))
 
 
-def _table(results: Mapping[str, Any]) -> Table:
+def _table(results: Mapping[str, Any], console: Terminal) -> Table:
+    """Errors on test and what they change by; on a narrow terminal intervals stand below the changes."""
+    between = " " if console.width >= WIDE else "\n"
     table = Table(title="The front on test", title_justify="left", box=SIMPLE_HEAD)
     for heading in ("", "worst of 4 %", "over 16 bits", "all %", "over 16 bits"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -90,8 +94,8 @@ def _table(results: Mapping[str, Any]) -> Table:
     for rows, style in ((results["front"], ""), (results["baselines"], "dim")):
         for row in rows:
             figures = (
-                _percent(row["error_test"]), _change(row, "test_change"),
-                _percent(row["error_test_plain"]), _change(row, "test_change_plain"),
+                _percent(row["error_test"]), console.lines(*_change(row, "test_change", between)),
+                _percent(row["error_test_plain"]), console.lines(*_change(row, "test_change_plain", between)),
             )  # fmt: skip
             table.add_row(row["solution"], *figures, words_of(row), style=style)
         table.add_section()
@@ -102,7 +106,7 @@ def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _change(row: Mapping[str, Any], column: str) -> str:
-    """A difference with its interval."""
+def _change(row: Mapping[str, Any], column: str, between: str) -> list[str]:
+    """A difference with its interval, in one line or two."""
     points, low, high = (row[f"{column}{end}"] for end in ("", "_low", "_high"))
-    return "" if points is None else f"{points:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return [] if points is None else f"{points:+.2f}{between}[{low:+.2f}, {high:+.2f}]".split("\n")

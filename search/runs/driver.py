@@ -93,6 +93,7 @@ def run(
         if experiment.confirm:
             result = confirmed(result, evaluator, progress)
         if check:
+            write_outputs(result, session.identity)  # test takes its time, and what was found is there meanwhile
             result = checked(result, evaluator, progress)
         write_outputs(result, session.identity)
     return result

@@ -166,6 +166,8 @@ def _said(setting: Any) -> Any:
     run began, inside others too."""
     if isinstance(setting, dict):
         setting = {key: _said(value) for key, value in setting.items() if _said(value) is not None}
+    elif isinstance(setting, list):
+        setting = [_said(value) if isinstance(value, dict | list) else value for value in setting]
     return setting or None
 
 

@@ -12,8 +12,24 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 import numba
+from numba.core import event
+
+from simulators.inputs import compile_notice
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class _Compilations(event.Listener):
+    """Tells of each compilation; kernels that a cache has are not compiled."""
+
+    def on_start(self, _: event.Event) -> None:
+        compile_notice.begins()
+
+    def on_end(self, _: event.Event) -> None:
+        pass
+
+
+event.register("numba:compile", _Compilations())  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def compiled(function: _Function, **options: Any) -> _Function:

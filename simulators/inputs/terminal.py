@@ -22,6 +22,8 @@ ASCII = str.maketrans("µμ×²†…–—→←↓↑≤≥●│─", "uux2+~
 """What stands for the characters of our own that a terminal may lack, each as wide as what it stands for."""
 FOLDED_WIDTH = 12
 """Columns of a terminal that a column of folded text has at least."""
+CLOSE = (0, 1, 0, 0)
+"""Rich's padding of cells where a table is wider than the terminal: above, right, below, left."""
 
 
 class Terminal(Console):
@@ -54,6 +56,9 @@ class Terminal(Console):
         for column in table.columns:
             column.overflow = "fold"
         least = self._least_width(table)
+        if least > self.width:
+            table.padding = CLOSE
+            least = self._least_width(table)
         if least > self.width:
             table.width = least
         self.print(table, crop=False)

@@ -143,10 +143,10 @@ def _translated(program: "torch.export.ExportedProgram", name: str) -> Graph:
         elif node.op == "call_function":
             build.values[node] = _call(build, node)
         elif node.op == "output":
-            outputs = tuple(build.value(x) for x in node.args[0])
+            outputs = tuple(build.value(x) for x in node.args[0] if x is not None)
     if not inputs or not outputs:
         raise InputError(f"{name}: it takes nothing, or leaves nothing")
-    nodes, wanted = _read(build.nodes, outputs), tuple(signature.user_outputs)
+    nodes, wanted = _read(build.nodes, outputs), [x for x in signature.user_outputs if x is not None]
     if len(wanted) != len(outputs):
         raise InputError(f"{name}: it changes a buffer of its own: state is given and returned")
     return Graph(name, tuple(inputs), outputs, nodes, build.constants, OPSET)

@@ -9,6 +9,7 @@ from graph_runs import in_float
 from torch import nn
 from torch.nn import functional
 
+from quant import load
 from quant.graphs.torch_programs.exporting import graph_of_module
 from simulators.inputs.errors import InputError
 
@@ -123,3 +124,22 @@ def test_a_graph_computes_what_each_does(name: str) -> None:
 def test_what_is_not_translated_is_said_by_its_name(function: Function, rule: str) -> None:
     with pytest.raises(InputError, match=rule):
         graph_of_module(Group((function,)), {"x": torch.randn(1, 8, 6)}, "group")
+
+
+class Nested(nn.Module):
+    """What it leaves has names, and a place without a value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(6, 4, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> dict[str, object]:
+        y, h = self.gru(x)
+        return {"a": y, "b": (h, None)}
+
+
+def test_results_with_names_and_doubles_of_numpy() -> None:
+    x = np.random.default_rng(1).normal(size=(1, 8, 6))
+    model = load(Nested(), [{"x": x}])
+    assert len(model.graph.outputs) == 2
+    assert model.outputs(None)[0].dtype is torch.float32

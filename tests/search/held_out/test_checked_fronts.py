@@ -47,6 +47,24 @@ def test_the_front_and_the_baselines_are_evaluated_on_test_and_all_of_dev(search
             assert row[f"test_change{kind}"] == pytest.approx(change, abs=2e-4)
 
 
+def test_what_was_found_is_there_while_it_is_held_against_test(
+    searched: tuple[Run, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> Run:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("search.runs.driver.checked", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(experiment(), folder, model=SplitModel(every=3))
+    before = results_in(folder)
+    assert before["held_out"] is None
+    assert [row["bits"] for row in before["front"]] == [name_of(found.bits) for found in searched[0].front]
+    run(experiment(), folder, resume=True, model=SplitModel(every=3))
+    assert (folder / "pareto.json").read_bytes() == (searched[1] / "pareto.json").read_bytes()
+
+
 def test_words_are_what_the_errors_say(searched: tuple[Run, Path], capsys: pytest.CaptureFixture[str]) -> None:
     _, folder = searched
     content = results_in(folder)
