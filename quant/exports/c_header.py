@@ -195,7 +195,15 @@ def c_array(kind: str, name: str, values: list[int], suffix: str = "") -> str:
     return f"static const {kind} {name}[{len(values)}] = {{\n" + ",\n".join(lines) + "\n};"
 
 
+def c_float(value: float) -> str:
+    """A float of C, to its last bit; what is no finite number by the name that math.h has for it."""
+    rounded = float(np.float32(value))
+    if np.isnan(rounded):
+        return "NAN"
+    return f"{rounded.hex()}f" if np.isfinite(rounded) else "INFINITY" if rounded > 0 else "-INFINITY"
+
+
 def c_floats(name: str, values: np.ndarray) -> str:
     """The definition of a constant array of floats, to their last bit."""
-    words = ", ".join(f"{float(value).hex()}f" for value in values)
+    words = ", ".join(c_float(value) for value in values)
     return f"static const float {name}[{len(values)}] = {{\n{words}\n}};"

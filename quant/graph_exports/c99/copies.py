@@ -45,6 +45,8 @@ def moved(program: CProgram, numbered: Numbered, numbers: torch.Tensor, filler: 
         if numbered.place(int(flat[-1]))[0] is view:
             return View(view.array, view.offset + first, shape)
     target = program.temporary(shape)
+    if not flat.size:
+        return target
     axes = [axis for axis, size in enumerate(shape) if size > 1]
     strides = [contiguous(shape)[axis] for axis in axes]
     _copy(program, numbered, whole.reshape([shape[axis] for axis in axes]), target, 0, strides, filler)

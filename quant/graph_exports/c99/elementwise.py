@@ -2,8 +2,9 @@
 
 import torch
 
+from quant.exports.c_header import c_float
 from quant.graph_exports.c99.c_program import View
-from quant.graph_exports.c99.writer import NodeWriter, WrittenOperation, c_float
+from quant.graph_exports.c99.writer import NodeWriter, WrittenOperation
 
 _UNARY = {
     "Relu": "{0} > 0.0f ? {0} : 0.0f",

@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 
 from quant.arithmetic import kernels
-from quant.exports.c_header import prefix_of
+from quant.exports.c_header import c_float, prefix_of
 from quant.graph_exports.c99.c_program import CProgram, View
 from quant.graph_exports.c99.elementwise import ELEMENTWISE
 from quant.graph_exports.c99.placing import PLACING
 from quant.graph_exports.c99.products import PRODUCTS
 from quant.graph_exports.c99.recurrences import RECURRENCES
 from quant.graph_exports.c99.reductions import REDUCTIONS
-from quant.graph_exports.c99.writer import NodeWriter, SiteConstants, Written, c_float
+from quant.graph_exports.c99.writer import NodeWriter, SiteConstants, Written
 from quant.graphs.call import Call, Pass, Result, Scope
 from quant.graphs.graph import Graph, Node, read_inside
 from quant.graphs.graph_model import GraphModel

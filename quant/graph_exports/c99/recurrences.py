@@ -2,9 +2,10 @@
 
 import torch
 
+from quant.exports.c_header import c_float
 from quant.graph_exports.c99.c_program import View
 from quant.graph_exports.c99.products import multiplied
-from quant.graph_exports.c99.writer import NodeWriter, WrittenOperation, c_float
+from quant.graph_exports.c99.writer import NodeWriter, WrittenOperation
 from quant.graphs.operations.recurrent import x_bias
 from quant.graphs.recurrent_direction import GATES, PLAIN
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from quant.exports.c_header import c_float
 from quant.graph_exports.c99.c_program import View
 from quant.graph_exports.c99.loops import contiguous, indices, joined, letters, nest
-from quant.graph_exports.c99.writer import NodeWriter, WrittenOperation, c_float
+from quant.graph_exports.c99.writer import NodeWriter, WrittenOperation
 from quant.graphs.operations.reducing import two, window_pads
 
 _REDUCTIONS = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from quant.arithmetic.grid import Grid
-from quant.exports.c_header import c_array, c_floats, packed
+from quant.exports.c_header import c_array, c_float, c_floats, packed
 from quant.graph_exports.c99.c_program import CProgram, View
 from quant.graph_exports.c99.copies import Numbered, moved
 from quant.graph_exports.c99.loops import broadcast, contiguous, indices, joined, letters, nest
@@ -119,16 +119,6 @@ class SiteConstants:
             f"{c_float(self.results(site).step)}\n}};",
         ]
         return name
-
-
-def c_float(value: float) -> str:
-    """A float of C, to its last bit."""
-    rounded = float(torch.tensor(value, dtype=torch.float32))
-    if rounded != rounded:
-        return "NAN"
-    if rounded in (float("inf"), float("-inf")):
-        return "INFINITY" if rounded > 0 else "-INFINITY"
-    return f"{rounded.hex()}f"
 
 
 def _commented(text: str) -> str:

@@ -81,6 +81,20 @@ class Recurrent(nn.Module):
         return self.rnn(self.lstm(self.gru(x)[0])[0])[0]
 
 
+class Masked(nn.Module):
+    """Attention to what came before, and elements that are assigned to: x (B, T, 8) to (B, T, 8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = nn.Linear(8, 24)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = self.enter(x).chunk(3, -1)
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y[:, 0] = 1.0
+        return y
+
+
 def values(*sizes: int) -> torch.Tensor:
     return torch.randn(sizes, generator=torch.Generator().manual_seed(sum(sizes)))
 
@@ -93,7 +107,7 @@ def made(module: type[nn.Module], *shapes: tuple[int, ...], **settings: object) 
 CASES = {
     "separable": (Separable, (1, 1, 12, 7)), "attending": (Attending, (1, 9, 8)), "stacked": (Stacked, (1, 4, 20)),
     "recurrent": (Recurrent, (1, 11, 5)), "everything": (Everything, (1, 9, 6)), "cells": (Cells, (5, 1, 4)),
-    "maps": (Maps, (1, 2, 19, 17)), "batch": (Recurrent, (3, 4, 5)),
+    "masked": (Masked, (1, 6, 8)), "maps": (Maps, (1, 2, 19, 17)), "batch": (Recurrent, (3, 4, 5)),
 }  # fmt: skip
 
 
