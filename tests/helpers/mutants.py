@@ -1,7 +1,10 @@
 """Mutation testing: small slips are sampled over the code that decides results, and each must fail a test of its file.
 
     make mutants                                   a hundred, in one process: an hour or two
-    PYTHONPATH=tests/helpers python -m mutants [--number N] [--seed S] [--area NAME] [--without FILE]
+    PYTHONPATH=tests/helpers python -m mutants [--number N] [--seed S] [--area NAME] [--without FILE] [--kept VERDICTS]
+
+Areas take turns, so that a run that is stopped has a fair sample behind it; with a file for verdicts it goes on where
+it was.
 
 mutmut leaves decorated functions out (every compiled kernel, every property), and replaces the others by wrappers, which
 the digests of code would notice; cosmic-ray draws no samples, and most of what it writes ends in a TypeError. Here a
@@ -19,14 +22,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from mutations import Mutation, mutations
 from paths import ROOT
 
-TIMEOUT_S = 1800
-"""Longer than any area's tests take: a mutant that takes longer hangs, and would be noticed."""
+TIMES_LONGER = 5
+LONGER_S = 60
+"""A mutant's tests that take so many times what they take without it, and so much more, hang: that would be noticed."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,9 @@ class Mutant:
 
 
 def sampled(areas: list[str], number: int, seed: int, without: frozenset[str]) -> list[Mutant]:
-    """So many mutants, as many of each area as of every other, in the order of the areas; none of some files."""
+    """So many mutants, as many of each area as of every other, one of each in turn; none of some files."""
     generator = random.Random(seed)
-    mutants = []
+    by_area = []
     for i, area in enumerate(areas):
         everything = [
             Mutant(area, file, mutation)
@@ -131,8 +136,8 @@ def sampled(areas: list[str], number: int, seed: int, without: frozenset[str]) -
             for mutation in mutations(ROOT / file)
         ]
         share = number // len(areas) + (i < number % len(areas))
-        mutants += generator.sample(everything, min(share, len(everything)))
-    return mutants
+        by_area.append(generator.sample(everything, min(share, len(everything))))
+    return [mutant for turn in zip_longest(*by_area) for mutant in turn if mutant is not None]
 
 
 def _files(area: str) -> Iterator[str]:
@@ -151,32 +156,55 @@ def copied(folder: Path) -> None:
             shutil.copy2(source, folder / name)
 
 
-def failure(folder: Path, area: str) -> str | None:
+def failure(folder: Path, area: str, timeout_s: float | None = None) -> str | None:
     """The first test of an area that fails on a copy of the tree, or None."""
     tests = [f"tests/{name}" for name in AREAS[area].tests]
     command = ["-m", "pytest", "-x", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
     try:
         found = subprocess.run(
-            [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
+            [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_s
         )
     except subprocess.TimeoutExpired:
-        return f"more than {TIMEOUT_S} s"
+        return f"more than {timeout_s:.0f} s"
     if found.returncode == 0:
         return None
     said = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return said[0].split(" - ")[0] if said else f"pytest ended with {found.returncode}"
 
 
-def killed(folder: Path, mutant: Mutant) -> str | None:
-    """What notices a mutant, or None."""
-    path = folder / mutant.file
-    before = path.read_bytes()
-    path.write_bytes(mutant.mutation.applied(before))
-    try:
-        return failure(folder, mutant.area)
-    finally:
-        path.write_bytes(before)
+@dataclass
+class Tree:
+    """A copy of the working tree, and how long each area's tests take there."""
+
+    folder: Path
+    lengths_s: dict[str, float] = field(default_factory=dict)
+
+    def killed(self, mutant: Mutant) -> str | None:
+        """What notices a mutant, or None. Exits where the area's tests fail without it."""
+        path = self.folder / mutant.file
+        before = path.read_bytes()
+        timeout_s = LONGER_S + TIMES_LONGER * self._length_s(mutant.area)
+        path.write_bytes(mutant.mutation.applied(before))
+        try:
+            return failure(self.folder, mutant.area, timeout_s)
+        finally:
+            path.write_bytes(before)
+
+    def _length_s(self, area: str) -> float:
+        if area not in self.lengths_s:
+            started = time.monotonic()
+            if found := failure(self.folder, area):
+                sys.exit(f"mutants: {area}: without a mutant: {found}")
+            self.lengths_s[area] = time.monotonic() - started
+        return self.lengths_s[area]
+
+
+def verdicts(kept: Path | None) -> dict[str, str]:
+    """Lines of a run that was stopped, by their mutants."""
+    if kept is None or not kept.exists():
+        return {}
+    return {line.split("\t")[2]: line for line in kept.read_text().splitlines()}
 
 
 def main() -> int:
@@ -186,27 +214,28 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--area", choices=AREAS, action="append")
     parser.add_argument("--without", metavar="FILE", action="append", default=[])
+    parser.add_argument("--kept", metavar="VERDICTS", type=Path, help="file of verdicts, to which new ones are added")
     options = parser.parse_args()
-    areas = options.area or list(AREAS)
-    survivors = 0
+    mutants = sampled(options.area or list(AREAS), options.number, options.seed, frozenset(options.without))
+    known, survivors = verdicts(options.kept), 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
-        folder = Path(temporary) / "mohaq"
-        copied(folder)
-        for area in areas:
-            if found := failure(folder, area):
-                print(f"mutants: {area}: without a mutant: {found}", file=sys.stderr)
-                return 2
-        mutants = sampled(areas, options.number, options.seed, frozenset(options.without))
+        tree = Tree(Path(temporary) / "mohaq")
+        copied(tree.folder)
         for mutant in mutants:
-            started = time.monotonic()
-            by = killed(folder, mutant)
-            survivors += by is None
-            print(
-                f"{'survived' if by is None else 'killed'}\t{time.monotonic() - started:.0f} s\t{mutant}\t{by or ''}",
-                flush=True,
-            )
+            line = known.get(str(mutant)) or _verdict(tree, mutant)
+            survivors += line.startswith("survived")
+            print(line, flush=True)
+            if options.kept and str(mutant) not in known:
+                with options.kept.open("a") as file:
+                    file.write(line + "\n")
     print(f"{len(mutants) - survivors} of {len(mutants)} killed")
     return int(survivors > 0)
+
+
+def _verdict(tree: Tree, mutant: Mutant) -> str:
+    started = time.monotonic()
+    by = tree.killed(mutant)
+    return f"{'survived' if by is None else 'killed'}\t{time.monotonic() - started:.0f} s\t{mutant}\t{by or ''}"
 
 
 if __name__ == "__main__":
