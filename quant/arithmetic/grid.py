@@ -19,6 +19,8 @@ from simulators.inputs.errors import InputError
 HISTOGRAM_BINS = 201
 THRESHOLD_SHARES = np.arange(1, 100) / 100.0
 FRACTION_BITS = (14, 10, 7)
+LARGEST = 1e15
+"""Magnitude beyond which sums of squares would overflow float32."""
 SMALL_RANGE = 0.125
 """Below this magnitude 14 fractional bits leave 11 bits of a 16-bit word: it has more of them."""
 CLIPPED_OCTAVES = 8
@@ -71,10 +73,12 @@ def fixed_point_grid(largest: float) -> Grid:
 
 
 def largest_magnitude(values: np.ndarray) -> float:
-    """Raises InputError where a value is not finite; 0 for no values."""
+    """Raises InputError where a value is not finite or beyond LARGEST; 0 for no values."""
     largest = float(np.abs(values).max()) if values.size else 0.0
     if not np.isfinite(largest):
         raise InputError("cannot quantize values that are not finite")
+    if largest > LARGEST:
+        raise InputError(f"cannot quantize values as large as {largest:g}: at most {LARGEST:g}")
     return largest
 
 

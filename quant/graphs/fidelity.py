@@ -33,7 +33,8 @@ def decisions(output: torch.Tensor, threshold: float | None) -> torch.Tensor:
 
 def rates(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]], settings: DataSettings) -> Rates:
     """Percent of the worst part of the data and of all, of pairs of what each utterance's output is and what it should
-    be. Raises InputError for labels of another number than decisions, and for outputs that are not finite."""
+    be. Raises InputError for labels of another number than decisions, and for an output of other sizes than the
+    float network's."""
     counted = [_counted(output, reference, settings) for output, reference in pairs]
     parts = [counted[i::PARTS] for i in range(min(PARTS, len(counted)))]
     errors = [_percent(part, settings) for part in parts]
@@ -42,6 +43,9 @@ def rates(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]], settings: DataSett
 
 def _counted(output: torch.Tensor, reference: torch.Tensor, settings: DataSettings) -> tuple[float, float]:
     """What is wrong, and what it is a share of."""
+    if settings.error != "labels" and output.shape != reference.shape:
+        sizes = f"{list(output.shape)}, and the float network's {list(reference.shape)}"
+        raise InputError(f"the judged output has sizes {sizes}: they must be the same")
     if settings.error == "signal":
         difference = (output.double() - reference.double()).square().sum()
         return float(difference.nan_to_num(nan=float("inf"))), float(reference.double().square().sum())

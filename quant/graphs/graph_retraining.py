@@ -21,7 +21,7 @@ from quant.graphs.graph_straight_through import GraphStraightThrough
 from quant.sites.candidate import Bits, check_candidate, name_of, refuse_thresholds
 from quant.training.loop import TrainingStep, one_cycle
 from quant.training.retraining import LEARNING_RATE, RESULT
-from quant.training.run_state import moments_of, restore_moments, shapes_of_moments, state_file
+from quant.training.run_state import check_state, moments_of, restore_moments, state_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 from simulators.inputs.json_files import parse_json
@@ -139,7 +139,7 @@ def retrained_graph(model: "GraphModel", path: Path) -> "GraphModel":
     if not isinstance(described, dict) or described.get("of") != model.digest:
         raise InputError(f"{file.path}: weights of another network, or retrained with another clipping")
     check_tensors(file.path, file.tensors, {site.name: (site.out_features, site.in_features) for site in model.sites})
-    return model.with_weights(file.tensors)
+    return model.with_weights({site: weight.float() for site, weight in file.tensors.items()})
 
 
 def _save(
@@ -161,8 +161,8 @@ def _restore(
         keys = [key for key in wanted if not isinstance(stored, dict) or stored.get(key) != wanted[key]]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(keys) or 'number of epochs'}")
     shapes = {site: tuple(weight.shape) for site, weight in weights.items()}
-    check_tensors(path, file.tensors, shapes | shapes_of_moments(weights.items()))
+    check_state(path, file.tensors, shapes, weights)
     for site, weight in weights.items():
-        weight.data = file.tensors[site]
+        weight.data = file.tensors[site].float()
     restore_moments(optimiser, weights.items(), file.tensors)
     return done

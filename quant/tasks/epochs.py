@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
-from quant.training.run_state import moments_of, restore_moments, shapes_of_moments, state_file
+from quant.files.tensor_files import read_tensors, tensors_as_bytes
+from quant.training.run_state import check_state, moments_of, restore_moments, state_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 from simulators.inputs.json_files import parse_json
@@ -72,7 +72,7 @@ class Epochs:
         if type(done) is not int or not 1 <= done <= self.count:
             raise InputError(f"{self.state}: epochs_done: {shown(done)}: expected 1 to {self.count}")
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-        check_tensors(self.state, file.tensors, shapes | shapes_of_moments(model.named_parameters()))
+        check_state(self.state, file.tensors, shapes, [name for name, _ in model.named_parameters()])
         model.load_state_dict({name: file.tensors[name] for name in shapes})
         restore_moments(optimiser, model.named_parameters(), file.tensors)
         return done

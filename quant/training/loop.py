@@ -20,7 +20,7 @@ from quant.arithmetic.float_arithmetic import FloatArithmetic
 from quant.arithmetic.glibc_memory import keep_freed_memory
 from quant.arithmetic.protocol import Arithmetic
 from quant.files.checkpoint import TRAINING_STATE
-from quant.files.tensor_files import TensorFile, check_tensors, read_tensors, tensors_as_bytes
+from quant.files.tensor_files import TensorFile, read_tensors, tensors_as_bytes
 from quant.networks.geometry import Geometry
 from quant.networks.network import Network
 from quant.speech.batches import UtteranceBatch, pack, plan
@@ -32,7 +32,7 @@ from quant.training.product_types import (
     dtype_of,
     fastest_products,
 )
-from quant.training.run_state import had_gradient, moments_of, restore_moments, shapes_of_moments, state_file
+from quant.training.run_state import check_state, had_gradient, moments_of, restore_moments, state_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import write_whole
 from simulators.inputs.json_files import parse_json
@@ -275,6 +275,6 @@ def _restore_tensors(file: TensorFile, network: Network, optimiser: torch.optim.
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     # Biases that batch normalisation stands in for have no gradient.
     trained = [(name, p) for name, p in network.named_parameters() if had_gradient(name, file.tensors)]
-    check_tensors(file.path, file.tensors, shapes | shapes_of_moments(trained))
+    check_state(file.path, file.tensors, shapes, [name for name, _ in trained])
     network.load_state_dict({name: file.tensors[name] for name in shapes})
     restore_moments(optimiser, trained, file.tensors)

@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 
 from quant.files.checkpoint import TRAINING_STATE
+from quant.files.tensor_files import check_tensors
 from simulators.inputs.errors import InputError
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 Named = Iterable[tuple[str, torch.Tensor]]
 """Parameters by their names."""
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 def state_file(folder: Path, resume: bool) -> Path:
@@ -37,13 +39,24 @@ def moments_of(optimiser: torch.optim.Optimizer, parameters: Named) -> dict[str,
     }
 
 
-def shapes_of_moments(parameters: Named) -> dict[str, tuple[int, ...]]:
+def _shapes_of_moments(of: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, ...]]:
     """The shapes of the moments of parameters, as the file names them."""
     return {
-        f"optimiser.{moment}.{name}": () if moment == "step" else tuple(parameter.shape)
-        for name, parameter in parameters
-        for moment in _MOMENTS
+        f"optimiser.{moment}.{name}": () if moment == "step" else shape for name, shape in of for moment in _MOMENTS
     }
+
+
+def check_state(path: Path, tensors: Mapping[str, torch.Tensor], shapes: Shapes, trained: Iterable[str]) -> None:
+    """Raise InputError unless a state has finite tensors of these shapes and the moments of the parameters that were
+    `trained`, which a training can have come to."""
+    of = [(name, shapes[name]) for name in trained]
+    check_tensors(path, tensors, {**shapes, **_shapes_of_moments(of)})
+    for name, _ in of:
+        if not tensors[name].is_floating_point():
+            raise InputError(f"{path}: tensor {name} has whole numbers")
+        for moment in ("step", "exp_avg_sq"):
+            if bool((tensors[f"optimiser.{moment}.{name}"].float() < 0).any()):
+                raise InputError(f"{path}: tensor optimiser.{moment}.{name} holds values below zero")
 
 
 def restore_moments(optimiser: torch.optim.Optimizer, parameters: Named, tensors: Mapping[str, torch.Tensor]) -> None:

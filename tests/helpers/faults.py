@@ -151,9 +151,9 @@ def run_case(case: Case, work: Path, name: str, moments: int, seed: int, signals
         for folder in (whole, work / f"{name}-0"):
             folder.mkdir()
     started = time.monotonic()
-    subprocess.run(case.command(whole), env=case.environment(), check=True, capture_output=True)
-    length_s = time.monotonic() - started
     chances = random.Random(seed)
+    Stops(case, whole, whole, chances).finish()
+    length_s = time.monotonic() - started
     if case.compiles:
         kernels = work / f"{name}-kernels"
         shutil.rmtree(kernels, ignore_errors=True)

@@ -143,6 +143,10 @@ def test_degenerate_tensors() -> None:
         assert not quantize_weights(zeros, 4, scheme).codes.any()
     with pytest.raises(InputError, match="not finite"):
         minimum_error_grid(torch.tensor([1.0, np.inf]), 4)
+    for scheme in (Scheme(), Scheme("max"), Scheme("mse", per_channel=True)):
+        assert quantize_weights(torch.tensor([[1.0, 1e15]]), 4, scheme).codes.any()
+        with pytest.raises(InputError, match=r"cannot quantize values as large as 3e\+38: at most 1e\+15"):
+            quantize_weights(torch.tensor([[1.0, 3e38]]), 4, scheme)
     with pytest.raises(InputError, match="3 bits: it must be one of 2, 4, 8, 16"):
         quantize_weights(zeros, 3, Scheme())
 

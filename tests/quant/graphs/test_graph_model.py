@@ -19,6 +19,7 @@ from small_network import FRAMES, small_network
 
 from quant import homogeneous, load
 from quant.graphs.data_settings import DataSettings
+from quant.graphs.fidelity import rates
 from quant.graphs.graph_model import GraphModel
 from quant.own.own_model import OwnModel
 from simulators import load_arch, simulate
@@ -234,6 +235,12 @@ def test_errors_against_labels_and_of_decisions(path: Path) -> None:
     assert fidelity.evaluate(None).error == 0.0
     with pytest.raises(InputError, match="utterance 0: no array of labels"):
         load(path, [{"x": FRAMES}], settings=DataSettings(error="labels")).evaluate(None)
+
+
+@pytest.mark.parametrize("error", ["signal", "decisions"])
+def test_an_output_is_held_against_one_of_its_own_sizes(error: str) -> None:
+    with pytest.raises(InputError, match=r"sizes \[3, 4\], and the float network's \[1, 4\]: they must be the same"):
+        rates([(torch.ones(3, 4), torch.ones(1, 4))], DataSettings(error=error))
 
 
 def test_what_decides_an_error_is_in_the_digests(path: Path) -> None:

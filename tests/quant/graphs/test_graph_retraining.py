@@ -1,6 +1,7 @@
 """Networks from files retrained for a candidate: nearer to the float network, the same from the same seed and after an
 interruption."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from onnx_graphs import model_of, saved
 from small_network import FRAMES, small_network
 
 from quant import homogeneous, load
+from quant.files.tensor_files import read_tensors, tensors_as_bytes
 from quant.graphs.graph_model import GraphModel
 from quant.graphs.graph_retraining import GraphRecipe, retrain_graph, retrained_graph
 from quant.training.loop import TrainingStep
@@ -72,6 +74,11 @@ def test_what_does_not_fit_gets_one_line(model: GraphModel, tmp_path: Path) -> N
     other = model.with_weights({site.name: 2 * model.names.weights[site.name] for site in model.sites})
     with pytest.raises(InputError, match="weights of another network"):
         retrained_graph(other, tmp_path / "r" / RESULT)
+    file = read_tensors(tmp_path / "r" / RESULT)
+    in_halves = {site: weight.half() for site, weight in file.tensors.items()}
+    (tmp_path / "halves").write_bytes(tensors_as_bytes(in_halves, json.loads(file.described)))
+    halved = retrained_graph(model, tmp_path / "halves").names.weights
+    assert all(torch.equal(halved[site], weight.float()) for site, weight in in_halves.items())
     for rate in (0.0, 1e38, float("nan")):
         with pytest.raises(InputError, match=r"learning_rate is .*: it must be positive and at most 1e"):
             GraphRecipe(learning_rate=rate)

@@ -139,6 +139,13 @@ def test_steps_that_nothing_tells_of_cost_what_others_do() -> None:
     assert model.added[1] == pytest.approx([0.2, 0.0], abs=0.01)
 
 
+def test_the_widest_is_never_expected_to_err_less_than_a_factor_e_below_all() -> None:
+    """Of two steps each came to 2 and both to 6, in logarithms: by the sum alone none would come to -2."""
+    model = AdditiveError()
+    model.fit(np.repeat([[0, 1], [1, 0], [0, 0]], 50, axis=0), np.exp(np.repeat([2.0, 2.0, 6.0], 50)), np.array([1, 1]))
+    assert model.widest == pytest.approx(2.0 - 1.0)
+
+
 def test_the_additive_front_is_the_front_where_all_adds_up() -> None:
     space, rows = Adding(), everything()
     errors = np.array([space.error(row) for row in rows])

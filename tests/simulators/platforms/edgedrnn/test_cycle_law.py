@@ -148,6 +148,7 @@ def test_short_bursts_without_latency_overtake_sums(hidden: int, latency: int, r
         (lambda: layer_sizes(16, [8] * 5), "5 layers: EdgeDRNN runs 1 to 4"),
         (lambda: layer_sizes(16, [1032]), "hidden size: 1032"),
         (lambda: DeltaTiming(8, -1), "memory_latency: -1"),
+        (lambda: DeltaTiming(8, 1_048_577), "memory_latency: 1048577: expected a whole number from 0 to 1048576"),
         (lambda: DeltaTiming(0), "lanes: 0"),
         (
             lambda: layer_cycles(

@@ -111,6 +111,17 @@ def test_elementwise_work_runs_on_the_cores_of_the_product_before_it() -> None:
     assert PLATFORM.group(apart.layers) == [1, 1]
 
 
+def test_what_elementwise_work_takes_besides_the_results_is_its_own_traffic() -> None:
+    """A sum of a product's results, which lie on the cores, and of as many other words, which lie in DRAM."""
+    added = Elementwise(name="A", ops={"add": 1024}, steps=20, inputs=2048, outputs=1024, output_bits=16)
+    of_product, with_sum = product(16), product(16)
+    with_sum = Trace(name="sum", steps=20, layers=(*with_sum.layers, added))
+    product_report, sum_report = simulate(with_sum, load_arch("epiphany-e16")).layers
+    assert sum_report.bits["dram_read"] == 1024 * 20 * 16
+    alone = simulate(of_product, load_arch("epiphany-e16")).layers[0]
+    assert product_report.bits["dram_read"] == alone.bits["dram_read"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["epiphany-e16", "epiphany-e64", "epiphany-v"])
 def test_shipped_networks_run_at_16_and_at_mixed_bits(name: str) -> None:
