@@ -106,14 +106,14 @@ def test_a_file_that_is_not_as_mohaq_writes_it_is_one_line(
 )
 def test_one_bad_folder_does_not_end_the_list(copy: Path, name: str, content: str) -> None:
     (copy / "search" / name).write_text(content)
-    listed = mohaq("runs", str(copy))
+    listed = mohaq("runs", ".", cwd=copy)  # a long path would leave the table no room for names
     assert listed.returncode == 0
     assert "sweep" in listed.stdout
     lines = listed.stderr.splitlines()
     if (name, content) == ("pareto.json", "{}"):
         assert not lines, "it is of another version, which the table says"
     else:
-        assert [line for line in lines if line.startswith(f"mohaq: {copy / 'search'}")] == lines
+        assert [line for line in lines if line.startswith("mohaq: search/")] == lines
         assert len(lines) == 1
     for command in (("show",), ("report", "--out", str(copy / "r.html"))):
         shown = mohaq(command[0], str(copy / "search"), *command[1:])
