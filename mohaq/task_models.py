@@ -86,11 +86,9 @@ def retrain_image_model(
     recipe = ImageRetraining(epochs, learning_rate, seed)
     candidate = model.parse_bits(bits)
     make_folder(folder)
-    before = model.evaluate(candidate)
     with _epochs_bar(epochs, console) as on_epoch:
-        path = retrain_images(model, candidate, folder, recipe, resume=resume, on_epoch=on_epoch)
-    after = model.retrained_before(folder).evaluate(candidate)
-    return f"{path}: {before.error:.2f} % of pictures wrong before, {after.error:.2f} % after (dev)"
+        done = retrain_images(model, candidate, folder, recipe, resume=resume, on_epoch=on_epoch)
+    return f"{done.path}: {done.before:.2f} % of pictures wrong before, {done.after:.2f} % after (dev){done.note}"
 
 
 @contextmanager

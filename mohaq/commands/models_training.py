@@ -97,7 +97,6 @@ def retrain(
 ) -> None:
     """Retrain a model for given bit-widths, full-precision weights under quantized ones; with thresholds as a delta
     network. Networks for pictures have the data of their task (--root)."""
-    from quant import load_model
     from quant.runs.training_run import features_progress, products_line, training_progress
     from quant.training.loop import chosen_products
     from quant.training.retraining import recipe_of
@@ -120,20 +119,17 @@ def retrain(
     candidate = with_thresholds(recogniser.parse_bits(bits), recogniser.sites, thresholds)
     recipe_of(recogniser.checkpoint, epochs, learning_rate, seed)  # what cannot be is said before it costs minutes
     make_folder(output)
-    before = recogniser.evaluate(candidate)
     with features_progress(err) as on_utterance:
         training = recogniser.utterances("train", on_utterance("train"))
     product_type = chosen_products(output, resume, _products(products))
     err.say(products_line(product_type))
     with training_progress(epochs, err) as on_step:
-        path = run_retraining(
-            recogniser.checkpoint, candidate, training, output, epochs=epochs, learning_rate=learning_rate, seed=seed,
-            products=product_type, resume=resume, on_step=on_step,
+        done = run_retraining(
+            recogniser.checkpoint, candidate, training, output, recogniser.errs_at(candidate), epochs=epochs,
+            learning_rate=learning_rate, seed=seed, products=product_type, resume=resume, on_step=on_step,
         )  # fmt: skip
-    after = load_model(path, corpus_root=corpus_root(corpus, root)).evaluate(candidate)
-    out.say(
-        f"{path}: {recogniser.unit} error rate {before.error:.2f} % before, {after.error:.2f} % after (dev)",
-    )
+    rate = f"{recogniser.unit} error rate {done.before:.2f} % before, {done.after:.2f} % after (dev)"
+    out.say(f"{done.path}: {rate}{done.note}")
 
 
 def _retrain_network(
@@ -144,18 +140,15 @@ def _retrain_network(
     from quant.graph_exports.own_format import export_graph
     from quant.graphs.graph_retraining import GraphRecipe, retrain_graph
     from quant.runs.training_run import training_progress
-    from quant.training.retraining import RESULT
 
     recipe = GraphRecipe(epochs, learning_rate, seed)
     make_folder(output)
-    before = network.evaluate(bits)
     with training_progress(epochs, err) as on_step:
-        retrained = retrain_graph(network, bits, output, recipe, resume, on_step)
-    after = retrained.evaluate(bits)
-    export_graph(retrained, bits, output / EXPORTED)
+        done = retrain_graph(network, bits, output, recipe, resume, on_step)
+    export_graph(network.with_weights_of(done.path), bits, output / EXPORTED)
     return (
-        f"{output / RESULT}: {network.error_name} {before.error:.2f} % before, {after.error:.2f} % after, on the data "
-        f"that it was retrained on; {output / EXPORTED}: its integers"
+        f"{done.path}: {network.error_name} {done.before:.2f} % before, {done.after:.2f} % after, on the data "
+        f"that it was retrained on; {output / EXPORTED}: its integers{done.note}"
     )
 
 

@@ -30,7 +30,15 @@ the digests of recordings and parameters."""
 RETRAINING = RECOGNISER | Code(
     tuple(
         f"quant.training.{name}"
-        for name in ("calibrating", "loop", "product_types", "retraining", "run_state", "straight_through")
+        for name in (
+            "best_epoch",
+            "calibrating",
+            "loop",
+            "product_types",
+            "retraining",
+            "run_state",
+            "straight_through",
+        )
     )
 )
 """Decides the parameters that a recogniser's retraining comes to."""
@@ -68,7 +76,7 @@ GRAPH_RETRAINING = GRAPH_MODEL | Code(
     (
         *(
             f"quant.training.{name}"
-            for name in ("loop", "product_types", "retraining", "run_state", "straight_through")
+            for name in ("best_epoch", "loop", "product_types", "retraining", "run_state", "straight_through")
         ),
         "quant.files.tensor_files",
     ),
@@ -99,7 +107,7 @@ IMAGE_MODEL = Code(
 IMAGE_RETRAINING = IMAGE_MODEL | Code(
     (
         "quant.images.image_retraining", "quant.images.image_training", "quant.tasks.epochs",
-        "quant.training.run_state", "quant.files.tensor_files",
+        "quant.training.best_epoch", "quant.training.run_state", "quant.files.tensor_files",
     ),
     libraries=("safetensors",),
 )  # fmt: skip

@@ -44,7 +44,7 @@ from quant.speech.batches import UtteranceBatch, pack
 from quant.speech.features import HOP_SAMPLES, WINDOW_SAMPLES, Features, OnUtterance
 from quant.speech.scoring import Score, score
 from quant.training.loop import TrainingStep
-from quant.training.retraining import RESULT, retrain
+from quant.training.retraining import RESULT, Evaluates, retrain
 from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
@@ -187,10 +187,16 @@ class Recogniser:
         """This model trained on for a candidate, in `folder`; continued there, or found there, if it was begun."""
         if not (folder / RESULT).is_file():
             retrain(
-                self.checkpoint, bits, self.utterances("train"), folder, epochs=epochs, learning_rate=learning_rate,
-                scheme=self.weights.scheme, resume=True, on_step=on_step,
+                self.checkpoint, bits, self.utterances("train"), folder, self.errs_at(bits), epochs=epochs,
+                learning_rate=learning_rate, scheme=self.weights.scheme, resume=True, on_step=on_step,
             )  # fmt: skip
         return self.retrained_before(folder)
+
+    def errs_at(self, bits: Bits) -> Evaluates:
+        """What says how much a candidate errs with other parameters: on what this model is evaluated on, and never on
+        the test split, which nothing is chosen by."""
+        model = self if self.split == "dev" else self.on_split("dev")
+        return Evaluates(lambda checkpoint: model.sharing_speech(checkpoint, None).evaluate(bits), model.data_digest)
 
     def retrained_before(self, folder: Path) -> "Recogniser":
         """What `retrained` left in a folder. Raises InputError if it left nothing."""

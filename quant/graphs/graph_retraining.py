@@ -3,7 +3,9 @@ network on the user's data (distillation, Hinton et al. 2015), with full-precisi
 
 The loss of an utterance is the mean squared difference of the judged outputs, as a share of the mean square of the
 float network's. Weights of sites are trained; biases and all else stay. A run is a function of its recipe and its data:
-the order of an epoch's utterances is drawn from (seed, epoch), and the state is kept after every epoch.
+the order of an epoch's utterances is drawn from (seed, epoch), and the state is kept after every epoch. What is written
+are the weights of the epoch whose error is least on the same data, or those of before
+(`quant.training.best_epoch`).
 """
 
 import json
@@ -19,6 +21,7 @@ import torch
 from quant.files.tensor_files import check_tensors, read_tensors, tensors_as_bytes
 from quant.graphs.graph_straight_through import GraphStraightThrough
 from quant.sites.candidate import Bits, check_candidate, name_of, refuse_thresholds
+from quant.training.best_epoch import BestEpoch, Retrained
 from quant.training.loop import TrainingStep, one_cycle
 from quant.training.retraining import LEARNING_RATE, RESULT
 from quant.training.run_state import check_state, moments_of, restore_moments, state_file
@@ -63,7 +66,7 @@ def retrain_graph(
     recipe: GraphRecipe,
     resume: bool = False,
     on_step: Callable[[TrainingStep], None] | None = None,
-) -> "GraphModel":
+) -> Retrained:
     """Train a network on for a candidate and write `retrained.safetensors`, the float weights of its sites, to a
     folder. Raises InputError for a bad candidate, for a folder that holds another run, or one that is not resumed, and
     for a loss that is not finite."""
@@ -79,7 +82,10 @@ def retrain_graph(
         "bits": name_of(bits),
     }  # fmt: skip
     path = state_file(folder, resume)
-    first = _restore(path, weights, optimiser, identity) if path.exists() else 0
+    best = BestEpoch(lambda: model.evaluate(bits), lambda found: model.with_weights(found).evaluate(bits))
+    first = _restore(path, weights, optimiser, identity, best) if path.exists() else 0
+    if not path.exists():
+        best.begin()
     count = len(model.data.utterances)
     total, done = recipe.epochs * count, first * count
     for epoch in range(first, recipe.epochs):
@@ -108,10 +114,11 @@ def retrain_graph(
                 )
             if on_step:
                 on_step(TrainingStep(epoch + 1, done, total, float(loss.detach()), None))
-        _save(path, weights, optimiser, identity, epoch + 1)
-    kept = {site: weight.detach().clone() for site, weight in weights.items()}
-    write_whole(folder / RESULT, tensors_as_bytes(kept, identity))
-    return model.with_weights(kept)
+        best.end_epoch(epoch + 1, weights)
+        _save(path, weights, optimiser, identity, epoch + 1, best)
+    kept = best.parameters or {site.name: model.names.weights[site.name] for site in model.sites}
+    write_whole(folder / RESULT, tensors_as_bytes(kept, {**identity, "kept_epoch": best.epoch}))
+    return best.result(folder / RESULT, recipe.epochs)
 
 
 def _check_trainable(model: "GraphModel", bits: Bits, targets: list[torch.Tensor]) -> None:
@@ -143,25 +150,30 @@ def retrained_graph(model: "GraphModel", path: Path) -> "GraphModel":
 
 
 def _save(
-    path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any], done: int
-) -> None:
+    path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any], done: int,
+    best: BestEpoch,
+) -> None:  # fmt: skip
     tensors = {site: weight.detach() for site, weight in weights.items()} | moments_of(optimiser, weights.items())
-    write_whole(path, tensors_as_bytes(tensors, {**identity, "epochs_done": done}))
+    write_whole(path, tensors_as_bytes(tensors | best.tensors(), {**identity, "epochs_done": done, **best.described()}))
 
 
 def _restore(
-    path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any]
-) -> int:
+    path: Path, weights: dict[str, torch.Tensor], optimiser: torch.optim.Optimizer, identity: dict[str, Any],
+    best: BestEpoch,
+) -> int:  # fmt: skip
     """Number of epochs that a state's run has done."""
     file = read_tensors(path)
     stored = parse_json(file.described, str(path))
+    if isinstance(stored, dict):
+        best.restore(path, stored)
     done = stored.pop("epochs_done", None) if isinstance(stored, dict) else None
     wanted = json.loads(json.dumps(identity))
     if stored != wanted or type(done) is not int or not 1 <= done <= wanted["recipe"]["epochs"]:
         keys = [key for key in wanted if not isinstance(stored, dict) or stored.get(key) != wanted[key]]
         raise InputError(f"{path}: the run to resume has another {' and other '.join(keys) or 'number of epochs'}")
     shapes = {site: tuple(weight.shape) for site, weight in weights.items()}
-    check_state(path, file.tensors, shapes, weights)
+    check_state(path, file.tensors, shapes | best.shapes(shapes), weights)
+    best.restore_parameters(file.tensors)
     for site, weight in weights.items():
         weight.data = file.tensors[site].float()
     restore_moments(optimiser, weights.items(), file.tensors)

@@ -49,6 +49,8 @@ class _Retrained(BaseModel):
     epochs: int
     learning_rate: float
     seed: int
+    kept_epoch: int | None = None
+    """The epoch whose parameters it has, 0 the start; of files that do not say it, the last."""
 
 
 class _Recorded(BaseModel):

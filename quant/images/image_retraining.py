@@ -14,13 +14,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from quant.evaluation.rates import Rates
+from quant.files.tensor_files import Tensors
 from quant.images.float_network import Parameters, passed, train_epoch
 from quant.images.image_model import ImageModel, checkpoint_bytes
 from quant.images.image_networks import CLASSIFIER, ConvLayer, ImageNetwork
 from quant.images.image_training import SEEN
-from quant.images.integer_network import ImageFormats, codes_of, formats_of, least_error, limits, scaled
+from quant.images.integer_network import ImageFormats, IntegerNetwork, codes_of, formats_of, least_error, limits, scaled
 from quant.sites.candidate import Bits, name_of
 from quant.tasks.epochs import Epochs, OnEpoch, check_length, one_thread
+from quant.training.best_epoch import BestEpoch, Retrained
 from quant.training.retraining import LEARNING_RATE, RESULT
 from quant.training.run_state import state_file
 from simulators.inputs.errors import InputError
@@ -104,10 +107,10 @@ class RetrainedNetwork(nn.Module):
         """See `Steps`."""
         return nn.functional.linear(*self._operands(CLASSIFIER, x.mean((2, 3))))
 
-    def parameters_now(self) -> Parameters:
-        """The full-precision parameters, as they are."""
-        weights = {site: self.weights[i].detach().clone() for site, i in self._place.items()}
-        return Parameters(weights, {site: self.biases[i].detach().clone() for site, i in self._place.items()})
+    def parameters_of(self, tensors: Tensors) -> Parameters:
+        """The full-precision parameters that a state of this module has (`state_dict`), by their sites."""
+        weights = {site: tensors[f"weights.{i}"] for site, i in self._place.items()}
+        return Parameters(weights, {site: tensors[f"biases.{i}"] for site, i in self._place.items()})
 
     def _operands(self, site: str, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What a site's product sees of its input, its weights and its bias."""
@@ -129,9 +132,10 @@ class RetrainedNetwork(nn.Module):
 def retrain_images(
     model: ImageModel, bits: Bits, folder: Path, recipe: ImageRetraining, *, resume: bool = False,
     on_epoch: OnEpoch | None = None,
-) -> Path:  # fmt: skip
+) -> Retrained:  # fmt: skip
     """Train a network on for a candidate, on the training part of its pictures, and write `retrained.safetensors` to a
-    folder. Returns its path. Raises InputError for a bad candidate, and for a folder that holds a run unless
+    folder: those of the epoch that errs least on dev, or the network's as they were where none errs less
+    (`quant.training.best_epoch`). Raises InputError for a bad candidate, and for a folder that holds a run unless
     `resume`."""
     model.check(bits)
     make_folder(folder)
@@ -149,11 +153,18 @@ def retrain_images(
                 trained, optimiser, x, y, recipe.seed, number, recipe.epochs, recipe.learning_rate
             )  # fmt: skip
 
-        epochs.train(trained, optimiser, epoch, on_epoch)
-        parameters = trained.parameters_now()
-        with torch.no_grad():
-            formats = formats_of(network, parameters, x[:: -(-len(x) // SEEN)])
-    record = {**model.record, "retrained": {**asdict(recipe), "of": model.digest, "bits": name_of(bits)}}
+        def computing(tensors: Tensors) -> IntegerNetwork:
+            parameters = trained.parameters_of(tensors)
+            with torch.no_grad():
+                return type(computes)(network, parameters, formats_of(network, parameters, x[:: -(-len(x) // SEEN)]))
+
+        def on_dev(computing: IntegerNetwork) -> Rates:
+            return type(model)(computing, model.data, model.name, model.digest, model.record).evaluate(bits)
+
+        best = BestEpoch(lambda: on_dev(computes), lambda tensors: on_dev(computing(tensors)))
+        epochs.train(trained, optimiser, epoch, on_epoch, best)
+        kept = computing(best.parameters) if best.epoch else computes
+    described = {**asdict(recipe), "of": model.digest, "bits": name_of(bits), "kept_epoch": best.epoch}
     path = folder / RESULT
-    write_whole(path, checkpoint_bytes(parameters, formats, record))
-    return path
+    write_whole(path, checkpoint_bytes(kept.parameters, kept.formats, {**model.record, "retrained": described}))
+    return best.result(path, recipe.epochs)

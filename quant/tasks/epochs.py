@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from quant.files.tensor_files import read_tensors, tensors_as_bytes
+from quant.training.best_epoch import BestEpoch
 from quant.training.run_state import check_state, moments_of, restore_moments, state_file
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
@@ -45,24 +46,34 @@ class Epochs:
         optimiser: torch.optim.Optimizer,
         epoch: Callable[[int], float],
         on_epoch: OnEpoch | None = None,
+        best: BestEpoch | None = None,
     ) -> None:
         """Train a model to the end, from where a state has it. `epoch` is told the number of an epoch from 0, goes
-        through it, and returns its mean loss. Raises InputError for a state of another training, or of none, and for a
-        loss that is not finite."""
-        for number in range(self._restored(model, optimiser) if self.state.exists() else 0, self.count):
+        through it, and returns its mean loss. `best` is told of each. Raises InputError for a state of another
+        training, or of none, and for a loss that is not finite."""
+        first = self._restored(model, optimiser, best) if self.state.exists() else 0
+        if best is not None and not self.state.exists():
+            best.begin()
+        for number in range(first, self.count):
             loss = epoch(number)
             if not loss < float("inf"):
                 raise InputError(f"{self.name} diverged in epoch {number + 1}: the loss is {loss}")
             tensors = dict(model.state_dict()) | moments_of(optimiser, model.named_parameters())
-            content = tensors_as_bytes(tensors, {**self.identity, "epochs_done": number + 1})
+            described = {**self.identity, "epochs_done": number + 1}
+            if best is not None:
+                best.end_epoch(number + 1, model.state_dict())
+                tensors, described = tensors | best.tensors(), described | best.described()
+            content = tensors_as_bytes(tensors, described)
             write_whole(self.state, content, durable=False)
             if on_epoch:
                 on_epoch(number + 1, self.count, loss)
 
-    def _restored(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    def _restored(self, model: nn.Module, optimiser: torch.optim.Optimizer, best: BestEpoch | None) -> int:
         """Take parameters and moments from the state; how many epochs are done."""
         file = read_tensors(self.state)
         stored = parse_json(file.described, str(self.state))
+        if best is not None and isinstance(stored, dict):
+            best.restore(self.state, stored)
         if not isinstance(stored, dict) or stored.keys() != {*self.identity, "epochs_done"}:
             raise InputError(f"{self.state}: not the state of a {self.name} as mohaq writes it")
         wanted = json.loads(json.dumps(dict(self.identity)))
@@ -72,9 +83,12 @@ class Epochs:
         if type(done) is not int or not 1 <= done <= self.count:
             raise InputError(f"{self.state}: epochs_done: {shown(done)}: expected 1 to {self.count}")
         shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-        check_state(self.state, file.tensors, shapes, [name for name, _ in model.named_parameters()])
+        of_best = {} if best is None else best.shapes(shapes)
+        check_state(self.state, file.tensors, shapes | of_best, [name for name, _ in model.named_parameters()])
         model.load_state_dict({name: file.tensors[name] for name in shapes})
         restore_moments(optimiser, model.named_parameters(), file.tensors)
+        if best is not None:
+            best.restore_parameters(file.tensors)
         return done
 
 

@@ -24,6 +24,7 @@ from quant.files.tensor_files import TensorFile, read_tensors, tensors_as_bytes
 from quant.networks.geometry import Geometry
 from quant.networks.network import Network
 from quant.speech.batches import UtteranceBatch, pack, plan
+from quant.training.best_epoch import BestEpoch
 from quant.training.product_types import (
     BEFORE_THE_CHOICE,
     PRODUCT_TYPES,
@@ -143,11 +144,13 @@ def train(
     start: Start | None = None,
     on_step: Callable[[TrainingStep], None] | None = None,
     on_epoch: Callable[[int, Network], None] | None = None,
+    best: BestEpoch | None = None,
 ) -> Network:
     """Train to the end of the recipe and return the network as it is stored, without what only training needs.
 
-    The state is saved in `folder` after every epoch. Raises InputError if the folder holds a run and `resume` is
-    false, or if the run that it holds has another recipe or other data.
+    The state is saved in `folder` after every epoch, with the best one so far where `best` is told of each. Raises
+    InputError if the folder holds a run and `resume` is false, or if the run that it holds has another recipe or other
+    data.
     """
     keep_freed_memory()
     network = Network(recipe.geometry, recipe.dropout, normalised=recipe.normalised and start is None)
@@ -160,7 +163,9 @@ def train(
     )
     identity = {"recipe": recipe.to_dict(), "data": examples.digest} | ({"start": start.identity} if start else {})
     path = state_file(folder, resume)
-    first_epoch = _restore(path, network, optimiser, identity) if path.exists() else 0
+    first_epoch = _restore(path, network, optimiser, identity, best) if path.exists() else 0
+    if best is not None and not path.exists():
+        best.begin()
 
     lengths = [len(x) for x in examples.features]
     plans = [
@@ -190,7 +195,9 @@ def train(
                         epoch + 1, done, total, loss, int(batch.lengths.sum()) / (time.perf_counter() - started)
                     )
                 )
-        _save(path, network, optimiser, identity, epoch + 1)
+        if best is not None:
+            best.end_epoch(epoch + 1, network.folded().state_dict())
+        _save(path, network, optimiser, identity, epoch + 1, best)
         if on_epoch:
             on_epoch(epoch + 1, network.folded())
     return network.folded()
@@ -244,19 +251,27 @@ def _step(
 
 
 def _save(
-    path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], epochs_done: int
-) -> None:
+    path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], epochs_done: int,
+    best: BestEpoch | None,
+) -> None:  # fmt: skip
     tensors = dict(network.state_dict()) | moments_of(optimiser, network.named_parameters())
-    write_whole(path, tensors_as_bytes(tensors, {**identity, "epochs_done": epochs_done}))
+    described = {**identity, "epochs_done": epochs_done}
+    if best is not None:
+        tensors, described = tensors | best.tensors(), described | best.described()
+    write_whole(path, tensors_as_bytes(tensors, described))
 
 
-def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any]) -> int:
+def _restore(
+    path: Path, network: Network, optimiser: torch.optim.Optimizer, identity: dict[str, Any], best: BestEpoch | None
+) -> int:
     """Number of epochs that a state's run has done."""
     file = read_tensors(path)
     stored = parse_json(file.described, str(path))
     wanted = json.loads(json.dumps(identity))
     if not isinstance(stored, dict) or not {"recipe", "data", "epochs_done"} <= stored.keys():
         raise InputError(f"{path}: not the state of a training run as mohaq writes it")
+    if best is not None:
+        best.restore(path, stored)
     epochs_done = stored.pop("epochs_done")
     if isinstance(stored["recipe"], dict):
         stored["recipe"] = _completed(stored["recipe"])
@@ -265,16 +280,21 @@ def _restore(path: Path, network: Network, optimiser: torch.optim.Optimizer, ide
         raise InputError(f"{path}: the run to resume has another {' and other '.join(different)}")
     if type(epochs_done) is not int or not 1 <= epochs_done <= wanted["recipe"]["epochs"]:
         raise InputError(f"{path}: epochs_done: {shown(epochs_done)}: expected 1 to {wanted['recipe']['epochs']}")
-    _restore_tensors(file, network, optimiser)
+    _restore_tensors(file, network, optimiser, best)
     return epochs_done
 
 
-def _restore_tensors(file: TensorFile, network: Network, optimiser: torch.optim.Optimizer) -> None:
+def _restore_tensors(
+    file: TensorFile, network: Network, optimiser: torch.optim.Optimizer, best: BestEpoch | None
+) -> None:
     """Take parameters and the optimiser's moments from a state. Raises InputError where any is missing, misshapen or
     not finite."""
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     # Biases that batch normalisation stands in for have no gradient.
     trained = [(name, p) for name, p in network.named_parameters() if had_gradient(name, file.tensors)]
-    check_state(file.path, file.tensors, shapes, [name for name, _ in trained])
+    of_best = {} if best is None else best.shapes(shapes)
+    check_state(file.path, file.tensors, shapes | of_best, [name for name, _ in trained])
     network.load_state_dict({name: file.tensors[name] for name in shapes})
     restore_moments(optimiser, trained, file.tensors)
+    if best is not None:
+        best.restore_parameters(file.tensors)

@@ -32,8 +32,10 @@ def model(tmp_path: Path) -> GraphModel:
 
 def test_a_retraining_is_nearer_and_the_same_after_an_interruption(model: GraphModel, tmp_path: Path) -> None:
     bits = homogeneous(model.sites, 4, 8)
-    whole = retrain_graph(model, bits, tmp_path / "whole", RECIPE)
+    done = retrain_graph(model, bits, tmp_path / "whole", RECIPE)
+    whole = model.with_weights_of(done.path)
     assert whole.evaluate(bits).error < 0.8 * model.evaluate(bits).error
+    assert (done.before, done.after) == (model.evaluate(bits).error, whole.evaluate(bits).error)
 
     class StoppedError(Exception):
         pass
@@ -44,13 +46,26 @@ def test_a_retraining_is_nearer_and_the_same_after_an_interruption(model: GraphM
 
     with pytest.raises(StoppedError):
         retrain_graph(model, bits, tmp_path / "again", RECIPE, on_step=stop)
-    resumed = retrain_graph(model, bits, tmp_path / "again", RECIPE, resume=True)
+    again = retrain_graph(model, bits, tmp_path / "again", RECIPE, resume=True)
+    assert (again.before, again.after, again.epoch) == (done.before, done.after, done.epoch)
+    resumed = model.with_weights_of(again.path)
     for site in model.sites:
         assert torch.equal(resumed.names.weights[site.name], whole.names.weights[site.name])
     assert resumed.digest == whole.digest != model.digest
     back = retrained_graph(model, tmp_path / "whole" / RESULT)
     assert back.evaluate(bits) == whole.evaluate(bits)
     assert back.digest == whole.digest
+
+
+def test_what_errs_more_is_not_kept(model: GraphModel, tmp_path: Path) -> None:
+    bits = homogeneous(model.sites, 8)
+    done = retrain_graph(model, bits, tmp_path, GraphRecipe(epochs=3, learning_rate=0.5))
+    assert (done.epoch, done.after) == (0, done.before)
+    assert done.note.startswith("\nretraining did not help: none of 3 epochs errs less")
+    kept = model.with_weights_of(done.path)
+    for site in model.sites:
+        assert torch.equal(kept.names.weights[site.name], model.names.weights[site.name])
+    assert kept.evaluate(bits) == model.evaluate(bits)
 
 
 def test_errors_stay_differences_from_the_network_before(model: GraphModel) -> None:
@@ -107,7 +122,7 @@ def test_integers_of_the_file_are_retrained_for_another_width(tmp_path: Path) ->
     with pytest.raises(InputError, match="site m: the network's file has its integers of 8 bits already"):
         retrain_graph(model, {"m": (8, 8)}, tmp_path / "r", GraphRecipe())
     assert not (tmp_path / "r").exists()
-    found = retrain_graph(model, {"m": (4, 8)}, tmp_path / "r", RECIPE)
+    found = model.with_weights_of(retrain_graph(model, {"m": (4, 8)}, tmp_path / "r", RECIPE).path)
     held = found.weights_at("m", 8)  # on a grid of its own: the file's is no more
     assert torch.equal(held.codes, held.codes.round())
     assert held.codes.abs().max() <= 127

@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ImageModel:
 @pytest.fixture(scope="module")
 def retrained(model: ImageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("retrained")
-    return retrain_images(model, homogeneous(model.sites, 3), folder, RECIPE)
+    return retrain_images(model, homogeneous(model.sites, 3), folder, RECIPE).path
 
 
 def seen_by(model: ImageModel, bits: dict[str, tuple[int, int]]) -> RetrainedNetwork:
@@ -66,7 +66,7 @@ def test_the_error_at_few_bits_falls_and_the_file_is_that_of_a_network(model: Im
     assert after.evaluate(bits).error < model.evaluate(bits).error - 5
     assert after.on_split("test").evaluate(bits).error < model.on_split("test").evaluate(bits).error - 5
     assert after.record["retrained"] == {
-        "of": model.digest, "bits": "3x3", "epochs": 3, "learning_rate": 2e-3, "seed": 1,
+        "of": model.digest, "bits": "3x3", "epochs": 3, "learning_rate": 2e-3, "seed": 1, "kept_epoch": 3,
     } or after.record["retrained"]["bits"].endswith("FC=3x3")  # fmt: skip
     picture = model.data.dev.x[7]
     found = after.computes.run(torch.from_numpy(picture)[None, None], bits)
@@ -92,7 +92,21 @@ def test_a_killed_retraining_comes_to_the_same_bits(model: ImageModel, retrained
         retrain_images(model, homogeneous(model.sites, 4), tmp_path, RECIPE, resume=True)
     with pytest.raises(InputError, match="the run to resume has another recipe"):
         retrain_images(model, bits, tmp_path, ImageRetraining(3, 1e-3), resume=True)
-    assert retrain_images(model, bits, tmp_path, RECIPE, resume=True).read_bytes() == retrained.read_bytes()
+    done = retrain_images(model, bits, tmp_path, RECIPE, resume=True)
+    assert done.path.read_bytes() == retrained.read_bytes()
+    assert done.before == model.evaluate(bits).error
+    assert done.after == ImageModel.load(retrained).evaluate(bits).error
+
+
+def test_what_errs_more_is_not_kept(model: ImageModel, tmp_path: Path) -> None:
+    bits = homogeneous(model.sites, 8)
+    done = retrain_images(model.on_split("test"), bits, tmp_path, ImageRetraining(2, learning_rate=1.0))
+    assert (done.epoch, done.after) == (0, done.before)
+    assert done.before == model.evaluate(bits).error
+    assert "retraining did not help: none of 2 epochs errs less" in done.note
+    kept = ImageModel.load(done.path)
+    assert kept.evaluate(bits) == model.evaluate(bits)
+    assert kept.computes.formats == model.computes.formats
 
 
 def test_what_was_retrained_is_found_by_its_network_alone(model: ImageModel, retrained: Path, tmp_path: Path) -> None:

@@ -133,8 +133,11 @@ def small(small_model: Path) -> Recogniser:
 def test_it_pays_at_few_bits_and_resumes(small: Recogniser, tmp_path: Path) -> None:
     bits = homogeneous(small.sites, 2)
     training = small.utterances("train")
-    whole = retrain(small.checkpoint, bits, training, tmp_path / "whole", epochs=2, learning_rate=4e-3)
+    errs = small.errs_at(bits)
+    done = retrain(small.checkpoint, bits, training, tmp_path / "whole", errs, epochs=2, learning_rate=4e-3)
+    whole = done.path
     assert load_model(whole).evaluate(bits).error < small.evaluate(bits).error - 1
+    assert (done.before, done.after) == (small.evaluate(bits).error, load_model(whole).evaluate(bits).error)
 
     class Stopped(Exception):
         pass
@@ -144,21 +147,45 @@ def test_it_pays_at_few_bits_and_resumes(small: Recogniser, tmp_path: Path) -> N
             raise Stopped
 
     with pytest.raises(Stopped):
-        retrain(small.checkpoint, bits, training, tmp_path / "parts", epochs=2, learning_rate=4e-3, on_step=stop)
+        retrain(small.checkpoint, bits, training, tmp_path / "parts", errs, epochs=2, learning_rate=4e-3, on_step=stop)
     with pytest.raises(InputError, match="--resume continues"):
-        retrain(small.checkpoint, bits, training, tmp_path / "parts", epochs=2)
+        retrain(small.checkpoint, bits, training, tmp_path / "parts", errs, epochs=2)
     with pytest.raises(InputError, match="another start"):
         retrain(
             small.checkpoint,
             homogeneous(small.sites, 4),
             training,
             tmp_path / "parts",
+            errs,
             epochs=2,
             learning_rate=4e-3,
             resume=True,
         )
-    parts = retrain(small.checkpoint, bits, training, tmp_path / "parts", epochs=2, learning_rate=4e-3, resume=True)
-    assert parts.read_bytes() == whole.read_bytes()
+    parts = retrain(
+        small.checkpoint, bits, training, tmp_path / "parts", errs, epochs=2, learning_rate=4e-3, resume=True
+    )
+    assert parts.path.read_bytes() == whole.read_bytes()
+    assert (parts.before, parts.after) == (done.before, done.after)
+
+
+@pytest.mark.slow
+def test_what_errs_more_is_not_kept(small: Recogniser, tmp_path: Path) -> None:
+    bits, training = homogeneous(small.sites, 8), small.utterances("train")
+    done = retrain(small.checkpoint, bits, training, tmp_path, small.errs_at(bits), learning_rate=1.0)
+    assert (done.epoch, done.after) == (0, done.before)
+    assert done.note.startswith("\nretraining did not help: the one epoch errs more")
+    kept = load_model(done.path)
+    assert kept.evaluate(bits) == small.evaluate(bits)
+    assert kept.checkpoint.calibration == small.checkpoint.calibration
+    assert kept.checkpoint.record["retrained"]["kept_epoch"] == 0
+
+
+@pytest.mark.slow
+def test_nothing_is_chosen_by_the_test_split(small: Recogniser) -> None:
+    bits = homogeneous(small.sites, 4)
+    errs = small.on_split("test").errs_at(bits)
+    assert errs.data_digest == small.data_digest
+    assert errs.evaluate(small.checkpoint) == small.evaluate(bits)
 
 
 @pytest.mark.slow
