@@ -79,8 +79,8 @@ def train_task_model(
 def retrain_image_model(
     model: "ImageModel", bits: str, folder: Path, epochs: int, learning_rate: float, seed: int, resume: bool,
     console: Terminal,
-) -> str:  # fmt: skip
-    """Retrain a network for pictures under a bar, and say what came of it."""
+) -> tuple[str, ...]:  # fmt: skip
+    """Retrain a network for pictures under a bar, and say what came of it, a line each."""
     from quant.images.image_retraining import ImageRetraining, retrain_images
 
     recipe = ImageRetraining(epochs, learning_rate, seed)
@@ -88,7 +88,8 @@ def retrain_image_model(
     make_folder(folder)
     with _epochs_bar(epochs, console) as on_epoch:
         done = retrain_images(model, candidate, folder, recipe, resume=resume, on_epoch=on_epoch)
-    return f"{done.path}: {done.before:.2f} % of pictures wrong before, {done.after:.2f} % after (dev){done.note}"
+    rates = f"{done.path}: {done.before:.2f} % of pictures wrong before, {done.after:.2f} % after (dev)"
+    return (rates, *done.notes)
 
 
 @contextmanager

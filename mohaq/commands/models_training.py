@@ -107,13 +107,13 @@ def retrain(
     refuse_options(model, kind, given_options(context))
     if kind is ModelKind.NETWORK:
         network = load_network(model, data)
-        out.say(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
+        _say_all(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
         return
     if kind is ModelKind.TASK_GRU:
         raise InputError(f"--model {model}: an operator-wise GRU is trained (train --task), and not retrained")
     if kind is ModelKind.IMAGES:
         pictures = load_image_model(model, root)
-        out.say(retrain_image_model(pictures, bits, output, epochs, learning_rate, seed, resume, err))
+        _say_all(retrain_image_model(pictures, bits, output, epochs, learning_rate, seed, resume, err))
         return
     recogniser = load_recogniser(model, corpus, root)
     candidate = with_thresholds(recogniser.parse_bits(bits), recogniser.sites, thresholds)
@@ -129,14 +129,14 @@ def retrain(
             learning_rate=learning_rate, seed=seed, products=product_type, resume=resume, on_step=on_step,
         )  # fmt: skip
     rate = f"{recogniser.unit} error rate {done.before:.2f} % before, {done.after:.2f} % after (dev)"
-    out.say(f"{done.path}: {rate}{done.note}")
+    _say_all((f"{done.path}: {rate}", *done.notes))
 
 
 def _retrain_network(
     network: "GraphModel", bits: dict[str, tuple[int, int]], output: Path, epochs: int, learning_rate: float, seed: int,
     resume: bool,
-) -> str:  # fmt: skip
-    """Retrain a network from a file under a bar, write it with its integers too, and say what came of it."""
+) -> tuple[str, ...]:  # fmt: skip
+    """Retrain a network from a file under a bar, write it with its integers too; what came of it, a line each."""
     from quant.graph_exports.own_format import export_graph
     from quant.graphs.graph_retraining import GraphRecipe, retrain_graph
     from quant.runs.training_run import training_progress
@@ -146,10 +146,16 @@ def _retrain_network(
     with training_progress(epochs, err) as on_step:
         done = retrain_graph(network, bits, output, recipe, resume, on_step)
     export_graph(network.with_weights_of(done.path), bits, output / EXPORTED)
-    return (
+    rates = (
         f"{done.path}: {network.error_name} {done.before:.2f} % before, {done.after:.2f} % after, on the data "
-        f"that it was retrained on; {output / EXPORTED}: its integers{done.note}"
+        f"that it was retrained on; {output / EXPORTED}: its integers"
     )
+    return (rates, *done.notes)
+
+
+def _say_all(lines: tuple[str, ...]) -> None:
+    for line in lines:
+        out.say(line)
 
 
 def _products(text: str | None) -> "Products | None":

@@ -40,6 +40,8 @@ ACTIVATION_RULES = ("mse", "max", "percentile", "median")
 PERCENTILE = 99.9
 _LEAST_STEP = 1e-30
 """Divides nothing by zero: rows of zeros."""
+_CACHED_WEIGHTS = 1 << 15
+"""Weights at a time that steps are tried on, so that they stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,13 @@ def _least_error(weight: torch.Tensor, tried: list[torch.Tensor], highest: int) 
     """The step (M,) of least error of each row (M, K), of several (M,); the first of equals."""
     if len(tried) == 1:
         return tried[0].clamp_min(_LEAST_STEP)
+    rows = max(1, _CACHED_WEIGHTS // max(1, weight.shape[1]))
+    parts = zip(weight.split(rows), *(steps.split(rows) for steps in tried), strict=True)
+    return torch.cat([_least_error_of_part(part, steps, highest) for part, *steps in parts])
+
+
+def _least_error_of_part(weight: torch.Tensor, tried: list[torch.Tensor], highest: int) -> torch.Tensor:
+    """`_least_error` of rows that a cache holds."""
     best, least = tried[0].clone(), torch.full_like(tried[0], math.inf)
     for steps in tried:
         steps = steps.clamp_min(_LEAST_STEP)

@@ -11,6 +11,7 @@ from torch.nn import functional
 from quant.graphs.compiled_recurrence import in_fixed_point, in_float
 from quant.graphs.graph_roundings import GraphRounded
 from quant.graphs.recurrent_direction import RecurrentDirection, States
+from quant.graphs.stepwise_product import StepwiseProduct
 from quant.networks.cell_layer import ValueRoundings
 from quant.own.formats import Seen
 from quant.own.roundings import GATES, Exactly
@@ -87,10 +88,15 @@ class _Held:
         self._roundings = roundings
         self._site = layer.sites[1]
         self._functions = [activation.function() for activation in layer.activations]
+        self._products: dict[tuple[int | None, int | None], StepwiseProduct] = {}
 
     def product(self, h: torch.Tensor, rows: slice = slice(None)) -> torch.Tensor:
         """Rows of U times h."""
-        return self._roundings.result(self._site, self._roundings.input(self._site, h) @ self._layer.u[rows].T)
+        key = rows.start, rows.stop
+        if key not in self._products:
+            self._products[key] = StepwiseProduct(self._layer.u[rows])
+        read = self._roundings.input(self._site, h)
+        return self._roundings.result(self._site, self._products[key](read))
 
     def sum(self, x: torch.Tensor) -> torch.Tensor:
         """A sum on the way to a gate."""

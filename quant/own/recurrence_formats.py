@@ -4,7 +4,7 @@ All values that a step holds fit the widest format that is tried; narrower ones 
 less."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -45,6 +45,14 @@ class _Steps:
     """(1, N, G·C)."""
     before: Tensors
     """(1, N, C) each."""
+    _changed: dict[Grid, torch.Tensor] = field(default_factory=dict)
+    """What the input product changes by on each grid of its input that was tried: a large product, and few grids."""
+
+    def changed(self, inputs: Grid) -> torch.Tensor:
+        """What the input product changes by where it reads x on a grid, (N, G·C)."""
+        if inputs not in self._changed:
+            self._changed[inputs] = (inputs.round(self.x) - self.x) @ self.seen.weight.T
+        return self._changed[inputs]
 
     def after(self, formats: RecurrenceFormats | None) -> Tensors:
         """The states that the steps leave; without formats, exactly."""
@@ -52,9 +60,8 @@ class _Steps:
         if formats is None:
             return step(self.u, self.a, bias, self.before, StepRoundings())
         inputs, results, sums, memory = formats
-        changed = (inputs.round(self.x) - self.x) @ self.seen.weight.T
         held = StepRoundings(fixed_point_grid(1.0).round, memory.round, sums.round)
-        return step(results.round(self.u + changed), sums.round(self.a), bias, self.before, held)
+        return step(results.round(self.u + self.changed(inputs)), sums.round(self.a), bias, self.before, held)
 
 
 def recurrence_formats(sites: tuple[str, str], seen: Sequence[SeenRecurrence], inputs: Grid) -> RecurrenceFormats:

@@ -52,15 +52,14 @@ class Retrained:
     """How many there were."""
 
     @property
-    def note(self) -> str:
-        """What is to be said of the epoch that was kept: nothing where it is the last one."""
+    def notes(self) -> tuple[str, ...]:
+        """A line on the epoch that was kept, where it is not the last one."""
         if self.epoch == self.epochs:
-            return ""
+            return ()
         if self.epoch:
-            return f"\nepoch {self.epoch} of {self.epochs} erred least and is kept"
-        count = "the one epoch" if self.epochs == 1 else f"none of {self.epochs} epochs"
-        which = "errs more" if self.epochs == 1 else "errs less"
-        return f"\nretraining did not help: {count} {which} than the network that it began with, which is kept"
+            return (f"epoch {self.epoch} of {self.epochs} erred least and is kept",)
+        found = "the one epoch errs more" if self.epochs == 1 else f"none of {self.epochs} epochs errs less"
+        return (f"retraining did not help: {found} than the network that it began with, which is kept",)
 
 
 class BestEpoch:

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from quant.graphs.call import Call, Operation
+from quant.graphs.operations.roots import flat_at_zero, square_root
 
 Counts = dict[str, int]
 
@@ -20,7 +21,7 @@ _UNARY: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Counts]] = {
     "Tanh": (torch.tanh, {"tanh": 1}),
     "Exp": (torch.exp, {"exp": 1}),
     "Log": (torch.log, {"exp": 1}),
-    "Sqrt": (torch.sqrt, {"divide": 1}),
+    "Sqrt": (square_root, {"divide": 1}),
     "Reciprocal": (torch.reciprocal, {"divide": 1}),
     "Erf": (torch.erf, {"tanh": 1}),
     "Sin": (torch.sin, {"tanh": 1}),
@@ -118,7 +119,12 @@ def _power(call: Call) -> torch.Tensor:
             counts = {"multiply": max(1, int(power) - 1)}
         elif power in (0.5, -1.0):
             counts = {"divide": 1}
-    return _costed(call, torch.pow(x, y).to(x.dtype), counts, x, y)
+    made = flat_at_zero(lambda base: torch.pow(base, y), x) if _is_root(call, y) else torch.pow(x, y)
+    return _costed(call, made.to(x.dtype), counts, x, y)
+
+
+def _is_root(call: Call, power: torch.Tensor) -> bool:
+    return call.is_constant(1) and power.numel() == 1 and 0 < float(power) < 1
 
 
 def _fold(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], op: str) -> Operation:

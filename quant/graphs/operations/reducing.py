@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from quant.graphs.call import Call, Operation
+from quant.graphs.operations.roots import square_root
 from simulators.workloads.operations import Pool2d
 
 _Reduction = Callable[[torch.Tensor, list[int], bool], torch.Tensor]
@@ -16,7 +17,11 @@ _REDUCTIONS: dict[str, tuple[_Reduction, dict[str, int], dict[str, int]]] = {
     "ReduceMax": (lambda x, axes, keep: x.amax(axes, keepdim=keep), {"max": 1}, {}),
     "ReduceMin": (lambda x, axes, keep: x.amin(axes, keepdim=keep), {"max": 1}, {}),
     "ReduceL1": (lambda x, axes, keep: x.abs().sum(axes, keepdim=keep), {"max": 1, "add": 1}, {}),
-    "ReduceL2": (lambda x, axes, keep: x.square().sum(axes, keepdim=keep).sqrt(), {"multiply_add": 1}, {"divide": 1}),
+    "ReduceL2": (
+        lambda x, axes, keep: square_root(x.square().sum(axes, keepdim=keep)),
+        {"multiply_add": 1},
+        {"divide": 1},
+    ),
     "ReduceSumSquare": (lambda x, axes, keep: x.square().sum(axes, keepdim=keep), {"multiply_add": 1}, {}),
     "ReduceLogSum": (lambda x, axes, keep: x.sum(axes, keepdim=keep).log(), {"add": 1}, {"exp": 1}),
     "ReduceProd": (lambda x, axes, keep: _product(x, axes, keep), {"multiply": 1}, {}),

@@ -61,7 +61,7 @@ def test_what_errs_more_is_not_kept(model: GraphModel, tmp_path: Path) -> None:
     bits = homogeneous(model.sites, 8)
     done = retrain_graph(model, bits, tmp_path, GraphRecipe(epochs=3, learning_rate=0.5))
     assert (done.epoch, done.after) == (0, done.before)
-    assert done.note.startswith("\nretraining did not help: none of 3 epochs errs less")
+    assert done.notes[0].startswith("retraining did not help: none of 3 epochs errs less")
     kept = model.with_weights_of(done.path)
     for site in model.sites:
         assert torch.equal(kept.names.weights[site.name], model.names.weights[site.name])

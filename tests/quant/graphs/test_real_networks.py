@@ -17,7 +17,10 @@ pytest.importorskip("onnxruntime", reason="ONNX Runtime is what the results are 
 from onnx_graphs import by_onnxruntime
 
 from quant import Scheme, homogeneous, load
+from quant.evaluation.delta_sweep import sweep
 from quant.graphs.data_settings import DataSettings
+from quant.graphs.delta_network import DeltaNetwork
+from quant.graphs.graph_retraining import GraphRecipe, retrain_graph
 from simulators import load_arch, simulate
 
 
@@ -100,3 +103,26 @@ def test_a_published_network_is_searched(tmp_path: Path) -> None:
         objectives=("error", "latency"),
     )  # fmt: skip
     assert run(experiment, tmp_path / "run", model=model).front
+
+
+@pytest.mark.parametrize(("name", "rate"), [("silero", 3e-5), ("nsnet2", 2e-5)])
+def test_a_published_network_is_retrained_and_swept(name: str, rate: float, tmp_path: Path) -> None:
+    file = file_of(name, tmp_path)
+    settings = digits.SETTINGS[name].model_copy(update={"error": "signal"})
+    data = [digits.FEATURES[name](sound(0.3, seed)) for seed in (0, 1)]
+    model = load(file, data, Scheme(per_channel=True), settings)
+    bits = homogeneous(model.sites, 4, 8)
+    losses: list[float] = []
+    done = retrain_graph(
+        model, bits, tmp_path / "r", GraphRecipe(3, rate), on_step=lambda step: losses.append(step.loss)
+    )
+    assert len(losses) == 6
+    assert np.isfinite(losses).all()
+    assert done.after < done.before
+    assert model.with_weights_of(done.path).evaluate(bits).error == pytest.approx(done.after)
+    network, eight = DeltaNetwork(model), homogeneous(model.sites, 8)
+    assert {"recurrent.U", "GRU_20.U"} & {site.name for site in network.sites}
+    first, *_, last = sweep(network, eight, (0, 16))
+    assert first.result.rate.error == pytest.approx(model.evaluate(eight).error, rel=1e-2)
+    assert 0.0 <= first.result.eliminated < last.result.eliminated < 1.0
+    assert last.result.rate.error > first.result.rate.error

@@ -103,7 +103,7 @@ def test_what_errs_more_is_not_kept(model: ImageModel, tmp_path: Path) -> None:
     done = retrain_images(model.on_split("test"), bits, tmp_path, ImageRetraining(2, learning_rate=1.0))
     assert (done.epoch, done.after) == (0, done.before)
     assert done.before == model.evaluate(bits).error
-    assert "retraining did not help: none of 2 epochs errs less" in done.note
+    assert "retraining did not help: none of 2 epochs errs less" in done.notes[0]
     kept = ImageModel.load(done.path)
     assert kept.evaluate(bits) == model.evaluate(bits)
     assert kept.computes.formats == model.computes.formats

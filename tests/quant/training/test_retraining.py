@@ -173,7 +173,7 @@ def test_what_errs_more_is_not_kept(small: Recogniser, tmp_path: Path) -> None:
     bits, training = homogeneous(small.sites, 8), small.utterances("train")
     done = retrain(small.checkpoint, bits, training, tmp_path, small.errs_at(bits), learning_rate=1.0)
     assert (done.epoch, done.after) == (0, done.before)
-    assert done.note.startswith("\nretraining did not help: the one epoch errs more")
+    assert done.notes[0].startswith("retraining did not help: the one epoch errs more")
     kept = load_model(done.path)
     assert kept.evaluate(bits) == small.evaluate(bits)
     assert kept.checkpoint.calibration == small.checkpoint.calibration
