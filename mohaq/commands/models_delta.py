@@ -63,6 +63,9 @@ def delta(
 
         network = load_network(model, data, weights=weights)
         held, candidate = delta_network.DeltaNetwork(network), network.parse_bits(bits)
+        if held.without:
+            why = "; ".join(f"{site}: {reason}" for site, reason in held.without.items())
+            err.say(f"no threshold, everything is sent: {why}")
     else:
         held = load_recogniser(model, corpus, root)
         candidate = held.parse_bits(bits)

@@ -1,14 +1,17 @@
 """A network that is a graph, with thresholds of a delta network: what it errs and saves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 
 from quant.evaluation.delta_activity import check_thresholds
+from quant.graphs.call import Scope
+from quant.graphs.graph import Node
 from quant.graphs.graph_delta import GraphDelta
 from quant.graphs.graph_model import NO_THRESHOLDS, GraphModel
-from quant.graphs.graph_records import CellRecord, ProductRecord, TraceLayer
+from quant.graphs.graph_records import CellRecord, ConvolutionRecord, ProductRecord, TraceLayer
+from quant.graphs.time_axes import Label, TimeAxes
 from quant.own.own_rates import OwnRates
 from quant.own.roundings import Exactly
 from quant.sites.candidate import Bits, check_candidate, refuse_thresholds
@@ -17,15 +20,30 @@ from simulators import Matmul, Trace
 from simulators.inputs.errors import InputError
 
 
-class _Shapes(Exactly):
-    """Notes the sizes of what each site reads."""
+class _Reads(Exactly):
+    """Notes what each site reads: its sizes in every call, and the labels of its axes in the node that calls it."""
 
-    def __init__(self) -> None:
-        self.of: dict[str, list[torch.Size]] = {}
+    def __init__(self, axes: TimeAxes) -> None:
+        self.sizes: dict[str, list[torch.Size]] = {}
+        self.labels: dict[str, tuple[Label, ...]] = {}
+        self._axes = axes
+        self._new: list[str] = []
 
     def input(self, site: str, x: torch.Tensor) -> torch.Tensor:
-        self.of.setdefault(site, []).append(x.shape)
+        self.sizes.setdefault(site, []).append(x.shape)
+        self._new.append(site)
         return x
+
+    def computed(self, node: Node, scope: Scope) -> None:
+        """A node was computed: the sites since the one before it are its own."""
+        for site in self._new:
+            if node.op == "MatMul" and scope.is_constant(node.inputs[0]):  # it reads the columns of its second operand
+                known = self._axes.of(node.inputs[1]) or ()
+                self.labels.setdefault(site, (*known[:-2], *known[-2:][::-1]))
+            elif node.op in ("Linear", "MatMul"):
+                self.labels.setdefault(site, self._axes.of(node.inputs[0]) or ())
+        self._new.clear()
+        self._axes.follow(node, scope)
 
 
 @dataclass(frozen=True)
@@ -43,20 +61,25 @@ class DeltaNetwork:
     """A network whose products of vectors in an order of time may have thresholds.
 
     These are the products of recurrent layers, and those that multiply one vector, or one for each item of a batch, at
-    each of their frames or calls, as the number of vectors tells. Convolutions, products over an axis of another
-    length, and those of a matrix that is multiplied twice, send everything.
+    each of their frames or calls. Which axis is that of time the graph says (`quant.graphs.time_axes`), or, where an
+    axis could not be followed, its length, if no other has the same. All others send everything; `without` says why.
     """
 
     def __init__(self, model: GraphModel):
         """Raises InputError for a network with no such product."""
         self.model = model
         self._axes: dict[str, int | None] = {}
+        self.without: dict[str, str] = {}
+        """Sites that have no threshold, and why."""
         roles, self._macs = self._found()
         self.sites = tuple(replace(site, role=roles[site.name]) for site in model.sites if site.name in roles)
         """Sites that may have thresholds, with what they are for: the last one outside of recurrent layers is the
         output's."""
         if not self.sites:
-            raise InputError(f"{model.name}: no product has an order of time: a delta network has nothing to hold")
+            why = "; ".join(f"{site}: {reason}" for site, reason in self.without.items())[:300]
+            raise InputError(
+                f"{model.name}: no product has an order of time ({why}): a delta network has nothing to hold"
+            )
 
     def evaluate_delta(self, bits: Bits, thresholds: Mapping[str, int], split: str = "") -> "NetworkDelta":
         """Error and savings at thresholds in codes of what products read. `split` is not asked for: there is one.
@@ -106,9 +129,9 @@ class DeltaNetwork:
 
     def _found(self) -> tuple[dict[str, Role], dict[str, int]]:
         """The sites that may have thresholds, and the multiply-accumulates of each in the first call."""
-        model, shapes = self.model, _Shapes()
-        trace = model.first_trace
-        model.first_values(shapes)
+        model, axes = self.model, TimeAxes(self.model.first_call())
+        trace, reads = model.first_trace, _Reads(axes)
+        model.first_values(reads, reads.computed)
         roles: dict[str, Role] = {}
         macs: dict[str, int] = {}
         for record in trace.records:
@@ -118,27 +141,46 @@ class DeltaNetwork:
                     roles[site.name], macs[site.name] = site.role, site.weights * recurrence.steps
                     self._axes[site.name] = 0 if site.role is Role.INPUT else None
             elif isinstance(record, ProductRecord):
-                found = _axis(shapes.of[record.site], trace.frames)
-                if found != _NONE:
-                    self._axes[record.site] = found
-                    roles[record.site] = Role.RECURRENT if record.recurrent else Role.FEEDFORWARD
-                    macs[record.site] = record.rows * record.columns * record.vectors
+                site = record.site
+                axis = _axis(reads.sizes[site], [*self._labels(reads, axes, site)], trace.frames)
+                if isinstance(axis, str):
+                    self.without[site] = axis
+                    continue
+                self._axes[site] = axis
+                roles[site] = Role.RECURRENT if record.recurrent else Role.FEEDFORWARD
+                macs[site] = record.rows * record.columns * record.vectors
+            elif isinstance(record, ConvolutionRecord):
+                self.without[record.site] = "a convolution reads each frame several times"
         last = [site for site, role in roles.items() if role is Role.FEEDFORWARD]
         return roles | dict.fromkeys(last[-1:], Role.OUTPUT), macs
 
+    def _labels(self, reads: _Reads, axes: TimeAxes, site: str) -> Iterator[bool | None]:
+        """Of each axis of what a site reads but the last: whether it is that of time; None where it is not known."""
+        labels = reads.labels.get(site, ())
+        for axis in range(len(reads.sizes[site][0]) - 1):
+            label = labels[axis] if axis < len(labels) else None
+            yield None if label is None else axes.is_time(label)
 
-_NONE = -1
-"""No axis of what a site reads is one of time."""
 
-
-def _axis(shapes: list[torch.Size], frames: int) -> int | None:
-    """The axis of time of what a product reads in a call of so many frames, None where each of its calls is a frame."""
-    first = shapes[0]
-    if len(shapes) == frames and all(shape == first for shape in shapes):
-        is_one = first[:-1].numel() == 1
-        return None if is_one or frames > 1 else _NONE
-    along = [axis for axis, size in enumerate(first[:-1]) if size == frames]
-    return along[0] if len(shapes) == 1 and len(along) == 1 else _NONE
+def _axis(sizes: list[torch.Size], is_time: list[bool | None], frames: int) -> int | str | None:
+    """The axis of time of what a product reads in a call of so many frames, of those axes of which it is said whether
+    they are; None where each of its calls is a frame. A word of why there is none."""
+    first = sizes[0]
+    if len(sizes) == frames and all(each == first for each in sizes) and (frames > 1 or first[:-1].numel() == 1):
+        return None
+    if len(sizes) > 1:
+        return "its matrix is multiplied again"
+    declared = [axis for axis, is_it in enumerate(is_time) if is_it]
+    if len(declared) > 1:
+        return f"what it reads, {list(first)}, has two axes of time"
+    if declared:
+        return declared[0]
+    along = [axis for axis, size in enumerate(first[:-1]) if size == frames and is_time[axis] is None]
+    if len(along) == 1 and frames > 1:
+        return along[0]
+    if along and frames > 1:
+        return f"which axis of what it reads, {list(first)}, is that of time cannot be told"
+    return f"what it reads, {list(first)}, has no axis of time"
 
 
 def _hexadecimal(sent: torch.Tensor) -> str:

@@ -13,7 +13,7 @@ from quant.arithmetic.products import Weights
 from quant.evaluation.code import GRAPH_MODEL, GRAPH_RETRAINING
 from quant.graphs.call import Pass, Scope
 from quant.graphs.fidelity import ERRORS, PARTS, rates
-from quant.graphs.graph import Graph
+from quant.graphs.graph import Graph, Node
 from quant.graphs.graph_data import GivenUtterance, GraphData
 from quant.graphs.graph_digest import digest_of
 from quant.graphs.graph_roundings import GraphRounded
@@ -21,7 +21,7 @@ from quant.graphs.graph_trace import GraphTrace
 from quant.graphs.held_integers import HeldIntegers, HeldValues
 from quant.graphs.operations.table import OPERATIONS
 from quant.graphs.reweighted import reweighted
-from quant.graphs.running import run_graph, run_nodes
+from quant.graphs.running import compute, run_graph
 from quant.graphs.site_names import SiteNames
 from quant.networks.cell_layer import ValueRoundings
 from quant.own.formats import Formats, Seen
@@ -64,7 +64,7 @@ class GraphModel:
         self._held = held
         self._against = ""
         with torch.no_grad():
-            first = self._traced(self.first_call)
+            first = self._traced(self.first_call())
         self._traces[first.frames] = first
         self._frames = first.frames
         self.sites = tuple(Site(site, len(w), w.shape[1]) for site, w in self._names.weights.items())
@@ -175,13 +175,19 @@ class GraphModel:
         """What decides what `retrained` comes to."""
         return GRAPH_RETRAINING
 
-    def first_values(self, roundings: Exactly | None = None) -> dict[str, torch.Tensor]:
+    def first_values(
+        self, roundings: Exactly | None = None, computed: Callable[[Node, Scope], None] | None = None
+    ) -> dict[str, torch.Tensor]:
         """All values of the first call by their names, of the network as it is, or held in a way of the caller's, but
-        for those inside nodes."""
+        for those inside nodes. `computed` is told of every node that was computed, with the values so far."""
         scope = Scope(self.graph)
-        scope.values.update(self.first_call)
+        scope.values.update(self.first_call())
+        run = Pass(roundings or self._as_it_is(), self._names, OPERATIONS)
         with torch.no_grad():
-            run_nodes(scope, Pass(roundings or self._as_it_is(), self._names, OPERATIONS))
+            for node in self.graph.nodes:
+                compute(node, scope, run)
+                if computed is not None:
+                    computed(node, scope)
         return {**self.graph.constants, **scope.values}
 
     def evaluate(self, bits: Bits | None) -> OwnRates:
@@ -339,9 +345,8 @@ class GraphModel:
             self._weights[site, bits] = held
         return self._weights[site, bits]
 
-    @property
     def first_call(self) -> dict[str, torch.Tensor]:
-        """What the network is given first."""
+        """What the network is given first, by the names of its inputs."""
         return next(self.data.calls(self.data.utterances[0]))
 
     def _traced(self, given: Mapping[str, torch.Tensor]) -> GraphTrace:
@@ -357,7 +362,7 @@ class GraphModel:
         or that have a place for each, but for a batch in front."""
         shapes = {entry.name: entry.shape or () for entry in self.graph.inputs}
         given = {}
-        for name, value in self.first_call.items():
+        for name, value in self.first_call().items():
             for axis, size in enumerate(value.shape):
                 is_open = not isinstance(shapes[name][axis] if shapes[name] else None, int) or size == self._frames
                 if is_open and axis and size > 1 and name not in self.data.settings.state:

@@ -96,7 +96,7 @@ class _Writer:
     def header(self) -> NetworkHeader:
         """The whole of it."""
         graph, scope = self.model.graph, Scope(self.model.graph)
-        given, names = self.model.first_call, _Names()
+        given, names = self.model.first_call(), _Names()
         inputs, fixed = [], {}
         for entry in graph.inputs:
             value = scope.values[entry.name] = given[entry.name]
