@@ -148,7 +148,9 @@ class _Written:
             self._plain(Node(node.name, "Identity", node.inputs[:1], node.outputs))
             return
         place = self._weight_place(node)
-        if place is None:
+        if node.op == "Gather":
+            self._lookup(node)
+        elif place is None:
             self._plain(node)
         elif node.op in ("LSTM", "GRU", "RNN"):
             written_recurrence(self._writer, self._builder, node, self._constant)
@@ -169,6 +171,16 @@ class _Written:
             if sites:
                 return number, sites[0]
         return None
+
+    def _lookup(self, node: Node) -> None:
+        """Rows of a constant; where it is the weights of a site, of the integers that its product has, turned back."""
+        table = self._constant(node.inputs[0])
+        site = None if table is None else self._writer.model.names.of_table(node, table)
+        if table is not None and site is not None:
+            held = self._writer.weight(self._builder, site, table, turned=True)
+            rows = self._builder.op("Transpose", held, name=f"{site}.table", perm=[1, 0])
+            node = replace(node, inputs=(rows, *node.inputs[1:]))
+        self._plain(node)
 
     def _product(self, node: Node, number: int, site: str) -> None:
         builder, writer = self._builder, self._writer

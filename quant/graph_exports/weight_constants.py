@@ -1,6 +1,7 @@
 """Which constants of a graph are nothing but the weights of sites."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -24,7 +25,7 @@ def weight_constants(graph: Graph, names: SiteNames) -> dict[int, list[str]]:
         covered.setdefault(place.storage, []).append(place.numbers)
         sites.setdefault(place.storage, []).append(site)
     read_otherwise, elements = set(), {}
-    for tensor, is_weight in _read(graph):
+    for tensor, is_weight in _read(graph, names):
         address = tensor.untyped_storage().data_ptr()
         elements[address] = tensor.untyped_storage().nbytes() // tensor.element_size()
         if not is_weight or tensor.dtype != torch.float32:
@@ -38,7 +39,7 @@ def weight_constants(graph: Graph, names: SiteNames) -> dict[int, list[str]]:
     }
 
 
-def _read(graph: Graph) -> Iterator[tuple[torch.Tensor, bool]]:
+def _read(graph: Graph, names: SiteNames) -> Iterator[tuple[torch.Tensor, bool]]:
     """Constants that are read, and whether each is where a node's weights are."""
     for name in graph.outputs:
         if name in graph.constants:
@@ -46,23 +47,26 @@ def _read(graph: Graph) -> Iterator[tuple[torch.Tensor, bool]]:
     for node in graph.nodes:
         for number, name in enumerate(node.inputs):
             if name in graph.constants:
-                yield graph.constants[name], number in WEIGHT_INPUTS.get(node.op, ())
+                tensor = graph.constants[name]
+                yield tensor, _is_weight(node, number, tensor, names)
         for inner in inner_graphs(node):
-            yield from _read(inner)
-            yield from ((graph.constants[name], is_weight) for name, is_weight in _read_from_outside(inner, graph))
+            yield from _read(inner, names)
+            yield from _read_from_outside(inner, graph, names)
 
 
-def _read_from_outside(inner: Graph, outer: Graph) -> Iterator[tuple[str, bool]]:
-    """Names of an outer graph's constants that one inside it reads, and whether as a node's weights."""
+def _read_from_outside(inner: Graph, outer: Graph, names: SiteNames) -> Iterator[tuple[torch.Tensor, bool]]:
+    """An outer graph's constants that one inside it reads, and whether each is where a node's weights are."""
     own = {*inner.constants, *(entry.name for entry in inner.inputs)}
-    yield from ((name, False) for name in inner.outputs if name in outer.constants and name not in own)
+    seen = replace(outer, constants={name: value for name, value in outer.constants.items() if name not in own})
+    yield from ((seen.constants[name], False) for name in inner.outputs if name in seen.constants)
     for node in inner.nodes:
         for number, name in enumerate(node.inputs):
-            if name in outer.constants and name not in own:
-                yield name, _is_weight(node, number)
+            if name in seen.constants:
+                yield seen.constants[name], _is_weight(node, number, seen.constants[name], names)
         for further in inner_graphs(node):
-            yield from ((name, is_weight) for name, is_weight in _read_from_outside(further, outer) if name not in own)
+            yield from _read_from_outside(further, seen, names)
 
 
-def _is_weight(node: Node, number: int) -> bool:
-    return number in WEIGHT_INPUTS.get(node.op, ())
+def _is_weight(node: Node, number: int, constant: torch.Tensor, names: SiteNames) -> bool:
+    """Whether what a node reads there is a site's weights: those of its product, or rows that it looks up in them."""
+    return number in WEIGHT_INPUTS.get(node.op, ()) or (number == 0 and names.of_table(node, constant) is not None)

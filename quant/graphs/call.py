@@ -115,6 +115,10 @@ class Call:
         """Elements of those inputs that are parameters."""
         return sum(self.input(number).numel() for number in numbers if self.is_constant(number))
 
+    def is_first_table(self, table: torch.Tensor) -> bool:
+        """Whether no other node of the run that is traced has looked rows up in a constant."""
+        return self.run.trace is None or self.run.trace.tables.setdefault(table.data_ptr(), self.node) is self.node
+
     def inner(self, graph: Graph) -> "Scope":
         """A scope for a graph inside the node."""
         return Scope(graph, self.scope)

@@ -65,6 +65,8 @@ class GraphModel:
         self._against = ""
         with torch.no_grad():
             first = self._traced(self.first_call())
+            if self._names.has_tied_tables:  # a table came before the product whose matrix it is
+                first = self._traced(self.first_call())
         self._traces[first.frames] = first
         self._frames = first.frames
         self.sites = tuple(Site(site, len(w), w.shape[1]) for site, w in self._names.weights.items())

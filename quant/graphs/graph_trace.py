@@ -40,6 +40,8 @@ class GraphTrace:
     """What has computed what the node reads, which may have been moved to other places since."""
     made: set[Noted] = field(default_factory=set)
     """What the node has computed."""
+    tables: dict[int, Node] = field(default_factory=dict)
+    """The node that looked rows up first in the constant at an address: its memory is counted once."""
     _products: dict[str, ProductRecord] = field(default_factory=dict)
     _others: dict[tuple[object, ...], ConvolutionRecord | ElementwiseRecord] = field(default_factory=dict)
     _uses: dict[str, int] = field(default_factory=dict)

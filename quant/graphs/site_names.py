@@ -41,6 +41,7 @@ class SiteNames:
         self._kept: dict[tuple[int, str], torch.Tensor] = {}
         self._arranged: dict[int, tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]] = {}
         self._alive: list[torch.Tensor] = []
+        self._tables: set[int] = set()
 
     def of(self, node: Node, weight: torch.Tensor, suffix: str = "") -> str:
         """The name of a constant's site: the node's that first read it, without slashes around it and without the
@@ -57,6 +58,20 @@ class SiteNames:
             self._taken.add(name)
             self._alive.append(weight)  # so that no other comes to lie where it does
         return self._names[key]
+
+    def of_table(self, node: Node, table: torch.Tensor) -> str | None:
+        """The site whose matrix (M, K) a node looks rows up in, as an embedding that is tied to a product does; None
+        where it is none's, or none's yet."""
+        if node.op != "Gather" or node.attributes.get("axis", 0) not in (0, -table.dim()) or not table.numel():
+            return None
+        self._tables.add(table.data_ptr())
+        site = self._names.get((table.data_ptr(), ""))
+        return site if site is not None and self.weights[site].shape == table.shape else None
+
+    @property
+    def has_tied_tables(self) -> bool:
+        """Whether rows of a site's matrix are looked up."""
+        return any(place in self._tables for place, _ in self._names)
 
     def note(self, site: str, weight: torch.Tensor, grid: Grid | None, stored_bits: int | None) -> None:
         """What a site's matrix (M, K) is, and what the file says of its integers."""

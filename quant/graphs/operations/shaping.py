@@ -97,9 +97,13 @@ def _gather(call: Call) -> torch.Tensor:
     if indices.numel() and not (-size <= int(indices.min()) and int(indices.max()) < size):
         raise call.node.error(f"index {int(indices.max())} of {size} along axis {axis}")
     shape = call.room((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
-    result = x.index_select(axis, (indices % max(size, 1)).flatten()).reshape(shape)
-    if call.is_constant(0) and not call.is_constant(1) and x.is_floating_point() and x.dim() > 1:
-        call.cost({"max": result.numel()}, result.numel(), result.numel(), x.numel())
+    is_table = call.is_constant(0) and not call.is_constant(1) and x.is_floating_point() and x.dim() > 1
+    site = call.run.sites.of_table(call.node, x) if is_table else None
+    table = x if site is None else call.run.roundings.weight(site, x)
+    result = table.index_select(axis, (indices % max(size, 1)).flatten()).reshape(shape)
+    if is_table:  # the memory of a table that is a site's matrix too is the site's
+        kept = x.numel() if site is None and call.is_first_table(x) else 0
+        call.cost({"max": result.numel()}, result.numel(), result.numel(), kept)
     return result
 
 
