@@ -10,7 +10,7 @@ from mohaq.corpora import corpus_root, load_recogniser
 from mohaq.delta_options import TrainedThresholds, with_thresholds
 from mohaq.model_kinds import ModelKind, given_options, model_kind, refuse_exported, refuse_options
 from mohaq.networks import load_network
-from mohaq.options import Bits, Corpus, Data, ModelName, Root, SkipBad, TypeOfProducts, written
+from mohaq.options import Bits, Corpus, Data, ModelName, Root, SkipBad, TypeOfProducts, Weights, written
 from mohaq.task_models import load_image_model, retrain_image_model, train_task_model
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder
@@ -87,6 +87,7 @@ def retrain(
     thresholds: TrainedThresholds = None,
     model: ModelName = "sru",
     data: Data = None,
+    weights: Weights = None,
     corpus: Corpus = "embedded",
     root: Root = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training set.")] = 1,
@@ -106,7 +107,7 @@ def retrain(
     refuse_exported(model, kind)
     refuse_options(model, kind, given_options(context))
     if kind is ModelKind.NETWORK:
-        network = load_network(model, data)
+        network = load_network(model, data, weights=weights)
         _say_all(_retrain_network(network, network.parse_bits(bits), output, epochs, learning_rate, seed, resume))
         return
     if kind is ModelKind.TASK_GRU:

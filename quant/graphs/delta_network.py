@@ -141,14 +141,14 @@ class DeltaNetwork:
                     roles[site.name], macs[site.name] = site.role, site.weights * recurrence.steps
                     self._axes[site.name] = 0 if site.role is Role.INPUT else None
             elif isinstance(record, ProductRecord):
-                site = record.site
-                axis = _axis(reads.sizes[site], [*self._labels(reads, axes, site)], trace.frames)
+                name = record.site
+                axis = _axis(reads.sizes[name], [*self._labels(reads, axes, name)], trace.frames)
                 if isinstance(axis, str):
-                    self.without[site] = axis
+                    self.without[name] = axis
                     continue
-                self._axes[site] = axis
-                roles[site] = Role.RECURRENT if record.recurrent else Role.FEEDFORWARD
-                macs[site] = record.rows * record.columns * record.vectors
+                self._axes[name] = axis
+                roles[name] = Role.RECURRENT if record.recurrent else Role.FEEDFORWARD
+                macs[name] = record.rows * record.columns * record.vectors
             elif isinstance(record, ConvolutionRecord):
                 self.without[record.site] = "a convolution reads each frame several times"
         last = [site for site, role in roles.items() if role is Role.FEEDFORWARD]

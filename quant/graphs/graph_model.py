@@ -63,6 +63,7 @@ class GraphModel:
         self._weights: dict[tuple[str, int], Weights] = {}
         self._held = held
         self._against = ""
+        self._base = ""
         with torch.no_grad():
             first = self._traced(self.first_call())
             if self._names.has_tied_tables:  # a table came before the product whose matrix it is
@@ -80,6 +81,11 @@ class GraphModel:
     def digest(self) -> str:
         """Tells the graph apart, and how it is quantized."""
         return f"{self._content}:{self.scheme.name}{self._against}"
+
+    @property
+    def base_digest(self) -> str:
+        """Its digest, or that of the network that it has other weights of."""
+        return self._base or self.digest
 
     @property
     def data_digest(self) -> str:
@@ -143,7 +149,8 @@ class GraphModel:
         """The network with other weights (M, K) of its sites, whose error is a difference from this one in float."""
         graph = reweighted(self.graph, self._names, weights)
         other = GraphModel(graph, self.data, self.name, self.scheme)
-        other._references, other._against = self.float_outputs(), f":against {self._content}"
+        other._references, other._against = self.float_outputs(), self._against or f":against {self._content}"
+        other._base = self.base_digest
         return other
 
     def retrained(

@@ -78,9 +78,11 @@ def retrain_graph(
     weights = {site.name: model.names.weights[site.name].clone().requires_grad_() for site in model.sites}
     optimiser = torch.optim.AdamW(weights.values(), lr=recipe.learning_rate, weight_decay=0.0)
     identity = {
-        "kind": "graph retraining", "recipe": asdict(recipe), "of": model.digest, "data": model.data_digest,
+        "kind": "graph retraining", "recipe": asdict(recipe), "of": model.base_digest, "data": model.data_digest,
         "bits": name_of(bits),
     }  # fmt: skip
+    if model.digest != model.base_digest:
+        identity["from"] = model.digest
     path = state_file(folder, resume)
     best = BestEpoch(lambda: model.evaluate(bits), lambda found: model.with_weights(found).evaluate(bits))
     first = _restore(path, weights, optimiser, identity, best) if path.exists() else 0
@@ -143,7 +145,7 @@ def retrained_graph(model: "GraphModel", path: Path) -> "GraphModel":
     or those of another network."""
     file = read_tensors(path)
     described = parse_json(file.described, str(file.path))
-    if not isinstance(described, dict) or described.get("of") != model.digest:
+    if not isinstance(described, dict) or described.get("of") != model.base_digest:
         raise InputError(f"{file.path}: weights of another network, or retrained with another clipping")
     check_tensors(file.path, file.tensors, {site.name: (site.out_features, site.in_features) for site in model.sites})
     return model.with_weights({site: weight.float() for site, weight in file.tensors.items()})

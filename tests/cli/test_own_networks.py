@@ -74,6 +74,12 @@ def test_a_network_is_retrained_and_evaluated_with_its_integers(folder: Path) ->
     found = json.loads(mohaq("evaluate", "--model", "r/exported", "--data", "data", "--json", cwd=folder).stdout)
     assert f"{found['error']:.2f}" == f"{after:.2f}"
     with_weights = (*named, "--weights", "r/retrained.safetensors")
+    again = mohaq("retrain", *with_weights, "--out", "again", "--learning-rate", "0.5", cwd=folder)
+    lines = again.stdout.splitlines()
+    assert f"{after:.2f} % before, {after:.2f} % after" in lines[0]
+    assert lines[1:] == [
+        "retraining did not help: the one epoch errs more than the network that it began with, which is kept"
+    ]
     assert json.loads(mohaq("evaluate", *with_weights, "--json", cwd=folder).stdout) == found
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")
     exported = mohaq("export", *with_weights, "--format", "qdq", "--out", "w.onnx", cwd=folder)

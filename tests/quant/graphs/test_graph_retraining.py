@@ -14,7 +14,7 @@ from onnx import helper
 from onnx_graphs import model_of, saved
 from small_network import FRAMES, small_network
 
-from quant import homogeneous, load
+from quant import Scheme, homogeneous, load
 from quant.files.tensor_files import read_tensors, tensors_as_bytes
 from quant.graphs.graph_model import GraphModel
 from quant.graphs.graph_retraining import GraphRecipe, retrain_graph, retrained_graph
@@ -68,6 +68,20 @@ def test_what_errs_more_is_not_kept(model: GraphModel, tmp_path: Path) -> None:
     assert kept.evaluate(bits) == model.evaluate(bits)
 
 
+def test_one_that_was_retrained_is_retrained_on(model: GraphModel, tmp_path: Path) -> None:
+    bits = homogeneous(model.sites, 4, 8)
+    first = retrain_graph(model, bits, tmp_path / "1", GraphRecipe(1, 1e-3))
+    recipe = RECIPE
+    then = retrain_graph(model.with_weights_of(first.path), bits, tmp_path / "2", recipe)
+    assert then.before == first.after
+    assert then.after < then.before
+    found = model.with_weights_of(then.path)  # weights of the network itself, and errors against it
+    assert found.evaluate(bits).error == then.after
+    assert found.digest != model.with_weights_of(first.path).digest
+    with pytest.raises(InputError, match="the run to resume has another from"):
+        retrain_graph(model.with_weights_of(then.path), bits, tmp_path / "2", recipe, resume=True)
+
+
 def test_errors_stay_differences_from_the_network_before(model: GraphModel) -> None:
     zeros = {site.name: torch.zeros_like(model.names.weights[site.name]) for site in model.sites}
     changed = model.with_weights(zeros)
@@ -86,7 +100,7 @@ def test_what_does_not_fit_gets_one_line(model: GraphModel, tmp_path: Path) -> N
         retrain_graph(model, bits, tmp_path / "r", GraphRecipe())
     with pytest.raises(InputError, match="the run to resume has another bits"):
         retrain_graph(model, homogeneous(model.sites, 4), tmp_path / "r", GraphRecipe(), resume=True)
-    other = model.with_weights({site.name: 2 * model.names.weights[site.name] for site in model.sites})
+    other = model.with_scheme(Scheme(per_channel=True))
     with pytest.raises(InputError, match="weights of another network"):
         retrained_graph(other, tmp_path / "r" / RESULT)
     file = read_tensors(tmp_path / "r" / RESULT)
