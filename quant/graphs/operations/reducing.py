@@ -229,6 +229,12 @@ def window_pads(call: Call, sizes: list[int], kernel: list[int], stride: list[in
         pads = list(call.attribute("pads", (0,) * (2 * len(kernel))))
         if len(pads) != 2 * len(kernel) or min(pads) < 0:
             raise call.node.error(f"pads {pads} of {len(kernel)} axes")
+        for i, (size, width, apart) in enumerate(zip(sizes, kernel, dilation, strict=True)):
+            most = (
+                size + (width - 1) * apart + 1
+            )  # beyond which windows see nothing, and as many of them as there may be
+            if max(pads[i :: len(kernel)]) > most:
+                raise call.node.error(f"pads {pads}: beyond a map of {size} at most {most}")
         call.room([size + sum(pads[i :: len(kernel)]) for i, size in enumerate(sizes)])
         return pads
     if automatic == "VALID":

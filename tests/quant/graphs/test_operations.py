@@ -237,6 +237,12 @@ REFUSED = [
     ("GatherND", [np.array([[0, 6]])], {}, r"an index beyond sizes \[2, 6\]"),
     ("GatherND", [np.array([[0, 0, 0, 0]])], {}, r"indices of sizes \[1, 4\] in \[2, 6, 8\], batch_dims 0"),
     ("AveragePool", [], {"kernel_shape": [2], "dilations": [2]}, "a mean over dilated windows"),
+    (
+        "MaxPool",
+        [],
+        {"kernel_shape": [2], "pads": [1_000_000, 0]},
+        r"pads \[1000000, 0\]: beyond a map of \d+ at most \d+",
+    ),
     ("QLinearMatMul", [f(1)], {}, "2 inputs: expected 8"),
 ]
 
