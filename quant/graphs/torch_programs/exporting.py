@@ -71,7 +71,14 @@ def _taken_apart(program: "torch.export.ExportedProgram") -> "torch.export.Expor
 
 def _is_unknown(node: fx.Node) -> bool:
     target: Any = node.target
-    return isinstance(target, torch._ops.OpOverload) and _translation(node) is None and not _is_check(target)
+    if not isinstance(target, torch._ops.OpOverload) or _is_check(target):
+        return False
+    return _translation(node) is None and (bool(node.all_input_nodes) or _is_drawn(target))
+
+
+def _is_drawn(target: "torch._ops.OpOverload") -> bool:
+    """Whether an operator's result is random."""
+    return torch.Tag.nondeterministic_seeded in target.tags
 
 
 def _word(target: "torch._ops.OpOverload") -> str:
@@ -206,12 +213,11 @@ def _call(build: GraphBuilder, node: fx.Node) -> Any:
 
 
 def _computed(build: GraphBuilder, node: fx.Node, target: "torch._ops.OpOverload") -> Any:
-    """What an operator makes of parameters alone, computed once, as that of a weight's parametrization; None where
-    anything else decides it."""
+    """What an operator makes of parameters alone, or of nothing, computed once, as that of a weight's parametrization;
+    None where anything else decides it."""
     read = node.all_input_nodes
     names = [build.values.get(source) for source in read]
-    is_drawn = torch.Tag.nondeterministic_seeded in target.tags
-    if not read or is_drawn or target._schema.is_mutable:
+    if _is_drawn(target) or target._schema.is_mutable or (not read and _translation(node) is not None):
         return None
     if not all(isinstance(name, str) and name in build.constants for name in names):
         return None

@@ -73,7 +73,8 @@ GROUPS: dict[str, tuple[Function, ...]] = {
         lambda x: torch.tensordot(x, torch.ones(6, 3), 1), lambda x: torch.kron(x[0], x[0, :2, :2]),
         lambda x: torch.cdist(x, 2 * x), lambda x: torch.meshgrid(x[0, 0], x[0, 1], indexing="ij")[0],
         lambda x: x + torch.arange(6), lambda x: x + torch.full_like(x, 2.0), lambda x: x + x.new_ones(6),
-        lambda x: x + torch.sin(torch.arange(8)[None, :, None] / 10.0),
+        lambda x: x + torch.sin(torch.arange(8)[None, :, None] / 10.0), lambda x: x @ torch.eye(6),
+        lambda x: x * torch.linspace(0, 1, 6), lambda x: x * torch.hann_window(6),
     ),
     "maps": (
         lambda x: functional.interpolate(x, scale_factor=2.0),
