@@ -44,6 +44,12 @@ _PLAIN = dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), _MA
     "bool_type": "expected true or false",
 }
 """What pydantic says in words of Python, in words of a file."""
+_PATTERNS = {
+    r"^[^\s,:]+$": "expected a name without spaces, commas and colons",
+    r"^[^\s,:/]+$": "expected a name without spaces, commas, colons and slashes",
+    r"^[0-9a-f]+$": "expected hexadecimal digits, in lower case",
+}
+"""What a regular expression says, in words."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -209,6 +215,8 @@ def validate(document: Document, model: type[_Model]) -> _Model:
     if first["type"] == "too_short":
         least = first["ctx"]["min_length"]
         first = {**first, "msg": f"expected at least {least} {'entry' if least == 1 else 'entries'}"}
+    if first["type"] == "string_pattern_mismatch" and first["ctx"]["pattern"] in _PATTERNS:
+        first = {**first, "msg": _PATTERNS[first["ctx"]["pattern"]]}
     rule = _PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     # A rule about several keys is checked above them; it begins with the one to change.
     key, colon, rest = rule.partition(": ")

@@ -61,6 +61,7 @@ def test_a_trace_survives_its_file(tmp_path: Path, suffix: str) -> None:
         ("sigmoid: 8", "swish: 8", r"t.yaml:5:\d+: .*swish"),
         ("{add: 8, sigmoid: 8}", "{}", r"t.yaml:5:\d+: .*at least one operation"),
         ("name: B", "name: A", "used twice"),
+        ("name: B", "name: 'a b'", "expected a name without spaces, commas and colons"),
         ("steps: 10", "steps: 10\nsteps: 11", r"t.yaml:3:1: steps: .*twice|t.yaml:3:1.*duplicate"),
         ("steps: 10", "steps: 010", r"t.yaml:2:8"),
         ("weight_bits: 4", "weight_bits: 33", r"t.yaml:4:\d+: layers\[0\].weight_bits: 33"),
