@@ -155,7 +155,7 @@ class DeltaNetwork:
         return roles | dict.fromkeys(last[-1:], Role.OUTPUT), macs
 
     def _labels(self, reads: _Reads, axes: TimeAxes, site: str) -> Iterator[bool | None]:
-        """Of each axis of what a site reads but the last: whether it is that of time; None where it is not known."""
+        """Whether each axis of what a site reads, but the last, is that of time; None where it is not known."""
         labels = reads.labels.get(site, ())
         for axis in range(len(reads.sizes[site][0]) - 1):
             label = labels[axis] if axis < len(labels) else None

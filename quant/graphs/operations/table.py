@@ -4,6 +4,7 @@ from quant.graphs.call import Operation
 from quant.graphs.operations.control import CONTROL
 from quant.graphs.operations.elementwise import ELEMENTWISE
 from quant.graphs.operations.fourier import FOURIER
+from quant.graphs.operations.neighbourhoods import NEIGHBOURHOODS
 from quant.graphs.operations.quantizers import QUANTIZERS
 from quant.graphs.operations.rearranging import REARRANGING
 from quant.graphs.operations.recurrent import RECURRENT
@@ -14,6 +15,6 @@ from quant.graphs.operations.site_products import PRODUCTS
 
 OPERATIONS: dict[str, Operation] = {
     **ELEMENTWISE, **SHAPING, **REARRANGING, **REDUCING, **RESIZING, **PRODUCTS, **FOURIER, **RECURRENT,
-    **QUANTIZERS, **CONTROL,
+    **QUANTIZERS, **CONTROL, **NEIGHBOURHOODS,
 }  # fmt: skip
 """How each operator is computed, by ONNX's name of it."""
