@@ -19,7 +19,8 @@ from search.evaluation.executors.executor import Died
 
 LOOK_S, IDLE_LOOKS = 2.0, 4
 """Seconds between looks at the workers while none has finished, and looks at idle ones before tasks count as lost."""
-LOST = (CommClosedError, CancelledError, TimeoutError)
+LOST = (CommClosedError, CancelledError, OSError)
+"""What Dask raises where a worker or the scheduler is gone: of a worker that does not answer a plain OSError."""
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")

@@ -1,14 +1,16 @@
 """A user is told once that kernels are compiled, and not where a cache has them."""
 
+import numba
+
+import simulators.inputs.jit  # noqa: F401 (which listens)
 from simulators.inputs import compile_notice
-from simulators.inputs.jit import compiled
 
 
 def test_told_once_and_when_something_is_compiled() -> None:
     told: list[str] = []
     compile_notice.tell_once(lambda: told.append("compiling"))
     assert not told
-    kernel = compiled(lambda x: x + x)  # of which no cache has the code
+    kernel = numba.njit(lambda x: x + x)  # no cache has it
     kernel(1)
     first = list(told)
     kernel(1.5)
