@@ -16,10 +16,13 @@ settings.load_profile("any time")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for the small recogniser's training is slow, however short it is itself."""
+    """What waits for the small recogniser's training is slow, however short it is itself. Coverage is that of the other
+    tests: a tracer makes the slow ones take twice as long."""
     for item in items:
         if "small_model" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +32,20 @@ def _plugins_as_they_were() -> Iterator[None]:
     yield
     for module in _plugin_modules() - before:
         del sys.modules[module]
+
+
+PICTURES = ("search.runs.search_outputs.draw_front", "search.codesign.sweep_outputs.draw_sweep")
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches and sweeps leave an empty picture, but for tests that look at it: drawing one takes longer than most
+    searches of tests."""
+    if request.node.get_closest_marker("drawn"):
+        return
+    for function in PICTURES:
+        if function.rpartition(".")[0] in sys.modules:
+            monkeypatch.setattr(function, lambda result: b"")
 
 
 def _plugin_modules() -> set[str]:

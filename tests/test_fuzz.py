@@ -35,6 +35,7 @@ def fills() -> None:
     kept[::4096] = bytes(len(kept[::4096]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("action", "fault"),
     [(refuses, ""), (lambda: None, ""), (raises, "traceback"), (lambda: sys.exit(70), "exit 70"), (fills, "memory"),

@@ -20,6 +20,7 @@ def inputs(name: str, text: str, number: int = 1000) -> list[str]:
     return changed
 
 
+@pytest.mark.slow
 def test_what_no_plain_data_holds_and_what_stays() -> None:
     assert {has_structure(name) for name in ("a.yaml", "a.json", "a.csv", "a.onnx")} == {True}
     assert not has_structure("a.npz")
@@ -31,6 +32,7 @@ def test_what_no_plain_data_holds_and_what_stays() -> None:
     assert any(text.count("c: ") > 1 for text in found)
 
 
+@pytest.mark.slow
 def test_json_keeps_its_form() -> None:
     found = inputs("a.json", as_json({"a": 1, "b": {"c": [2, "x"], "d": 0.5}}))
     assert any(text.count('"a":') > 1 for text in found)

@@ -46,6 +46,7 @@ def running(path: Path) -> Iterator[str]:
                 yield called
 
 
+@pytest.mark.slow
 def test_no_reader_runs_what_it_reads() -> None:
     found = {(str(path.relative_to(ROOT)), what) for path in FILES for what in running(path)}
     assert found == ALLOWED

@@ -48,6 +48,7 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield value.lineno, value.value
 
 
+@pytest.mark.slow
 def test_docstrings_stand_by_themselves() -> None:
     bare = [
         f"{file}:{line}: {text.split(chr(10))[0]}"
@@ -83,6 +84,7 @@ def test_every_number_in_a_public_class_says_its_unit() -> None:
     assert not silent, "\n".join(silent)
 
 
+@pytest.mark.slow
 def test_public_classes_have_names_of_their_own() -> None:
     places = defaultdict(list)
     for file, tree in trees():
@@ -119,6 +121,7 @@ def names_used(tree: ast.Module) -> Iterator[str]:
             yield ast.unparse(node)
 
 
+@pytest.mark.slow
 def test_texts_are_shown_and_quoted_in_one_place() -> None:
     found = [(name, file) for file, tree in trees() for name in names_used(tree) if name in PLACES]
     # The syntax tree of the synthesis names every user's corpus; its bar shows no names.

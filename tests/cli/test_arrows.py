@@ -7,6 +7,7 @@ from arrows import PACKAGES, imported
 from paths import ROOT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES[:-1])
 def test_nothing_imports_to_its_right(package: str) -> None:
     right = PACKAGES[PACKAGES.index(package) + 1 :]

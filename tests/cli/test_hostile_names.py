@@ -144,6 +144,7 @@ def test_no_command_is_left_out() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_name_is_text_on_the_terminal(folder: Path, line: str) -> None:
     result = mohaq(*words(line), cwd=folder)
@@ -192,6 +193,7 @@ def test_no_row_of_a_csv_is_a_formula(tmp_path: Path) -> None:
     assert shown.splitlines()[1].startswith("'=cmd|x;'@y,")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_a_name_is_text_in_a_picture(folder: Path, tmp_path: Path, suffix: str) -> None:
     picture = tmp_path / f"p.{suffix}"

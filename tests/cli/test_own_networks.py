@@ -24,6 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_network_is_evaluated_traced_and_simulated(folder: Path) -> None:
     named = "--model", "model.onnx", "--data", "data"
     told = mohaq("evaluate", *named, "--bits", "8,out=4", cwd=folder)
@@ -38,6 +39,7 @@ def test_a_network_is_evaluated_traced_and_simulated(folder: Path) -> None:
     assert mohaq("evaluate", *named, "--bits", "8", cwd=folder).stdout.endswith(" % over 1 file\n")
 
 
+@pytest.mark.slow
 def test_a_module_of_python_is_imported_where_it_is_named(folder: Path) -> None:
     text = (ROOT / "tests" / "helpers" / "toy_modules.py").read_text()
     (folder / "own_toys.py").write_text(text)
@@ -64,6 +66,7 @@ def test_a_network_is_exported_and_evaluated_as_it_was(folder: Path) -> None:
     assert "--model x: --data is missing" in told.stderr
 
 
+@pytest.mark.slow
 def test_a_network_is_retrained_and_evaluated_with_its_integers(folder: Path) -> None:
     named = "--model", "model.onnx", "--data", "data", "--bits", "4x8"
     told = mohaq("retrain", *named, "--out", "r", "--epochs", "30", "--learning-rate", "1e-2", cwd=folder)
@@ -113,6 +116,7 @@ def test_a_network_is_swept_as_a_delta_network_and_its_trace_simulated(folder: P
     assert mohaq("simulate", "t.yaml", "--arch", "bitfusion", cwd=folder).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
     (folder / "search.yaml").write_text(
         "{name: own, population: 2, offspring: 2, generations: 15, steps: 12, constraints: {},"
@@ -123,6 +127,7 @@ def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
     assert mohaq("show", "run", cwd=folder).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_does(folder: Path) -> None:
     (folder / "own_searched.py").write_text((ROOT / "tests" / "helpers" / "toy_modules.py").read_text())
     settings = "name: own, population: 2, offspring: 2, generations: 0, steps: 12, constraints: {}, method: nsga2"

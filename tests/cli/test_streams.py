@@ -23,18 +23,21 @@ def shell(command: str, redirection: str = "", **environment: str) -> subprocess
     )
 
 
+@pytest.mark.slow
 def test_a_closed_output_is_an_error() -> None:
     closed = shell("arch show bitfusion", ">&-")
     assert closed.returncode == 2
     assert closed.stderr == "mohaq: standard output is closed, and there the results go\n"
 
 
+@pytest.mark.slow
 def test_a_closed_error_stream_takes_no_file_s_number(tmp_path: Path) -> None:
     report = tmp_path / "r.json"
     assert shell(f"{SIMULATE} --json {report}", "2>&- <&-").returncode == 0
     assert report.read_text().startswith("{")
 
 
+@pytest.mark.slow
 def test_a_full_device_is_an_error() -> None:
     full = shell("arch show bitfusion", ">/dev/full")
     assert full.returncode == 2
@@ -42,6 +45,7 @@ def test_a_full_device_is_an_error() -> None:
     assert "No space left on device" in full.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_ends_the_command_without_a_word() -> None:
     process = subprocess.Popen([sys.executable, "-m", "mohaq", "arch", "show", "bitfusion"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     assert process.stdout is not None
@@ -52,6 +56,7 @@ def test_a_reader_that_goes_ends_the_command_without_a_word() -> None:
     process.stderr.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
 def test_ascii_has_a_word_for_everything(environment: dict[str, str]) -> None:
     shown = shell(SIMULATE, **environment)
@@ -68,6 +73,7 @@ def test_the_help_has_ascii_too() -> None:
     assert shown.isascii()
 
 
+@pytest.mark.slow
 def test_data_that_ascii_has_not_are_refused(tmp_path: Path) -> None:
     layer = "op: matmul, out_features: 8, in_features: 8, weight_bits: 8, activation_bits: 8, output_bits: 16"
     trace = tmp_path / "t.yaml"
@@ -77,6 +83,7 @@ def test_data_that_ascii_has_not_are_refused(tmp_path: Path) -> None:
     assert r"ascii has no '\xe9': name a file" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "words"),
     [

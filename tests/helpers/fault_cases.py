@@ -6,9 +6,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import yaml
+from onnx import helper
+from onnx_graphs import model_of, saved
 from task_wheels import PICTURES, packed, pictures, wheel_of
 from tone_corpus import write_tones
 
@@ -55,7 +59,7 @@ class Case:
 def cases_of(work: Path) -> dict[str, Case]:
     """All cases, with files of theirs in a folder, among them a small recogniser."""
     root, model = _corpus_and_model(work)
-    for name, content in _experiments(root, model).items():
+    for name, content in _experiments(root, model, _network(work)).items():
         (work / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **content}))
     wheel = _wheel(work)
     data = ("--corpus", "timit", "--root", str(root))
@@ -89,6 +93,7 @@ def cases_of(work: Path) -> dict[str, Case]:
         "dask": Case((*workers, "--dask"), found),
         "a worker": Case(workers, found, of_workers=True),
         "a worker of Dask": Case((*workers, "--dask"), found, of_workers=True),
+        "a network from a file": Case(("search", str(work / "network.yaml"), "--workers", "2", "--out", "OUT"), found),
         "beacons": Case(("search", str(work / "beacons.yaml"), "--out", "OUT"), (*found, "beacons/*/retrained.safetensors")),
         "campaign": Case(
             ("search", str(work / "campaign.yaml"), "--out", "OUT"),
@@ -96,6 +101,9 @@ def cases_of(work: Path) -> dict[str, Case]:
         ),
         "sweep": Case(("sweep", str(work / "sweep.yaml"), "--workers", "2", "--out", "OUT"), swept),
         "a sweep on Dask": Case(("sweep", str(work / "sweep.yaml"), "--dask", "--workers", "2", "--out", "OUT"), swept),
+        "a sweep of networks": Case(
+            ("sweep", str(work / "networks.yaml"), "--workers", "2", "--out", "OUT"), ("networks.csv", "run.yaml")
+        ),
         "export": Case(
             ("export", "--bits", "4x8", "--model", str(model), "--out", "OUT"), ("model.json", "model.safetensors"), True
         ),
@@ -103,13 +111,14 @@ def cases_of(work: Path) -> dict[str, Case]:
     }  # fmt: skip
 
 
-def _experiments(root: Path, model: Path) -> dict[str, dict[str, object]]:
+def _experiments(root: Path, model: Path, network: dict[str, str]) -> dict[str, dict[str, object]]:
     common = {"model": str(model), "corpus_root": str(root), "steps": 5, "population": 16, "offspring": 8}
     searched: dict[str, object] = {**common, "method": "nsga2", "generations": 6}
     beacons = {"threshold": 2.0, "above": 3.0, "below": 80.0, "most": 3, "epochs": 10}
     swept = {"array.rows": [4, 8, 16], "dram.bits_per_cycle": [64, 96, 128, 192]}
     return {
         "search": searched,
+        "network": {**{key: value for key, value in searched.items() if key != "corpus_root"}, **network},
         "campaign": {
             **{key: value for key, value in searched.items() if key != "model"}, "generations": 2,
             "models": [str(model)], "archs": ["bitfusion", "silago"],
@@ -118,7 +127,29 @@ def _experiments(root: Path, model: Path) -> dict[str, dict[str, object]]:
         "sweep": {
             **common, "method": "nsga2", "candidates": {"random": 32}, "hardware": {"archs": ["bitfusion"], "grid": swept},
         },
+        "networks": {
+            "networks": ["alexnet-convolutions", "googlenet-convolutions"], "arch": "epiphany-e64", "weight_bits": [2, 8],
+            "grid": {"memory.total_kib": [32, 64], "mesh.rows": [4, 8]},
+        },
     }  # fmt: skip
+
+
+def _network(work: Path) -> dict[str, str]:
+    """A network of three products and what it is given, as an experiment names them."""
+    draw = np.random.default_rng(1)
+    data = work / "given"
+    data.mkdir(exist_ok=True)
+    for i in range(6):
+        np.save(data / f"{i}.npy", draw.normal(size=(1, 200, 8)).astype(np.float32))
+    sizes = (8, 64, 64, 4)
+    matrices = {f"w{i}": draw.normal(size=pair).astype(np.float32) / 4 for i, pair in enumerate(pairwise(sizes))}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w0"], ["a"]), helper.make_node("Tanh", ["a"], ["b"]),
+        helper.make_node("MatMul", ["b", "w1"], ["c"]), helper.make_node("Tanh", ["c"], ["d"]),
+        helper.make_node("MatMul", ["d", "w2"], ["y"]),
+    ]  # fmt: skip
+    model = model_of(nodes, {"x": np.zeros((1, 1, 8), np.float32)}, matrices)
+    return {"model": str(saved(model, work, "network.onnx")), "data": str(data)}
 
 
 def _wheel(work: Path) -> Path:

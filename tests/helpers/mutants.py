@@ -1,7 +1,8 @@
 """Mutation testing: small slips are sampled over the code that decides results, and each must fail a test of its file.
 
-    make mutants                                   a hundred, in one process: an hour or two
+    make mutants                                   a hundred, one at a time: an hour or two
     PYTHONPATH=tests/helpers python -m mutants [--number N] [--seed S] [--area NAME] [--without FILE] [--kept VERDICTS]
+                                               [--at-once N]
 
 Areas take turns, so that a run that is stopped has a fair sample behind it; with a file for verdicts it goes on where
 it was.
@@ -23,9 +24,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from queue import SimpleQueue
 
 from mutations import Mutation, mutations
 from paths import ROOT
@@ -222,17 +225,31 @@ def main() -> int:
     parser.add_argument("--area", choices=AREAS, action="append")
     parser.add_argument("--without", metavar="FILE", action="append", default=[])
     parser.add_argument("--kept", metavar="VERDICTS", type=Path, help="file of verdicts, to which new ones are added")
+    parser.add_argument("--at-once", metavar="N", type=int, default=1, help="mutants tried beside each other")
     options = parser.parse_args()
     mutants = sampled(options.area or list(AREAS), options.number, options.seed, frozenset(options.without))
     known, survivors = verdicts(options.kept), 0
-    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
-        tree = Tree(Path(temporary) / "mohaq")
-        copied(tree.folder)
-        for mutant in mutants:
-            line = known.get(str(mutant)) or _verdict(tree, mutant)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, ThreadPoolExecutor(options.at_once) as threads:
+        trees: SimpleQueue[Tree] = SimpleQueue()
+        for i in range(options.at_once):
+            tree = Tree(Path(temporary) / str(i) / "mohaq")
+            copied(tree.folder)
+            trees.put(tree)
+
+        def line_of(mutant: Mutant) -> str:
+            if str(mutant) in known:
+                return known[str(mutant)]
+            tree = trees.get()
+            try:
+                return _verdict(tree, mutant)
+            finally:
+                trees.put(tree)
+
+        for of_mutant in as_completed([threads.submit(line_of, mutant) for mutant in mutants]):
+            line = of_mutant.result()
             survivors += not line.startswith("killed")
             print(line, flush=True)
-            if options.kept and str(mutant) not in known:
+            if options.kept and line.split("\t")[2] not in known:
                 with options.kept.open("a") as file:
                     file.write(line + "\n")
     print(f"{len(mutants) - survivors} of {len(mutants)} killed")

@@ -30,6 +30,7 @@ def test_every_folder_has_a_place_in_the_order() -> None:
     assert {file.split("/")[1] for file in files_of("quant")} == set(ORDER)
 
 
+@pytest.mark.slow
 def test_imports_follow_the_order() -> None:
     wrong = [arrow for file in files_of("quant") for arrow in against_the_order(file, imported(ROOT / file), ORDER)]
     assert not wrong

@@ -7,6 +7,7 @@ from independent.event_simulation import Buffer, EventSimulation
 from independent.random_networks import point
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["bitfusion", "silago"])
 @pytest.mark.parametrize("seed", range(30))
 def test_random_networks(platform: str, seed: int) -> None:

@@ -19,6 +19,7 @@ def layers_of(name: str) -> list[np.ndarray]:
     return [NETWORKS[f"{name}_weights{n}"] for n in (1, 2) if f"{name}_weights{n}" in NETWORKS.files]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_value_and_every_column_of_the_rtl(name: str) -> None:
     _, thx, thh = NETWORKS[f"{name}_config"].tolist()

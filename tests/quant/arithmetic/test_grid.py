@@ -70,6 +70,7 @@ def accumulated(error: float, before: float) -> bool:
     return error <= before * (1 + 1e-4) + 1e-45
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(x=tensors(), per_channel=st.booleans())
 def test_more_bits_never_raise_the_error_of_weights(x: torch.Tensor, per_channel: bool) -> None:
@@ -77,6 +78,7 @@ def test_more_bits_never_raise_the_error_of_weights(x: torch.Tensor, per_channel
     assert all(accumulated(after, before) for before, after in pairwise(errors)), errors
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(x=tensors())
 def test_more_bits_never_raise_the_error_of_activations(x: torch.Tensor) -> None:

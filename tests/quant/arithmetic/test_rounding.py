@@ -122,6 +122,7 @@ def sru_output(
     return int(h[0, 0, 0, 0])
 
 
+@pytest.mark.slow
 def test_each_product_of_sru_has_its_own_scale() -> None:
     step = 2.0**-10
     plain = sru_output((1.5, 0.75, -0.5), (0.0, 0.0), step)

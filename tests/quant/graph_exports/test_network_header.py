@@ -125,6 +125,7 @@ def far_from(model: GraphModel, bits: str, folder: Path, *flags: str) -> float:
     return float((wrong / whole) ** 0.5)
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.parametrize("name", CASES)
 def test_it_computes_what_the_evaluation_does(name: str, tmp_path: Path) -> None:
@@ -134,6 +135,7 @@ def test_it_computes_what_the_evaluation_does(name: str, tmp_path: Path) -> None
     assert far_from(model, "2x16", tmp_path, *FLAGS) < 1e-4  # a last bit of 16 is another now and then
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_step_for_each_channel_and_each_way_to_hold_a_gate(tmp_path: Path) -> None:
     torch.manual_seed(4)
@@ -142,6 +144,7 @@ def test_a_step_for_each_channel_and_each_way_to_hold_a_gate(tmp_path: Path) -> 
     assert far_from(model, "4x8", tmp_path, *STRICT) < 1e-6
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_state_is_handed_from_call_to_call(tmp_path: Path) -> None:
     torch.manual_seed(2)

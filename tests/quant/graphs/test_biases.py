@@ -82,6 +82,7 @@ def traces(folder: Path) -> Iterator[Trace]:
         yield found.trace(homogeneous(found.sites, 8))
 
 
+@pytest.mark.slow
 def test_a_network_costs_the_same_however_it_is_written(tmp_path: Path) -> None:
     energies, arch = [], load_arch("bitfusion")
     for trace in traces(tmp_path):

@@ -126,6 +126,7 @@ def computed(module: nn.Module, name: str = "x") -> tuple[Graph, GraphTrace]:
     return graph, trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_graph_computes_what_the_module_does(name: str) -> None:
     torch.manual_seed(3)
@@ -138,6 +139,7 @@ def traced(module: nn.Module) -> Trace:
     return trace.trace("module", dict.fromkeys(sites, (8, 8)))
 
 
+@pytest.mark.slow
 def test_what_they_cost_by_hand() -> None:
     products = 2 * 2 * FRAMES * FRAMES * WIDTH  # of two items: Q K and P V, over all heads
     assert traced(Attention()).macs == products + 2 * FRAMES * WIDTH * (4 * WIDTH + 3)

@@ -35,6 +35,7 @@ def test_a_gradient_of_all_steps_is_the_sum_of_theirs() -> None:
     assert float(found[0].abs().max()) > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("op", "gates", "attributes"),
     [("GRU", 3, {"linear_before_reset": 1}), ("GRU", 3, {}), ("LSTM", 4, {}), ("RNN", 1, {}),
@@ -65,6 +66,7 @@ def test_gradients_of_a_recurrent_layer_are_those_by_differences(
         assert float(weight.grad[row, column]) == pytest.approx(slope, rel=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "root",
     [

@@ -30,6 +30,7 @@ def model(tmp_path: Path) -> GraphModel:
     return load(saved(small_network(), tmp_path), [{"x": FRAMES}, {"x": FRAMES[:, ::-1].copy()}, {"x": 2 * FRAMES}])
 
 
+@pytest.mark.slow
 def test_a_retraining_is_nearer_and_the_same_after_an_interruption(model: GraphModel, tmp_path: Path) -> None:
     bits = homogeneous(model.sites, 4, 8)
     done = retrain_graph(model, bits, tmp_path / "whole", RECIPE)
@@ -68,6 +69,7 @@ def test_what_errs_more_is_not_kept(model: GraphModel, tmp_path: Path) -> None:
     assert kept.evaluate(bits) == model.evaluate(bits)
 
 
+@pytest.mark.slow
 def test_one_that_was_retrained_is_retrained_on(model: GraphModel, tmp_path: Path) -> None:
     bits = homogeneous(model.sites, 4, 8)
     first = retrain_graph(model, bits, tmp_path / "1", GraphRecipe(1, 1e-3))

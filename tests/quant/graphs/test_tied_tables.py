@@ -62,6 +62,7 @@ OF_LAYER = 2 * 3 * WIDTH * WIDTH + 4 * WIDTH
 """Weights of the GRU and its biases: those of two gates are one."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["torch", "onnx"])
 def test_it_is_stored_once_and_looked_up_as_it_is_multiplied(kind: str, tmp_path: Path) -> None:
     module = Language()
@@ -80,6 +81,7 @@ def test_it_is_stored_once_and_looked_up_as_it_is_multiplied(kind: str, tmp_path
     assert model.evaluate(wide).error > 5  # two bits of the table are felt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["torch", "onnx"])
 def test_it_is_exported_and_retrained_as_one(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="needs onnxruntime")

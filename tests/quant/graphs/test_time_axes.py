@@ -37,6 +37,7 @@ def loaded(module: nn.Module, *shape: int) -> GraphModel:
     return load(module.eval(), [{"x": RANDOM.normal(size=shape).astype(np.float32).cumsum(1) * 0.3}])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("layer", [nn.GRU, nn.LSTM, nn.RNN])
 def test_an_axis_is_that_which_the_recurrent_layer_goes_along(batch_first: bool, layer: type[nn.RNNBase]) -> None:
@@ -64,6 +65,7 @@ def test_an_axis_is_that_which_the_recurrent_layer_goes_along(batch_first: bool,
     assert found.active["front"] == pytest.approx(sent / x.numel())
 
 
+@pytest.mark.slow
 def test_what_only_a_length_could_tell_is_said_to_have_none() -> None:
     class Turned(nn.Module):
         def __init__(self) -> None:
@@ -82,6 +84,7 @@ def test_what_only_a_length_could_tell_is_said_to_have_none() -> None:
     assert "no axis" not in network.without["out"]
 
 
+@pytest.mark.slow
 def test_one_that_is_not_followed_is_told_by_its_length() -> None:
     class Mixed(nn.Module):
         def __init__(self) -> None:

@@ -102,6 +102,7 @@ class Group(nn.Module):
         return tuple(function(x) for function in self.functions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GROUPS)
 def test_a_graph_computes_what_each_does(name: str) -> None:
     x = torch.randn(1, 8, 6, generator=torch.Generator().manual_seed(len(name)))

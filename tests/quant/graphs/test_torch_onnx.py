@@ -82,6 +82,7 @@ def quantized_and_costed(model: GraphModel) -> tuple[float, float, int, int]:
     return at16, model.evaluate(bits).error, trace.macs, trace.weight_bits_total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_what_torch_exports_is_the_same_network(name: str, tmp_path: Path) -> None:
     module, x = CASES[name].eval(), torch.randn(1, FRAMES, WIDTH)
@@ -99,6 +100,7 @@ def test_what_torch_exports_is_the_same_network(name: str, tmp_path: Path) -> No
     assert found[2:] == by_graph[2:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_exported_from_here_runs_and_comes_back(name: str, tmp_path: Path) -> None:
     module, x = CASES[name].eval(), torch.randn(1, FRAMES, WIDTH)

@@ -19,6 +19,7 @@ def seed() -> None:
     torch.manual_seed(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "sizes", "others"),
     [
@@ -88,6 +89,7 @@ def test_cells_in_a_loop_are_recurrent_layers() -> None:
     assert trace.weight_bits_total == 8 * (20 * 4 + 20 * 5 + 9 * 5 + 9 * 3) + 16 * (4 * 5 + 4 * 3)
 
 
+@pytest.mark.slow
 def test_a_module_with_state(tmp_path: object) -> None:
     x = torch.randn(12, 1, 4)
     graph = graph_of_module(Streaming(), {"x": x[:3], "h": torch.zeros(1, 1, 6)}, "streaming")
@@ -121,6 +123,7 @@ class Branching(nn.Module):
         return x if float(x.sum()) > 0 else -x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "rule"),
     [

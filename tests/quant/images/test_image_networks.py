@@ -45,6 +45,7 @@ class Killed(Exception):
     """In the middle of a training."""
 
 
+@pytest.mark.slow
 def test_a_training_is_bit_equal_from_its_seed_killed_or_not(trained: dict[str, Path], tmp_path: Path) -> None:
     recipe, folder = RECIPES["resnet"], tmp_path / "again"
 
@@ -93,6 +94,7 @@ def test_it_learns_and_8_bits_are_near_floats(kind: str, models: dict[str, Image
     assert model.evaluate(homogeneous(model.sites, 1)).error > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RECIPES)
 def test_whole_numbers_are_those_of_plain_python(kind: str, models: dict[str, ImageModel]) -> None:
     model = models[kind]
@@ -178,6 +180,7 @@ def test_a_file_that_was_tampered_with_is_refused(
         ImageModel.load(path)
 
 
+@pytest.mark.slow
 def test_a_search_on_a_bit_serial_array_and_what_it_refuses(trained: dict[str, Path], tmp_path: Path) -> None:
     changes = {"model": str(trained["mobilenet"]), "population": 6, "offspring": 3, "generations": 2}
     result = run(Experiment.load("images-mobilenet-edge", changes), tmp_path / "run")

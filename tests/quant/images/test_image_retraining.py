@@ -60,6 +60,7 @@ def test_each_parameter_has_a_gradient_and_clipped_activations_have_none(model: 
     assert x.grad.tolist() == [1.0, 0.0, 0.0]
 
 
+@pytest.mark.slow
 def test_the_error_at_few_bits_falls_and_the_file_is_that_of_a_network(model: ImageModel, retrained: Path) -> None:
     bits = homogeneous(model.sites, 3)
     after = ImageModel.load(retrained)
@@ -77,6 +78,7 @@ class Killed(Exception):
     """In the middle of a retraining."""
 
 
+@pytest.mark.slow
 def test_a_killed_retraining_comes_to_the_same_bits(model: ImageModel, retrained: Path, tmp_path: Path) -> None:
     bits = homogeneous(model.sites, 3)
 
@@ -98,6 +100,7 @@ def test_a_killed_retraining_comes_to_the_same_bits(model: ImageModel, retrained
     assert done.after == ImageModel.load(retrained).evaluate(bits).error
 
 
+@pytest.mark.slow
 def test_what_errs_more_is_not_kept(model: ImageModel, tmp_path: Path) -> None:
     bits = homogeneous(model.sites, 8)
     done = retrain_images(model.on_split("test"), bits, tmp_path, ImageRetraining(2, learning_rate=1.0))
@@ -109,6 +112,7 @@ def test_what_errs_more_is_not_kept(model: ImageModel, tmp_path: Path) -> None:
     assert kept.computes.formats == model.computes.formats
 
 
+@pytest.mark.slow
 def test_what_was_retrained_is_found_by_its_network_alone(model: ImageModel, retrained: Path, tmp_path: Path) -> None:
     before = model.on_split("test").retrained_before(retrained.parent)
     assert before.data is model.data

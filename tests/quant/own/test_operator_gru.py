@@ -62,6 +62,7 @@ def test_the_float_model_is_torchs_at_the_last_true_step() -> None:
     np.testing.assert_allclose(model.parameters.scores(data), theirs, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_whole_numbers_are_those_of_an_independent_model() -> None:
     model, data = uneven()
     weights = {name: value.tolist() for name, value in asdict(model.parameters).items()}

@@ -90,6 +90,7 @@ def test_more_bits_are_not_worse_at_any_scale(make: Make, weights: float, activa
     assert found[0] < 0.05
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 10**6), weights=st.sampled_from([1e-5, 1e-2, 1.0, 10.0]),

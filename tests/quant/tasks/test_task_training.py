@@ -122,6 +122,7 @@ def test_a_file_that_was_tampered_with_is_refused(
         TaskGru.load(path, wheel)
 
 
+@pytest.mark.slow
 def test_a_search_finds_sizes_of_their_own_and_holds_them_against_test(
     trained: Path, wheel: Path, tmp_path: Path
 ) -> None:

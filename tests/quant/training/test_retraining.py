@@ -71,6 +71,7 @@ def test_gradients_of_clipped_activations_are_zero() -> None:
     assert x.grad.tolist() == [1.0, 0.0, 0.0]
 
 
+@pytest.mark.slow
 def test_with_thresholds_a_pass_is_that_of_the_delta_network() -> None:
     net = Network(geometry("gru", {"inputs": 5, "layers": 2, "cells": 6, "outputs": 4}))
     net.initialise(torch.Generator().manual_seed(1))

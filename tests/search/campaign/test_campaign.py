@@ -71,6 +71,7 @@ def test_hardware_that_there_is_not_is_said_before_anything_runs(tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_platforms_share_the_errors_of_a_model(tmp_path: Path) -> None:
     given = models()
     both = run_campaign(members(tmp_path), tmp_path / "both", models=given)
@@ -92,6 +93,7 @@ def test_platforms_share_the_errors_of_a_model(tmp_path: Path) -> None:
     assert len(names) == len({*names})
 
 
+@pytest.mark.slow
 def test_one_that_comes_to_nothing_does_not_lose_the_others(tmp_path: Path) -> None:
     # The narrowest candidate of SiLago takes more than this, that of Bit Fusion less.
     found = members(tmp_path, "models: [one]\narchs: [silago, bitfusion]\nconstraints: {memory_mib: 0.001}\n")
@@ -110,6 +112,7 @@ def test_one_that_comes_to_nothing_does_not_lose_the_others(tmp_path: Path) -> N
     assert campaign.report.read_text() == page
 
 
+@pytest.mark.slow
 def test_a_campaign_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, whole = members(tmp_path), tmp_path / "whole"
     run_campaign(found, whole, models=models())
@@ -156,6 +159,7 @@ class StopsInGeneration3(CampaignDisplay):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_campaign_that_was_stopped_as_it_was_extended_goes_on(tmp_path: Path) -> None:
     text, file = "models: [one]\narchs: [bitfusion]\n", tmp_path / "pairs.yaml"
     run_campaign(members(tmp_path, text), tmp_path / "out", models=models())
@@ -173,6 +177,7 @@ def test_a_campaign_that_was_stopped_as_it_was_extended_goes_on(tmp_path: Path) 
         ).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_1_where_one_came_to_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = members(tmp_path, "models: [one]\narchs: [silago, bitfusion]\nconstraints: {memory_mib: 0.001}\n")
     campaign = run_campaign(found, tmp_path / "out", models=models())
@@ -191,6 +196,7 @@ def test_the_shipped_example_is_four_searches() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_bar_counts_the_candidates_of_all(tmp_path: Path) -> None:
     text = io.StringIO()
     with CampaignDisplay(Terminal(file=text, width=200)) as display:

@@ -95,6 +95,7 @@ class Progress(SweepDisplay):
             raise Killed
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_goes_on_with_what_is_missing(tmp_path: Path, shipped: NetworkSweep) -> None:
     small = shipped.model_copy(
         update={"networks": ("alexnet-convolutions",), "weight_bits": (1, 16), "variants": {"it": (), "the same": ()}}
@@ -118,6 +119,7 @@ def test_a_sweep_that_was_killed_goes_on_with_what_is_missing(tmp_path: Path, sh
     assert not (folder / "parts").exists()
 
 
+@pytest.mark.slow
 def test_processes_leave_what_one_leaves(tmp_path: Path, shipped: NetworkSweep) -> None:
     small = shipped.model_copy(update={"weight_bits": (1, 16)})
     points = [run_networks(small, tmp_path / str(workers), workers=workers) for workers in (1, 2)]
@@ -126,6 +128,7 @@ def test_processes_leave_what_one_leaves(tmp_path: Path, shipped: NetworkSweep) 
     assert tables[0] == tables[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_sweep_that_cannot_be_leaves_its_folder_to_another(
     workers: int, tmp_path: Path, shipped: NetworkSweep

@@ -87,6 +87,7 @@ def test_an_error_is_evaluated_once_whatever_the_hardware(tmp_path: Path) -> Non
     assert len(model.evaluations) == len({name_of(bits) for bits in model.evaluations}) <= 31
 
 
+@pytest.mark.slow
 def test_outputs(swept: CoDesign, tmp_path: Path) -> None:
     folder = swept.folder
     rows = list(csv.DictReader((folder / "sweep.csv").open()))
@@ -185,6 +186,7 @@ def test_candidates_of_a_run_and_its_ledger(tmp_path: Path) -> None:
         sweep(experiment(candidates=str(tmp_path)), tmp_path / "x", model=StandInModel())
 
 
+@pytest.mark.slow
 def test_candidates_found_by_a_search_on_each_variant(tmp_path: Path) -> None:
     model = StandInModel()
     settings = experiment(
@@ -230,6 +232,7 @@ def test_candidates_none_of_which_is_within_the_limits(tmp_path: Path, limits: d
         sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("take", ["front", "evaluated"])
 def test_a_front_of_one_platform_is_lifted_to_the_bits_of_another(tmp_path: Path, take: str) -> None:
     """Every variant has what becomes of every candidate, as the genes of a search over hardware have it."""
@@ -248,6 +251,7 @@ def test_a_front_of_one_platform_is_lifted_to_the_bits_of_another(tmp_path: Path
     assert any({*bits.values()} - {*silago} for bits in result.candidates)
 
 
+@pytest.mark.slow
 def test_limits_of_memory_and_error(tmp_path: Path) -> None:
     settings = experiment(constraints={"memory_mib": 0.0025, "error_increase": 4.0})
     result = sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
@@ -356,6 +360,7 @@ def test_a_search_over_hardware_resumes_and_repeats(tmp_path: Path) -> None:
     assert (tmp_path / "again/sweep.csv").read_bytes() == (tmp_path / "whole/sweep.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_recorded_is_the_method_that_ran(tmp_path: Path) -> None:
     """Greedy knows widths and no hardware: NSGA-II takes its place, and says so."""
     settings = experiment(candidates=None, population=6, offspring=3, generations=1, method="greedy")
@@ -363,6 +368,7 @@ def test_what_is_recorded_is_the_method_that_ran(tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "run/run.yaml").read_text())["experiment"]["method"] == "nsga2"
 
 
+@pytest.mark.slow
 def test_a_system_that_does_not_say_which_cores_are_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS has no sched_getaffinity."""
     monkeypatch.delattr(os, "sched_getaffinity")

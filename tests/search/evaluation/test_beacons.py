@@ -107,6 +107,7 @@ class Counting(Retrainable):
         return Utterances({"train": 1000, "dev": 120}[split])
 
 
+@pytest.mark.slow
 def test_what_retrainings_cost_in_evaluations(tmp_path: Path) -> None:
     """By hand: two epochs of 1,000 frames, forward and twice as much backward, over the 120 frames of an evaluation are
     50 evaluations a beacon."""

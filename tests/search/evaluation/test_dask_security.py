@@ -140,6 +140,7 @@ def test_a_scheduler_with_tls_by_a_security_object(scheduler: str, certificates:
     assert not found.set_aside
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "authority"), [("theirs", "ours"), ("ours", "theirs"), ("", "")])
 def test_who_has_not_the_certificates_is_refused(
     scheduler: str, certificates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, authority: str

@@ -79,6 +79,7 @@ def experiment(**changes: Any) -> Experiment:
     return Experiment.model_validate(settings)
 
 
+@pytest.mark.slow
 def test_candidates_near_a_beacon_err_and_send_as_with_its_parameters(tmp_path: Path) -> None:
     result = run(experiment(), tmp_path / "run", model=Retrainable())
     arch = load_arch("bitfusion", SKIPS)
@@ -103,6 +104,7 @@ def test_candidates_near_a_beacon_err_and_send_as_with_its_parameters(tmp_path: 
         assert trace.digest == models[row["beacon"]].trace_utterance(solution.bits).digest
 
 
+@pytest.mark.slow
 def test_a_report_tells_of_the_front_as_the_run_does(tmp_path: Path) -> None:
     """Figures of candidates with thresholds that were retrained, from the folder, by the traces that it has."""
     result = run(experiment(), tmp_path / "run", model=Retrainable())
@@ -119,6 +121,7 @@ def test_a_report_tells_of_the_front_as_the_run_does(tmp_path: Path) -> None:
     assert any("@" in bits for bits in rows)
 
 
+@pytest.mark.slow
 def test_a_search_killed_in_a_retraining_ends_the_same(tmp_path: Path) -> None:
     run(experiment(), tmp_path / "whole", model=Retrainable())
     with pytest.raises(Killed):

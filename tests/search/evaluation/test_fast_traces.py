@@ -26,6 +26,7 @@ def found(model: Model, pairs: tuple[tuple[int, int], ...]) -> FastTraces | None
     return FastTraces.found(lambda bits: model.trace(bits, 12), [site.name for site in model.sites], pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["bitfusion", "silago"])
 @pytest.mark.parametrize("name", ["sru", "lstm", "gru", "ligru"])
 def test_previews_are_costs(name: str, arch: str, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from stand_in import StandInError, StandInModel
 
 from quant.sites.candidate import Bits, name_of
 from search import Experiment, run
-from search.runs import search_outputs
 from simulators import InputError
 
 SETTINGS: dict[str, Any] = {
@@ -53,11 +52,6 @@ class Retrainable(StandInModel):
         return Retrainable(digest=f"for {name}", trained_for=name)
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_outputs, "draw_front", lambda result: b"")
-
-
 def test_each_is_retrained_once_and_evaluated_with_that(tmp_path: Path) -> None:
     model, plain = Retrainable(), StandInModel()
     found = run(Experiment.model_validate(SETTINGS), tmp_path / "run", model=model)
@@ -76,6 +70,7 @@ def test_each_is_retrained_once_and_evaluated_with_that(tmp_path: Path) -> None:
     assert len([*(tmp_path / "run/beacons").iterdir()]) == 12
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_goes_on_with_what_was_retrained(tmp_path: Path) -> None:
     settings = Experiment.model_validate(SETTINGS)
     whole = run(settings, tmp_path / "whole", model=Retrainable())

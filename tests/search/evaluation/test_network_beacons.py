@@ -55,6 +55,7 @@ def experiment(tmp_path: Path) -> Experiment:
     })  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_retrained_neighbour_errs_less_and_a_killed_search_comes_to_the_same(
     experiment: Experiment, tmp_path: Path
 ) -> None:
@@ -88,6 +89,7 @@ def _check_what_the_report_says(folder: Path, experiment: Experiment) -> None:
         assert found.error_max == pytest.approx(float(row["error"]), abs=5.1e-5)
 
 
+@pytest.mark.slow
 def test_every_candidate_retrained_is_nearer_to_the_float_network(experiment: Experiment, tmp_path: Path) -> None:
     plain = {**experiment.to_dict(), "beacons": None, "generations": 0, "population": 4}
     finetuned = {**plain, "finetune": {"epochs": 10, "learning_rate": 1e-2}}

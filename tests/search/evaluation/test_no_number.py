@@ -38,6 +38,7 @@ class Unsure(StandInModel):
         return StandInError(self.wrong, rate.error) if bits["L0"][0] == 2 else rate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(METHODS.names()))
 @pytest.mark.parametrize("wrong", [float("nan"), np.float32("inf"), -np.inf])
 def test_they_are_infeasible_named_and_recorded(method: str, wrong: float, tmp_path: Path) -> None:
@@ -84,6 +85,7 @@ def test_a_baseline_that_is_no_number_is_one_line(tmp_path: Path) -> None:
         run(Experiment(**settings), tmp_path / "run", model=Lost())
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_them_out_and_says_how_many(tmp_path: Path) -> None:
     experiment = Experiment.model_validate(
         {**SETTINGS, "hardware": {"grid": {"array.rows": [8, 16]}}, "candidates": ["2", "8"]}

@@ -31,6 +31,7 @@ class RetrainableSplitModel(SplitModel):
         return replace(self, digest=f"beacon {(folder / 'done').read_text()}", trained=True)
 
 
+@pytest.mark.slow
 def test_with_the_parameters_of_the_beacon(tmp_path: Path) -> None:
     beacons = {"threshold": 2.0, "above": 1.0, "below": 30.0, "most": 2}
     model = RetrainableSplitModel(every=3)

@@ -47,6 +47,7 @@ def test_the_front_and_the_baselines_are_evaluated_on_test_and_all_of_dev(search
             assert row[f"test_change{kind}"] == pytest.approx(change, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_what_was_found_is_there_while_it_is_held_against_test(
     searched: tuple[Run, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ def content_of(folder: Path) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_a_joint_front_is_evaluated_on_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = SplitModel(every=3)
     found = sweep(experiment(), tmp_path / "run", model=model, workers=1)
@@ -62,6 +63,7 @@ def test_a_joint_front_is_evaluated_on_test(tmp_path: Path, capsys: pytest.Captu
     assert {*COLUMNS} <= {*rows[0]}
 
 
+@pytest.mark.slow
 def test_a_model_without_test_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep(experiment(), tmp_path / "run", model=StandInModel(), workers=1)
     assert all(row["error_test"] is None for row in content_of(tmp_path / "run")["front"])
@@ -69,6 +71,7 @@ def test_a_model_without_test_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "not evaluated on test" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_front_that_was_tested_is_not_tested_again(tmp_path: Path) -> None:
     run(search_experiment(generations=0), tmp_path / "search", model=SplitModel(every=3))
     model = SplitModel(every=3)
@@ -77,6 +80,7 @@ def test_a_front_that_was_tested_is_not_tested_again(tmp_path: Path) -> None:
     assert all(row["error_test"] is not None for row in content_of(tmp_path / "run")["front"])
 
 
+@pytest.mark.slow
 def test_a_search_over_hardware_is_checked_and_resumed(tmp_path: Path) -> None:
     settings = experiment(candidates=None, population=8, offspring=4, generations=1)
     search_hardware(settings, tmp_path / "run", model=SplitModel(every=3))

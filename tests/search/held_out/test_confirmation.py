@@ -24,6 +24,7 @@ def front_of_all(rows: list[dict[str, Any]]) -> set[str]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_front_is_that_of_all_of_dev(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain = run(experiment(), tmp_path / "plain", model=SplitModel(every=6, noise=2.0))
     model = SplitModel(every=6, noise=2.0)
@@ -54,6 +55,7 @@ def test_the_front_is_that_of_all_of_dev(tmp_path: Path, capsys: pytest.CaptureF
     assert errors == sorted(errors)
 
 
+@pytest.mark.slow
 def test_a_finished_search_is_confirmed_by_resuming_it(tmp_path: Path) -> None:
     run(experiment(confirm=True), tmp_path / "whole", model=SplitModel(every=6))
     run(experiment(), tmp_path / "run", model=SplitModel(every=6))
@@ -67,6 +69,7 @@ def test_a_finished_search_is_confirmed_by_resuming_it(tmp_path: Path) -> None:
     assert again.asked == []
 
 
+@pytest.mark.slow
 def test_a_search_on_all_of_dev_has_nothing_to_confirm(tmp_path: Path) -> None:
     plain = run(experiment(), tmp_path / "plain", model=SplitModel())
     found = run(experiment(confirm=True), tmp_path / "run", model=SplitModel())

@@ -12,13 +12,11 @@ from watched_method import Watched
 
 from quant.sites.candidate import name_of
 from search import Experiment, run
-from search.codesign import sweep_outputs
 from search.codesign.hardware_search import search_hardware
 from search.methods import METHODS, Genes
 from search.methods.fresh import Fresh, enumerated
 from search.methods.random_search import RandomSearch
 from search.methods.registry import method_named
-from search.runs import search_outputs
 from search.runs.shortfall import NothingFeasible
 from simulators import InputError
 
@@ -30,12 +28,7 @@ HARDWARE = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_outputs, "draw_front", lambda result: b"")
-    monkeypatch.setattr(sweep_outputs, "draw_sweep", lambda result: b"")
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS.names())
 def test_lifted_bits_and_memory_within_the_budget(method: str, tmp_path: Path) -> None:
     """Lifting makes one candidate of several gene vectors; of all candidates 3 in 100 are within the limit."""
@@ -51,6 +44,7 @@ def test_lifted_bits_and_memory_within_the_budget(method: str, tmp_path: Path) -
     assert all(s.cost.memory_mib <= 0.0007 for s in found.visited)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["surrogate", "additive", "nsga2", "nsga3", "age-moea", "random"])
 def test_hardware_genes_that_have_no_say_make_no_other_point(method: str, tmp_path: Path) -> None:
     settings = Experiment.model_validate({**SETTINGS, "hardware": HARDWARE})
@@ -60,6 +54,7 @@ def test_hardware_genes_that_have_no_say_make_no_other_point(method: str, tmp_pa
     assert len(names) == len(set(names)) == PLANNED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS.names())
 def test_a_small_space_is_looked_at_to_its_end(method: str, tmp_path: Path) -> None:
     """SiLago's 4, 8 and 16 bits for three sites, of which memory leaves those of at most 8 at the largest."""
@@ -130,6 +125,7 @@ def test_a_memory_that_nothing_keeps_is_said_before_anything_is_evaluated(tmp_pa
     assert InputError.exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hardware", [False, True])
 def test_an_error_that_nothing_keeps_is_said_with_what_lacks(tmp_path: Path, hardware: bool) -> None:
     changes = {"hardware": HARDWARE} if hardware else {}

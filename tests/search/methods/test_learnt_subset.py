@@ -11,7 +11,6 @@ from search import Experiment, run
 from search.methods import learnt_errors
 from search.methods.error_model import ErrorModel
 from search.methods.learnt_subset import learnt_subset
-from search.runs import search_outputs
 
 
 def test_fronts_behind_one_another_are_learnt_first_and_the_farthest_of_the_rest() -> None:
@@ -34,6 +33,7 @@ def test_a_front_that_is_too_large_is_thinned_evenly() -> None:
     assert max(np.diff(rows)) <= 26
 
 
+@pytest.mark.slow
 def test_a_search_learns_from_no_more_than_it_is_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And fits its kernel ever less often."""
     fits = list[tuple[int, bool]]()
@@ -43,7 +43,6 @@ def test_a_search_learns_from_no_more_than_it_is_to(tmp_path: Path, monkeypatch:
             fits.append((len(x), tune))
             super().fit(x, error, tune)
 
-    monkeypatch.setattr(search_outputs, "draw_front", lambda result: b"")
     monkeypatch.setattr(learnt_errors, "ErrorModel", Noting)
     monkeypatch.setattr(learnt_errors, "MOST_LEARNT", 20)
     settings = Experiment(name="bounded", population=12, offspring=4, generations=25, steps=5)

@@ -63,10 +63,12 @@ def test_a_method_that_was_stopped_continues_to_the_same_front(tmp_path: Path, m
     assert rest.evaluated < whole.evaluated
 
 
+@pytest.mark.slow
 def test_random_candidates_are_never_asked_for_twice(tmp_path: Path) -> None:
     assert len(searched(tmp_path / "run", "random").visited) == 20 + 5 * 8
 
 
+@pytest.mark.slow
 def test_greedy_narrows_every_gene_alone_first(tmp_path: Path) -> None:
     visited = searched(tmp_path / "run", "greedy").visited
     widest = visited[0].bits

@@ -41,6 +41,7 @@ def test_more_is_found_than_by_nsga2_on_the_same_budget(tmp_path: Path) -> None:
     assert volume["surrogate"] > 1.1 * volume["nsga2"]
 
 
+@pytest.mark.slow
 def test_an_error_is_that_of_bits_and_known_on_all_hardware(tmp_path: Path) -> None:
     watched = searched(tmp_path / "run", "random")
     errors = LearntErrors(watched.space, alone=False)
@@ -62,6 +63,7 @@ def trial(genes: list[int], *objectives: float) -> Trial:
     return Trial(str(genes), np.array(genes), {}, 0, np.array(objectives), np.zeros(1), objectives[0])
 
 
+@pytest.mark.slow
 def test_hardware_with_most_of_the_front_comes_first_and_some_around_it_behind() -> None:
     trials = [trial([0, 1, 5], 3, 1), trial([1, 2, 6], 2, 2), trial([2, 2, 6], 1, 3), trial([3, 7, 7], 4, 4)]
     chosen = promising_hardware(trials, np.array([3, 9, 9]), 2, np.random.default_rng(1)).tolist()

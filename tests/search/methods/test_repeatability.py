@@ -10,7 +10,6 @@ from stand_in import StandInModel
 
 from search import Experiment, run
 from search.methods import METHODS
-from search.runs import search_outputs
 
 LIMITS: Mapping[str, Mapping[str, float]] = {
     "no limits": {},
@@ -47,12 +46,12 @@ class Unseeded:
 
 @pytest.fixture
 def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is drawn from no seed is found, whether or not it makes a difference; and no picture is drawn, for time."""
+    """What is drawn from no seed is found, whether or not it makes a difference."""
     seeded = np.random.default_rng
     monkeypatch.setattr(np.random, "default_rng", lambda seed=None: Unseeded() if seed is None else seeded(seed))
-    monkeypatch.setattr(search_outputs, "draw_front", lambda result: b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
 @pytest.mark.parametrize("method", METHODS.names())
 def test_a_killed_search_ends_as_one_that_was_not(

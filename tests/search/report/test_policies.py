@@ -66,6 +66,7 @@ def test_one_hardware_makes_no_matrix(folders: list[Path]) -> None:
         draw_policies(report)
 
 
+@pytest.mark.slow
 def test_the_figure_has_each_layer_of_each_policy(folders: list[Path], tmp_path: Path) -> None:
     given, page, picture = {folder: StandInModel() for folder in folders}, tmp_path / "p.html", tmp_path / "p.png"
     report = write_report(folders, page, models=given, policies=picture)

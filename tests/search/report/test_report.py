@@ -131,6 +131,7 @@ def test_the_front_is_ordered_and_asked_on_a_telephone(folders: list[Path], tmp_
     assert not any(tick == "2" for tick in seen["ticks"] if ends[0] > 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["16-bit", "2-bit"])
 def test_a_baseline_over_a_limit_is_told_so(tmp_path: Path, at: str) -> None:
     limits = {"error_increase": 2.0, "memory_mib": 0.004}

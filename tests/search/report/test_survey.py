@@ -10,6 +10,7 @@ from search.report.page import make_report
 from search.report.survey import surveyed
 
 
+@pytest.mark.slow
 def test_lowest_error_and_fastest_of_each_run_by_their_own_figures(tmp_path: Path) -> None:
     settings = {"population": 10, "offspring": 5, "generations": 2, "steps": 5, "method": "nsga2"}
     folders = [tmp_path / arch for arch in ("bitfusion", "silago")]

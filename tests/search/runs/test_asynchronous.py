@@ -76,6 +76,7 @@ def test_what_is_asked_and_told_is_in_the_ledger(whole: Path) -> None:
     assert told != sorted(told)
 
 
+@pytest.mark.slow
 def test_the_front_is_as_good_as_with_the_barrier(tmp_path: Path) -> None:
     """By the default method, few of a front's solutions are dominated by any of the other."""
     settings = {"method": "surrogate", "population": 16, "generations": 2}
@@ -94,6 +95,7 @@ def test_the_front_is_as_good_as_with_the_barrier(tmp_path: Path) -> None:
     assert len(worse) < len(ours) / 2
 
 
+@pytest.mark.slow
 def test_progress_is_that_of_the_points_that_are_known(tmp_path: Path) -> None:
     shown: list[tuple[int, int]] = []
 
@@ -110,6 +112,7 @@ def test_progress_is_that_of_the_points_that_are_known(tmp_path: Path) -> None:
     assert load_run(tmp_path / "run").generations == 4
 
 
+@pytest.mark.slow
 def test_a_search_that_ended_early_repeats_its_order_and_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(Stop):
@@ -134,6 +137,7 @@ def test_a_search_that_ended_early_repeats_its_order_and_goes_on(tmp_path: Path)
     assert (folder / "pareto.json").read_bytes() == results
 
 
+@pytest.mark.slow
 def test_pending_points_are_evaluated_when_it_goes_on(tmp_path: Path) -> None:
     with pytest.raises(Stop):
         searched(tmp_path, Beside(8, stop_after=30))
@@ -146,6 +150,7 @@ def test_pending_points_are_evaluated_when_it_goes_on(tmp_path: Path) -> None:
     assert {*range(len(asked))} - told <= {position for event in after for position in event.get("tell", [])}
 
 
+@pytest.mark.slow
 def test_generations_with_a_barrier_come_first(tmp_path: Path) -> None:
     """A search that began in one process goes on with workers, and is repeated as it was."""
     folder = tmp_path / "run"
@@ -160,6 +165,7 @@ def test_generations_with_a_barrier_come_first(tmp_path: Path) -> None:
     assert visited(searched(folder, Inline(), resume=True)) == visited(result)
 
 
+@pytest.mark.slow
 def test_a_finished_search_is_extended(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
@@ -185,6 +191,7 @@ def test_another_order_than_was_recorded_is_refused(whole: Path, tmp_path: Path)
             searched(folder, Beside(2), resume=True)
 
 
+@pytest.mark.slow
 def test_a_new_search_with_a_copied_ledger_has_an_order_of_its_own(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
@@ -194,6 +201,7 @@ def test_a_new_search_with_a_copied_ledger_has_an_order_of_its_own(whole: Path, 
     assert visited(copied) == visited(searched(tmp_path / "own", Inline()))
 
 
+@pytest.mark.slow
 def test_a_candidate_that_kills_workers_is_told_as_infeasible(whole: Path, tmp_path: Path) -> None:
     stored = load_run(whole).results
     assert stored is not None
@@ -208,6 +216,7 @@ def test_a_candidate_that_kills_workers_is_told_as_infeasible(whole: Path, tmp_p
     assert visited(again) == visited(result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workers", "mean_s", "thinks_s", "busy"),
     [
@@ -251,6 +260,7 @@ def test_a_search_and_a_worker_of_it_killed(tmp_path: Path) -> None:
     assert sum(begun.values()) - len(begun) <= 1 + 2  # what the killed worker was busy with, and the driver's workers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"method": "nsga2"}, {"objectives": ["memory", "energy"]}])
 def test_other_searches_keep_the_barrier(tmp_path: Path, changes: dict[str, Any]) -> None:
     searched(tmp_path / "run", Beside(4), **changes)

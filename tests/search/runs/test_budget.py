@@ -12,7 +12,6 @@ from stand_in import StandInModel
 from search import Experiment, run
 from search.methods import METHODS
 from search.report.data import gather
-from search.runs import search_outputs
 from search.runs.budget_limits import BudgetLimits
 from search.runs.search_display import print_results
 from search.runs.shortfall import NothingFeasible
@@ -27,11 +26,6 @@ SETTINGS: dict[str, Any] = {
 FIGURES = {"latency": "latency_ms", "energy": "energy_uj", "memory": "memory_mib"}
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_outputs, "draw_front", lambda result: b"")
-
-
 def cost_of(width: int) -> dict[str, float]:
     """Latency in ms, energy in µJ and memory in MiB of one width for everything, from a simulation by itself."""
     trace = StandInModel().trace({site.name: (width, width) for site in StandInModel().sites}, 5)
@@ -44,6 +38,7 @@ def most() -> dict[str, float]:
     return {name: BUDGET[name] * cost for name, cost in cost_of(8).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS.names())
 def test_every_method_asks_for_what_keeps_it(method: str, tmp_path: Path) -> None:
     model = StandInModel()
@@ -56,6 +51,7 @@ def test_every_method_asks_for_what_keeps_it(method: str, tmp_path: Path) -> Non
     assert len(model.evaluations) <= len(found.visited) + 4
 
 
+@pytest.mark.slow
 def test_it_is_recorded_kept_on_resume_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = Experiment.model_validate(SETTINGS | {"method": "random"})
     run(settings, tmp_path / "run", model=StandInModel())
@@ -87,6 +83,7 @@ def test_a_run_from_before_there_were_budgets_goes_on(tmp_path: Path) -> None:
     assert [s.name for s in again.visited] == [s.name for s in first.visited]
 
 
+@pytest.mark.slow
 def test_what_is_over_it_is_told_by_how_much(tmp_path: Path) -> None:
     class Widest:
         def begin(self, space: object, settings: object) -> None: ...

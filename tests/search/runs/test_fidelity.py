@@ -72,6 +72,7 @@ def test_the_files_say_on_what_share_an_error_was_measured(raced: Run) -> None:
     assert whole == {n for n, s in told.items() if s == 1} | {s.name for s in raced.baselines.values()}
 
 
+@pytest.mark.slow
 def test_a_stopped_race_comes_to_the_same_when_resumed(
     raced: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_stopped_race_comes_to_the_same_when_resumed(
     assert 0 < resumed.evaluated < raced.evaluated
 
 
+@pytest.mark.slow
 def test_what_the_ledger_knows_beyond_changes_nothing(raced: Run, tmp_path: Path) -> None:
     """All candidates are known on all utterances, as after a search without races: nothing is evaluated."""
     (tmp_path / "run").mkdir()
@@ -122,6 +124,7 @@ def test_what_the_ledger_knows_beyond_changes_nothing(raced: Run, tmp_path: Path
     assert not model.asked
 
 
+@pytest.mark.slow
 def test_workers_come_to_the_same(raced: Run, tmp_path: Path) -> None:
     with Pool(2) as pool:
         found = run(experiment(**RACE), tmp_path / "run", model=SplitModel(noise=0.5), executor=pool)

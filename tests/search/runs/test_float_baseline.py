@@ -27,6 +27,7 @@ def experiment(**settings: Any) -> Experiment:
     return Experiment(name="small", population=4, offspring=2, generations=1, steps=4, constraints={}, **settings)
 
 
+@pytest.mark.slow
 def test_it_is_said_where_16_bits_lose_more_than_a_point(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = FloatStandIn()
     found = run(experiment(), tmp_path / "run", model=model, check=False)
@@ -55,9 +56,11 @@ def test_a_point_is_allowed(exact: float | None, said: bool) -> None:
     assert not float_line({"float_error": 1.0, "baselines": []})
 
 
+@pytest.mark.slow
 def test_models_that_do_not_say_it_are_not_asked(tmp_path: Path) -> None:
     assert run(experiment(), tmp_path / "run", model=StandInModel(), check=False).float_error is None
 
 
+@pytest.mark.slow
 def test_no_number_is_none(tmp_path: Path) -> None:
     assert run(experiment(), tmp_path / "run", model=FloatStandIn(exact=float("nan")), check=False).float_error is None

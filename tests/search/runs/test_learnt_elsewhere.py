@@ -61,6 +61,7 @@ def test_sites_of_equal_names_then_of_equal_kinds_then_all() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_genes_add_is_that_of_their_bits(tmp_path: Path) -> None:
     watched = Watched(method_named("random"))
     run(experiment(method="random"), tmp_path / "run", model=StandInModel(), method=watched)
@@ -114,6 +115,7 @@ def test_the_error_before_quantization_is_none_of_a_candidate(tmp_path: Path) ->
     assert read.errors.min() > 1.0
 
 
+@pytest.mark.slow
 def test_a_search_that_learns_begins_with_fewer_and_has_no_evaluations_of_others(other: Path, tmp_path: Path) -> None:
     watched = Watched(method_named("surrogate"))
     settings = experiment(learn_from=[str(other)], generations=0)
@@ -126,6 +128,7 @@ def test_a_search_that_learns_begins_with_fewer_and_has_no_evaluations_of_others
         assert ledger.counts()["errors"] == result.evaluated
 
 
+@pytest.mark.slow
 def test_what_is_learnt_from_is_part_of_what_a_run_depends_on(other: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(other, source)

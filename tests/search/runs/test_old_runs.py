@@ -49,6 +49,7 @@ def test_what_it_found_is_still_read_and_its_experiment_still_runs(old: Path, tm
     assert fastest <= 1.02 * min(row["cycles"] for row in before["front"])
 
 
+@pytest.mark.slow
 def test_a_ledger_of_before_is_no_error_and_answers_nothing(old: Path, tmp_path: Path) -> None:
     """Its rows are of other code."""
     (tmp_path / "new").mkdir()

@@ -45,6 +45,7 @@ def test_limits_keep_what_is_known_to_be_within_them() -> None:
     assert Constraints().kept_by(2.0, None, None)
 
 
+@pytest.mark.slow
 def test_the_axes_span_what_keeps_the_limits(tmp_path: Path) -> None:
     settings = {"population": 10, "offspring": 5, "generations": 2, "steps": 5, "method": "nsga2"}
     limits = {"error_increase": 2.0, "memory_mib": 0.004}

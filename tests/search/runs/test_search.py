@@ -54,6 +54,7 @@ def test_the_front_is_feasible_and_not_dominated(tmp_path: Path, model: StandInM
     assert len(model.evaluations) == len({name_of(bits) for bits in model.evaluations})  # nothing twice
 
 
+@pytest.mark.slow
 def test_candidates_over_the_memory_limit_are_never_evaluated(tmp_path: Path, model: StandInModel) -> None:
     """Nor are they looked at: the whole budget goes to those within it."""
     limit = 0.0012
@@ -64,6 +65,7 @@ def test_candidates_over_the_memory_limit_are_never_evaluated(tmp_path: Path, mo
     assert evaluated <= {s.name for s in result.visited}
 
 
+@pytest.mark.slow
 def test_every_objective_and_its_direction(tmp_path: Path, model: StandInModel) -> None:
     result = run(experiment(objectives=["memory", "mohaq_speedup"], constraints={}), tmp_path / "run", model=model)
     # Without error among objectives or constraints, the best is 2 bits everywhere, and no candidate but baselines is recognised.
@@ -142,6 +144,7 @@ def test_a_folder_holds_one_run(tmp_path: Path) -> None:
         run(experiment(), tmp_path / "other", resume=True, model=StandInModel())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["nsga2", "surrogate", "greedy"])
 def test_more_generations_extend_a_finished_search(tmp_path: Path, method: str) -> None:
     """Only the further ones are asked for, and a search that had them from the beginning ends alike."""
@@ -184,6 +187,7 @@ def test_two_searches_in_one_folder(tmp_path: Path) -> None:
     assert model.evaluations
 
 
+@pytest.mark.slow
 def test_planted_links_in_a_runs_folder_are_not_followed(tmp_path: Path) -> None:
     settings = experiment(generations=0)
     run(settings, tmp_path / "run", model=StandInModel())
@@ -208,6 +212,7 @@ def test_planted_links_in_a_runs_folder_are_not_followed(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.drawn
 def test_outputs(tmp_path: Path, model: StandInModel) -> None:
     result = run(experiment(), tmp_path / "run", model=model)
     folder = tmp_path / "run"
@@ -341,6 +346,7 @@ def test_an_architecture_without_a_baseline_needs_an_absolute_limit(tmp_path: Pa
         run(changed, tmp_path / "run", model=StandInModel())
 
 
+@pytest.mark.slow
 def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
     result = run(experiment(), tmp_path / "a/run", model=StandInModel())
     texts = []
@@ -392,6 +398,7 @@ def test_a_search_may_begin_with_anothers_ledger(tmp_path: Path) -> None:
     assert front_of(second) == front_of(first)
 
 
+@pytest.mark.slow
 def test_a_run_that_came_to_nothing_does_not_block_its_folder(tmp_path: Path) -> None:
     class NoWorkers(Inline):
         def map(self, recognition: Any, groups: Any) -> Any:

@@ -59,6 +59,7 @@ def test_costs_are_those_of_the_evaluated_utterances(method: str, generations: i
         assert bits_named(solution.name, model.sites) == solution.bits
 
 
+@pytest.mark.slow
 def test_energy_of_dram_is_that_of_the_columns_sent(tmp_path: Path) -> None:
     """On EdgeDRNN a column that is sent is one weight for each lane and beat; the first step sends the bias as well."""
     changes = {"arch": "edgedrnn", "set": (), "objectives": ["error", "dram_energy"], "thresholds": {"*": [0, 16, 64]}}
@@ -80,6 +81,7 @@ def test_energy_of_dram_is_that_of_the_columns_sent(tmp_path: Path) -> None:
         assert solution.cost.energy_uj > rows[solution.name]
 
 
+@pytest.mark.slow
 def test_a_run_is_found_again_and_goes_on_where_it_was(tmp_path: Path) -> None:
     whole = run(experiment(), tmp_path / "whole", model=SendingStandIn())
     shutil.copytree(tmp_path / "whole", tmp_path / "again")

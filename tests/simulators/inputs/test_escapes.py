@@ -30,6 +30,7 @@ def test_what_is_not_printable_is_seen(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_visible_text_is_one_printable_line_and_stays_so(text: str) -> None:
     assert visible(text).isprintable()

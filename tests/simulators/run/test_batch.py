@@ -38,6 +38,7 @@ def at(trace: Trace, bits: np.ndarray) -> Trace:
     return Trace(name="candidate", steps=trace.steps, layers=layers)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
     data=st.data(),
@@ -87,6 +88,7 @@ def test_bad_candidates_are_named(bits: list, message: str) -> None:
         simulate_batch(trace, load_arch("silago"), np.array(bits))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("places", [(0, 1, 2), (7, 2, 0), (-3, 5, -1), (1 << 62, 1 << 40, -(1 << 62), 0)])
 def test_any_whole_number_is_a_place(places: tuple[int, ...]) -> None:
     """What a platform says of where parameters lie reaches its lowering as it is, in batches and in sweeps too."""

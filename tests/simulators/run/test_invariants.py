@@ -46,6 +46,7 @@ def run(trace: Trace, *changes: str) -> Report:
     return simulate(trace, load_arch("bitfusion", changes))
 
 
+@pytest.mark.slow
 @MANY
 @given(
     trace=networks(),
@@ -60,6 +61,7 @@ def test_larger_buffers(trace: Trace, mapping: list[str], buffer: str, factor: i
     assert after.cycles <= before.cycles * 1.01 + 40
 
 
+@pytest.mark.slow
 @MANY
 @given(trace=networks(), mapping=mappings(), extra=st.integers(1, 300))
 def test_more_bandwidth(trace: Trace, mapping: list[str], extra: int) -> None:
@@ -69,6 +71,7 @@ def test_more_bandwidth(trace: Trace, mapping: list[str], extra: int) -> None:
     assert after.cycles <= before.cycles * 1.02 + 8  # Graham's anomaly, a few cycles of it
 
 
+@pytest.mark.slow
 @MANY
 @given(trace=networks(), mapping=mappings(), side=st.sampled_from(["rows", "columns"]))
 def test_a_larger_array_computes_no_longer_and_drains_as_its_pipeline_says(
@@ -96,6 +99,7 @@ def test_more_post_processing_lanes(trace: Trace, mapping: list[str]) -> None:
     assert after.cycles <= before.cycles * 1.1  # Graham's anomaly: an earlier store can hold up a load
 
 
+@pytest.mark.slow
 @MANY
 @given(
     trace=networks(widths=(4, 8, 16)), tiles=st.tuples(st.integers(2, 40), st.integers(2, 40)),
@@ -116,6 +120,7 @@ def test_a_larger_silago(trace: Trace, tiles: tuple[int, int], change: str) -> N
     assert simulate(trace, load_arch("silago", [*small, change])).cycles <= before.cycles
 
 
+@pytest.mark.slow
 @MANY
 @given(trace=networks(), mapping=mappings())
 def test_bounds_hold_on_every_network(trace: Trace, mapping: list[str]) -> None:

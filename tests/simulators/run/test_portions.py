@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import product
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def test_alike_keeps_what_shares_choices_side_by_side() -> None:
     assert groups == [[[i, i + 12] for i in range(4 * array, 4 * array + 4)] for array in range(3)]
 
 
+@pytest.mark.slow
 def test_a_unit_is_divided_only_where_it_is_long() -> None:
     clocks = archs((4,), (8,), range(100, 100 + 2 * LONGEST + 3))
     assert [len(unit) for group in alike(clocks) for unit in group] == [LONGEST, LONGEST, 3]

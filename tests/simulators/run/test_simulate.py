@@ -67,6 +67,7 @@ def check_report(report: Report, trace: Trace) -> None:
     assert report.real_time_factor == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(trace=traces(), arch=st.sampled_from(["bitfusion", "bitfusion-2mib"]))
 def test_bit_fusion_on_drawn_traces(trace: Trace, arch: str) -> None:
@@ -81,6 +82,7 @@ def test_bit_fusion_on_drawn_traces(trace: Trace, arch: str) -> None:
     assert report.cycles >= dram_bits / 192
 
 
+@pytest.mark.slow
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(groups=st.integers(1, 4), data=st.data(), arch=st.sampled_from(ARCHS))
 def test_convolutions_group_by_group(groups: int, data: st.DataObject, arch: str) -> None:
@@ -98,6 +100,7 @@ def test_convolutions_group_by_group(groups: int, data: st.DataObject, arch: str
     assert report.layers[0].utilisation > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(trace=traces(bits=(4, 8, 16), tied=True), arch=st.sampled_from(["silago", "silago-64kib"]))
 def test_silago_on_drawn_traces(trace: Trace, arch: str) -> None:

@@ -44,6 +44,7 @@ def test_fewer_active_inputs_cost_less_where_they_are_skipped(arch: str, recurre
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(shares=st.lists(st.floats(0, 1), min_size=STEPS, max_size=STEPS), arch=st.sampled_from(["bitfusion", "silago"]),
        recurrent=st.booleans())  # fmt: skip

@@ -17,15 +17,9 @@ from search.methods.ddpg.agent import Episode, HaqAgent
 from search.methods.ddpg.learner import Learner
 from search.methods.ddpg.replay import Replay, Transitions
 from search.methods.ddpg.settings import AgentSettings
-from search.runs import search_outputs
 from simulators import InputError
 
 SMALL = AgentSettings(hidden=16, batch=8)
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_outputs, "draw_front", lambda result: b"")
 
 
 def remembered(capacity: int, episodes: Sequence[int]) -> Replay:
@@ -161,6 +155,7 @@ def two_sites(folder: Path, seed: int, **changes: Any) -> tuple[Run, Watched]:
     return run(experiment, folder, model=TwoSites(), method=agent, check=False), agent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_two_sites_whose_optimum_is_known(seed: int, tmp_path: Path) -> None:
     """Among 256 candidates the actor comes to the best one, of four widths that are each other's opposites. (From other
@@ -173,6 +168,7 @@ def test_two_sites_whose_optimum_is_known(seed: int, tmp_path: Path) -> None:
     assert np.mean(agent.errors[-30:]) < 21.0
 
 
+@pytest.mark.slow
 def test_one_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     class Killed(Exception):
         pass

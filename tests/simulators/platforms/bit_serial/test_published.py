@@ -49,6 +49,7 @@ def test_networks_at_equal_bits(name: str) -> None:
     assert [published_cycles(name, bits) for bits in range(1, 9)] == SUMS[name]
 
 
+@pytest.mark.slow
 def test_the_published_policy_just_meets_its_budget() -> None:
     """HAQ's README: 0.6 of the latency at 8 bits, with the image at 7 bits, as its table is read."""
     eight, policy = published_cycles("mobilenet-v2", 8), published_cycles("mobilenet-v2-haq")

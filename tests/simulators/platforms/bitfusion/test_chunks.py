@@ -37,6 +37,7 @@ def layers(draw: st.DrawFn) -> Elementwise:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     layer=layers(), kib=st.floats(0.1, 40), factor=st.floats(1, 8), bandwidth=st.integers(4, 300),

@@ -1,6 +1,7 @@
 """A loop nest with costs put in is what the same tiles are when they are written with those costs."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def content(segment: Segment) -> list[object]:
     return [*arrays, *ahead, segment.last_steps, segment.works]
 
 
+@pytest.mark.slow
 @given(LOOPS)
 def test_costs_may_be_put_in_afterwards(loops: Loops) -> None:
     written = SegmentBuilder(MACHINE, works())

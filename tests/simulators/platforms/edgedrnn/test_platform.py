@@ -46,6 +46,7 @@ def arch_of(run: RtlRun):
     return load_arch("edgedrnn", [f"lanes={run.timing.lanes}", f"memory.latency_cycles={run.timing.memory_latency}"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.place.rpartition(" ")[2])
 def test_traces_of_the_rtls_masks_take_the_rtls_cycles(run: RtlRun, tmp_path: Path) -> None:
     trace_of(run).save(tmp_path / "trace.yaml")

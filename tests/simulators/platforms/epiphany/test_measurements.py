@@ -36,6 +36,7 @@ def test_the_reference_engine_has_the_same(name: str) -> None:
     assert modelled(row, SPEC, ends_of("simpy")) == modelled(row, SPEC, ends_of("numba"))
 
 
+@pytest.mark.slow
 def test_a_product_off_chip_waits_for_the_bridge_most_of_the_time() -> None:
     row = MeasuredRow("x", 600, "matrix product 64 cores off chip (512x512)", "", "8.3")
     found = modelled(row, SPEC, ends_of("numba"))

@@ -15,11 +15,13 @@ ABOUT = 1.02
 """Mappings are chosen by an estimate, which for layers as small as these may take one that is up to 2 % slower."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["epiphany-e16", "epiphany-e64"])
 def test_epiphany_conforms(name: str) -> None:
     check_platform(PLATFORM, load_arch(name).spec)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "columns"), [(2, 2), (2, 3), (3, 2), (7, 2), (3, 5), (4, 8)])
 def test_meshes_of_any_sides_conform(rows: int, columns: int) -> None:
     check_platform(PLATFORM, load_arch("epiphany-e64", [f"mesh.rows={rows}", f"mesh.columns={columns}"]).spec)

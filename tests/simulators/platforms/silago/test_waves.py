@@ -52,6 +52,7 @@ def test_an_edge_wave_of_a_product_that_spills() -> None:
     assert layer.bits["dram_read"] == 4096 * 1024 * 8
 
 
+@pytest.mark.slow
 def test_streamed_weights_are_the_columns_that_are_needed() -> None:
     layer = product(512, 512, 20, recurrent=True, output_bits=8, active=0.25)
     assert run(layer, "skips_inactive_inputs=true").bits["dram_read"] == 20 * 512 * 8 + 20 * 512 * 128 * 8
@@ -72,12 +73,14 @@ def test_a_map_that_does_not_fit_is_read_once() -> None:
     assert input_read_bits(strided, spec) == 56 * 56 * 32 * 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tiles", [[12, 48, 96, 136, 138], [1, 2, 3, 4, 5, 6, 7, 8, 9]])
 def test_more_tiles_are_never_slower(tiles: list[int]) -> None:
     cycles = [run(product(550, 1024, 5), f"dimarch.weight_tiles={n}", is_long=n > 50).cycles for n in tiles]
     assert cycles == sorted(cycles, reverse=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     outputs=st.integers(1, 150), inputs=st.integers(1, 600), steps=st.integers(1, 6), tiles=st.integers(1, 24),
