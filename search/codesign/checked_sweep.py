@@ -19,10 +19,7 @@ from search.runs.results import BASELINE_BITS
 
 
 def checked(result: CoDesign, evaluator: Evaluator, progress: EvaluationProgress | None) -> CoDesign:
-    """A co-design with the candidates of its joint front evaluated on test and all of dev; as it was where it knows no
-    errors."""
-    if not result.experiment.needs_error:
-        return result
+    """A co-design with the candidates of its joint front evaluated on test and all of dev."""
     candidates = dict.fromkeys(result.candidate[result.front].tolist())
     chosen = [ChosenCandidate(result.candidates[number]) for number in candidates]
     luck = luck_of(result.qualities, evaluator.model, by_plain_error(result.experiment))

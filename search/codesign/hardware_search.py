@@ -63,7 +63,7 @@ def search_hardware(
         space = DesignSpace(settings, points, limit, initial_points(settings, genome, points), reporter(progress))
         trials = search_space(searcher, space, settings, session.folder, on_generation(progress, settings))
         result = _result(planned, folder, space, trials)
-        if check:
+        if check and settings.needs_error:
             write_sweep(result, session.identity, "search")
             result = checked(result, evaluators[0], progress)
         write_sweep(result, session.identity, "search")

@@ -17,8 +17,6 @@ from search.settings.experiment import Experiment
 
 def checked(run: Run, evaluator: Evaluator, progress: EvaluationProgress | None) -> Run:
     """A search with its front and baselines evaluated on test and all of dev."""
-    if not run.experiment.needs_error:
-        return run
     base = run.baselines.get(BASELINE_BITS)
     solutions = [solution.chosen for solution in (*run.front, *run.baselines.values())]
     check = check_front(evaluator, solutions, None if base is None else base.chosen, _luck(run, evaluator), progress)

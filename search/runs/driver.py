@@ -92,7 +92,7 @@ def run(
         result = search.run(evaluator, session.folder, progress)
         if experiment.confirm:
             result = confirmed(result, evaluator, progress)
-        if check:
+        if check and experiment.needs_error:
             write_outputs(result, session.identity)  # test takes its time, and what was found is there meanwhile
             result = checked(result, evaluator, progress)
         write_outputs(result, session.identity)

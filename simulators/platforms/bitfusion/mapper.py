@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from simulators.inputs.errors import InputError
 from simulators.lowering.platform import ALONE, INNER, NEARLY, WORTH_OF_ENERGY, Choices
 from simulators.platforms.bitfusion import mapping_kernels as kernels
 from simulators.platforms.bitfusion.costs import RESIDENT_LOADS, op_cycles
@@ -59,10 +60,14 @@ def choices_key(spec: BitFusionSpec) -> Hashable:
 
 def tilings(layer: Layer, fused: VectorLayer | None, spec: BitFusionSpec) -> Choices:
     """Tile sizes and loop orders that a product may get: the spec's; or those that are best where a network begins,
-    within, and where it ends, and others that may win among other neighbours."""
+    within, and where it ends, and others that may win among other neighbours. Raises InputError that names the layer
+    where none fits."""
     if fused is not None:
         work_of(fused, spec)  # names an operation that the hardware lacks, before its cost is asked for
-    return _tilings(_alone(layer), fused and _alone(fused), spec)
+    try:
+        return _tilings(_alone(layer), fused and _alone(fused), spec)
+    except InputError as error:
+        raise InputError(f"layer {layer.name}: {error}") from None
 
 
 @lru_cache(maxsize=4096)
