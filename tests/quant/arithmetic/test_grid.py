@@ -35,6 +35,7 @@ def test_codes_of_a_grid(bits: int, symmetric: bool, codes: list[int]) -> None:
     assert grid.round(torch.tensor([1.0])).item() == pytest.approx(1.0)  # the threshold is representable
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6), bits=st.sampled_from(INTEGER_BITS), scale=st.floats(1e-3, 1e3))
 def test_dequantize_after_quantize_is_idempotent(seed: int, bits: int, scale: float) -> None:
     x = sample(seed, scale)

@@ -158,6 +158,7 @@ def test_state_is_handed_from_call_to_call(tmp_path: Path) -> None:
     assert far_from(model, "8", tmp_path, *STRICT) == 0.0
 
 
+@pytest.mark.slow
 def test_arrays_that_are_needed_at_different_times_share_memory() -> None:
     """A chain of layers needs the memory of two of them, not of all."""
     torch.manual_seed(0)

@@ -140,6 +140,7 @@ def test_it_learns_and_quantization_costs_what_it_should(net: Network, batch: Ut
     assert errors[3] > errors[2]
 
 
+@pytest.mark.slow
 def test_sixteen_bits_stay_near_float(net: Network, batch: UtteranceBatch) -> None:
     with torch.inference_mode():
         exact = net(batch.features, batch.lengths)
@@ -148,6 +149,7 @@ def test_sixteen_bits_stay_near_float(net: Network, batch: UtteranceBatch) -> No
     assert float((exact - rounded)[true].abs().max()) < 0.05 * float(exact[true].abs().max())
 
 
+@pytest.mark.slow
 def test_evaluating_twice_gives_the_same_bits_in_any_batch(net: Network, batch: UtteranceBatch) -> None:
     arithmetic = quantized(net, batch, 8)
     held_out = data(1)
@@ -180,6 +182,7 @@ def test_folding_changes_nothing(cell: str, causal: bool) -> None:
     torch.testing.assert_close(plain(x, lengths), full(x, lengths), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["gru", "sru"])
 def test_a_training_is_normalised_unless_it_is_not_to_be(cell: str, tmp_path: Path) -> None:
     sizes = geometry(cell, {"inputs": 3, "layers": 1, "cells": 8, "outputs": 3})
@@ -193,6 +196,7 @@ def test_a_training_is_normalised_unless_it_is_not_to_be(cell: str, tmp_path: Pa
     assert {name for name in kept[True] if name not in kept[False]} >= {"norms.0.weight", "norms.0.running_mean"}
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_the_same(tmp_path: Path) -> None:
     sizes = geometry("ligru", {"inputs": 3, "layers": 1, "cells": 8, "outputs": 3})
     recipe = Recipe(geometry=sizes, epochs=3, frames_per_batch=512, dropout=0.2)

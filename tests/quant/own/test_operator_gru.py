@@ -76,6 +76,7 @@ def test_whole_numbers_are_those_of_an_independent_model() -> None:
         np.testing.assert_array_equal(model.run(data, bits), theirs, err_msg=str(widths))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_every_operator_has_its_own_width(model: OperatorGru, operator: str) -> None:
     """Narrowing one operator changes results, and not as narrowing another does."""
@@ -85,6 +86,7 @@ def test_every_operator_has_its_own_width(model: OperatorGru, operator: str) -> 
     assert not np.array_equal(wide, narrow)
 
 
+@pytest.mark.slow
 def test_formats_hold_what_was_seen(model: OperatorGru) -> None:
     for operator in OPERATORS:
         for width in (2, 8, 16):
@@ -92,6 +94,7 @@ def test_formats_hold_what_was_seen(model: OperatorGru) -> None:
             assert largest <= 2 ** (width - 1)
 
 
+@pytest.mark.slow
 def test_weights_are_stored_at_their_own_widths(model: OperatorGru) -> None:
     """8 inputs, 48 cells, 10 classes: by hand. Where hardware has the widths, the trace says the same."""
     by_hand = 144 * 8 * 5 + 144 * 48 * 3 + 10 * 48 * 7 + 16 * (144 + 48)
@@ -100,6 +103,7 @@ def test_weights_are_stored_at_their_own_widths(model: OperatorGru) -> None:
     assert model.stored_bits(bits) == model.trace(bits).weight_bits_total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, -3, 2**20 + 1])
 def test_a_sequence_of_no_steps_is_not_traced(model: OperatorGru, steps: int) -> None:
     assert model.trace(same(8), 5).steps == 5
@@ -136,6 +140,7 @@ def test_a_sum_beyond_its_accumulator_is_named() -> None:
         wide.evaluate(same(8))
 
 
+@pytest.mark.slow
 def test_bad_candidates_are_named(model: OperatorGru) -> None:
     with pytest.raises(InputError, match="bits of n: 17: it must lie between 2 and 16"):
         model.evaluate(same(8) | {"n": (17, 17)})

@@ -49,6 +49,7 @@ def stretched(layer: nn.LSTM | nn.GRU, largest: float) -> nn.Module:
     return layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
 def test_one_large_sum_before_a_gate_does_not_cost_the_others_their_fraction(kind: type[nn.LSTM | nn.GRU]) -> None:
     torch.manual_seed(0)
@@ -213,6 +214,7 @@ def test_sums_that_only_gates_read_are_clipped_where_no_term_can_bring_them_back
     assert model.evaluate(homogeneous(model.sites, 16)).error < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
 def test_inputs_that_only_saturate_gates_do_not_cost_small_ones_their_fraction(kind: type[nn.LSTM | nn.GRU]) -> None:
     """As power spectra have them: a few values a thousand times the others, behind large weights."""

@@ -76,6 +76,7 @@ def test_one_cycle_rises_and_falls_to_zero() -> None:
     assert shares.index(max(shares)) in range(8, 12)
 
 
+@pytest.mark.slow
 def test_two_trainings_in_one_folder_come_to_the_same(tmp_path: Path) -> None:
     """Another one runs to its end while the first is in its second epoch."""
     whole = train(RECIPE, examples(), tmp_path / "whole")

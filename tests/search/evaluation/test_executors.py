@@ -206,6 +206,7 @@ def test_a_candidate_that_kills_workers_is_set_aside(
     assert run(experiment(beacons), tmp_path / "new", model=well).set_aside == ()
 
 
+@pytest.mark.slow
 def test_a_baseline_that_kills_workers_ends_the_search(tmp_path: Path, pool: Pool) -> None:
     deadly = ",".join(f"{site.name}=16x16" for site in SlowModel().sites)
     settings = experiment(beacons=False, constraints={"error_increase": 8.0})
@@ -221,6 +222,7 @@ def test_what_evaluations_raise_is_raised_here(tmp_path: Path, executor: Any) ->
     run(experiment(False, generations=0), tmp_path / "after", model=SlowModel(), executor=executor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["digest", "data_digest"])
 def test_a_worker_with_another_model_or_data_is_refused(tmp_path: Path, executor: Any, changed: str) -> None:
     model = SlowModel(digest=f"here, other {changed}", data_digest="here")
