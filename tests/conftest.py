@@ -5,6 +5,7 @@ import fcntl
 import importlib.util
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,23 @@ settings.load_profile("any time")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for the small recogniser's training is slow, however short it is itself. Coverage is that of the other
-    tests: a tracer makes the slow ones take twice as long."""
+    """What waits for the small recogniser's training is slow, however short it is itself."""
     for item in items:
         if "small_model" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.fixture(autouse=True)
+def _untraced(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Coverage is that of the tests that are not slow: a tracer makes the others take twice as long. The marker of
+    pytest-cov has no effect in the processes of pytest-xdist."""
+    tracers = sys.gettrace(), threading.gettrace()
+    if request.node.get_closest_marker("slow"):
+        sys.settrace(None)
+        threading.settrace(None)  # type: ignore[arg-type]
+    yield
+    sys.settrace(tracers[0])
+    threading.settrace(tracers[1])  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)

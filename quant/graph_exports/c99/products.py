@@ -105,22 +105,22 @@ def _convolution(write: NodeWriter) -> View:
     dims = len(kernel)
     stride = list(call.attribute("strides", (1,) * dims))
     pads = window_pads(call, list(x.shape[2:]), kernel, stride, list(call.attribute("dilations", (1,) * dims)))
-    return _windows(write, "convolve", x, kernel, pads)
+    return _windows(write, x, kernel, pads, is_back=0)
 
 
 def _transposed_convolution(write: NodeWriter) -> View:
     x, kernel = write.computed(0), list(write.call.input(1).shape[2:])
-    return _windows(write, "convolve_back", x, kernel, list(write.call.attribute("pads", (0,) * (2 * len(kernel)))))
+    return _windows(write, x, kernel, list(write.call.attribute("pads", (0,) * (2 * len(kernel)))), is_back=1)
 
 
-def _windows(write: NodeWriter, function: str, x: View, kernel: list[int], pads: list[int]) -> View:
+def _windows(write: NodeWriter, x: View, kernel: list[int], pads: list[int], is_back: int) -> View:
     groups = int(write.call.attribute("group", 1))
     name = window(write, x, write.shape, kernel, pads[: len(kernel)], groups)
     write.program.code_elements = max(write.program.code_elements, x.size)
     bias = write.operand(2).text if write.has(2) else "NULL"
     target = write.program.temporary(write.shape)
     site = write.sites.of(write.read[0])
-    write.program.add(f"NAME_{function}(&{site}, &{name}, {x.text}, {bias}, {target.text}, codes, row);")
+    write.program.add(f"NAME_convolve(&{site}, &{name}, {is_back}, {x.text}, {bias}, {target.text}, codes, row);")
     return target
 
 
