@@ -118,7 +118,7 @@ def _experiments(root: Path, model: Path, network: dict[str, str]) -> dict[str, 
     swept = {"array.rows": [4, 8, 16], "dram.bits_per_cycle": [64, 96, 128, 192]}
     return {
         "search": searched,
-        "network": {**{key: value for key, value in searched.items() if key != "corpus_root"}, **network},
+        "network": {**{key: value for key, value in searched.items() if key != "corpus_root"}, **network, "steps": 1},
         "campaign": {
             **{key: value for key, value in searched.items() if key != "model"}, "generations": 2,
             "models": [str(model)], "archs": ["bitfusion", "silago"],
