@@ -27,10 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _untraced(request: pytest.FixtureRequest) -> Iterator[None]:
     """Coverage is that of the tests that are not slow: a tracer makes the others take twice as long. The marker of
     pytest-cov has no effect in the processes of pytest-xdist."""
+    if not request.node.get_closest_marker("slow"):
+        yield
+        return
     tracers = sys.gettrace(), threading.gettrace()
-    if request.node.get_closest_marker("slow"):
-        sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
     yield
     sys.settrace(tracers[0])
     threading.settrace(tracers[1])  # type: ignore[arg-type]
@@ -45,6 +47,10 @@ def _plugins_as_they_were() -> Iterator[None]:
         del sys.modules[module]
 
 
+def _plugin_modules() -> set[str]:
+    return {name for name in sys.modules if name.startswith("mohaq_plugins.")}
+
+
 PICTURES = ("search.runs.search_outputs.draw_front", "search.codesign.sweep_outputs.draw_sweep")
 
 
@@ -57,10 +63,6 @@ def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     for function in PICTURES:
         if function.rpartition(".")[0] in sys.modules:
             monkeypatch.setattr(function, lambda result: b"")
-
-
-def _plugin_modules() -> set[str]:
-    return {name for name in sys.modules if name.startswith("mohaq_plugins.")}
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ def cases_of(work: Path) -> dict[str, Case]:
         "sweep": Case(("sweep", str(work / "sweep.yaml"), "--workers", "2", "--out", "OUT"), swept),
         "a sweep on Dask": Case(("sweep", str(work / "sweep.yaml"), "--dask", "--workers", "2", "--out", "OUT"), swept),
         "a sweep of networks": Case(
-            ("sweep", str(work / "networks.yaml"), "--workers", "2", "--out", "OUT"), ("networks.csv", "run.yaml")
+            ("sweep", str(work / "networks.yaml"), "--workers", "2", "--out", "OUT"), ("points.csv", "points.png")
         ),
         "export": Case(
             ("export", "--bits", "4x8", "--model", str(model), "--out", "OUT"), ("model.json", "model.safetensors"), True

@@ -236,22 +236,28 @@ def main() -> int:
             copied(tree.folder)
             trees.put(tree)
 
-        def line_of(mutant: Mutant) -> str:
-            if str(mutant) in known:
-                return known[str(mutant)]
+        def tried(mutant: Mutant) -> str:
             tree = trees.get()
             try:
                 return _verdict(tree, mutant)
             finally:
                 trees.put(tree)
 
-        for of_mutant in as_completed([threads.submit(line_of, mutant) for mutant in mutants]):
-            line = of_mutant.result()
-            survivors += not line.startswith("killed")
-            print(line, flush=True)
-            if options.kept and line.split("\t")[2] not in known:
-                with options.kept.open("a") as file:
-                    file.write(line + "\n")
+        for mutant in mutants:
+            if line := known.get(str(mutant)):
+                survivors += not line.startswith("killed")
+                print(line)
+        new = [threads.submit(tried, mutant) for mutant in mutants if str(mutant) not in known]
+        try:
+            for verdict in as_completed(new):
+                line = verdict.result()
+                survivors += not line.startswith("killed")
+                print(line, flush=True)
+                if options.kept:
+                    with options.kept.open("a") as file:
+                        file.write(line + "\n")
+        finally:
+            threads.shutdown(cancel_futures=True)  # whoever stops this waits for no other mutants
     print(f"{len(mutants) - survivors} of {len(mutants)} killed")
     return int(survivors > 0)
 

@@ -47,10 +47,11 @@ def test_a_larger_buffer_leaks_more_and_is_larger(
     array = Array(rows=rows, columns=columns, unit_operand_bits=bits)
     before, after = (sram_of(array, sizes(s, s, s)) for s in (small, small * factor))
     for name in before:
-        if after[name].banks > before[name].banks:  # banks of 128 bytes may be smaller than fewer ones of 256
-            continue
-        assert after[name].leakage_mw >= before[name].leakage_mw * (1 - 1e-9)
-        assert after[name].area_mm2 >= before[name].area_mm2 * (1 - 1e-9)
+        # With blocks of one byte a bank of 128 bytes has 0.62 of the area of half a bank of 256, and 0.79 of its leakage.
+        more_of_a_byte = bits == 2 and name != "output_buffer" and after[name].banks > before[name].banks
+        leakage, area = (0.79, 0.62) if more_of_a_byte else (1 - 1e-9, 1 - 1e-9)
+        assert after[name].leakage_mw >= before[name].leakage_mw * leakage
+        assert after[name].area_mm2 >= before[name].area_mm2 * area
         assert 0 < before[name].read_pj_per_bit < 10
         assert before[name].banks * before[name].bank_bytes == pytest.approx(small * 1024)
 
