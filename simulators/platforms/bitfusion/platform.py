@@ -67,15 +67,18 @@ class BitFusion(Platform):
 
     def places(self, parameters: Sequence[tuple[str, int]], spec: BitFusionSpec) -> Sequence[int] | None:
         """Which mapping of the spec's list each layer has, from 1; 0 for none. Raises InputError for a pattern that
-        names no layer."""
+        names no layer, or only layers that others before it name."""
         if spec.mapping is None or isinstance(spec.mapping, FixedMapping):
             return None
         patterns = [mapping.layers for mapping in spec.mapping]
         names = [name for name, _ in parameters]
+        places = [next((i for i, of in enumerate(patterns, 1) if fnmatchcase(name, of)), 0) for name in names]
         for i, pattern in enumerate(patterns):
-            if not any(fnmatchcase(name, pattern) for name in names):
-                raise InputError(f"{spec.name}: mapping[{i}].layers: {pattern!r}: the trace has no such layer")
-        return [next((i for i, of in enumerate(patterns, 1) if fnmatchcase(name, of)), 0) for name in names]
+            if i + 1 not in places:
+                named = any(fnmatchcase(name, pattern) for name in names)
+                rule = "patterns before it name all of its layers" if named else "the trace has no such layer"
+                raise InputError(f"{spec.name}: mapping[{i}].layers: {pattern!r}: {rule}")
+        return places
 
     def choices(self, layers: Sequence[Layer], place: int, spec: BitFusionSpec) -> Choices:
         """The tilings that a product may get."""

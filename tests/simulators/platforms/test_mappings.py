@@ -54,6 +54,9 @@ def test_a_pattern_that_names_nothing_is_refused() -> None:
     arch = load_arch("bitfusion", [f"mapping=[{{layers: 'X?', {TILES}}}]"])
     with pytest.raises(InputError, match=r"bitfusion: mapping\[0\].layers: 'X\?': the trace has no such layer"):
         simulate(TRACE, arch)
+    arch = load_arch("bitfusion", [f"mapping=[{{layers: 'P*', {TILES}}}, {{layers: P2, {OTHERS}}}]"])
+    with pytest.raises(InputError, match=r"mapping\[1\].layers: 'P2': patterns before it name all of its layers"):
+        simulate(TRACE, arch)
     with pytest.raises(InputError, match=r"mapping\[0\].out_tiles: unknown key; did you mean"):
         load_arch("bitfusion", [f"mapping=[{{layers: P1, {TILES}, out_tiles: 4}}]"])
 
