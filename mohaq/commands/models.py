@@ -1,5 +1,6 @@
 """Commands that write what others read of a model, whose parameters stay as they are: `trace`, `export`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,37 +83,47 @@ def trace(
     if chunk is not None and steps is not None:
         raise InputError(f"--chunk {chunk}: a chunk has its own number of frames: leave out --steps")
     refuse_options(model, kind, given)
-    if kind is not ModelKind.RECOGNISER:
-        check_no_utterance(kind, given)
-        _write_trace(_trace_of(model, kind, bits, data, weights, root, steps), output)
-        return
-    recogniser = load_recogniser(model, corpus, root)
-    candidate = recogniser.parse_bits(bits)
-    if has_thresholds(candidate):
-        for option, value in (("--steps", steps), ("--chunk", chunk)):
-            if value is not None:
-                raise InputError(f"{option} {value}: a trace with thresholds is of an utterance (--utterance)")
-        result = recogniser.trace_utterance(candidate, utterance or 0, split)
-    else:
-        check_no_utterance(kind, given)
-        if chunk is None:
+    if kind is ModelKind.NETWORK:
+        network = load_network(model, data, weights=weights)
+        candidate = network.parse_bits(bits)
+        if _is_of_utterance(candidate, kind, given):
+            result = network.trace_utterance(candidate, utterance or 0)
+        else:
+            result = network.trace(candidate, steps)
+    elif kind is ModelKind.RECOGNISER:
+        recogniser = load_recogniser(model, corpus, root)
+        candidate = recogniser.parse_bits(bits)
+        if _is_of_utterance(candidate, kind, given):
+            result = recogniser.trace_utterance(candidate, utterance or 0, split)
+        elif chunk is None:
             result = recogniser.trace(candidate, 300 if steps is None else steps)
         else:
             result = recogniser.trace_chunk(candidate, chunk)
+    else:
+        check_no_utterance(kind, given)
+        result = _trace_of(model, kind, bits, data, root, steps)
     _write_trace(result, output)
 
 
+def _is_of_utterance(candidate: Mapping[str, tuple[int, int]], kind: ModelKind, given: Mapping[str, object]) -> bool:
+    """Whether a candidate's trace is that of an utterance, as those with thresholds are. Raises InputError for options
+    that do not go with that."""
+    if not has_thresholds(candidate):
+        check_no_utterance(kind, given)
+        return False
+    for option in ("--steps", "--chunk"):
+        if option in given:
+            raise InputError(f"{option} {given[option]}: a trace with thresholds is of an utterance (--utterance)")
+    return True
+
+
 def _trace_of(
-    model: str, kind: ModelKind, bits: str, data: Path | None, weights: Path | None, root: Path | None,
-    steps: int | None,
-) -> "Trace":  # fmt: skip
-    """The trace of a model that is no recogniser."""
+    model: str, kind: ModelKind, bits: str, data: Path | None, root: Path | None, steps: int | None
+) -> "Trace":
+    """The trace of a model that has no thresholds."""
     if kind is ModelKind.EXPORTED_NETWORK:
         exported, own = load_exported_network(model, data)
         return exported.trace(own, steps)
-    if kind is ModelKind.NETWORK:
-        network = load_network(model, data, weights=weights)
-        return network.trace(network.parse_bits(bits), steps)
     of_task = load_task_model(model, kind, root)
     return of_task.trace(of_task.parse_bits(bits), steps)
 

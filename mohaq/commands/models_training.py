@@ -139,9 +139,11 @@ def _retrain_network(
 ) -> tuple[str, ...]:  # fmt: skip
     """Retrain a network from a file under a bar, write it with its integers too; what came of it, a line each."""
     from quant.graph_exports.own_format import export_graph
-    from quant.graphs.graph_retraining import GraphRecipe, retrain_graph
+    from quant.graphs.graph_retraining import SENDS_EVERYTHING, GraphRecipe, retrain_graph
     from quant.runs.training_run import training_progress
+    from quant.sites.candidate import refuse_thresholds
 
+    refuse_thresholds(bits, SENDS_EVERYTHING)
     recipe = GraphRecipe(epochs, learning_rate, seed)
     make_folder(output)
     with training_progress(epochs, err) as on_step:

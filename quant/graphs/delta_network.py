@@ -1,23 +1,27 @@
 """A network that is a graph, with thresholds of a delta network: what it errs and saves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
-from quant.evaluation.delta_activity import check_thresholds
+from quant.evaluation.delta_activity import check_thresholds, even_mask
 from quant.graphs.call import Scope
 from quant.graphs.graph import Node
 from quant.graphs.graph_delta import GraphDelta
-from quant.graphs.graph_model import NO_THRESHOLDS, GraphModel
+from quant.graphs.graph_model import GraphModel
 from quant.graphs.graph_records import CellRecord, ConvolutionRecord, ProductRecord, TraceLayer
 from quant.graphs.time_axes import Label, TimeAxes
 from quant.own.own_rates import OwnRates
 from quant.own.roundings import Exactly
 from quant.sites.candidate import Bits, check_candidate, refuse_thresholds
+from quant.sites.delta_pair import in_codes, pair_name, thresholds_in
 from quant.sites.site import Role
 from simulators import Matmul, Trace
 from simulators.inputs.errors import InputError
+
+BESIDE = "thresholds in activation codes are given beside the bits"
+"""Why a candidate with thresholds of its own is refused."""
 
 
 class _Reads(Exactly):
@@ -84,12 +88,9 @@ class DeltaNetwork:
     def evaluate_delta(self, bits: Bits, thresholds: Mapping[str, int], split: str = "") -> "NetworkDelta":
         """Error and savings at thresholds in codes of what products read. `split` is not asked for: there is one.
         Raises InputError for a bad candidate, or for a threshold that is below zero or of another site."""
-        with torch.no_grad():
-            held = self._held(bits, thresholds)
-            made = []
-            for number in range(len(self.model.data.utterances)):
-                held.next_utterance()
-                made.append(self.model.output_with(number, held))
+        refuse_thresholds(bits, BESIDE)
+        held = self._held(bits, thresholds)
+        made = [self._output(number, held) for number in range(len(self.model.data.utterances))]
         active = {site: counts.share for site, counts in held.sent.items()}
         macs = self.model.trace(bits).macs
         saved = sum(self._macs[site] * (1.0 - share) for site, share in active.items())
@@ -99,38 +100,102 @@ class DeltaNetwork:
         """The trace of an utterance, counted from 0, with masks of what each step sends; `split` as in
         `evaluate_delta`. Raises InputError for one that there is not, for a batch, and for chunks, each of which has
         masks of its own."""
-        model, utterances = self.model, self.model.data.utterances
-        if not 0 <= utterance < len(utterances):
-            raise InputError(f"utterance {utterance}: there are {len(utterances)}, counted from 0")
-        if model.data.chunk is not None:
+        refuse_thresholds(bits, BESIDE)
+        if self.model.data.chunk is not None:
             raise InputError("every chunk has masks of its own: a trace of one says nothing of the others")
+        return next(self._with_masks(bits, utterance, self._sent(bits, thresholds, utterance).masks))
+
+    def codes(self, bits: Bits) -> dict[str, int]:
+        """Thresholds in codes of those sites of a candidate that have one, at its widths. Raises InputError for a site
+        that can have none."""
+        thresholds = thresholds_in(bits)
+        for site in thresholds:
+            if site in self.without:
+                raise InputError(f"bits of {site}: {pair_name(bits[site])}: no threshold: {self.without[site]}")
+        check_thresholds(thresholds, self.sites)
+        grids = self.model.formats.inputs
+        return {site: in_codes(threshold, grids[site][bits[site][1]].step) for site, threshold in thresholds.items()}
+
+    def evaluate_deltas(self, candidates: Sequence[Bits]) -> Iterator[tuple[OwnRates, Iterator[Trace]]]:
+        """Error of candidates with thresholds, each with the traces of the utterances that it was judged by, in their
+        order, with masks of what was sent; of a network that takes chunks, a trace for each chunk."""
+        for bits in candidates:
+            held, made = self._held(bits, self.codes(bits)), []
+            traces: list[Trace] = []
+            for number in range(len(self.model.data.utterances)):
+                made.append(self._output(number, held))
+                traces += self._with_masks(bits, number, held.masks)
+            yield self.model.rates_of(made), iter(traces)
+
+    def trace_utterance(self, bits: Bits, utterance: int = 0) -> Trace:
+        """The trace of an utterance, with masks of what the sites that have thresholds send; of a network that takes
+        chunks, that of a chunk which sends evenly what those of the utterance send on average. Raises InputError for
+        an utterance that there is not, and for a batch."""
+        sent = self._sent(bits, self.codes(bits), utterance)
+        if self.model.data.chunk is None:
+            return next(self._with_masks(bits, utterance, sent.masks))
+        return self.expected_trace(bits, self.model.frames, {site: count.share for site, count in sent.sent.items()})
+
+    def expected_trace(self, bits: Bits, steps: int, shares: Mapping[str, float]) -> Trace:
+        """The trace of a call that sends so large a share of the input of each site named, evenly, at each step."""
+
+        def evenly(layer: Matmul) -> tuple[str, ...] | None:
+            if layer.name not in shares:
+                return None
+            return (even_mask(layer.in_features, round(shares[layer.name] * layer.in_features)),) * layer.steps
+
+        return _with_active(self.model.trace(bits, steps), evenly)
+
+    def mean_steps(self) -> int:
+        """Frames of an utterance, on average, or of the first where the network takes no others; of a chunk, where it
+        takes chunks."""
+        model = self.model
+        if model.data.chunk is not None:
+            return model.frames
+        frames = [model.traces.of_utterance(number).frames for number in range(len(model.data.utterances))]
+        mean = max(1, round(sum(frames) / len(frames)))
+        return mean if model.traces.can_be(mean) else model.frames
+
+    def _sent(self, bits: Bits, thresholds: Mapping[str, int], utterance: int) -> GraphDelta:
+        """What an utterance, counted from 0, sends."""
+        if not 0 <= utterance < (there := len(self.model.data.utterances)):
+            raise InputError(f"utterance {utterance}: there are {there}, counted from 0")
+        held = self._held(bits, thresholds)
+        self._output(utterance, held)
+        return held
+
+    def _output(self, number: int, held: GraphDelta) -> torch.Tensor:
+        """The judged output of an utterance, before which nothing was sent; its masks are left in `held`."""
+        held.next_utterance()
         with torch.no_grad():
-            held = self._held(bits, thresholds)
-            model.output_with(utterance, held)
-        trace = model.trace_of(utterance, bits)
-        layers: list[TraceLayer] = []
-        for layer in trace.layers:
-            steps = held.masks.get(layer.name, [])
-            if isinstance(layer, Matmul) and steps:
+            return self.model.output_with(number, held)
+
+    def _with_masks(self, bits: Bits, number: int, masks: Mapping[str, list[torch.Tensor]]) -> Iterator[Trace]:
+        """The trace of each call of an utterance, of which there is one where the network takes no chunks."""
+        model = self.model
+        trace = model.traces.of_utterance(number).trace(model.name, bits, model.data.chunk)
+        calls = 1 if model.data.chunk is None else sum(1 for _ in model.data.calls(model.data.utterances[number]))
+        for call in range(calls):
+
+            def of_call(layer: Matmul, call: int = call) -> tuple[str, ...] | None:
+                steps = masks.get(layer.name, [])
                 if any(len(step) != 1 for step in steps):
                     raise InputError(f"{layer.name}: masks are of a batch of one: expected one item")
-                if len(steps) != layer.steps:
-                    raise InputError(f"{layer.name}: {len(steps)} masks of {layer.steps} vectors")
-                layers.append(layer.but(active=tuple(_hexadecimal(step[0]) for step in steps)))
-            else:
-                layers.append(layer)
-        return Trace(name=trace.name, steps=trace.steps, layers=tuple(layers))
+                if steps and len(steps) != calls * layer.steps:
+                    raise InputError(f"{layer.name}: {len(steps)} masks of {calls * layer.steps} vectors")
+                return tuple(_hexadecimal(step[0]) for step in steps[call * layer.steps :][: layer.steps]) or None
+
+            yield _with_active(trace, of_call)
 
     def _held(self, bits: Bits, thresholds: Mapping[str, int]) -> GraphDelta:
         check_candidate(bits, self.model.sites)
-        refuse_thresholds(bits, NO_THRESHOLDS)
         check_thresholds(thresholds, self.sites)
         return GraphDelta(bits, self.model.formats, self.model.quantized_weights(bits), thresholds, self._axes)
 
     def _found(self) -> tuple[dict[str, Role], dict[str, int]]:
         """The sites that may have thresholds, and the multiply-accumulates of each in the first call."""
         model, axes = self.model, TimeAxes(self.model.first_call())
-        trace, reads = model.first_trace, _Reads(axes)
+        trace, reads = model.traces.first, _Reads(axes)
         model.first_values(reads, reads.computed)
         roles: dict[str, Role] = {}
         macs: dict[str, int] = {}
@@ -181,6 +246,15 @@ def _axis(sizes: list[torch.Size], is_time: list[bool | None], frames: int) -> i
     if along and frames > 1:
         return f"which axis of what it reads, {list(first)}, is that of time cannot be told"
     return f"what it reads, {list(first)}, has no axis of time"
+
+
+def _with_active(trace: Trace, active: Callable[[Matmul], tuple[str, ...] | None]) -> Trace:
+    """A trace whose products have masks, step by step; None of one that has none."""
+    layers: list[TraceLayer] = []
+    for layer in trace.layers:
+        masks = active(layer) if isinstance(layer, Matmul) else None
+        layers.append(layer if masks is None else layer.but(active=masks))
+    return Trace(name=trace.name, steps=trace.steps, layers=tuple(layers), chunk=trace.chunk)
 
 
 def _hexadecimal(sent: torch.Tensor) -> str:

@@ -1,9 +1,10 @@
 """A graph as the search takes it: sites, errors, traces."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,6 +13,7 @@ from quant.arithmetic.grid import Grid
 from quant.arithmetic.products import Weights
 from quant.evaluation.code import GRAPH_MODEL, GRAPH_RETRAINING
 from quant.graphs.call import Pass, Scope
+from quant.graphs.call_traces import CallTraces
 from quant.graphs.fidelity import ERRORS, PARTS, rates
 from quant.graphs.graph import Graph, Node
 from quant.graphs.graph_data import GivenUtterance, GraphData
@@ -28,7 +30,8 @@ from quant.own.formats import Formats, Seen
 from quant.own.own_rates import FileBits, OwnRates
 from quant.own.roundings import Exactly
 from quant.own.saturation import SiteSaturation
-from quant.sites.candidate import BIT_WIDTHS, Bits, check_candidate, parse_bits
+from quant.sites.candidate import BIT_WIDTHS, Bits, check_candidate, parse_bits, refuse_thresholds
+from quant.sites.delta_pair import thresholds_in
 from quant.sites.site import Site
 from quant.training.loop import TrainingStep
 from quant.training.retraining import RESULT
@@ -36,8 +39,8 @@ from simulators import Trace
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
 
-NO_THRESHOLDS = "the bits of a network from a file have none: a sweep of a delta network has them beside its bits"
-"""Why a candidate of such a network is refused."""
+if TYPE_CHECKING:
+    from quant.graphs.delta_network import DeltaNetwork
 
 
 class GraphModel:
@@ -59,17 +62,16 @@ class GraphModel:
         self.data = data.checked(graph)
         self.scheme = scheme or Scheme()
         self._names = SiteNames()
-        self._traces: dict[int, GraphTrace] = {}
+        self._deltas: DeltaNetwork | None = None
         self._weights: dict[tuple[str, int], Weights] = {}
         self._held = held
         self._against = ""
         self._base = ""
-        with torch.no_grad():
+        first = self._traced(self.first_call())
+        if self._names.has_tied_tables:  # a table came before the product whose matrix it is
             first = self._traced(self.first_call())
-            if self._names.has_tied_tables:  # a table came before the product whose matrix it is
-                first = self._traced(self.first_call())
-        self._traces[first.frames] = first
-        self._frames = first.frames
+        self.traces = CallTraces(graph, self.data, first, self._traced)
+        """What its calls compute."""
         self.sites = tuple(Site(site, len(w), w.shape[1]) for site, w in self._names.weights.items())
         if not self.sites:
             raise InputError(f"{name}: no node has weights that could be quantized")
@@ -100,7 +102,7 @@ class GraphModel:
     @property
     def frames(self) -> int:
         """Frames of the first call, which its trace has unless another number is asked for."""
-        return self._frames
+        return self.traces.first.frames
 
     @property
     def error_name(self) -> str:
@@ -123,18 +125,19 @@ class GraphModel:
     def with_scheme(self, scheme: Scheme) -> "GraphModel":
         """The network with another scheme of clipping, on the same data."""
         other = copy(self)
-        other.scheme, other._weights = scheme, {}
+        other.scheme, other._weights, other._deltas = scheme, {}, None
         other._formats = other._chosen_formats()
         return other
 
     def parse_bits(self, text: str) -> dict[str, tuple[int, int]]:
         """A candidate, as a user writes it."""
-        return parse_bits(text, self.sites, NO_THRESHOLDS)
+        return parse_bits(text, self.sites)
 
     def outputs(self, bits: Bits | None) -> list[torch.Tensor]:
         """The judged output of every utterance, chunks side by side; without bits, of the network as it is."""
         if bits is not None:
             check_candidate(bits, self.sites)
+            refuse_thresholds(bits, "outputs are those of what sends everything")
         elif self._held is not None:
             self._held.check(bits)
         run = Pass(Exactly(), self._names, OPERATIONS) if bits is None else self._rounded(bits)
@@ -207,6 +210,8 @@ class GraphModel:
             before = self.float_outputs()
             return self.rates_of(self.outputs(None) if self._against else before)
         check_candidate(bits, self.sites)
+        if thresholds_in(bits):
+            return next(self.evaluate_deltas([bits]))[0]
         return self.evaluate_some(bits)
 
     def float_error(self) -> OwnRates:
@@ -227,32 +232,44 @@ class GraphModel:
         """Errors of several candidates, one after the other."""
         return [self.evaluate(bits) for bits in candidates]
 
+    @property
+    def deltas(self) -> "DeltaNetwork":
+        """The network with thresholds. Raises InputError for one without a product in an order of time."""
+        from quant.graphs.delta_network import DeltaNetwork
+
+        if self._deltas is None:
+            self._deltas = DeltaNetwork(self)
+        return self._deltas
+
+    def without_thresholds(self) -> Mapping[str, str]:
+        """Sites that can have no threshold, and why. Raises InputError where none can."""
+        return self.deltas.without
+
+    def evaluate_deltas(self, candidates: Sequence[Bits]) -> Iterator[tuple[OwnRates, Iterator[Trace]]]:
+        """Error of candidates with thresholds in 1/256 of what products read, and traces of what was sent: see
+        `DeltaNetwork.evaluate_deltas`."""
+        return self.deltas.evaluate_deltas(candidates)
+
+    def mean_steps(self) -> int:
+        """Frames of an utterance, on average: see `DeltaNetwork.mean_steps`."""
+        return self.deltas.mean_steps()
+
+    def expected_trace(self, bits: Bits, steps: int, shares: Mapping[str, float]) -> Trace:
+        """The trace of a call that sends so large a share of the input of each site named, evenly, at each step."""
+        return self.deltas.expected_trace(bits, steps, shares)
+
+    def trace_utterance(self, bits: Bits, utterance: int = 0) -> Trace:
+        """The trace of an utterance, counted from 0, with masks of what the sites that have thresholds send."""
+        return self.deltas.trace_utterance(bits, utterance)
+
     def trace(self, bits: Bits, steps: int | None = None) -> Trace:
         """What the network computes for the first utterance, or the first chunk of it; for other frames, for an input
         cut or repeated to as many. Raises InputError where that does not give them."""
         check_candidate(bits, self.sites)
-        frames = self._frames if steps is None else steps
-        chunk = self.data.chunk
-        if chunk is not None and frames != self._frames:
-            raise InputError(f"steps: {steps}: {self.name} takes chunks, whose trace is of one call: {self._frames}")
-        if frames not in self._traces:
-            with torch.no_grad():
-                made = self._traced(self._resized(frames))
-            if made.frames != frames:
-                raise InputError(f"steps: {steps}: the first call of {self.name} has {self._frames}")
-            self._traces[frames] = made
-        return self._traces[frames].trace(self.name, bits, chunk)
-
-    @property
-    def first_trace(self) -> GraphTrace:
-        """What the first call computes."""
-        return self._traces[self._frames]
-
-    def trace_of(self, number: int, bits: Bits) -> Trace:
-        """What the first call of an utterance, counted from 0, computes at a candidate's widths."""
-        with torch.no_grad():
-            made = self._traced(next(self.data.calls(self.data.utterances[number])))
-        return made.trace(self.name, bits, self.data.chunk)
+        chunk, of_first = self.data.chunk, self.frames
+        if chunk is not None and steps not in (None, of_first):
+            raise InputError(f"steps: {steps}: {self.name} takes chunks, whose trace is of one call: {of_first}")
+        return self.traces.over(of_first if steps is None else steps).trace(self.name, bits, chunk)
 
     def rates_of(self, made: list[torch.Tensor], saturation: tuple[SiteSaturation, ...] = ()) -> OwnRates:
         """The error of judged outputs of all utterances, however they were made, and what saturated by site."""
@@ -360,27 +377,12 @@ class GraphModel:
 
     def _traced(self, given: Mapping[str, torch.Tensor]) -> GraphTrace:
         trace = GraphTrace()
-        run_graph(self.graph, given, Pass(self._as_it_is(), self._names, OPERATIONS, trace))
+        with torch.no_grad():
+            run_graph(self.graph, given, Pass(self._as_it_is(), self._names, OPERATIONS, trace))
         return trace
 
     def _as_it_is(self) -> Exactly:
         return Exactly() if self._held is None else HeldValues(self._held)
-
-    def _resized(self, frames: int) -> dict[str, torch.Tensor]:
-        """The first call, cut or repeated along the axes that grow with its frames: those that the network leaves open
-        or that have a place for each, but for a batch in front."""
-        shapes = {entry.name: entry.shape or () for entry in self.graph.inputs}
-        given = {}
-        for name, value in self.first_call().items():
-            for axis, size in enumerate(value.shape):
-                is_open = not isinstance(shapes[name][axis] if shapes[name] else None, int) or size == self._frames
-                if is_open and axis and size > 1 and name not in self.data.settings.state:
-                    wanted = max(1, size * frames // self._frames)
-                    times = [1] * value.dim()
-                    times[axis] = -(-wanted // size)
-                    value = value.repeat(times).narrow(axis, 0, wanted)
-            given[name] = value
-        return given
 
 
 def _bits_of(grid: Grid | None) -> int | None:

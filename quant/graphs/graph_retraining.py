@@ -59,6 +59,10 @@ class GraphRecipe:
             raise InputError(f"training recipe: seed is {self.seed}: it must lie between 0 and 2^32 - 1")
 
 
+SENDS_EVERYTHING = "a retraining is of what sends everything"
+"""Why a candidate with thresholds is not retrained."""
+
+
 def retrain_graph(
     model: "GraphModel",
     bits: Bits,
@@ -71,7 +75,7 @@ def retrain_graph(
     folder. Raises InputError for a bad candidate, for a folder that holds another run, or one that is not resumed, and
     for a loss that is not finite."""
     check_candidate(bits, model.sites)
-    refuse_thresholds(bits, "a retraining is of what sends everything")
+    refuse_thresholds(bits, SENDS_EVERYTHING)
     targets = model.float_outputs()
     _check_trainable(model, bits, targets)
     make_folder(folder)

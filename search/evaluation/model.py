@@ -197,6 +197,15 @@ class HasDeltas(Protocol):
 
 
 @runtime_checkable
+class HasSitesWithoutThresholds(Protocol):
+    """A model with thresholds of which some sites can have none."""
+
+    def without_thresholds(self) -> Mapping[str, str]:
+        """Sites that send everything, and why."""
+        ...
+
+
+@runtime_checkable
 class Retrainable(Protocol):
     """A model that can be trained on for a candidate, as beacons are."""
 

@@ -19,7 +19,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import MakeModel
 from search.evaluation.finetuning import FinetuneEvaluator
-from search.evaluation.model import HasDeltas, HasFloatError, Model
+from search.evaluation.model import HasDeltas, HasFloatError, HasSitesWithoutThresholds, Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
 from search.evaluation.quality import Quality, Unknown
 from search.evaluation.racing import RacingEvaluator
@@ -42,7 +42,7 @@ from search.settings.experiment_source import located
 from search.space.design_genome import OneVariantGenome
 from search.space.genome import Genome
 from search.space.hardware_variants import Variant
-from search.space.threshold_genes import KEY, check_hardware
+from search.space.threshold_genes import KEY, check_hardware, check_sites
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
 from simulators.lowering.platform import platform_named
@@ -131,7 +131,9 @@ class VariantSearch:
         genome = planned.genome(variant.precisions)
         if genome.thresholds:
             if not isinstance(planned.model, HasDeltas):
-                raise KeyedError((KEY,), "as genes they are for recognisers of this project")
+                raise KeyedError((KEY,), "as genes they are for recognisers of this project and networks from files")
+            if isinstance(planned.model, HasSitesWithoutThresholds):
+                check_sites(genome.thresholds, planned.model.without_thresholds())
             check_hardware(genome.thresholds, arch, planned.model.sites)
         relative = experiment.constraints.error_increase is not None
         without_base = experiment.beacons is not None and not isinstance(planned.model, HasFloatError)

@@ -175,9 +175,13 @@ class Experiment(BaseModel):
         for pattern, values in self.thresholds.items():
             if len({*values}) < len(values):
                 raise ValueError(f"thresholds.{pattern}: one is named twice")
-        for key in ("hardware", "finetune", "fidelity", "data"):
+        for key in ("hardware", "finetune", "fidelity"):
             if getattr(self, key):
                 raise ValueError(f"thresholds: they do not go with {key}")
+        if self.data is not None and self.beacons is not None:
+            raise ValueError(
+                "thresholds: of a network from a file, which is not retrained with them: leave out beacons"
+            )
         if self.constraints.budget is not None:
             raise ValueError("thresholds: they do not go with constraints.budget: costs come with the errors")
         if self.method == AGENT:

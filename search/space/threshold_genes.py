@@ -64,6 +64,14 @@ def genes_of(bits: Bits, groups: Sequence[ThresholdGroup]) -> list[int]:
     return genes
 
 
+def check_sites(groups: Sequence[ThresholdGroup], without: Mapping[str, str]) -> None:
+    """Raise KeyedError for a group with a site that can have no threshold, given why."""
+    for group in groups:
+        for site in group.sites:
+            if site in without:
+                raise KeyedError((KEY, group.pattern), f"{site} can have none: {without[site]}")
+
+
 def check_hardware(groups: Sequence[ThresholdGroup], arch: Arch, sites: Sequence[Any]) -> None:
     """Raise KeyedError for thresholds that hardware makes nothing of, or that EdgeDRNN's registers do not hold: two for
     all layers, one of inputs and one of states."""

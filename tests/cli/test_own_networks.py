@@ -13,6 +13,8 @@ from onnx_graphs import saved
 from paths import ROOT
 from small_network import FRAMES, small_network
 
+from simulators import load_trace
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -128,6 +130,27 @@ def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_thresholds_of_a_network_are_searched_evaluated_traced_and_reported(folder: Path) -> None:
+    named = "--model", "model.onnx", "--data", "data"
+    (folder / "search.yaml").write_text(
+        "{name: own, population: 6, offspring: 4, generations: 1, steps: 12, constraints: {}, method: random,"
+        " set: [skips_inactive_inputs=true], thresholds: {'gru.*': [8, 64, 256]}}\n"
+    )
+    told = mohaq("search", "search.yaml", *named, "--out", "run", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    best = json.loads((folder / "run" / "pareto.json").read_text())["front"][0]
+    assert "@" in best["bits"]
+    told = mohaq("evaluate", *named, "--bits", best["bits"], "--json", cwd=folder)
+    assert json.loads(told.stdout)["error_max"] == pytest.approx(best["error"], abs=5e-5)
+    told = mohaq("trace", *named, "--bits", best["bits"], "--utterance", "0", "--out", "again.yaml", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    again, solution = (load_trace(folder / name) for name in ("again.yaml", "run/solutions/000.yaml"))
+    assert again.digest == solution.digest
+    assert mohaq("report", "run", "--out", "page.html", cwd=folder).returncode == 0
+    assert "--utterance 0" in (folder / "page.html").read_text()
+
+
+@pytest.mark.slow
 def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_does(folder: Path) -> None:
     (folder / "own_searched.py").write_text((ROOT / "tests" / "helpers" / "toy_modules.py").read_text())
     settings = "name: own, population: 2, offspring: 2, generations: 0, steps: 12, constraints: {}, method: nsga2"
@@ -180,6 +203,23 @@ def test_a_module_is_searched_where_the_option_names_it_and_never_where_a_file_d
         (("delta", "--model", "gru", "--data", "data", "--bits", "8"), "--data data: it is for an ONNX file or"),
         (("delta", "--model", "model.onnx", "--bits", "8"), "--data is missing"),
         (("export", "--model", "model.onnx", "--bits", "8", "--out", "x"), "--data is missing"),
+        (
+            ("trace", "--model", "model.onnx", "--data", "data", "--bits", "8", "--utterance", "1"),
+            "--utterance 1: it says whose masks of sent elements a trace has",
+        ),
+        (
+            ("trace", "--model", "model.onnx", "--data", "data", "--bits", "8,out=8@4", "--utterance", "3"),
+            "utterance 3: there are 3, counted from 0",
+        ),
+        (
+            ("trace", "--model", "model.onnx", "--data", "data", "--bits", "8,out=8@4", "--steps", "3"),
+            "--steps 3: a trace with thresholds is of an utterance",
+        ),
+        (("evaluate", "--model", "model.onnx", "--data", "data", "--bits", "8@4"), "bits of conv: 8x8@4: no threshold"),
+        (
+            ("retrain", "--model", "model.onnx", "--data", "data", "--bits", "8,out=8@4", "--out", "x"),
+            "bits of out: @4: a retraining is of what sends everything",
+        ),
         (("retrain", "--model", "model.onnx", "--bits", "8", "--out", "x"), "--data is missing"),
         (("search", "demo", "--model", "model.onnx", "--out", "x"), "data is missing"),
     ],

@@ -101,6 +101,28 @@ def test_state_and_what_was_sent_go_from_call_to_call(recurrent: GraphModel, tmp
         DeltaNetwork(stepwise).trace_delta(bits, thresholds)
 
 
+def test_a_trace_for_each_chunk_sends_what_the_whole_sends(recurrent: GraphModel, tmp_path: Path) -> None:
+    settings = DataSettings(state={"h": "last"}, chunks={"x": Chunks(length=1, axis=0)}, hop_ms=10.0)
+    stepwise = load(saved(elman(), tmp_path, "again.onnx"), [{"x": WALK}], settings=settings)
+    bits = recurrent.parse_bits("16,rnn.W=16@40,rnn.U=16@20,out=16@50")
+    ((_, of_whole),) = recurrent.evaluate_deltas([bits])
+    ((_, of_chunks),) = stepwise.evaluate_deltas([bits])
+    (whole,), chunks = list(of_whole), list(of_chunks)
+    assert len(chunks) == STEPS
+    for number, layer in enumerate(whole.layers):
+        if isinstance(layer, Matmul):
+            sent = [chunk.layers[number] for chunk in chunks]
+            assert layer.active == tuple(mask for one in sent if isinstance(one, Matmul) for mask in one.masks or ())
+    mean = stepwise.trace_utterance(bits)
+    for layer in mean.layers:
+        if isinstance(layer, Matmul):
+            (mask,) = layer.masks or ()
+            of_site = next(one for one in whole.layers if one.name == layer.name)
+            assert isinstance(of_site, Matmul)
+            share = sum(int(each, 16).bit_count() for each in of_site.masks or ()) / STEPS
+            assert int(mask, 16).bit_count() == round(share)
+
+
 def test_without_a_threshold_nothing_changes(tmp_path: Path) -> None:
     model = load(saved(small_network(), tmp_path), [{"x": FRAMES}, {"x": 2 * FRAMES}])
     network, bits = DeltaNetwork(model), homogeneous(model.sites, 4, 8)
