@@ -40,6 +40,8 @@ population: 4
 offspring: 2
 generations: 1
 """
+BEACONS = "beacons: {threshold: 0.5, above: 0.0, below: 100.0, most: 1, epochs: 1}\n"
+LEARNS = "learn_from: [source]\nmethod: surrogate\n"
 HARDWARE = "hardware: {archs: [bitfusion], grid: {array.rows: [8, 16]}, list: [{array.columns: 8}]}\n"
 CAMPAIGN = EXPERIMENT.replace("model: model.safetensors", "models: [model.safetensors]").replace(
     "arch: bitfusion\nset: [array.rows=8]", "archs: [bitfusion, silago]"
@@ -70,16 +72,24 @@ def made(folder: Path) -> list[Case]:
     (folder / "e.yaml").write_text(EXPERIMENT)
     (folder / "h.yaml").write_text(EXPERIMENT + HARDWARE)
     (folder / "m.yaml").write_text(CAMPAIGN)
+    (folder / "b.yaml").write_text(EXPERIMENT + BEACONS)
+    (folder / "l.yaml").write_text(EXPERIMENT.replace("method: nsga2\n", LEARNS))
     (folder / "run/beacons/b").mkdir(parents=True)
     (folder / "run/beacons/b/beacon.json").write_text(json.dumps(BEACON))
     for line in (
         f"export {MODEL} --bits 4x8 --out out", f"retrain {MODEL} --bits 4 {TIMIT} --out again",
-        "search e.yaml --out search", "search h.yaml --out sweep",
+        "search e.yaml --out search", "search h.yaml --out sweep", "search b.yaml --out beacons",
+        "search e.yaml --generations 5 --out source",
     ):  # fmt: skip
-        outcome = here(within(folder, command(line)), folder / "log")
-        if outcome.code:
-            raise RuntimeError(f"mohaq {line}: {outcome.output}")
+        _done(folder, line)
     return [*_models(folder), *_tasks(folder), *_runs(folder), *_graphs(folder)]
+
+
+def _done(folder: Path, line: str) -> None:
+    """Do `mohaq LINE` in a folder, so that there is what it writes."""
+    outcome = here(within(folder, command(line)), folder / "log")
+    if outcome.code:
+        raise RuntimeError(f"mohaq {line}: {outcome.output}")
 
 
 def _write_corpora(folder: Path) -> None:
@@ -121,9 +131,11 @@ def _tasks(folder: Path) -> list[Case]:
     seen = command("evaluate --model pictures.safetensors --bits 8 --root data.whl")
     seen_trace = command("trace --model pictures.safetensors --bits 8 --root data.whl")
     resumed = command("train --task mnist-rows --cells 3 --epochs 2 --root data.whl --out task --resume")
+    pictures_resumed = command("train --task images-mobilenet --epochs 1 --root data.whl --out images --resume")
     series = told(lambda: TASKS["basic-motions"].load(Path("ts")))
     return [
         _case("operator-gru", folder, ("operators.safetensors",), (evaluated, traced), "data.whl"),
+        _case("image training", folder, ("images/training.safetensors",), (pictures_resumed,), "data.whl"),
         _case("image-network", folder, ("pictures.safetensors",), (seen, seen_trace), "data.whl"),
         _case("wheel", folder, ("data.whl",), (evaluated,), "operators.safetensors"),
         _case("series", folder, ("ts/*/*/*/*/*.ts",), (series,), "ts/*/*/*/*/*.ts"),
@@ -161,6 +173,7 @@ def _runs(folder: Path) -> list[Case]:
 
     files = ("search/*.json", "search/run.yaml", "search/solutions/*")
     again = command("search h.yaml --out sweep --resume")
+    retrained, learning = command("search b.yaml --out beacons --resume"), command("search l.yaml --out learnt")
     carried = told(lambda: stored_beacons(Path("run")))
     return [
         _case("experiment", folder, ("e.yaml",), (told(_planned),), *needs),
@@ -175,6 +188,8 @@ def _runs(folder: Path) -> list[Case]:
             *needs,
         ),
         _case("ledger", folder, ("search/ledger.sqlite",), (resumed,), "search/*.json", *needs),
+        _case("beacons", folder, ("beacons/beacons/*/*",), (retrained,), "beacons/*", "tree/*/*/*/*", *needs),
+        _case("learnt from", folder, ("source/ledger.sqlite", "source/state.json"), (learning,), *needs),
         _case("beacon", folder, ("run/beacons/*/beacon.json",), (carried,)),
     ]
 
@@ -206,13 +221,20 @@ def _graphs(folder: Path) -> list[Case]:
     (folder / "net.onnx").write_bytes(small_network().SerializeToString())
     searched = EXPERIMENT.replace("model.safetensors\ncorpus_root: tree", "net.onnx\ndata: data")
     (folder / "e.yaml").write_text(searched.replace("fixed: {FC: 8}\n", ""))
-    evaluated = command("evaluate --model net.onnx --data data --bits 8")
-    traced = command("trace --model net.onnx --data data --bits 4")
+    named = "--model net.onnx --data data"
+    for line in (f"export {named} --bits 4x8 --out net", f"retrain {named} --bits 4 --epochs 1 --out drawn"):
+        _done(folder, line)
+    evaluated, traced = command(f"evaluate {named} --bits 8"), command(f"trace {named} --bits 4")
+    weighted = command(f"evaluate {named} --bits 4 --weights drawn/retrained.safetensors")
+    resumed = command(f"retrain {named} --bits 4 --epochs 1 --out drawn --resume")
     needs = ("net.onnx", "data/*")
     return [
         _case("onnx", folder, ("net.onnx",), (evaluated, traced), *needs),
         _case("data", folder, ("data/*",), (evaluated,), *needs),
         _case("graph experiment", folder, ("e.yaml",), (told(_planned),), *needs),
+        _case("graph export", folder, ("net/*",), (command("evaluate --model net --data data"),), *needs),
+        _case("graph weights", folder, ("drawn/retrained.safetensors",), (weighted,), *needs),
+        _case("graph training", folder, ("drawn/training.safetensors",), (resumed,), *needs),
     ]
 
 
