@@ -1,16 +1,17 @@
 """The search's methods and other people's optimisers on equal budgets: hypervolume against evaluations, with seeds.
 
     python benchmarks/methods.py FOLDER [--model sru] [--every 8] [--generations 15] [--seeds 1 2 3] [--arch bitfusion]
-                                 [--methods NAME …] [--errors TABLE.csv] [--latency-budget 0.6]
+                                 [--methods NAME …] [--errors TABLE.csv] [--latency-budget 0.6] [--digits DIGITS]
 
 Error (worst of four groups of speakers), latency and energy; each axis from 0 to 1: error from the lowest that any
 method found to the limit, latency and energy as logarithms from the 2-bit (or narrowest) to the 16-bit candidate. The
 volume is that between the front and the corner (1, 1, 1). With --errors, errors come from a table of measured ones
 (benchmarks/measured_errors.py). With --latency-budget every method keeps to that share of the latency at 8 bits, where
-the axis of latency ends then, and the lowest errors are compared too. Runs are kept in the folder, and continued if
-they were stopped; peers that are not installed (mohaq[peers]) are left out with a word. Ends with one line of JSON: by
-method and number of evaluations the mean volume, its standard deviation over the seeds, and how far the default method
-is ahead, seed by seed, with the standard error of that.
+the axis of latency ends then, and the lowest errors are compared too. With --digits, the folder of the Free Spoken
+Digit Dataset, the model is a published network, as `nsnet2`, on eight utterances of them in noise (mohaq[models]). Runs
+are kept in the folder, and continued if they were stopped; peers that are not installed (mohaq[peers]) are left out
+with a word. Ends with one line of JSON: by method and number of evaluations the mean volume, its standard deviation
+over the seeds, and how far the default method is ahead, seed by seed, with the standard error of that.
 """
 
 import argparse
@@ -33,6 +34,8 @@ from search.methods.method import Method
 
 Floats = NDArray[np.float64]
 DEFAULT = "surrogate"
+UTTERANCES = 8
+"""Of a published network."""
 BUDGETS = (40, 60, 80, 100, 130, 160, 190, 340, 640)
 
 
@@ -60,7 +63,13 @@ def lowest_errors(values: Floats, at: Sequence[int]) -> list[float]:
 
 def searched(options: argparse.Namespace, makers: dict[str, Callable[[], Method] | None]) -> dict[str, list[Run]]:
     """A run for each seed of each method. None makes a method by its name in the registry."""
-    model: Any = load_model(options.model, every=options.every)
+    model: Any
+    if options.digits:
+        from published_networks import loaded_network
+
+        model = loaded_network(options.model, options.digits, options.folder, UTTERANCES)
+    else:
+        model = load_model(options.model, every=options.every)
     if options.errors:
         from measured_errors import MeasuredErrors
 
@@ -166,6 +175,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], metavar="SEED")
     parser.add_argument("--methods", nargs="+", default=[*METHODS.names(), *PEERS], metavar="NAME")
     parser.add_argument("--errors", type=Path, metavar="TABLE.csv")
+    parser.add_argument("--digits", type=Path, metavar="DIGITS")
     parser.add_argument("--latency-budget", type=float, metavar="SHARE")
     options = parser.parse_args()
     peers = installed()

@@ -1,8 +1,15 @@
-"""Where the files of published networks lie in the packages of `mohaq[models]`, which are not imported."""
+"""Published networks: where their files lie in the packages of `mohaq[models]`, which are not imported, and what they
+are evaluated on."""
 
 import tarfile
 from importlib.util import find_spec
 from pathlib import Path
+
+from noisy_digits import FEATURES, SETTINGS, utterances
+
+from quant import load
+from quant.graphs.graph_model import GraphModel
+from simulators import InputError
 
 
 def package_folder(name: str) -> Path | None:
@@ -28,3 +35,12 @@ def network_file(name: str, folder: Path) -> Path | None:
     with tarfile.open(found / inside) as archive:
         archive.extract("tmp/export/enc.onnx", folder, filter="data")
     return folder / "tmp" / "export" / "enc.onnx"
+
+
+def loaded_network(name: str, digits: Path, folder: Path, count: int) -> GraphModel:
+    """One of these networks on so many utterances of digits in noise. Raises InputError where its package is not
+    installed."""
+    file = network_file(name, folder)
+    if file is None:
+        raise InputError(f"{name}: its package is not installed (mohaq[models])")
+    return load(file, [FEATURES[name](signal) for signal in utterances(digits, count)], None, SETTINGS[name])

@@ -109,7 +109,7 @@ class Call:
         """Tell the trace of elementwise work: operations by kind, elements that are read, left, and kept as
         parameters."""
         if self.run.trace is not None:
-            self.run.trace.elementwise(self.node, counts, inputs, outputs, constants)
+            self.run.trace.elementwise(self.node, counts, inputs, outputs, constants, self.scope.is_iterated)
 
     def constant_elements(self, *numbers: int) -> int:
         """Elements of those inputs that are parameters."""
@@ -121,7 +121,7 @@ class Call:
 
     def inner(self, graph: Graph) -> "Scope":
         """A scope for a graph inside the node."""
-        return Scope(graph, self.scope)
+        return Scope(graph, self.scope, self.scope.is_iterated or self.node.op in ("Loop", "Scan"))
 
 
 class ValueOrigin(NamedTuple):
@@ -136,9 +136,11 @@ class ValueOrigin(NamedTuple):
 class Scope:
     """The values of a graph while it is computed, and those of the graphs around it."""
 
-    def __init__(self, graph: Graph, outer: "Scope | None" = None):
+    def __init__(self, graph: Graph, outer: "Scope | None" = None, is_iterated: bool = False):
         self.graph = graph
         self.outer = outer
+        self.is_iterated = is_iterated
+        """Whether the same nodes are computed in each iteration of a loop."""
         self.values: dict[str, torch.Tensor] = {}
         self.grids: dict[str, Grid] = {}
         """Grids that quantizers of the graph's own have put values on."""

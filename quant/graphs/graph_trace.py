@@ -102,13 +102,24 @@ class GraphTrace:
         self.records.append(record)
         self._note(record)
 
-    def elementwise(self, node: Node, counts: Mapping[str, int], inputs: int, outputs: int, constants: int) -> None:
-        """Note elementwise work of a node."""
+    def elementwise(
+        self,
+        node: Node,
+        counts: Mapping[str, int],
+        inputs: int,
+        outputs: int,
+        constants: int,
+        is_iterated: bool = False,
+    ) -> None:
+        """Note elementwise work of a node. Steps of an unrolled loop have nodes of their own, whose work is known again
+        by what it is and by the sites before it; those of a loop, where `is_iterated`, have the same nodes."""
         if not sum(counts.values()):
             return
         work = (tuple(sorted(counts.items())), inputs, outputs)
         again = [site for site in self.upstream if self._uses.get(site, 0) > 1]
-        record = self._others.get((id(node), *work)) or (self._others.get((self.upstream, *work)) if again else None)
+        record = self._others.get((id(node), *work))
+        if record is None and again and not is_iterated:
+            record = self._others.get((self.upstream, *work))
         if isinstance(record, ElementwiseRecord):
             record.runs += 1
             record.recurrent = record.recurrent or bool(again)

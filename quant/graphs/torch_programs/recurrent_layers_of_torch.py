@@ -6,6 +6,7 @@ import torch
 from torch import fx
 
 from quant.graphs.torch_programs.building import GraphBuilder
+from quant.graphs.torch_programs.projected_lstm import projected
 from simulators.inputs.errors import InputError
 
 _ORDER = {"LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2], "RNN": [0]}
@@ -46,9 +47,9 @@ def layers(build: GraphBuilder, op: str, args: tuple[Any, ...], **attributes: An
     x, states, flat, biased, count, _, _, both, batch_first = args[:9]
     if not isinstance(flat, list | tuple) or isinstance(biased, list | tuple | fx.Node):
         raise InputError(f"{build.path}: a packed sequence cannot be translated")
-    each, directions = (4 if biased else 2), (2 if both else 1)
-    if len(flat) != each * directions * count:
-        raise InputError(f"{build.path}: a projection (proj_size) cannot be translated")
+    directions = 2 if both else 1
+    each = len(flat) // (directions * count)
+    is_projected = each > (4 if biased else 2)
     path = build.path
     given = list(states) if op == "LSTM" else [states]
     value: Any = build.emit("Transpose", x, perm=(1, 0, 2)) if batch_first else x
@@ -59,6 +60,10 @@ def layers(build: GraphBuilder, op: str, args: tuple[Any, ...], **attributes: An
         bounds = [build.constant(torch.tensor([edge])) for edge in (first, first + directions, 0)]
         own = [build.emit("Slice", state, *bounds) for state in given]
         parameters = [list(flat[(first + d) * each : (first + d + 1) * each]) for d in range(directions)]
+        if is_projected:
+            value, *last = projected(build, value, parameters, own)
+            lasts.append(last)
+            continue
         y, *last = _node(build, op, value, parameters, own, **attributes)
         lasts.append(last)
         turned = build.emit("Transpose", y, perm=(0, 2, 1, 3))

@@ -159,15 +159,6 @@ class Packed(nn.Module):
         return pad_packed_sequence(self.rnn(packed)[0], batch_first=True)[0]
 
 
-class Projected(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.rnn = nn.LSTM(WIDTH, 8, proj_size=4)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.rnn(x)[0]
-
-
 class Phases(Spectrum):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = torch.stft(x.flatten(1), 32, 16, 24, window=self.window, return_complex=True)
@@ -178,7 +169,6 @@ class Phases(Spectrum):
     ("module", "rule"),
     [
         (Packed(), "module: torch.export cannot export it|rnn: a packed sequence cannot be translated"),
-        (Projected(), r"rnn: a projection \(proj_size\) cannot be translated"),
         (Phases(), "of complex numbers: no translation of this operator is known"),
     ],
 )

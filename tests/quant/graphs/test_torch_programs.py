@@ -28,8 +28,10 @@ def seed() -> None:
         (Maps(), (2, 2, 12, 14), (1, 2, 12, 14)),
         (nn.RNN(4, 5, nonlinearity="relu", bidirectional=True), (7, 2, 4), (9, 2, 4)),
         (nn.LSTM(4, 5, bias=False, num_layers=2), (7, 2, 4), (9, 2, 4)),
+        (nn.LSTM(4, 5, proj_size=3, num_layers=2, bidirectional=True), (7, 2, 4), (9, 2, 4)),
+        (nn.LSTM(4, 5, proj_size=3, bias=False, batch_first=True), (2, 7, 4), (3, 9, 4)),
     ],
-    ids=["everything", "cells", "maps", "rnn", "lstm"],
+    ids=["everything", "cells", "maps", "rnn", "lstm", "projected", "without biases"],
 )
 def test_a_graph_computes_what_its_module_does(
     module: nn.Module, sizes: tuple[int, ...], others: tuple[int, ...] | None
@@ -109,15 +111,6 @@ class Fourier(nn.Module):
         return torch.fft.rfft(x).real
 
 
-class Projected(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(4, 6, proj_size=2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.lstm(x)[0]
-
-
 class Branching(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x if float(x.sum()) > 0 else -x
@@ -128,7 +121,6 @@ class Branching(nn.Module):
     ("module", "rule"),
     [
         (Fourier(), r"fourier: .*fft.*: no translation of this operator is known|fft_rfft.*no translation"),
-        (Projected(), "lstm: a projection"),
         (Branching(), "branching: torch.export cannot export it"),
     ],
 )
