@@ -230,11 +230,13 @@ def recognise(source: Source, group: Group) -> Recognised:
 
 def limit_threads(threads: int) -> None:
     """Compute with so many threads in this process, no more than there are cores."""
-    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):  # of what is imported later …
-        os.environ[variable] = str(threads)
-    for library in ("torch", "numba"):  # … and of what is there
-        if library in sys.modules:
-            sys.modules[library].set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # of what is imported later …
+    if "torch" in sys.modules:  # … and of what is there
+        sys.modules["torch"].set_num_threads(threads)
+    if (numba := sys.modules.get("numba")) is None:
+        os.environ["NUMBA_NUM_THREADS"] = str(threads)
+    else:  # which refuses to compile once its threads are there and the variable is another than before
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
 
 
 @dataclass(frozen=True)
