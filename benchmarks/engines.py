@@ -15,7 +15,7 @@ from simulators import load_arch, load_trace
 from simulators.engine import reference
 from simulators.engine.fast import run_tasks
 from simulators.engine.program import unroll
-from simulators.lowering.platform import Lowered
+from simulators.run.lowered import Lowered
 from simulators.run.simulation import Simulator, lower
 
 TRACE, ARCH = "mohaq-sru-8bit", "bitfusion"

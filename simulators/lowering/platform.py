@@ -5,17 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from operator import index
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from simulators.engine.machine import Machine
-from simulators.engine.program import Program
 from simulators.hardware.platform_registry import PLATFORMS
 from simulators.hardware.spec import Pair, PlatformSpec
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError, LoweringError
-from simulators.lowering.segments import LayerWork, Segment, link
+from simulators.lowering.segments import LayerWork, Segment
 from simulators.workloads.operations import Layer
 
 MappingRow = Mapping[str, str | int | tuple[str, ...]]
@@ -184,38 +181,6 @@ def platform_named(name: str) -> Platform:
     return platform
 
 
-def segment_lengths(platform: Platform, layers: Sequence[Layer]) -> list[int]:
-    """How many layers make each segment. Raises LoweringError for a platform that leaves some out."""
-    lengths = [index(length) for length in platform.group(layers)]
-    if sum(lengths) != len(layers) or min(lengths, default=1) < 1:
-        raise LoweringError(f"group: {lengths}: {len(layers)} layers in segments of at least one")
-    return lengths
-
-
 def register_platform(name: str, platform: Platform) -> None:
     """Make specs with `platform: NAME` loadable and simulated. Raises InputError for a name in use."""
     PLATFORMS.register(name, platform)
-
-
-@dataclass(frozen=True)
-class Lowered:
-    """A trace on a machine."""
-
-    machine: Machine
-    segments: tuple[Segment, ...]
-    energies_pj: tuple[tuple[dict[str, float], ...], ...]
-    """Energy in pJ by segment, layer of it and component, without what depends on time."""
-    leakage_mw: float
-    frequency_mhz: float
-    bits_per_cycle: Mapping[str, float]
-    """Bandwidth in bits a cycle by level of memory, or by way of one."""
-
-    @cached_property
-    def program(self) -> Program:
-        """All tasks, as the reference engine runs them."""
-        return link(self.segments)
-
-    @property
-    def works(self) -> tuple[LayerWork, ...]:
-        """What each layer of the trace does."""
-        return tuple(work for segment in self.segments for work in segment.works)

@@ -1,4 +1,4 @@
-"""Named steps, the segments that are made of them, and how segments follow each other.
+"""Named steps, and the segments that are made of them.
 
 A *segment* is a layer, or a product with the elementwise layer that runs behind it. It does not know its neighbours:
 what it depends on in earlier segments is either all of them (EVERYTHING_BEFORE), or, for tasks of the queue that runs
@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
 from simulators.engine.program import Program
 
 Label = tuple[str, int]
@@ -27,8 +25,6 @@ Waits = tuple[tuple[Label, ...], ...]
 """For each of some tasks, what it waits for."""
 KEPT = 32
 """Steps of each role that what comes later can refer to."""
-LOOKAHEADS = 4
-"""Lookaheads for which a template keeps what depends on what."""
 
 Moved = tuple[tuple[int, str, int], ...]
 """Traffic of a step: (layer of the segment, level and direction such as `dram_read`, bits)."""
@@ -121,88 +117,3 @@ class Segment:
     """`program` with the tasks of a lookahead behind it, but for service times and kinds, by what those tasks wait for.
 
     All segments of one template share it: without it a candidate that is new to Bit Fusion takes 1.5 times as long."""
-
-
-def lookahead(segment: Segment, behind: tuple[PrefetchTask, ...] = ()) -> tuple[PrefetchTask, ...]:
-    """What may be started of a segment and of what is `behind` it, before the segments before it are complete. Roles
-    are those of the segments before it, as `behind`'s are of it and those."""
-    if not segment.all_prefetchable:
-        return segment.prefetchable
-    tasks = list(segment.prefetchable)
-    for task in behind:
-        passed = [len(segment.last_steps.get(role, ())) for role, _ in task.after]
-        if any(back <= steps for (_, back), steps in zip(task.after, passed, strict=True)):
-            break  # it waits for this segment
-        after = tuple((role, back - steps) for (role, back), steps in zip(task.after, passed, strict=True))
-        tasks.append(task._replace(after=after))
-    return tuple(tasks)
-
-
-def program_with_lookahead(segment: Segment, queue: int | None, tasks: Sequence[PrefetchTask]) -> Program:
-    """A segment's program, and behind it the tasks of the queue that runs ahead which may be started meanwhile."""
-    program = segment.program
-    if not tasks:
-        return program
-    waits = tuple([task.after for task in tasks])
-    longer = segment.with_lookahead.get(waits)
-    if longer is None:
-        if len(segment.with_lookahead) >= LOOKAHEADS:
-            segment.with_lookahead.clear()
-        longer = segment.with_lookahead[waits] = _lengthened(segment, queue, waits)
-    return longer.timed(
-        np.concatenate([program.service, np.array([task.cycles for task in tasks], np.int64)]),
-        np.concatenate([program.kind, np.array([task.kind for task in tasks], np.int64)]),
-    )
-
-
-def _lengthened(segment: Segment, queue: int | None, waits: Sequence[tuple[Label, ...]]) -> Program:
-    """A segment's program with one more block: a task for each of `waits`, with some service time and kind."""
-    p = segment.program
-    counts, places = [], []
-    for after in waits:
-        steps = [segment.last_steps.get(role, ())[back - 1 : back] for role, back in after]
-        ours = [step[0] for step in steps if step]  # others are complete
-        counts.append(len(ours))
-        places += ours
-    blocks, offsets = np.array(places, np.int64).reshape(-1, 2).T
-    one = np.ones(len(waits), np.int64)
-    return Program.of(
-        np.append(p.repeat, 1), np.append(p.first_task, p.first_task[-1] + len(waits)), np.append(p.segment, 1),
-        (np.concatenate([p.queue, np.full(len(waits), queue, np.int64)]), np.concatenate([p.service, one]),
-         np.concatenate([p.kind, one])),
-        (np.concatenate([p.first_dependency, p.first_dependency[-1] + np.cumsum(counts)]),
-         np.concatenate([p.dependency_block, blocks]), np.concatenate([p.dependency_offset, offsets])),
-    )  # fmt: skip
-
-
-def link(segments: Sequence[Segment]) -> Program:
-    """All segments as one program, for the reference engine and for whoever looks at every task."""
-    history: dict[str, list[tuple[int, int]]] = {}
-    blocks_before = 0
-    counts: list[int] = []
-    targets: list[int] = []
-    offsets: list[int] = []
-    for segment in segments:
-        p = segment.program
-        first = p.first_dependency.tolist()
-        inner = np.where(p.dependency_block >= 0, p.dependency_block + blocks_before, p.dependency_block).tolist()
-        outer = p.dependency_offset.tolist()
-        for task in range(len(p.queue)):
-            waits = segment.prefetch_waits.get(task, ())
-            places = [history[role][back - 1] for role, back in waits if back <= len(history.get(role, ()))]
-            targets += [block for block, _ in places] + inner[first[task] : first[task + 1]]
-            offsets += [offset for _, offset in places] + outer[first[task] : first[task + 1]]
-            counts.append(len(places) + first[task + 1] - first[task])
-        for role, steps in segment.last_steps.items():
-            moved = [(block + blocks_before, offset) for block, offset in steps]
-            history[role] = [*moved, *history.get(role, [])][:KEPT]
-        blocks_before += len(p.repeat)
-    programs = [segment.program for segment in segments]
-    lengths = np.concatenate([p.lengths for p in programs])
-    return Program.of(
-        np.concatenate([p.repeat for p in programs]), np.concatenate([[0], np.cumsum(lengths)]),
-        np.concatenate([np.full(len(p.repeat), s, np.int64) for s, p in enumerate(programs)]),
-        (np.concatenate([p.queue for p in programs]), np.concatenate([p.service for p in programs]),
-         np.concatenate([p.kind for p in programs])),
-        (np.cumsum([0, *counts]), np.array(targets, np.int64), np.array(offsets, np.int64)),
-    )  # fmt: skip

@@ -9,7 +9,8 @@ SHARED = Code(
     (
         "simulators.engine", "simulators.lowering", "simulators.hardware.spec", "simulators.inputs.jit",
         *(f"simulators.run.{module}" for module in (
-            "batch", "chosen", "in_place", "network_walk", "report", "segment_cache", "simulation", "trace_batch",
+            "batch", "chosen", "in_place", "lookahead", "lowered", "network_walk", "report", "segment_cache",
+            "simulation", "trace_batch",
         )),
         *(f"simulators.workloads.{module}" for module in (
             "layer", "layer_fields", "operations", "products", "trace", "vector_layers", "windows",

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from simulators.hardware.arch import Arch
 from simulators.inputs.csv_text import csv_of
-from simulators.lowering.platform import DRAM, Lowered
+from simulators.lowering.platform import DRAM
 from simulators.lowering.segments import LayerWork
+from simulators.run.lowered import Lowered
 from simulators.workloads.trace import FRAME_MS, Chunk, Trace
 
 

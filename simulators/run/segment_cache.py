@@ -16,8 +16,9 @@ from typing import Generic, NamedTuple, TypeVar
 from simulators.engine.fast import PrefetchState, run_segment
 from simulators.engine.machine import Machine, Uncountable
 from simulators.inputs.errors import InputError, LoweringError
-from simulators.lowering.segments import PrefetchTask, Segment, lookahead, program_with_lookahead
+from simulators.lowering.segments import PrefetchTask, Segment
 from simulators.run.chosen import Chosen
+from simulators.run.lookahead import lookahead, program_with_lookahead
 from simulators.run.report import ChargedCycles, charged_cycles
 from simulators.workloads.operations import Layer
 

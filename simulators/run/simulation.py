@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from operator import index
 
 from simulators.engine import reference
 from simulators.hardware.arch import Arch
 from simulators.hardware.spec import PlatformSpec
 from simulators.inputs.errors import InputError, LoweringError
-from simulators.lowering.platform import Choices, Lowered, MappingRow, Platform, platform_named, segment_lengths
+from simulators.lowering.platform import Choices, MappingRow, Platform, platform_named
 from simulators.lowering.segments import LayerWork
 from simulators.run.chosen import Made
 from simulators.run.in_place import position, settled
+from simulators.run.lowered import Lowered
 from simulators.run.report import Report, charged_cycles, make_report
 from simulators.run.segment_cache import SegmentCache, lowering_of, shared_cache
 from simulators.workloads.operations import Layer
@@ -169,6 +171,14 @@ class Simulator:
         else:
             charged = [timing.charged for timing in self.cache.run(numbers)]
         return make_report(trace, self.arch, lowered, charged)
+
+
+def segment_lengths(platform: Platform, layers: Sequence[Layer]) -> list[int]:
+    """How many layers make each segment. Raises LoweringError for a platform that leaves some out."""
+    lengths = [index(length) for length in platform.group(layers)]
+    if sum(lengths) != len(layers) or min(lengths, default=1) < 1:
+        raise LoweringError(f"group: {lengths}: {len(layers)} layers in segments of at least one")
+    return lengths
 
 
 def check_layers(layers: Sequence[Layer], platform: Platform, spec: PlatformSpec) -> None:

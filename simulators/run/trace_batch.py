@@ -14,10 +14,10 @@ import numpy as np
 from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import platform_named, segment_lengths
+from simulators.lowering.platform import platform_named
 from simulators.run.in_place import position
 from simulators.run.network_walk import Floats, combined, simulate_networks
-from simulators.run.simulation import Simulator
+from simulators.run.simulation import Simulator, segment_lengths
 from simulators.workloads.trace import Trace
 
 

@@ -12,15 +12,9 @@ from simulators.inputs.errors import LoweringError
 from simulators.lowering import builder as segment_builder
 from simulators.lowering import dependencies, templates
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.segments import (
-    EVERYTHING_BEFORE,
-    LayerWork,
-    Segment,
-    Step,
-    link,
-    lookahead,
-    program_with_lookahead,
-)
+from simulators.lowering.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step
+from simulators.run.lookahead import lookahead, program_with_lookahead
+from simulators.run.lowered import link
 from simulators.testing import check_program
 
 LOADS, PREFETCH, COMPUTE, STORES = range(4)

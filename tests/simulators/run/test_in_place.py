@@ -9,8 +9,8 @@ import pytest
 from simulators import Elementwise, Matmul, Pool2d, Trace, load_arch, simulate, simulate_batch
 from simulators.inputs.errors import LoweringError
 from simulators.lowering.platform import INNER, Choices
-from simulators.lowering.segments import lookahead
 from simulators.run.in_place import position, settled
+from simulators.run.lookahead import lookahead
 from simulators.run.segment_cache import SegmentCache
 from simulators.run.simulation import Simulator
 

@@ -174,9 +174,9 @@ def test_what_a_switch_adds_is_not_negative(switch: str) -> None:
 def test_the_order_is_nearly_the_better_one() -> None:
     """The estimate that chooses the outer operand, against both orders run."""
     from simulators.engine.fast import run as run_program
-    from simulators.lowering.segments import link
     from simulators.platforms.bit_serial.lowering import tasks
     from simulators.platforms.bit_serial.machine import MACHINE
+    from simulators.run.lowered import link
 
     for name in ("bit-serial-cloud", "bit-serial-ultra96", "bit-serial-edge"):
         spec, draw = load_arch(name).spec, random.Random(7)
