@@ -10,7 +10,6 @@ every job is not worth having. Ends with one line of JSON.
 
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
@@ -20,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 
 from simulators import Trace, load_arch, load_trace, simulate, simulate_batch
-from simulators.lowering import dependencies, templates
+from simulators.lowering import builder, templates
 from simulators.lowering.segments import Segment
 from simulators.platforms.bitfusion import costs, lowering, mapper, spec, tiling
 from simulators.run import batch, segment_cache, simulation
@@ -89,18 +88,6 @@ def without(module: Any, *names: str) -> Iterator[None]:
 
 
 @contextmanager
-def no_dependencies() -> Iterator[None]:
-    with patch.object(dependencies, "_kept", OrderedDict()), patch.object(dependencies, "KEPT_PERIODS", 0):
-        yield
-
-
-@contextmanager
-def no_templates() -> Iterator[None]:
-    with patch.object(templates, "_templates", OrderedDict()), patch.object(templates, "TEMPLATES", 0):
-        yield
-
-
-@contextmanager
 def no_lookahead() -> Iterator[None]:
     made = Segment.__init__
 
@@ -139,8 +126,8 @@ def no_segments() -> Iterator[None]:
 
 
 CACHES: dict[str, Callable[[], Any]] = {
-    "templates": no_templates,
-    "dependencies of periods": no_dependencies,
+    "templates": lambda: without(builder, "template_of"),
+    "dependencies of periods": lambda: without(templates, "period_of"),
     "programs with a lookahead": no_lookahead,
     "loop nests": lambda: without(costs, "loop_nest"),
     "timings": no_timings,

@@ -11,8 +11,9 @@ import numpy as np
 from simulators.engine.machine import MAX_CYCLES, Machine, Uncountable
 from simulators.engine.program import Ints
 from simulators.inputs.errors import LoweringError
+from simulators.lowering.dependencies import names_of
 from simulators.lowering.segments import LayerWork, Repetition, Segment, Step, count_step
-from simulators.lowering.templates import Periods, Template, names_of, template_of
+from simulators.lowering.templates import Periods, Template, template_of
 
 LONG = 24
 """Steps that repeat so often within a period are fast-forwarded by themselves where that pays."""
@@ -46,6 +47,7 @@ class SegmentBuilder:
                 raise LoweringError("peak_per_cycle: a layer's unit does some work in a cycle")
         if len(own) > 1 and len(set(own)) < len(own):
             raise LoweringError("two layers of a segment have one kind of work: whose cycles are whose cannot be told")
+        self._steps: list[Step] = []  # of all parts, as they were written down
         self._parts: list[Periods] = []
         self._order: list[int] = []
 
@@ -60,39 +62,39 @@ class SegmentBuilder:
         self._count(steady, alike)
         self._count(ending or [], 1)
         if _blocks_of_their_own(periods, steady):
-            self._order += self._add([Periods(count, [(1, alone)]) for count, alone in steady]) * alike
-            self._order += self._add([Periods(count, [(1, alone)]) for count, alone in ending or []])
+            self._order += [self._add(count, [(1, alone)]) for count, alone in steady] * alike
+            self._order += [self._add(count, [(1, alone)]) for count, alone in ending or []]
         else:
-            self._order += self._add([Periods(periods, steady, ending)])
+            self._order.append(self._add(periods, steady, ending))
 
     def segment(self) -> Segment:
         """The periods as a segment. Raises LoweringError for a defect of the lowering."""
         template, cycles, kind = self.template()
         for work in self.works:
             if float in map(type, (work.busy_cycles, *work.bits.values())):
-                for step in (step for part in self._parts for step in part.steps):
+                for step in self._steps:
                     self._check(step)
         return template.segment(self.works, cycles, kind)
 
     def template(self) -> tuple[Template, Ints, Ints]:
         """What depends on what, and service times in cycles and kinds of the T stored tasks, (T,) each. Raises
         LoweringError for a defect of the lowering."""
-        steps = [step for part in self._parts for step in part.steps]
-        if not any(part.periods for part in self._parts) or not steps:
+        if not any(part.periods for part in self._parts) or not self._steps:
             raise LoweringError("a segment without a task")
-        cycles = [step.cycles for step in steps]
-        kinds = [step.kind for step in steps]
+        cycles = [step.cycles for step in self._steps]
+        kinds = [step.kind for step in self._steps]
         within = min(cycles) >= 1 and max(cycles) <= MAX_CYCLES and min(kinds) >= 0 and max(kinds) < self._kinds
         if not within or {*map(type, cycles), *map(type, kinds)} != {int}:
-            for step in steps:
+            for step in self._steps:
                 self._check(step)
-        template = template_of(self._machine, self._parts, self._order, self._earlier_roles)
+        template = template_of(self._machine, tuple(self._parts), tuple(self._order), self._earlier_roles)
         return template, np.array(cycles, np.int64)[template.source], np.array(kinds, np.int64)[template.source]
 
-    def _add(self, parts: list[Periods]) -> list[int]:
-        """Keep parts; their numbers."""
-        self._parts += parts
-        return list(range(len(self._parts) - len(parts), len(self._parts)))
+    def _add(self, periods: int, steps: Sequence[Repetition], last: Sequence[Repetition] | None = None) -> int:
+        """Keep periods as a part of the segment; its number."""
+        self._steps += [step for repetitions in (steps, last or ()) for _, several in repetitions for step in several]
+        self._parts.append(Periods(periods, names_of(steps), last is not None))
+        return len(self._parts) - 1
 
     def _count(self, repetitions: Sequence[Repetition], periods: int) -> None:
         """Add what so many periods do to the layers. Raises LoweringError for a step that cannot be."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from itertools import accumulate, islice
 from operator import index
-from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
 from simulators.engine.machine import Machine
 from simulators.engine.program import BARRIER, RELATIVE, Ints, Program
 from simulators.inputs.errors import LoweringError
-from simulators.lowering.dependencies import Dependencies, PeriodArrays, dependencies_of
+from simulators.lowering.dependencies import Period, PeriodNames, StepNames, period_of
 from simulators.lowering.gates import Gates
 from simulators.lowering.segments import (
     EVERYTHING_BEFORE,
@@ -26,39 +25,24 @@ from simulators.lowering.segments import (
     LayerWork,
     Places,
     PrefetchTask,
-    Repetition,
     Segment,
-    Step,
     Waits,
 )
 
 
-@dataclass(frozen=True)
-class Periods:
-    """Periods that are alike, or all but the last, which has other service times and traffic."""
+class Periods(NamedTuple):
+    """Periods of steps with the same names."""
 
     periods: int
     """Number of periods."""
-    repetitions: list[Repetition]
-    last: list[Repetition] | None = None
+    names: PeriodNames
+    closed: bool
+    """Whether the last one's steps are written down for themselves: they have other service times and traffic."""
 
     @property
-    def steps(self) -> list[Step]:
-        """All steps that are written down: a period's, and the last one's."""
-        written = (self.repetitions, self.last or ())
-        return [step for repetitions in written for _, steps in repetitions for step in steps]
-
-    @cached_property
-    def names(self) -> tuple[object, ...]:
-        """The names of a period's steps."""
-        return names_of(self.repetitions)
-
-
-def names_of(repetitions: Sequence[Repetition]) -> tuple[object, ...]:
-    """All of some steps but service times, kinds and traffic."""
-    return tuple([
-        (count, tuple([(step.roles, step.queue, step.after) for step in steps])) for count, steps in repetitions
-    ])  # fmt: skip
+    def steps(self) -> int:
+        """Number of steps that are written down."""
+        return sum(len(steps) for _, steps in self.names) * (2 if self.closed else 1)
 
 
 @dataclass(frozen=True)
@@ -88,32 +72,20 @@ class Template:
 
 TEMPLATES = 2048
 """How many are kept, of some ten KiB each; a network's layers have some hundred. Without them a candidate that is new
-to SiLago takes six times as long (`benchmarks/caches.py`, as the other ratios)."""
-_templates: OrderedDict[tuple[object, ...], Template] = OrderedDict()
-_lock = Lock()
+to SiLago takes three times as long (`benchmarks/caches.py`, as the other ratios)."""
 
 
+@lru_cache(maxsize=TEMPLATES)
 def template_of(
-    machine: Machine, parts: Sequence[Periods], order: Sequence[int], earlier_roles: frozenset[str] = frozenset()
+    machine: Machine, parts: tuple[Periods, ...], order: tuple[int, ...], earlier_roles: frozenset[str] = frozenset()
 ) -> Template:
-    """The template of parts that follow each other in an order, from the cache where it is there. Raises LoweringError
-    for a dependency on a role that neither its steps nor `earlier_roles` have, and for computation that runs ahead."""
-    key = (machine, tuple(order), earlier_roles, *[(part.periods, part.names, part.last is None) for part in parts])
-    with _lock:
-        template = _templates.get(key)
-        if template is not None:
-            _templates.move_to_end(key)
-            return template
+    """The template of parts that follow each other in an order, by their numbers. Raises LoweringError for a dependency
+    on a role that neither its steps nor `earlier_roles` have, and for computation that runs ahead."""
     maker = _TemplateMaker(machine)
-    begins = [0, *accumulate(len(part.steps) for part in parts)]
+    begins = [0, *accumulate(part.steps for part in parts)]
     for number in order:
         maker.emit(parts[number], begins[number])
-    template = maker.template(earlier_roles)
-    with _lock:
-        _templates[key] = template
-        if len(_templates) > TEMPLATES:
-            _templates.popitem(last=False)
-    return template
+    return maker.template(earlier_roles)
 
 
 class _TemplateMaker:
@@ -123,90 +95,86 @@ class _TemplateMaker:
         self._machine = machine
         self._blocks: list[_Block] = []
         self._sources: list[Ints] = []
-        self._periods: dict[tuple[object, ...], Dependencies] = {}
         self._history: list[_Past] = []
         self._history_of: dict[str, list[_Past]] = {}  # of those that have steps of a role
-        self._prefetch_roles: set[str] = set()  # of the queue that runs ahead, which is in order with itself anyway
 
     def emit(self, part: Periods, begin: int) -> None:
         """Add a part, whose steps stand from `begin` on among all that were written down."""
-        needs = self._periods.get(part.names)
-        if needs is None:
-            needs = self._periods[part.names] = dependencies_of(part.names, part.repetitions)
-            for step in needs.period.steps:
-                if not 0 <= index(step.queue) < len(self._machine.queues):
-                    count = len(self._machine.queues)
-                    raise LoweringError(f"step {step.roles}: queue {step.queue}: there are {count}, from 0")
-                if step.queue == self._machine.prefetch_queue:
-                    self._prefetch_roles.update(step.roles)
-        periods, closed = part.periods, part.last is not None
-        written = min(periods, needs.history)
-        steady = periods - written - (closed and periods > written)
+        period = period_of(part.names)
+        periods = part.periods
+        written = min(periods, period.history)
+        steady = periods - written - (part.closed and periods > written)
         # Relative dependencies do not reach across a block that repeats.
-        repeats = [1] * written + ([1] * steady if steady <= needs.history else [steady])
+        repeats = [1] * written + ([1] * steady if steady <= period.history else [steady])
         if sum(repeats) < periods:
             repeats.append(1)
         first_block, done = len(self._blocks), 0
         for repeat in repeats:
-            last = closed and done + repeat == periods
-            self._blocks.append(self._block(needs, repeat, done))
-            self._sources.append(needs.period.index + begin + (len(needs.period.steps) if last else 0))
+            last = part.closed and done + repeat == periods
+            self._blocks.append(self._block(period, repeat, done))
+            self._sources.append(period.index + begin + (len(period.steps) if last else 0))
             done += repeat
-        ends = [end * len(needs.period.index) for end in accumulate(repeats)]
-        past = _Past(needs, periods, first_block, ends)
+        ends = [end * len(period.index) for end in accumulate(repeats)]
+        past = _Past(period, periods, first_block, ends)
         self._history.append(past)
-        for role in needs.of_role:
+        for role in period.roles:
             self._history_of.setdefault(role, []).append(past)
 
     def template(self, earlier_roles: frozenset[str]) -> Template:
         """What was emitted. Raises LoweringError for a defect of the lowering."""
-        self._check_roles(earlier_roles)
-        whole = _join(self._blocks)
+        steps = [step for period in dict.fromkeys(past.period for past in self._history) for step in period.steps]
+        self._check(steps, earlier_roles)
+        whole, prefetch_queue = _join(self._blocks), self._machine.prefetch_queue
         prefetchable, all_prefetchable = self._prefetchable(whole)
         waits: dict[int, tuple[Label, ...]] = {}
         for b, block in enumerate(self._blocks):
             for task, labels in block.external.items():
-                if block.period.queue[task] == self._machine.prefetch_queue:
+                if block.period.queue[task] == prefetch_queue:
                     waits[int(whole.first_task[b]) + task] = tuple(labels)
-        roles = dict.fromkeys(role for past in self._history for role in past.needs.of_role)
-        if self._machine.prefetch_queue is None:
-            roles = {}  # nothing that runs ahead refers to them
-        last_steps = {role: tuple(islice(self._last(role), KEPT)) for role in roles if role not in self._prefetch_roles}
+        last_steps: dict[str, Places] = {}  # nothing refers to them where nothing runs ahead
+        if prefetch_queue is not None:
+            # The queue that runs ahead is in order with itself anyway.
+            its_own = {role for roles, queue, _ in steps if queue == prefetch_queue for role in roles}
+            others = [role for role in self._history_of if role not in its_own]
+            last_steps = {role: tuple(islice(self._last(role), KEPT)) for role in others}
         return Template(whole, np.concatenate(self._sources), waits, prefetchable, all_prefetchable, last_steps)
 
-    def _check_roles(self, earlier_roles: frozenset[str]) -> None:
-        """A step that waits for a role that no step has would wait for nothing: an unlimited buffer."""
-        steps = [step for past in self._history for step in past.needs.period.steps]
-        roles = earlier_roles | {role for step in steps for role in step.roles}
-        for step in steps:
-            for role, back in step.after:
+    def _check(self, steps: Sequence[StepNames], earlier_roles: frozenset[str]) -> None:
+        """Raise LoweringError for a queue that there is not, and for a step that waits for a role that no step has: it
+        would wait for nothing, as for an unlimited buffer."""
+        queues = len(self._machine.queues)
+        roles = earlier_roles | {role for its_roles, _, _ in steps for role in its_roles}
+        for its_roles, queue, after in steps:
+            if not 0 <= index(queue) < queues:
+                raise LoweringError(f"step {its_roles}: queue {queue}: there are {queues}, from 0")
+            for role, back in after:
                 if back < 1 and role != EVERYTHING_BEFORE[0]:
-                    raise LoweringError(f"step {step.roles}: it waits for ({role!r}, {back}): the last before it is 1")
+                    raise LoweringError(f"step {its_roles}: it waits for ({role!r}, {back}): the last before it is 1")
                 if role not in roles and role != EVERYTHING_BEFORE[0]:
                     near = difflib.get_close_matches(role, roles, 1)
                     hint = f"did you mean {near[0]!r}?" if near else f"the roles are {', '.join(sorted(roles))}"
-                    raise LoweringError(f"step {step.roles}: it waits for {role!r}, which no step is; {hint}")
+                    raise LoweringError(f"step {its_roles}: it waits for {role!r}, which no step is; {hint}")
 
     def _last(self, role: str) -> Iterator[tuple[int, int]]:
         """Places of the last steps of a role, the last first."""
         for past in reversed(self._history_of.get(role, ())):
-            positions = past.needs.of_role[role]
-            for period in range(past.periods - 1, -1, -1):
+            positions = past.period.of_role[role]
+            for number in range(past.periods - 1, -1, -1):
                 for position in reversed(positions):
-                    yield past.place(period * len(past.needs.period.index) + int(position))
+                    yield past.place(number * len(past.period.index) + int(position))
 
-    def _block(self, needs: Dependencies, repeat: int, first_period: int) -> _Block:
+    def _block(self, period: Period, repeat: int, first_period: int) -> _Block:
         """The periods from `first_period` on, with what they depend on."""
-        there = (needs.occurrence + first_period * needs.per_period >= 0) & (needs.per_period > 0)
+        there = (period.occurrence + first_period * period.per_period >= 0) & (period.per_period > 0)
         block = np.where(there, RELATIVE, BARRIER)
-        offset = np.where(there, needs.offset, 0)
-        keep = there | needs.barrier
+        offset = np.where(there, period.offset, 0)
+        keep = there | period.barrier
         external: dict[int, list[Label]] = {}
         places: dict[Label, tuple[int, int] | int] = {}  # many steps wait for one
         runs_ahead = self._machine.prefetch_queue is not None
         for d in np.flatnonzero(~keep).tolist() if runs_ahead or self._history else ():
-            role = needs.period.roles[needs.role[d]] if needs.role[d] >= 0 else needs.absent[d]
-            back = -int(needs.occurrence[d] + first_period * needs.per_period[d])
+            role = period.roles[period.role[d]] if period.role[d] >= 0 else period.absent[d]
+            back = -int(period.occurrence[d] + first_period * period.per_period[d])
             if not runs_ahead and role not in self._history_of:
                 continue  # of segments before, which are complete
             place = places.get((role, back))
@@ -216,20 +184,20 @@ class _TemplateMaker:
                 block[d], offset[d] = place
                 keep[d] = True
             else:
-                external.setdefault(int(needs.task[d]), []).append((role, back - place))
-        counts = np.bincount(needs.task[keep], minlength=len(needs.period.queue))
-        return _Block(needs.period, repeat, counts, block[keep], offset[keep], external)
+                external.setdefault(int(period.task[d]), []).append((role, back - place))
+        counts = np.bincount(period.task[keep], minlength=len(period.queue))
+        return _Block(period, repeat, counts, block[keep], offset[keep], external)
 
     def _place(self, role: str, back: int) -> tuple[int, int] | int:
         """(block, offset before its end) of the step of a role, `back` before the end of what was emitted; or how many
         of it there are, where they are fewer."""
         count = 0
         for past in reversed(self._history_of.get(role, ())):
-            positions = past.needs.of_role[role]
+            positions = past.period.of_role[role]
             there = past.periods * len(positions)
             if back <= count + there:
-                period, which = divmod(there - (back - count), len(positions))
-                return past.place(period * len(past.needs.period.index) + int(positions[which]))
+                number, which = divmod(there - (back - count), len(positions))
+                return past.place(number * len(past.period.index) + int(positions[which]))
             count += there
         return count
 
@@ -257,7 +225,7 @@ class _TemplateMaker:
 class _Past:
     """Where periods that were emitted lie."""
 
-    needs: Dependencies
+    period: Period
     periods: int
     first_block: int
     ends: list[int]
@@ -271,7 +239,7 @@ class _Past:
 
 @dataclass(frozen=True)
 class _Block:
-    period: PeriodArrays
+    period: Period
     repeat: int
     dependencies: Ints
     """Number of dependencies of each task."""

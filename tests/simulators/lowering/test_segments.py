@@ -220,14 +220,12 @@ def test_periods_that_others_had_before_depend_on_the_same_as_those_that_are_new
 ) -> None:
     """Segments of one seed have the same periods, as often as another number says."""
     seen = [random_segment(np.random.default_rng(seed), periods=periods) for seed in range(8) for periods in (4, 7)]
-    for module, name in ((templates, "_templates"), (dependencies, "_kept")):
-        monkeypatch.setattr(module, name, type(getattr(module, name))())
+    dependencies.period_of.cache_clear()
+    templates.template_of.cache_clear()
     shared = [random_segment(np.random.default_rng(seed), periods=periods) for seed in range(8) for periods in (4, 7)]
-    monkeypatch.setattr(templates, "TEMPLATES", 0)
-    monkeypatch.setattr(dependencies, "KEPT_PERIODS", 0)
+    monkeypatch.setattr(templates, "period_of", dependencies.period_of.__wrapped__)
+    monkeypatch.setattr(segment_builder, "template_of", templates.template_of.__wrapped__)
     for number, (seed, periods) in enumerate((seed, periods) for seed in range(8) for periods in (4, 7)):
-        templates._templates.clear()
-        dependencies._kept.clear()
         alone = random_segment(np.random.default_rng(seed), periods=periods)
         for ours in (seen[number], shared[number]):
             for column, own in zip(ours.program, alone.program, strict=True):
