@@ -20,9 +20,8 @@ import numpy as np
 
 from simulators import Trace, load_arch, load_trace, simulate, simulate_batch
 from simulators.lowering import builder, templates
-from simulators.lowering.segments import Segment
 from simulators.platforms.bitfusion import costs, lowering, mapper, spec, tiling
-from simulators.run import batch, segment_cache, simulation
+from simulators.run import batch, lookahead, segment_cache, simulation
 from simulators.run.chosen import Chosen
 
 TRACE, ARCH, SILAGO = load_trace("mohaq-sru-4bit"), load_arch("bitfusion"), load_arch("silago")
@@ -88,18 +87,6 @@ def without(module: Any, *names: str) -> Iterator[None]:
 
 
 @contextmanager
-def no_lookahead() -> Iterator[None]:
-    made = Segment.__init__
-
-    def init(self: Segment, *values: Any) -> None:
-        made(self, *values)
-        object.__setattr__(self, "with_lookahead", Forgetful())
-
-    with patch.object(Segment, "__init__", init):
-        yield
-
-
-@contextmanager
 def no_timings() -> Iterator[None]:
     made = segment_cache.SegmentCache.__init__
 
@@ -128,7 +115,7 @@ def no_segments() -> Iterator[None]:
 CACHES: dict[str, Callable[[], Any]] = {
     "templates": lambda: without(builder, "template_of"),
     "dependencies of periods": lambda: without(templates, "period_of"),
-    "programs with a lookahead": no_lookahead,
+    "programs with a lookahead": lambda: without(lookahead, "_lengthened"),
     "loop nests": lambda: without(costs, "loop_nest"),
     "timings": no_timings,
     "segments": no_segments,

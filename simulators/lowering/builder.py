@@ -12,8 +12,8 @@ from simulators.engine.machine import MAX_CYCLES, Machine, Uncountable
 from simulators.engine.program import Ints
 from simulators.inputs.errors import LoweringError
 from simulators.lowering.dependencies import names_of
-from simulators.lowering.segments import LayerWork, Repetition, Segment, Step, count_step
-from simulators.lowering.templates import Periods, Template, template_of
+from simulators.lowering.segments import LayerWork, Repetition, Segment, Step, Template, count_step
+from simulators.lowering.templates import Periods, template_of
 
 LONG = 24
 """Steps that repeat so often within a period are fast-forwarded by themselves where that pays."""

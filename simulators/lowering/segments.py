@@ -14,15 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
-from simulators.engine.program import Program
+from simulators.engine.program import Ints, Program
 
 Label = tuple[str, int]
 EVERYTHING_BEFORE: Label = ("everything before", 0)
 """All tasks of the segments before are complete."""
-Waits = tuple[tuple[Label, ...], ...]
-"""For each of some tasks, what it waits for."""
 KEPT = 32
 """Steps of each role that what comes later can refer to."""
 
@@ -97,6 +96,30 @@ Places = tuple[tuple[int, int], ...]
 """(block, offset before its end in tasks) of steps."""
 
 
+@dataclass(frozen=True, eq=False)
+class Template:
+    """What the tasks of a segment depend on, whatever they take: segments whose steps have the same names share it."""
+
+    program: Program
+    """The T stored tasks, with a service time of one cycle each, without what those that run ahead depend on in earlier
+    segments."""
+    source: Ints
+    """(T,) position of each stored task's step among all that were written down."""
+    prefetch_waits: dict[int, tuple[Label, ...]]
+    """Stored task → roles of earlier segments that it waits for."""
+    prefetchable: tuple[tuple[int, tuple[Label, ...]], ...]
+    """Stored task and what it waits for, of each that may run ahead: in order, up to the first that waits for a
+    barrier."""
+    all_prefetchable: bool
+    """Whether no other task of the queue that runs ahead is left."""
+    last_steps: dict[str, Places]
+    """Role → its last steps, the last first."""
+
+    def segment(self, works: tuple[LayerWork, ...], cycles: Ints, kind: Ints) -> Segment:
+        """The segment with these works, service times in cycles and kinds of the stored tasks, (T,) each."""
+        return Segment(works, self.program.timed(cycles, kind), self)
+
+
 @dataclass(frozen=True)
 class Segment:
     """A layer, or several that run together, as tasks."""
@@ -104,16 +127,11 @@ class Segment:
     works: tuple[LayerWork, ...]
     """What each of its layers does."""
     program: Program
-    """The tasks, without what those that run ahead depend on in earlier segments."""
-    prefetch_waits: dict[int, tuple[Label, ...]]
-    """Stored task → roles of earlier segments that it waits for."""
-    prefetchable: tuple[PrefetchTask, ...]
-    """In order, up to the first that waits for a barrier."""
-    all_prefetchable: bool
-    """Whether no other task of the queue that runs ahead is left in this segment."""
-    last_steps: dict[str, Places]
-    """Role → its last steps, the last first."""
-    with_lookahead: dict[Waits, Program] = field(default_factory=dict, compare=False, repr=False)
-    """`program` with the tasks of a lookahead behind it, but for service times and kinds, by what those tasks wait for.
+    """The template's, with service times and kinds."""
+    template: Template
 
-    All segments of one template share it: without it a candidate that is new to Bit Fusion takes 1.5 times as long."""
+    @cached_property
+    def prefetchable(self) -> tuple[PrefetchTask, ...]:
+        """What may run ahead, in order."""
+        service, kind = self.program.service, self.program.kind
+        return tuple([PrefetchTask(int(service[j]), int(kind[j]), after) for j, after in self.template.prefetchable])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, islice
 from operator import index
@@ -18,16 +18,7 @@ from simulators.engine.program import BARRIER, RELATIVE, Ints, Program
 from simulators.inputs.errors import LoweringError
 from simulators.lowering.dependencies import Period, PeriodNames, StepNames, period_of
 from simulators.lowering.gates import Gates
-from simulators.lowering.segments import (
-    EVERYTHING_BEFORE,
-    KEPT,
-    Label,
-    LayerWork,
-    Places,
-    PrefetchTask,
-    Segment,
-    Waits,
-)
+from simulators.lowering.segments import EVERYTHING_BEFORE, KEPT, Label, Places, Template
 
 
 class Periods(NamedTuple):
@@ -43,31 +34,6 @@ class Periods(NamedTuple):
     def steps(self) -> int:
         """Number of steps that are written down."""
         return sum(len(steps) for _, steps in self.names) * (2 if self.closed else 1)
-
-
-@dataclass(frozen=True)
-class Template:
-    """A segment without service times, kinds and traffic: see `Segment`."""
-
-    program: Program
-    """The T stored tasks, with a service time of one cycle each."""
-    source: Ints
-    """(T,) position of each stored task's step among all that were written down."""
-    prefetch_waits: dict[int, tuple[Label, ...]]
-    """Roles of earlier segments that each stored task waits for."""
-    prefetchable: tuple[tuple[int, tuple[Label, ...]], ...]
-    """Stored task and what it waits for, of each that may run ahead."""
-    all_prefetchable: bool
-    last_steps: dict[str, Places]
-    with_lookahead: dict[Waits, Program] = field(default_factory=dict)
-
-    def segment(self, works: tuple[LayerWork, ...], cycles: Ints, kind: Ints) -> Segment:
-        """The segment with these works, service times in cycles and kinds of the stored tasks, (T,) each."""
-        ahead = [PrefetchTask(int(cycles[j]), int(kind[j]), labels) for j, labels in self.prefetchable]
-        return Segment(
-            works, self.program.timed(cycles, kind), self.prefetch_waits, tuple(ahead), self.all_prefetchable,
-            self.last_steps, self.with_lookahead,
-        )  # fmt: skip
 
 
 TEMPLATES = 2048

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from simulators.engine.program import Program
-from simulators.lowering.segments import Label, PrefetchTask, Segment
+from simulators.lowering.segments import Label, PrefetchTask, Segment, Template
 
-LOOKAHEADS = 4
-"""Lookaheads for which a template keeps what depends on what."""
+LENGTHENED = 8192
+"""Programs with a lookahead that are kept, of some ten KiB each: without them a candidate that is new to Bit Fusion
+takes 1.3 times as long (`benchmarks/caches.py`)."""
 
 
 def lookahead(segment: Segment, behind: tuple[PrefetchTask, ...] = ()) -> tuple[PrefetchTask, ...]:
     """What may be started of a segment and of what is `behind` it, before the segments before it are complete. Roles
     are those of the segments before it, as `behind`'s are of it and those."""
-    if not segment.all_prefetchable:
+    if not segment.template.all_prefetchable:
         return segment.prefetchable
-    tasks = list(segment.prefetchable)
+    tasks, last_steps = list(segment.prefetchable), segment.template.last_steps
     for task in behind:
-        passed = [len(segment.last_steps.get(role, ())) for role, _ in task.after]
+        passed = [len(last_steps.get(role, ())) for role, _ in task.after]
         if any(back <= steps for (_, back), steps in zip(task.after, passed, strict=True)):
             break  # it waits for this segment
         after = tuple((role, back - steps) for (role, back), steps in zip(task.after, passed, strict=True))
@@ -33,24 +35,20 @@ def program_with_lookahead(segment: Segment, queue: int | None, tasks: Sequence[
     program = segment.program
     if not tasks:
         return program
-    waits = tuple([task.after for task in tasks])
-    longer = segment.with_lookahead.get(waits)
-    if longer is None:
-        if len(segment.with_lookahead) >= LOOKAHEADS:
-            segment.with_lookahead.clear()
-        longer = segment.with_lookahead[waits] = _lengthened(segment, queue, waits)
+    longer = _lengthened(segment.template, queue, tuple([task.after for task in tasks]))
     return longer.timed(
         np.concatenate([program.service, np.array([task.cycles for task in tasks], np.int64)]),
         np.concatenate([program.kind, np.array([task.kind for task in tasks], np.int64)]),
     )
 
 
-def _lengthened(segment: Segment, queue: int | None, waits: Sequence[tuple[Label, ...]]) -> Program:
-    """A segment's program with one more block: a task for each of `waits`, with some service time and kind."""
-    p = segment.program
+@lru_cache(maxsize=LENGTHENED)
+def _lengthened(template: Template, queue: int | None, waits: tuple[tuple[Label, ...], ...]) -> Program:
+    """A template's program with one more block: a task for each of `waits`, with some service time and kind."""
+    p = template.program
     counts, places = [], []
     for after in waits:
-        steps = [segment.last_steps.get(role, ())[back - 1 : back] for role, back in after]
+        steps = [template.last_steps.get(role, ())[back - 1 : back] for role, back in after]
         ours = [step[0] for step in steps if step]  # others are complete
         counts.append(len(ours))
         places += ours

@@ -45,17 +45,17 @@ def link(segments: Sequence[Segment]) -> Program:
     targets: list[int] = []
     offsets: list[int] = []
     for segment in segments:
-        p = segment.program
+        p, template = segment.program, segment.template
         first = p.first_dependency.tolist()
         inner = np.where(p.dependency_block >= 0, p.dependency_block + blocks_before, p.dependency_block).tolist()
         outer = p.dependency_offset.tolist()
         for task in range(len(p.queue)):
-            waits = segment.prefetch_waits.get(task, ())
+            waits = template.prefetch_waits.get(task, ())
             places = [history[role][back - 1] for role, back in waits if back <= len(history.get(role, ()))]
             targets += [block for block, _ in places] + inner[first[task] : first[task + 1]]
             offsets += [offset for _, offset in places] + outer[first[task] : first[task + 1]]
             counts.append(len(places) + first[task + 1] - first[task])
-        for role, steps in segment.last_steps.items():
+        for role, steps in template.last_steps.items():
             moved = [(block + blocks_before, offset) for block, offset in steps]
             history[role] = [*moved, *history.get(role, [])][:KEPT]
         blocks_before += len(p.repeat)

@@ -230,4 +230,5 @@ def test_periods_that_others_had_before_depend_on_the_same_as_those_that_are_new
         for ours in (seen[number], shared[number]):
             for column, own in zip(ours.program, alone.program, strict=True):
                 assert np.array_equal(column, own)
-            assert (ours.prefetch_waits, ours.last_steps) == (alone.prefetch_waits, alone.last_steps)
+            assert ours.template.prefetch_waits == alone.template.prefetch_waits
+            assert ours.template.last_steps == alone.template.last_steps

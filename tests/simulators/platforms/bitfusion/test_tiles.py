@@ -32,8 +32,9 @@ def works() -> tuple[LayerWork, LayerWork]:
 
 def content(segment: Segment) -> list[object]:
     arrays = [value.tolist() for value in segment.program]
-    ahead = [segment.prefetchable, segment.prefetch_waits, segment.all_prefetchable]
-    return [*arrays, *ahead, segment.last_steps, segment.works]
+    template = segment.template
+    ahead = [segment.prefetchable, template.prefetch_waits, template.all_prefetchable]
+    return [*arrays, *ahead, template.last_steps, segment.works]
 
 
 @pytest.mark.slow
