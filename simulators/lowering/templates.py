@@ -48,9 +48,10 @@ def template_of(
     """The template of parts that follow each other in an order, by their numbers. Raises LoweringError for a dependency
     on a role that neither its steps nor `earlier_roles` have, and for computation that runs ahead."""
     maker = _TemplateMaker(machine)
+    periods = [period_of(part.names) for part in parts]
     begins = [0, *accumulate(part.steps for part in parts)]
     for number in order:
-        maker.emit(parts[number], begins[number])
+        maker.emit(parts[number], periods[number], begins[number])
     return maker.template(earlier_roles)
 
 
@@ -64,9 +65,9 @@ class _TemplateMaker:
         self._history: list[_Past] = []
         self._history_of: dict[str, list[_Past]] = {}  # of those that have steps of a role
 
-    def emit(self, part: Periods, begin: int) -> None:
-        """Add a part, whose steps stand from `begin` on among all that were written down."""
-        period = period_of(part.names)
+    def emit(self, part: Periods, period: Period, begin: int) -> None:
+        """Add a part, of which this is a period, and whose steps stand from `begin` on among all that were written
+        down."""
         periods = part.periods
         written = min(periods, period.history)
         steady = periods - written - (part.closed and periods > written)
