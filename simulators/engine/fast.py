@@ -12,10 +12,7 @@ import numpy as np
 
 from simulators.engine import fast_kernels as kernels
 from simulators.engine.machine import MAX_CYCLES, Deadlock, Machine, Queue, Uncountable
-from simulators.engine.program import Ints, Program, Timing
-
-FIRST_SPACE = 16
-"""Periods of a block that a first attempt has room for; most blocks recur after three."""
+from simulators.engine.program import Ints, Program
 
 MAX_TASKS = 1 << 26
 """Tasks that a run may hold at a time (48 bytes each) when a block does not recur."""
@@ -43,35 +40,17 @@ class SegmentTiming(NamedTuple):
     """Where the queue that runs ahead stands at the end."""
 
 
-def run(machine: Machine, compact: Program) -> Timing:
-    """Makespan and charged cycles of a program of one segment, periods that recur left out. Raises Deadlock, or
-    Uncountable for what int64 cannot count.
-    """
-    if compact.segment.max(initial=0) > 0:
-        raise ValueError("a program of several segments is run segment by segment")
-    timing = run_segment(machine, compact, len(compact.repeat), PrefetchState())
-    return Timing(timing.cycles, np.array([timing.charged], np.int64))
-
-
 def run_segment(machine: Machine, compact: Program, own: int, prefetch: PrefetchState) -> SegmentTiming:
-    """Run a segment's `own` blocks; those behind them are what may be started of the segments after it.
+    """Run a segment's `own` blocks, periods that recur left out; the blocks behind them are what may be started of the
+    segments after it.
 
-    Raises Deadlock, or Uncountable for what int64 cannot count.
+    Raises Deadlock, or Uncountable for more than can be counted or held.
     """
     if not len(compact.repeat):
         return SegmentTiming(0, (0,) * len(machine.kinds), PrefetchState())
-    used, compact = _used(machine, compact)
-    space = FIRST_SPACE
-    while True:
-        charged = np.zeros(len(machine.kinds), np.int64)
-        outcome = np.zeros(kernels.HEADS + len(used.queues), np.int64)
-        status, _ = kernels.run(used.arrays, compact, own, prefetch, space, True, MOST, charged, outcome)
-        if status == kernels.FINISHED:
-            cycles, _, started, cycles_left = outcome[: kernels.HEADS].tolist()
-            return SegmentTiming(cycles, tuple(charged.tolist()), PrefetchState(started, cycles_left))
-        if status != kernels.TOO_SMALL:
-            raise _error(status, used.queues, compact, outcome)
-        space *= 8
+    _, charged, outcome = _run(machine, compact, own, prefetch, True)
+    cycles, started, cycles_left = outcome[: kernels.HEADS].tolist()
+    return SegmentTiming(cycles, tuple(charged.tolist()), PrefetchState(started, cycles_left))
 
 
 def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
@@ -81,36 +60,28 @@ def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
     """
     if not compact.tasks:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    used, compact = _used(machine, compact)
-    charged, outcome = np.zeros(len(machine.kinds), np.int64), np.zeros(kernels.HEADS + len(used.queues), np.int64)
-    every = int(compact.repeat.max())
-    status, written = kernels.run(
-        used.arrays, compact, len(compact.repeat), PrefetchState(), every, False, MOST, charged, outcome
-    )
-    if status != kernels.FINISHED:
-        raise _error(status, used.queues, compact, outcome)
+    written, _, _ = _run(machine, compact, len(compact.repeat), PrefetchState(), False)
     return written[:, kernels.START].copy(), written[:, kernels.END].copy()
 
 
-class _Used(NamedTuple):
-    """A machine without the queues and servers that a program has no task for."""
-
-    queues: Sequence[Queue]
-    arrays: kernels.MachineArrays
-
-
-def _used(machine: Machine, compact: Program) -> tuple[_Used, Program]:
-    """What a program uses of a machine, and the program as it numbers the queues: of a mesh of thousands of links most
-    layers use few. Where one queue runs ahead, all are left as they are."""
-    if machine.prefetch_queue is not None or len(machine.queues) <= FEW_QUEUES:
-        return _Used(machine.queues, machine.arrays), compact
-    there = np.zeros(len(machine.queues), bool)
-    there[compact.queue] = True
-    used = np.flatnonzero(there)
-    servers, server_of = np.unique(machine.arrays.server_of[used], return_inverse=True)
-    arrays = kernels.machine_arrays(server_of, machine.arrays.computes[servers], -1)
-    number = np.cumsum(there) - 1
-    return _Used([machine.queues[q] for q in used.tolist()], arrays), compact._replace(queue=number[compact.queue])
+def _run(
+    machine: Machine, compact: Program, own: int, prefetch: PrefetchState, forward: bool
+) -> tuple[Ints, Ints, Ints]:
+    """Run the kernel: see `fast_kernels.run`. Of a mesh of thousands of links most layers use few: queues and servers
+    without a task are left out, but where one queue runs ahead. Raises Deadlock or Uncountable."""
+    queues, arrays = machine.queues, machine.arrays
+    if machine.prefetch_queue is None and len(queues) > FEW_QUEUES:
+        there = np.zeros(len(queues), bool)
+        there[compact.queue] = True
+        used = np.flatnonzero(there)
+        servers, server_of = np.unique(arrays.server_of[used], return_inverse=True)
+        arrays = kernels.machine_arrays(server_of, arrays.computes[servers], -1)
+        queues = tuple([queues[q] for q in used.tolist()])
+        compact = compact._replace(queue=(np.cumsum(there) - 1)[compact.queue])
+    status, written, charged, outcome = kernels.run(arrays, compact, own, prefetch, len(machine.kinds), forward, MOST)
+    if status != kernels.FINISHED:
+        raise _error(status, queues, compact, outcome)
+    return written, charged, outcome
 
 
 def _error(status: int, queues: Sequence[Queue], compact: Program, outcome: Ints) -> Uncountable | Deadlock:

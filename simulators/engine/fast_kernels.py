@@ -62,10 +62,10 @@ FREE, LAST, LAST_OWN = range(3)
 segment's own blocks, or -1."""
 
 (
-    COVERED, SKIPPED, STARTED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, TO_LOOK_AT, AT_BARRIER,
+    COVERED, SKIPPED, OLDEST, WORKING, SAVED_BLOCK, SAVED_PERIOD, SAVED_TIME, TO_LOOK_AT, AT_BARRIER,
     FIRST_ROUND, SCALARS
-) = range(12)  # fmt: skip
-"""Places in `State.scalars`: cycles that are charged; cycles that were left out; tasks started; the first block that
+) = range(11)  # fmt: skip
+"""Places in `State.scalars`: cycles that are charged; cycles that were left out; the first block that
 has tasks left; queues that have tasks of the segment's own blocks left; the block, or -1, the period and the time of
 the state that was saved; the first queues, or -1, whose heads are to be looked at and wait for a barrier; and the first
 match of the tournament's first round."""
@@ -73,9 +73,12 @@ match of the tournament's first round."""
 PLAYERS = 4
 """How many play a match. It has twice as many numbers: what one access to memory brings."""
 
-CYCLES, TASKS_STARTED, PREFETCHED, PREFETCH_CYCLES_LEFT, HEADS = range(5)
-"""Places in `outcome`: the makespan; tasks started; tasks of the lookahead that were started, and what the last of them
-still takes. After a deadlock each queue's head follows, or -1."""
+CYCLES, PREFETCHED, PREFETCH_CYCLES_LEFT, HEADS = range(4)
+"""Places in `outcome`: the makespan; tasks of the lookahead that were started, and what the last of them still takes.
+After a deadlock each queue's head follows, or -1."""
+
+FIRST_SPACE = 16
+"""Periods of a block that a first attempt has room for; most blocks recur after three."""
 
 
 class Tasks(NamedTuple):
@@ -172,38 +175,49 @@ class State(NamedTuple):
 
 @compiled
 def run(
-    hardware: MachineArrays, tasks: Tasks, own: int, prefetched: tuple[int, int], space: int, forward: bool,
-    most: tuple[float, int], charged: Ints, outcome: Ints,
-) -> tuple[int, Ints]:  # fmt: skip
-    """Run a program; how it ended, and what became of each written-out task (tasks, WRITTEN): see START and the others.
+    hardware: MachineArrays, tasks: Tasks, own: int, prefetched: tuple[int, int], kinds: int, forward: bool,
+    most: tuple[float, int],
+) -> tuple[int, Ints, Ints, Ints]:  # fmt: skip
+    """Run a program; how it ended, what became of each written-out task (tasks, WRITTEN), see START and the others,
+    cycles charged to each kind (kinds,), and the outcome (HEADS + Q,), see CYCLES and the others.
 
     The first `own` blocks are run to their end; the others are a lookahead, of which as much is started as fits before
     that. `prefetched`: how many tasks of the queue that runs ahead were started before, and the cycles that the last of
-    them still takes. `space`: periods of a block, besides those at its end that later blocks depend on, which there is
-    room for. `forward`: whether periods that recur are left out. `most`: service times that add up to more cycles are
-    TOO_LONG, room for more tasks is TOO_LARGE, and `outcome` then says how much. `charged` (kinds,) is added to, and
-    means something for one segment only: what a barrier released has no binder. `outcome` (HEADS + Q,) is filled.
+    them still takes. `forward`: whether periods that recur are left out. `most`: service times that add up to more
+    cycles are TOO_LONG, room for more tasks is TOO_LARGE, and the outcome then begins with how much. What is charged
+    means something for one segment only: what a barrier released has no binder.
     """
-    cycles, room = 0.0, 0
+    charged, outcome = np.zeros(kinds, np.int64), np.zeros(HEADS + len(hardware.server_of), np.int64)
+    cycles, space = 0.0, FIRST_SPACE
     for b in range(len(tasks.repeat)):
         once = 0.0
         for j in range(tasks.first_task[b], tasks.first_task[b + 1]):
             once += tasks.service[j]
         cycles += tasks.repeat[b] * once
-        room += min(tasks.repeat[b], space + tasks.margin[b]) * (tasks.first_task[b + 1] - tasks.first_task[b])
+        if not forward:
+            space = max(space, tasks.repeat[b])
     if cycles > most[0]:
-        return TOO_LONG, np.empty((0, WRITTEN), np.int64)
-    if room > most[1]:
-        outcome[0] = room
-        return TOO_LARGE, np.empty((0, WRITTEN), np.int64)
-    state = _prepared(hardware, tasks, own, space, np.empty((room, WRITTEN), np.int64), charged)
-    status = _simulate(hardware, tasks, state, own, prefetched, forward)
+        return TOO_LONG, np.empty((0, WRITTEN), np.int64), charged, outcome
+    while True:
+        room = 0
+        for b in range(len(tasks.repeat)):
+            room += min(tasks.repeat[b], space + tasks.margin[b]) * (tasks.first_task[b + 1] - tasks.first_task[b])
+        if room > most[1]:
+            outcome[0] = room
+            return TOO_LARGE, np.empty((0, WRITTEN), np.int64), charged, outcome
+        for kind in range(kinds):
+            charged[kind] = 0
+        state = _prepared(hardware, tasks, own, space, np.empty((room, WRITTEN), np.int64), charged)
+        status = _simulate(hardware, tasks, state, own, prefetched, forward)
+        if status != TOO_SMALL:
+            break
+        space *= 8
     if status == FINISHED:
         _conclude(state, own, outcome)
-    elif status == DEADLOCK:
+    else:
         for q in range(len(hardware.server_of)):
             outcome[HEADS + q] = state.heads[q, INDEX] if state.heads[q, BLOCK] < len(tasks.repeat) else -1
-    return status, state.written
+    return status, state.written, charged, outcome
 
 
 @compiled
@@ -293,8 +307,6 @@ def _simulate(
         if prefetched_left > 0:  # it was started before
             prefetched_left -= 1
             finish = prefetched[1] if prefetched_left == 0 else 0
-        else:
-            scalars[STARTED] += 1
         started = state.heads[best, INDEX]
         _begin(hardware, tasks, state, best, now, finish, own)
         _release_barriers(tasks, state)
@@ -514,14 +526,14 @@ def _advance(tasks: Tasks, state: State, queue: int, own: int) -> None:
 @uncounted
 def _conclude(state: State, own: int, outcome: Ints) -> None:
     """Charge what comes after the last computation, and fill in the outcome."""
-    written, scalars, base = state.written, state.scalars, state.base
+    written, base = state.written, state.base
     last = -1
     for u in state.servers[:, LAST_OWN]:
         if u >= 0 and (last < 0 or (written[u, END], u) > (written[last, END], last)):
             last = u
     done = max(0, written[last, END]) if last >= 0 else 0
     _charge_gap(state, done, last)
-    outcome[CYCLES], outcome[TASKS_STARTED] = done + scalars[SKIPPED], scalars[STARTED]
+    outcome[CYCLES] = done + state.scalars[SKIPPED]
     for v in range(base[own], base[-1]):
         if written[v, END] != NOT_STARTED:
             outcome[PREFETCHED] += 1

@@ -18,7 +18,7 @@ import numpy as np
 from simulators.engine.fast_kernels import BARRIER, RELATIVE, Ints, Tasks
 from simulators.engine.machine import COMPUTE
 
-__all__ = ["BARRIER", "RELATIVE", "FlatTask", "Ints", "Program", "Task", "Timing", "program", "unroll"]
+__all__ = ["BARRIER", "RELATIVE", "FlatTask", "Ints", "Program", "Task", "program", "unroll"]
 
 
 class Program(Tasks):
@@ -148,13 +148,3 @@ def unroll(compact: Program) -> list[FlatTask]:
                 queue, service, kind = int(compact.queue[j]), int(compact.service[j]), int(compact.kind[j])
                 flat.append(FlatTask(queue, service, kind, int(compact.segment[b]), tuple(after), barrier))
     return flat
-
-
-@dataclass(frozen=True)
-class Timing:
-    """What a run of a program gives, whichever engine ran it."""
-
-    cycles: int
-    """Makespan."""
-    charged: Ints
-    """(segments, kinds) cycles by segment and what they went on; they add up to `cycles`. See `attribution.py`."""

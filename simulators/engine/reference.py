@@ -8,16 +8,27 @@ dispatch in the same cycle, which has a lower priority than any of them and ther
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 
 import simpy
 from simpy.events import EventPriority
 
 from simulators.engine.attribution import charge
 from simulators.engine.machine import Deadlock, Machine
-from simulators.engine.program import FlatTask, Program, Timing, unroll
+from simulators.engine.program import FlatTask, Ints, Program, unroll
 
 AFTER_COMPLETIONS = EventPriority(10)
 """SimPy's events have priority 0 (urgent) or 1 (normal)."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a run of a program gives."""
+
+    cycles: int
+    """Makespan."""
+    charged: Ints
+    """(segments, kinds) cycles by segment and what they went on; they add up to `cycles`. See `attribution.py`."""
 
 
 class Simulation:

@@ -68,7 +68,7 @@ def test_a_copy_elsewhere_has_the_same_digests(unedited: dict[str, str]) -> None
     [
         ("simulators/engine/fast.py", "from __future__", "# A comment.\nfrom __future__", set()),
         ("simulators/run/simulation.py", '"""A trace on', '"""Traces on', set()),
-        ("simulators/engine/fast.py", "FIRST_SPACE = 16", "FIRST_SPACE = 32", {"bitfusion", "silago"}),
+        ("simulators/engine/fast_kernels.py", "FIRST_SPACE = 16", "FIRST_SPACE = 32", {"bitfusion", "silago"}),
         ("simulators/platforms/silago/fabric.py", "BUFFERED_ROWS = 2", "BUFFERED_ROWS = 3", {"silago"}),
         ("simulators/platforms/bitfusion/costs.py", "RESIDENT_LOADS = 32", "RESIDENT_LOADS = 31", {"bitfusion"}),
         ("simulators/views/roofline.py", "cycles = sum(", "cycles = 0 + sum(", set()),
