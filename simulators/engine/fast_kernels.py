@@ -31,9 +31,6 @@ RELATIVE, BARRIER = -1, -2
 """In `dependency_block`, in place of a block: the offset counts back from the task itself; every task of the segments
 before must be complete, and the offset means nothing."""
 
-JUST_ADVANCED = -2
-"""In `READY`: the head has just come there, and the tournament still has the one before it."""
-
 NOT_STARTED, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 """Ends of tasks that have not started (others may be negative once periods were left out); and when a queue's head can
 start that waits for what has not started, or that of a queue with nothing left."""
@@ -354,7 +351,7 @@ def _look_at_heads(hardware: MachineArrays, tasks: Tasks, state: State) -> None:
         if heads[q, WAITS_FOR] == FOR_NOTHING:
             heads[q, READY] = ready
             _plays(state, q, max(ready, state.servers[hardware.server_of[q], FREE]))
-        elif heads[q, READY] == JUST_ADVANCED:
+        else:
             heads[q, READY] = -1
             _plays(state, q, NEVER)
 
@@ -506,7 +503,6 @@ def _advance(tasks: Tasks, state: State, queue: int, own: int) -> None:
     """Bring a queue's next task to its head; it is looked at now that the one before has started."""
     heads = state.heads
     b, j, u = heads[queue, BLOCK], heads[queue, TASK], heads[queue, INDEX]
-    heads[queue, READY] = JUST_ADVANCED
     heads[queue, RELEASED_BY], heads[queue, SEEN], heads[queue, SEEN_READY] = -1, 0, 0
     _is_to_be_looked_at(state, queue)
     if state.following[j] >= 0:
