@@ -14,7 +14,6 @@ from timing import seconds
 from simulators import load_arch, load_trace
 from simulators.engine import reference
 from simulators.engine.fast import run_tasks
-from simulators.engine.program import unroll
 from simulators.run.lowered import Lowered
 from simulators.run.simulation import Simulator, lower
 
@@ -29,7 +28,7 @@ def main() -> None:
     known = Simulator(load_arch(ARCH))
     numbers = known.segments(load_trace(TRACE).layers)
     lowered = known.lowered(numbers)
-    tasks = len(unroll(lowered.program))
+    tasks = lowered.program.tasks
     slow = seconds(lambda: reference.run(lowered.machine, lowered.program), 3)
     every_task = seconds(lambda: run_tasks(lowered.machine, lowered.program), 20)
 

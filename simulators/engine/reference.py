@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import simpy
 from simpy.events import EventPriority
 
@@ -97,15 +98,16 @@ class Simulation:
         self.ask_for_dispatch()
 
 
-def run_tasks(machine: Machine, tasks: Sequence[FlatTask]) -> tuple[list[int], list[int]]:
-    """Start and end cycle of every task."""
-    simulation = Simulation(machine, tasks)
+def run_tasks(machine: Machine, compact: Program) -> tuple[Ints, Ints]:
+    """Start and end cycle of every task by unrolled index, every period written out. Raises Deadlock."""
+    simulation = Simulation(machine, unroll(compact))
     simulation.run()
-    return simulation.start, simulation.end
+    return np.array(simulation.start, np.int64), np.array(simulation.end, np.int64)
 
 
 def run(machine: Machine, compact: Program) -> Timing:
-    """Makespan and charged cycles of a program, every period written out."""
-    tasks = unroll(compact)
-    start, end = run_tasks(machine, tasks)
-    return Timing(max(end, default=0), charge(tasks, start, end, machine))
+    """Makespan and charged cycles of a program, every period written out. Raises Deadlock."""
+    simulation = Simulation(machine, unroll(compact))
+    simulation.run()
+    charged = charge(simulation.tasks, simulation.start, simulation.end, machine)
+    return Timing(max(simulation.end, default=0), charged)

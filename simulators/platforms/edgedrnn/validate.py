@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 
 from simulators.engine import fast, reference
-from simulators.engine.program import unroll
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
 from simulators.inputs.terminal import Terminal
@@ -117,10 +116,8 @@ def law_cycles(run: RtlRun) -> list[int]:
 def engine_cycles(run: RtlRun, engine: str) -> list[int]:
     """Cycles of each step on the machine model, by one of ENGINES."""
     compact, last_tasks = step_program(run.layers, run.sizes, run.timing, run.first_step == 0)
-    if engine == "simpy":
-        end = np.array(reference.run_tasks(MACHINE, unroll(compact))[1])
-    else:
-        end = fast.run_tasks(MACHINE, compact)[1]
+    run_tasks = reference.run_tasks if engine == "simpy" else fast.run_tasks
+    _, end = run_tasks(MACHINE, compact)
     cycles: list[int] = np.diff(end[last_tasks], prepend=0).tolist()
     return cycles
 

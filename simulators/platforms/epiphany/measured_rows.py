@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from simulators.engine import fast, reference
-from simulators.engine.program import Program, unroll
+from simulators.engine.program import Program
 from simulators.inputs.errors import InputError
 from simulators.platforms.epiphany.machine import machine_of
 from simulators.platforms.epiphany.programs import (
@@ -77,11 +77,10 @@ Runner = Callable[[EpiphanySpec, Program], list[int]]
 def ends_of(engine: str) -> Runner:
     """What runs a program and has the end of each of its tasks, on one of ENGINES."""
 
+    run_tasks = reference.run_tasks if engine == "simpy" else fast.run_tasks
+
     def run(spec: EpiphanySpec, tasks: Program) -> list[int]:
-        machine = machine_of(spec.mesh.grid)
-        if engine == "simpy":
-            return reference.run_tasks(machine, unroll(tasks))[1]
-        ends: list[int] = fast.run_tasks(machine, tasks)[1].tolist()
+        ends: list[int] = run_tasks(machine_of(spec.mesh.grid), tasks)[1].tolist()
         return ends
 
     return run

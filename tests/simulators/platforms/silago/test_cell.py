@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from simulators import InputError, load_arch
 from simulators.engine import reference
-from simulators.engine.program import unroll
 from simulators.platforms.silago.cell import MACHINE, Event, Instruction, cycles, run, vector_add
 from simulators.platforms.silago.spec import SilagoSpec
 
@@ -56,14 +55,8 @@ def test_the_rules_hold_for_other_lengths_and_latencies(elements: int, latency: 
 
 
 def test_both_engines_time_it_alike() -> None:
-    def simpy(machine, compact):  # type: ignore[no-untyped-def]
-        import numpy as np
-
-        start, end = reference.run_tasks(machine, unroll(compact))
-        return np.array(start), np.array(end)
-
     assert MACHINE.prefetch_queue is None
-    assert run(vector_add(16, SPEC), SPEC, simpy) == run(vector_add(16, SPEC), SPEC)
+    assert run(vector_add(16, SPEC), SPEC, reference.run_tasks) == run(vector_add(16, SPEC), SPEC)
 
 
 def test_wrong_delays_and_sizes_are_refused() -> None:
