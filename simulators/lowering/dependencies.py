@@ -18,8 +18,8 @@ PeriodNames = tuple[tuple[int, tuple[StepNames, ...]], ...]
 
 KEPT_PERIODS = 256
 """How many periods are kept, of some ten KiB for each hundred steps: a segment has some more than once, and layers that
-differ in how often a period repeats, or in one of several parts, share the others. Without them a candidate that is new
-to SiLago takes 1.2 times as long."""
+differ in how often a period repeats, or in one of several parts, share the others. Without them the first candidate of
+a process, which has no templates yet, takes 1.2 times as long on SiLago."""
 
 
 def names_of(repetitions: Sequence[Repetition]) -> PeriodNames:
