@@ -147,6 +147,8 @@ def sweep(
         if candidates is not None or dask or scheduler is not None or dashboard is not None:
             rule = "--candidates, --dask, --scheduler and --dashboard are of models"
             raise InputError(f"{experiment}: networks: {rule}")
+        if workers is not None and workers < 1:
+            raise InputError(f"--workers {workers}: it must be at least 1")
         with SweepDisplay() as display:
             points = run_networks(networks, output, resume, display, workers)
         print_networks(points, out)
@@ -161,26 +163,37 @@ def sweep(
 @command(epilog="Example: `mohaq runs`")
 def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders below included.")] = Path("runs")) -> None:
     """List the searches and sweeps in a folder: how far they came, and what they found."""
+    from search.codesign.stored_networks import find_network_runs, listed
     from search.runs.run_reader import find_runs
     from search.runs.search_display import print_runs
 
     found, complaints = find_runs(folder)
-    print_runs(found)
-    note(complaints)
+    of_networks, others = find_network_runs(folder)
+    print_runs(found, others=[*map(listed, of_networks)])
+    note([*complaints, *others])
 
 
 @command(epilog="Example: `mohaq show runs/demo`")
 def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished search or sweep.")]) -> None:
     """Print the front of a search or a sweep again."""
     from search.codesign import sweep_display as codesign_display
+    from search.codesign.network_sweep_outputs import print_networks
+    from search.codesign.stored_networks import is_network_run, load_network_run
     from search.runs import search_display as display
     from search.runs.run_reader import load_run
 
+    unfinished = InputError(f"{folder}: the run is not finished: its command with --resume continues it")
+    if is_network_run(folder):
+        points = load_network_run(folder).points
+        if points is None:
+            raise unfinished
+        print_networks(points, out)
+        return
     found = load_run(folder)
     if found.foreign:
         raise InputError(f"{folder}: another version of mohaq wrote its results")
     if found.results is None:
-        raise InputError(f"{folder}: the run is not finished: its command with --resume continues it")
+        raise unfinished
     (codesign_display if found.is_codesign else display).print_results(found.results, folder)
 
 

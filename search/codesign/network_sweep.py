@@ -78,8 +78,8 @@ class NetworkSweep(BaseModel):
     arch: str
     weight_bits: Annotated[tuple[Width, ...], Field(strict=False, min_length=1, max_length=32)]
     activation_bits: Annotated[int, Field(ge=1, le=16)] = 16
-    """Width of activations and of results in bits."""
-    variants: dict[str, Texts] = {"as it is": ()}
+    """Width in bits of what products read, and so of the results that they read."""
+    variants: Annotated[dict[str, Texts], Field(min_length=1)] = {"as it is": ()}
     """Changes of the architecture by the name of a variant."""
     grid: dict[str, Values] = {}
     """Values of keys, each with each."""
@@ -108,7 +108,8 @@ class NetworkSweep(BaseModel):
         found = []
         for bits in self.weight_bits:
             try:
-                found.append(_point((pair.variant, pair.grid, bits), self._at(pair.trace, bits), pair.arch))
+                trace = pair.trace.at_bits(bits, self.activation_bits)
+                found.append(_point((pair.variant, pair.grid, bits), trace, pair.arch))
             except InputError as error:
                 where = " ".join((pair.variant, pair.grid)).strip()
                 raise InputError(f"{where}, {bits} bits: {error}") from None
@@ -117,12 +118,6 @@ class NetworkSweep(BaseModel):
     def points(self) -> list[NetworkPoint]:
         """All points, network by network. Raises InputError as `pairs` and `points_of` do."""
         return [point for pair in self.pairs() for point in self.points_of(pair)]
-
-    def _at(self, trace: Trace, bits: int) -> Trace:
-        """The network with weights of so many bits."""
-        width = self.activation_bits
-        layers = tuple(layer.at_bits(bits, width, width) if layer.is_product else layer for layer in trace.layers)
-        return Trace(name=trace.name, steps=trace.steps, layers=layers)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.runs.run_folder import CODESIGN, SEARCH, RunKind
+from search.runs.run_folder import CODESIGN, NETWORKS, SEARCH, RunKind
 from search.runs.stored_files import MOST_BYTES, SearchResults, Stored, StoredState, SweepResults
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
@@ -37,6 +37,8 @@ def load_run(folder: Path) -> StoredRun:
     if not folder.is_dir():
         raise InputError(f"{folder}: {'it is a file, and a run is a folder' if folder.exists() else 'no such folder'}")
     kind = next((kind for kind in KINDS if (folder / kind.state_file).is_file()), SEARCH)
+    if (folder / NETWORKS.state_file).is_file():
+        raise InputError(f"{folder}: a sweep of networks, which has no front: its table is {NETWORKS.results_file}")
     state_file, results_file = folder / kind.state_file, folder / kind.results_file
     if not state_file.exists():
         raise InputError(f"{folder}: no run of a search: it holds no {SEARCH.state_file}")

@@ -185,24 +185,28 @@ def float_line(results: Mapping[str, Any]) -> str:
     )
 
 
-def print_runs(runs: Sequence[StoredRun], console: Terminal | None = None) -> None:
-    """One line a run."""
+def print_runs(
+    runs: Sequence[StoredRun], console: Terminal | None = None, others: Sequence[tuple[str, ...]] = ()
+) -> None:
+    """One line a run, and one of what is said of each of `others`, by path."""
     console = console_of(console)
     table = Table(box=SIMPLE_HEAD)
     for column in ("run", "experiment", "model", "architecture", "generations", "front", "lowest error %"):
         table.add_column(column, overflow="fold")
-    for run in runs:
-        e, results = run.experiment, run.results
-        errors = [row["error"] for row in results["front"] if row["error"] is not None] if results else []
-        changes = f" ({', '.join(e['set'])})" if e["set"] else ""
-        hardware = f"{len(results['hardware'])} variants" if run.is_codesign and results else e["arch"] + changes
-        front = str(len(results["front"])) if results else "another version's" if run.foreign else "unfinished"
-        table.add_row(
-            str(run.folder), e["name"], e["model"], hardware,
-            "" if run.generations < 0 and run.is_codesign else f"{max(run.generations, 0)}/{e['generations']}", front,
-            f"{min(errors):.2f}" if errors else "",
-        )  # fmt: skip
+    for row in sorted((*map(_listed, runs), *others)):
+        table.add_row(*row)
     console.show(table)
+
+
+def _listed(run: StoredRun) -> tuple[str, ...]:
+    e, results = run.experiment, run.results
+    errors = [row["error"] for row in results["front"] if row["error"] is not None] if results else []
+    changes = f" ({', '.join(e['set'])})" if e["set"] else ""
+    hardware = f"{len(results['hardware'])} variants" if run.is_codesign and results else e["arch"] + changes
+    front = str(len(results["front"])) if results else "another version's" if run.foreign else "unfinished"
+    generations = f"{max(run.generations, 0)}/{e['generations']}" if run.generations >= 0 or not run.is_codesign else ""
+    lowest = f"{min(errors):.2f}" if errors else ""
+    return str(run.folder), e["name"], e["model"], hardware, generations, front, lowest
 
 
 def console_of(console: Terminal | None) -> Terminal:

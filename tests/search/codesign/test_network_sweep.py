@@ -8,7 +8,9 @@ import pytest
 
 from search.codesign.network_run import run_networks
 from search.codesign.network_sweep import NetworkSweep, network_sweep_of
+from search.codesign.stored_networks import find_network_runs, listed, load_network_run
 from search.codesign.sweep_display import SweepDisplay
+from search.runs.run_reader import load_run
 from simulators import InputError, Trace, load_arch, load_trace, simulate
 
 WITHIN = 0.995
@@ -53,8 +55,11 @@ def test_figures_of_a_frame_are_shares_of_the_utterances() -> None:
     sweep = NetworkSweep(name="n", networks=("lstm-128-8bit",), arch="bitfusion", weight_bits=(4,), activation_bits=16)
     (point,) = sweep.points()
     trace = load_trace("lstm-128-8bit")
-    layers = [layer.at_bits(4, 16, 16) if layer.is_product else layer for layer in trace.layers]
-    report = simulate(Trace(name="t", steps=100, layers=tuple(layers)), load_arch("bitfusion"))
+    report = simulate(trace.at_bits(4, 16), load_arch("bitfusion"))
+    wide = Trace(name="t", steps=100, layers=tuple(
+        layer.at_bits(4, 16, 16) if layer.is_product else layer.but(output_bits=16) for layer in trace.layers
+    ))  # fmt: skip
+    assert report.cycles == simulate(wide, load_arch("bitfusion")).cycles  # what a gate leaves, a product reads
     moved = sum(layer.bits.get(way, 0) for layer in report.layers for way in ("dram_read", "dram_write"))
     assert point.cycles == report.cycles
     assert point.dram_mib == pytest.approx(moved / 100 / 8 / 2**20)
@@ -75,6 +80,40 @@ def test_a_sweep_leaves_a_table_and_a_figure(tmp_path: Path, shipped: NetworkSwe
     assert (tmp_path / "sweep" / "points.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="not empty: --resume continues the run in it"):
         run_networks(small, tmp_path / "sweep")
+    ((stored,), complaints) = find_network_runs(tmp_path)
+    assert (stored, complaints) == (load_network_run(tmp_path / "sweep"), [])
+    assert stored.points == points
+    assert listed(stored)[1:] == (small.name, "alexnet-convolutions", "epiphany-e64", "", "2 points", "")
+    with pytest.raises(InputError, match=r"a sweep of networks, which has no front: its table is points\.csv"):
+        load_run(tmp_path / "sweep")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("16,", "many,", ":2: weight_bits: 'many': Input should be a valid integer"),
+        ("network,", "net,", r":1: \['net'.*: expected the columns network, variant"),
+        ("\n", ",1\n", ":1: .*expected the columns"),
+    ],
+)
+def test_a_damaged_table_gets_one_line(old: str, new: str, rule: str, tmp_path: Path, shipped: NetworkSweep) -> None:
+    small = shipped.model_copy(
+        update={"networks": ("alexnet-convolutions",), "weight_bits": (16,), "grid": {}, "variants": {"it": ()}}
+    )
+    run_networks(small, tmp_path / "sweep")
+    table = tmp_path / "sweep" / "points.csv"
+    table.write_text(table.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"points\.csv{rule}"):
+        load_network_run(tmp_path / "sweep")
+    ((), (complaint,)) = find_network_runs(tmp_path)
+    assert complaint.count("\n") == 0
+
+
+def test_a_sweep_has_a_variant() -> None:
+    with pytest.raises(ValueError, match="variants"):
+        NetworkSweep.model_validate(
+            {"name": "n", "networks": ["lenet-5"], "arch": "bitfusion", "weight_bits": [8], "variants": {}}
+        )
 
 
 class Killed(Exception):
