@@ -25,8 +25,9 @@ class Comparison:
     report: Report
     latency_ratio: float
     """Latency as a multiple of the first variant's: 0.5 is twice as fast."""
-    energy_ratio: float
-    energy_delay_ratio: float
+    energy_ratio: float | None
+    """None: the first one takes no energy."""
+    energy_delay_ratio: float | None
     area_mm2: float | None
     """None: the spec has no figures."""
     technology_nm: float | None
@@ -67,8 +68,8 @@ def compare(trace: Trace, variants: Sequence[tuple[str, Arch]]) -> list[Comparis
             name,
             report,
             report.latency_ms / first.latency_ms,
-            report.energy_uj / first.energy_uj,
-            report.energy_delay_uj_ms / first.energy_delay_uj_ms,
+            report.energy_uj / first.energy_uj if first.energy_uj else None,
+            report.energy_delay_uj_ms / first.energy_delay_uj_ms if first.energy_uj else None,
             None if arch.spec.area_parts_mm2() is None else sum(area_mm2(arch).values()),
             arch.spec.technology_nm,
         )

@@ -168,8 +168,7 @@ def print_comparison(comparisons: Sequence[Comparison], out: Terminal) -> None:
             amount(report.latency_ms, 3),
             f"{variant.latency_ratio:.3f}",
             amount(report.energy_uj, 1),
-            f"{variant.energy_ratio:.3f}",
-            f"{variant.energy_delay_ratio:.3f}",
+            *("" if ratio is None else f"{ratio:.3f}" for ratio in (variant.energy_ratio, variant.energy_delay_ratio)),
             "" if variant.area_mm2 is None else f"{variant.area_mm2:.3g}",
             roofline(report).bound,
         )

@@ -8,6 +8,7 @@ same time, and for each channel of a memory its bits / bandwidth. The largest is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from simulators.run.report import LayerReport, Report
@@ -83,7 +84,7 @@ def roofline(report: Report) -> Roofline:
 
 def layer_roofline(layer: LayerReport, report: Report) -> Roofline:
     """The point of one layer, in the cycles charged to it or, where they are fewer because it overlaps with another, in
-    those in which its unit was busy."""
+    those in which its unit or its channel was busy."""
     return _roofline((layer,), report)
 
 
@@ -95,14 +96,15 @@ def _roofline(layers: tuple[LayerReport, ...], report: Report) -> Roofline:
     moved = {channel: sum(bits_over(channel, layer) for layer in layers) for channel in report.bits_per_cycle}
     channel = max(moved, key=lambda name: moved[name] / report.bits_per_cycle[name])
     cycles = sum(layer.cycles for layer in layers)
+    memory_cycles = moved[channel] / report.bits_per_cycle[channel]
     if len(layers) == 1:
-        cycles = max(cycles, layers[0].busy_cycles)
+        cycles = max(cycles, layers[0].busy_cycles, ceil(memory_cycles))
     return Roofline(
         work=sum(layer.macs for layer in layers),
         cycles=cycles,
         compute_cycles=units[unit],
         unit=unit,
-        memory_cycles=moved[channel] / report.bits_per_cycle[channel],
+        memory_cycles=memory_cycles,
         channel=channel,
         bytes_moved=moved[channel] / 8,
     )

@@ -79,9 +79,12 @@ class BitSerial(Platform):
         return {component: lowering.binary_operations(layer, work, spec) * spec.energy.pj_per_binary_operation}
 
     def bits_per_cycle(self, spec: BitSerialSpec) -> dict[str, float]:
-        """Bandwidth of the read channel, or of both operands' streams, and of the write channel."""
-        read = spec.dram.read_bits_per_cycle if spec.corrections.shared_channel else 2 * spec.array.word_bits
-        return {"dram_read": read, "dram_write": spec.dram.write_bits_per_cycle}
+        """Bandwidth of the read channel, or of both operands' streams where those are wider, and of the write channel;
+        of this none where results cost nothing."""
+        channel, corrections = spec.dram.read_bits_per_cycle, spec.corrections
+        read = channel if corrections.shared_channel else max(channel, 2 * spec.array.word_bits)
+        written = {"dram_write": spec.dram.write_bits_per_cycle} if corrections.write_results else {}
+        return {"dram_read": read, **written}
 
     def tasks_key(self, spec: BitSerialSpec) -> Hashable:
         """All that tasks depend on but energies and the clock."""

@@ -43,8 +43,7 @@ def serial_product(layer: Layer, spec: BitSerialSpec) -> SerialProduct:
     rows, columns, inputs, times = gemm.n, gemm.m, gemm.k, gemm.products
     if isinstance(layer, Conv2d):
         packed = max(1, min(spec.array.columns // columns, times))
-        if columns == 1 and times > 1:
-            packed = spec.array.columns  # a last group of fewer channels is multiplied as a full one
+        # A last group of fewer channels is multiplied as a full one.
         columns, inputs, times = columns * packed, inputs * packed, ceil(times / packed)
         if not spec.corrections.join_images:
             rows, times = rows // layer.steps, times * layer.steps

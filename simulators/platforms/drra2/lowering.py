@@ -48,7 +48,12 @@ def tasks(layer: Layer, spec: Drra2Spec) -> Segment:
         if isinstance(layer, VectorLayer):
             programs = [element_program(kind, spec) for kind in element_works(layer, spec)]
             work.peak_per_cycle = _peak(layer, spec)
-            _emit(builder, programs, layer.steps if layer.waits_for_itself else 1)
+            runs = layer.steps if layer.waits_for_itself else 1
+            _emit(builder, programs, runs)
+            rows = max(_rows_of(layer, spec))
+            done = runs * sum(count * _cycles(part) for program in programs for count, part in program.parts)
+            if (left := ceil(rows / spec.fabric.columns) - done) > 0:  # rows that no operation is on come as well
+                builder.emit(1, [(1, [Step(("done",), LOAD, left, INPUTS, (("done", 1),))])])
             _move_elements(work, layer, spec)
         else:
             sizes = sizes_of(layer, spec)
@@ -70,6 +75,19 @@ def _emit(builder: SegmentBuilder, programs: list[ColumnProgram], runs: int) -> 
             repetitions.append((count, _steps(part, after)))
             after = (("done", 1),)
     builder.emit(runs, repetitions)
+
+
+def _cycles(part: ProgramPart) -> int:
+    return sum(getattr(part, name) for name, _, _ in PARTS)
+
+
+def _rows_of(layer: VectorLayer, spec: Drra2Spec) -> tuple[int, int]:
+    """Rows that a layer reads from the buffers, and that it leaves there."""
+    row = spec.fabric.row_words
+    return (
+        ceil((layer.inputs_per_step * layer.steps + layer.vector_words) / row),
+        ceil(layer.outputs_per_step * layer.steps / row),
+    )
 
 
 def _steps(part: ProgramPart, after: tuple[Label, ...]) -> list[Step]:
@@ -106,8 +124,7 @@ def _move_elements(work: LayerWork, layer: VectorLayer, spec: Drra2Spec) -> None
     row, bits = spec.fabric.row_words, spec.fabric.row_bits
     runs = layer.steps if layer.waits_for_itself else 1
     kinds = element_works(layer, spec)
-    inputs = ceil((layer.inputs_per_step * layer.steps + layer.vector_words) / row)
-    outputs = ceil(layer.outputs_per_step * layer.steps / row)
+    inputs, outputs = _rows_of(layer, spec)
     operands = runs * sum(ceil(kind.results * kind.words / row) * kind.operands for kind in kinds)
     results = runs * sum(ceil(kind.results / row) for kind in kinds)
     work.move("dram_read", inputs * bits)

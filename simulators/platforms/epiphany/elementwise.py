@@ -8,6 +8,7 @@ from math import ceil
 from simulators.engine.machine import Machine
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Segment, Step
+from simulators.platforms.epiphany.core import LOAD_BITS
 from simulators.platforms.epiphany.machine import (
     BRIDGE_READ,
     BRIDGE_WRITE,
@@ -19,7 +20,7 @@ from simulators.platforms.epiphany.machine import (
     queues_of,
 )
 from simulators.platforms.epiphany.mesh import OFF_CHIP, WRITES
-from simulators.platforms.epiphany.products import elementwise_cycles, on_chip, operand_bits
+from simulators.platforms.epiphany.products import Constants, elementwise_cycles, on_chip, operand_bits
 from simulators.platforms.epiphany.spec import EpiphanySpec, exact
 from simulators.workloads.operations import VECTOR_BITS, VectorLayer
 
@@ -32,13 +33,13 @@ def chunks_of(layer: VectorLayer, spec: EpiphanySpec) -> int:
     return ceil(bits / room)
 
 
-def elementwise_segment(layer: VectorLayer, spec: EpiphanySpec, machine: Machine) -> Segment:
+def elementwise_segment(layer: VectorLayer, constants: Constants, spec: EpiphanySpec, machine: Machine) -> Segment:
     """The tasks of one layer."""
     cycles = elementwise_cycles(layer, spec) * layer.steps
     peak = spec.mesh.grid.nodes * layer.elementwise_operations / cycles
     builder = SegmentBuilder(machine, [LayerWork(layer.elementwise_operations, peak, ELEMENTWISE)])
     needs: tuple[Label, ...] = (EVERYTHING_BEFORE,)
-    if layer.vector_words:
+    if layer.vector_words and constants is Constants.IN_DRAM:
         bits = layer.vector_words * VECTOR_BITS
         load = ceil(bits / 8 * exact(spec.dram.read_cycles_per_byte))
         moved = ((0, "dram_read", bits),)
@@ -57,7 +58,9 @@ def _chunk(layer: VectorLayer, chunks: int, needs: tuple[Label, ...], spec: Epip
     here, there = on_chip(inputs, layer.activation_bits, spec), on_chip(outputs, layer.output_bits, spec)
     of_row = ceil(inputs * operand_bits(layer.activation_bits) / (chunks * grid.rows))
     made = ceil(outputs * operand_bits(layer.output_bits) / (chunks * grid.rows))
-    cycles = max(1, ceil(elementwise_cycles(layer, spec) * layer.steps / (chunks * grid.nodes)))
+    operations = ceil(elementwise_cycles(layer, spec) * layer.steps / (chunks * grid.nodes))
+    accesses = ceil((of_row + made) * grid.rows / (LOAD_BITS * grid.nodes))
+    cycles = max(1, operations, accesses)
     beat_bits = 8 * spec.mesh.link_bytes
     steps: list[Step] = []
     for row in range(grid.rows):

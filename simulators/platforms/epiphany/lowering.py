@@ -14,19 +14,19 @@ from simulators.platforms.epiphany.elementwise import elementwise_segment
 from simulators.platforms.epiphany.exchange import exchange_steps, state_label
 from simulators.platforms.epiphany.machine import ELEMENTWISE, WEIGHTS, machine_of
 from simulators.platforms.epiphany.mapping import StreamingTiles
-from simulators.platforms.epiphany.products import elementwise_cycles
+from simulators.platforms.epiphany.products import Constants, elementwise_cycles
 from simulators.platforms.epiphany.spec import EpiphanySpec, exact
 from simulators.platforms.epiphany.streams import PRODUCT, TileSteps
 from simulators.workloads.operations import Layer, VectorLayer
 
 
-def tasks(layers: Sequence[Layer], tiles: StreamingTiles | None, spec: EpiphanySpec) -> Segment:
+def tasks(layers: Sequence[Layer], tiles: StreamingTiles | Constants, spec: EpiphanySpec) -> Segment:
     """The tasks of a segment: a product as it is mapped, with the elementwise layer behind it, or other work."""
     machine = machine_of(spec.mesh.grid)
-    if tiles is None:
+    if isinstance(tiles, Constants):
         (layer,) = layers
         assert isinstance(layer, VectorLayer)
-        return elementwise_segment(layer, spec, machine)
+        return elementwise_segment(layer, tiles, spec, machine)
     works = [LayerWork(layers[0].macs, spec.mesh.grid.nodes, COMPUTE)]
     if len(layers) > 1:
         works.append(_elementwise_work(layers[-1], spec))

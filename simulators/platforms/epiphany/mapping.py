@@ -165,7 +165,8 @@ def _cut(
     of_group = 1 if product.recurrent else ceil(product.vectors / groups)
     vector_tiles = ceil(of_group / max(1, sums // output_tile))
     vector_tile = ceil(of_group / vector_tiles)
-    amount = ceil(stripe_elements(layer, vector_tile) * product.activation_bits / (8 * input_tiles))
+    # Windows that touch padding alone read nothing, and a transfer has a byte at least.
+    amount = max(1, ceil(stripe_elements(layer, vector_tile) * product.activation_bits / (8 * input_tiles)))
     half = max(1, int(spec.memory.stream_kib * 1024) // 2)
     stripes = 1 if product.recurrent else ceil(amount / half)
     output_tiles = ceil(outputs / output_tile)

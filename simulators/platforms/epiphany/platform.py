@@ -11,10 +11,11 @@ from simulators.inputs.errors import InputError
 from simulators.lowering.platform import MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.epiphany import lowering
+from simulators.platforms.epiphany.core import LOAD_BITS
 from simulators.platforms.epiphany.machine import machine_of
 from simulators.platforms.epiphany.mapping import COPY, StreamingTiles, best_tiles
 from simulators.platforms.epiphany.mesh import MeshGrid
-from simulators.platforms.epiphany.products import elementwise_cycles, operand_bits, streamed_product
+from simulators.platforms.epiphany.products import Constants, elementwise_cycles, operand_bits, streamed_product
 from simulators.platforms.epiphany.spec import EpiphanySpec
 from simulators.workloads.operations import (
     ActivationMatmul,
@@ -68,16 +69,17 @@ class Epiphany(Platform):
             )
         return [0 if copies < COPY else min(copies, spec.mesh.rows * 32 * COPY)] * len(parameters)
 
-    def choose(self, layers: Sequence[Layer], place: int, spec: EpiphanySpec) -> StreamingTiles | None:
-        """A product's tiles. Raises InputError for what has no room."""
+    def choose(self, layers: Sequence[Layer], place: int, spec: EpiphanySpec) -> StreamingTiles | Constants:
+        """A product's tiles, or where another layer's constants lie. Raises InputError for what has no room."""
         lowering.check_operations(layers, spec)
         for layer in layers:
             _check_dram(layer, spec)
+        constants = Constants.ON_CORES if place else Constants.IN_DRAM
         if isinstance(layers[0], VectorLayer):
-            return None
-        return best_tiles(layers[0], streamed_product(layers, spec), place, spec)
+            return constants
+        return best_tiles(layers[0], streamed_product(layers, constants, spec), place, spec)
 
-    def lower(self, layers: Sequence[Layer], choice: StreamingTiles | None, spec: EpiphanySpec) -> Segment:
+    def lower(self, layers: Sequence[Layer], choice: StreamingTiles | Constants, spec: EpiphanySpec) -> Segment:
         """The tasks of a segment."""
         return lowering.tasks(layers, choice, spec)
 
@@ -129,7 +131,7 @@ class Epiphany(Platform):
     def bits_per_cycle(self, spec: EpiphanySpec) -> dict[str, float]:
         """Bandwidth of DRAM each way, and of all cores' loads and stores, one of 64 bits each."""
         dram = {"dram_read": 8 / spec.dram.read_cycles_per_byte, "dram_write": 8 / spec.dram.write_cycles_per_byte}
-        return {**dram, "sram": 64.0 * spec.mesh.grid.nodes}
+        return {**dram, "sram": float(LOAD_BITS * spec.mesh.grid.nodes)}
 
     def tasks_key(self, spec: EpiphanySpec) -> Hashable:
         """All that tasks depend on but energies, area, the clock and DRAM's size."""

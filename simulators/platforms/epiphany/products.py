@@ -4,6 +4,7 @@ that flow past in stripes."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from math import ceil
 from typing import NamedTuple
 
@@ -65,7 +66,14 @@ def elementwise_cycles(layer: VectorLayer, spec: EpiphanySpec) -> int:
     return sum(count * cycles[op] for op, count in layer.operations_per_step.items())
 
 
-def streamed_product(layers: Sequence[Layer], spec: EpiphanySpec) -> StreamedProduct:
+class Constants(Enum):
+    """Where constants of elementwise work lie: where the network's weights do."""
+
+    ON_CORES = "on the cores"
+    IN_DRAM = "in DRAM"
+
+
+def streamed_product(layers: Sequence[Layer], where: Constants, spec: EpiphanySpec) -> StreamedProduct:
     """The product of a segment's first layer, with the elementwise layer behind it where there is one."""
     layer = layers[0]
     gemm, (weight_bits, activation_bits) = layer.as_gemm(), layer.operand_bits
@@ -81,7 +89,8 @@ def streamed_product(layers: Sequence[Layer], spec: EpiphanySpec) -> StreamedPro
         elements = max(0, last.inputs_per_step - outputs)
         if not on_chip(elements * last.steps, last.activation_bits, spec):
             rest = elements * operand_bits(last.activation_bits)
-        cycles, constants = elementwise_cycles(last, spec), last.vector_words * HALF_WORD
+        cycles = elementwise_cycles(last, spec)
+        constants = last.vector_words * HALF_WORD if where is Constants.IN_DRAM else 0
     return StreamedProduct(
         outputs=outputs,
         inputs=gemm.k,

@@ -200,8 +200,8 @@ def test_convolutions_as_products() -> None:
     spec = load_arch("bit-serial-cloud").spec
     assert isinstance(spec, BitSerialSpec)
     assert serial_product(conv(), spec)[:4] == (108, 8, 1, 1)
-    # Depthwise: 16 channels at a time, a last group counted as full.
-    assert serial_product(conv(groups=8), spec)[:4] == (108, 16, 1, 1)
+    # Depthwise: 16 channels at a time, or as many as there are; a last group of more is counted as full.
+    assert serial_product(conv(groups=8), spec)[:4] == (108, 8, 1, 1)
     assert serial_product(conv(in_channels=40, out_channels=40, groups=40), spec)[:4] == (108, 16, 1, 3)
     # Two groups of 6 outputs share the columns, and their 2 · 36 inputs a word.
     assert serial_product(conv(in_channels=16, out_channels=24, groups=4), spec)[:4] == (108, 12, 1, 2)
