@@ -58,6 +58,8 @@ def simulate(
             raise InputError("--model published: a closed form has no --engine, --mapping or --timeline")
         published = published_report(workload, spec)
         report, left_out = published.report, published.left_out
+        if published.energy_of:
+            note([f"energies are {published.energy_of}, whatever {spec.name} says of its own"])
     elif model == "simulated":
         report = run_simulation(workload, spec, engine=engine)
     else:

@@ -203,6 +203,8 @@ class PartialReport:
     report: Report
     left_out: tuple[str, ...]
     """Names of those layers."""
+    energy_of: str = ""
+    """Whose figures energies have, where it is not the spec."""
 
 
 def add_up(values: Iterable[float]) -> float:

@@ -25,10 +25,10 @@ def timeline(trace: Trace, arch: Arch) -> dict[str, Any]:
     lowered = lower(trace, arch)
     machine, program = lowered.machine, lowered.program
     if program.tasks > MAX_EVENTS:
-        fitting = max(1, trace.steps * MAX_EVENTS // program.tasks)
+        fitting = trace.steps * MAX_EVENTS // program.tasks
+        fewer = f"; fewer frames have fewer tasks, as in --steps {fitting}" if fitting else ""
         raise InputError(
-            f"{trace.name} on {arch.name}: a timeline of {program.tasks:,} tasks: at most {MAX_EVENTS:,} fit; "
-            f"fewer frames have fewer tasks, as in --steps {fitting}"
+            f"{trace.name} on {arch.name}: a timeline of {program.tasks:,} tasks: at most {MAX_EVENTS:,} fit{fewer}"
         )
     start, end = run_tasks(machine, program)
     stored = np.concatenate(

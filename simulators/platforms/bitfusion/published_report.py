@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simulators.inputs.errors import InputError
 from simulators.platforms.bitfusion.published import PublishedHardware, PublishedLayer, PublishedResult, evaluate
 from simulators.platforms.bitfusion.spec import BitFusionSpec
@@ -38,7 +40,8 @@ def published_report(trace: Trace, arch_name: str, spec: BitFusionSpec) -> Parti
         except InputError as error:
             raise InputError(f"layer {layer.name}: {error}") from None
         layers.append(_report(layer, result, times, spec))
-    return report_of(trace, arch_name, spec.frequency_mhz, layers, hardware.dram_bits_per_cycle)
+    report = report_of(trace, arch_name, spec.frequency_mhz, layers, hardware.dram_bits_per_cycle)
+    return replace(report, energy_of="those of the released simulator's tables")
 
 
 def _whole_bits_per_cycle(spec: BitFusionSpec) -> int:
