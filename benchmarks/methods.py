@@ -35,7 +35,7 @@ from search.methods.method import Method
 Floats = NDArray[np.float64]
 DEFAULT = "surrogate"
 UTTERANCES = 8
-"""Of a published network."""
+"""How many a published network is evaluated on."""
 BUDGETS = (40, 60, 80, 100, 130, 160, 190, 340, 640)
 
 

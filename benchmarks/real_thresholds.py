@@ -24,7 +24,7 @@ UTTERANCES = 4
 THRESHOLDS: dict[str, dict[str, list[int]]] = {
     "nsnet2": {"GRU_*.W": [0, 4, 8, 16], "GRU_*.U": [0, 4, 8, 16], "MatMul_2*": [0, 4, 8, 16]},
 }
-"""Of each network, in 1/256 of what the products read; a spectrum's own product sends everything."""
+"""Thresholds by network, in 1/256 of what the products read; a spectrum's own product sends everything."""
 SEARCHES: dict[str, dict[str, Any]] = {
     "bits alone": {"thresholds": {}},
     "thresholds alone": {"fixed": {"*": "8x8"}},

@@ -204,7 +204,7 @@ class PartialReport:
     left_out: tuple[str, ...]
     """Names of those layers."""
     energy_of: str = ""
-    """Whose figures energies have, where it is not the spec."""
+    """What energies are from, where that is not the spec."""
 
 
 def add_up(values: Iterable[float]) -> float:
