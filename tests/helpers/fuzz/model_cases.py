@@ -42,6 +42,7 @@ generations: 1
 """
 BEACONS = "beacons: {threshold: 0.5, above: 0.0, below: 100.0, most: 1, epochs: 1}\n"
 LEARNS = "learn_from: [source]\nmethod: surrogate\n"
+NETWORKS = "{name: n, networks: [lenet-5], arch: bitfusion, weight_bits: [2, 8], grid: {array.rows: [8, 16]}}\n"
 HARDWARE = "hardware: {archs: [bitfusion], grid: {array.rows: [8, 16]}, list: [{array.columns: 8}]}\n"
 CAMPAIGN = EXPERIMENT.replace("model: model.safetensors", "models: [model.safetensors]").replace(
     "arch: bitfusion\nset: [array.rows=8]", "archs: [bitfusion, silago]"
@@ -72,12 +73,14 @@ def made(folder: Path) -> list[Case]:
     (folder / "e.yaml").write_text(EXPERIMENT)
     (folder / "h.yaml").write_text(EXPERIMENT + HARDWARE)
     (folder / "m.yaml").write_text(CAMPAIGN)
+    (folder / "w.yaml").write_text(NETWORKS)
     (folder / "b.yaml").write_text(EXPERIMENT + BEACONS)
     (folder / "l.yaml").write_text(EXPERIMENT.replace("method: nsga2\n", LEARNS))
     (folder / "run/beacons/b").mkdir(parents=True)
     (folder / "run/beacons/b/beacon.json").write_text(json.dumps(BEACON))
     for line in (
         f"export {MODEL} --bits 4x8 --out out", f"retrain {MODEL} --bits 4 {TIMIT} --out again",
+        "sweep w.yaml --out networks --workers 1",
         "search e.yaml --out search", "search h.yaml --out sweep", "search b.yaml --out beacons",
         "search e.yaml --generations 5 --out source",
     ):  # fmt: skip
@@ -187,6 +190,7 @@ def _runs(folder: Path) -> list[Case]:
             "sweep/*",
             *needs,
         ),
+        _case("network run", folder, ("networks/*.json", "networks/*.csv"), read("networks")[:2]),
         _case("ledger", folder, ("search/ledger.sqlite",), (resumed,), "search/*.json", *needs),
         _case("beacons", folder, ("beacons/beacons/*/*",), (retrained,), "beacons/*", "tree/*/*/*/*", *needs),
         _case("learnt from", folder, ("source/ledger.sqlite", "source/state.json"), (learning,), *needs),
