@@ -8,7 +8,7 @@ import typer
 
 from mohaq.app import command, note, out
 from mohaq.networks import is_module, load_network
-from mohaq.options import Dashboard, Data, Root, Scheduler, Set, UseDask, written
+from mohaq.options import Dashboard, Data, Root, Scheduler, Set, UseDask, Weights, written
 from simulators.inputs.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def search(
         ),
     ] = None,
     data: Data = None,
+    weights: Weights = None,
     root: Root = None,
     generations: Annotated[
         int | None, typer.Option(help="Another number of generations; with --resume more than there are.")
@@ -72,9 +73,11 @@ def search(
 
     given = None
     if model is not None and is_module(model):  # code is imported for this option alone, never for a file
-        given, model, data = load_network(model, data), None, None
-    options: dict[str, object] = {"model": model, "data": None if data is None else str(data)}
-    options |= {
+        given, model, data, weights = load_network(model, data, weights=weights), None, None, None
+    options: dict[str, object] = {
+        "model": model,
+        "data": None if data is None else str(data),
+        "weights": None if weights is None else str(weights),
         "corpus_root": None if root is None else str(root),
         "arch": arch,
         "set": overrides,

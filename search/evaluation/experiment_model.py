@@ -24,6 +24,8 @@ class ExperimentModel:
     """Only every so-manyth utterance is evaluated."""
     data: Path | None = None
     """Folder of what a network of one's own is given; None: the model is a recogniser."""
+    weights: Path | None = None
+    """Weights that a retraining of such a network left; None: its own."""
 
     @classmethod
     def of(cls, experiment: Experiment) -> Self:
@@ -35,7 +37,9 @@ class ExperimentModel:
             root = None if experiment.corpus_root is None else resolved(experiment.corpus_root)
         with under("data"):
             data = None if experiment.data is None else resolved(experiment.data)
-        return cls(model, root, experiment.clipping, experiment.every, data)
+        with under("weights"):
+            weights = None if experiment.weights is None else resolved(experiment.weights)
+        return cls(model, root, experiment.clipping, experiment.every, data, weights)
 
     def __call__(self) -> Model:
         """Raises InputError if there is no such model or corpus."""
@@ -45,7 +49,9 @@ class ExperimentModel:
             from quant import load
 
             with under("model"):
-                return load(self.model, self.data, Scheme(**self.clipping.model_dump()))
+                network = load(self.model, self.data, Scheme(**self.clipping.model_dump()))
+            with under("weights"):
+                return network if self.weights is None else network.with_weights_of(self.weights)
         from quant.files.checkpoint import find_checkpoint
         from quant.images.codebook_model import load_images
         from quant.images.image_model import is_image_model

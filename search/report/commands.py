@@ -45,6 +45,8 @@ class Commands:
             file = str(beacon_file(self.folder, settings, self.model_digest, beacon))
             if self.experiment.data is None:
                 words[words.index("--model") + 1] = file
+            elif "--weights" in words:
+                words[words.index("--weights") + 1] = file
             else:  # a network of one's own, whose file alone has its graph
                 words += ["--weights", file]
         return shell_command(words)
@@ -65,8 +67,9 @@ class Commands:
 
 
 def _data(experiment: Experiment) -> list[str]:
-    """Options that say what a network of one's own is given."""
-    return [] if experiment.data is None else ["--data", experiment.data]
+    """Options that say what a network of one's own is given, and which weights it has."""
+    given = {"--data": experiment.data, "--weights": experiment.weights}
+    return [word for option, value in given.items() if value is not None for word in (option, value)]
 
 
 def _corpus(experiment: Experiment) -> list[str]:

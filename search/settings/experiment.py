@@ -48,6 +48,8 @@ class Experiment(BaseModel):
     """A shipped checkpoint's name, a .safetensors file, or an .onnx file, with `data`."""
     data: str | None = None
     """Folder of what a network of one's own is given; null: the model is a recogniser, with a corpus."""
+    weights: str | None = None
+    """A file of weights that a retraining of such a network left, in the place of its own; null: its own."""
     corpus_root: str | None = None
     """Folder of a corpus in TIMIT's layout to evaluate on; null: the embedded corpus."""
     every: int = Field(default=1, ge=1, le=10_000)
@@ -153,6 +155,8 @@ class Experiment(BaseModel):
 
     def _check_data(self) -> None:
         if self.data is None:
+            if self.weights is not None:
+                raise ValueError("weights: they are those of a network with data of its own")
             if self.model.endswith(".onnx"):
                 raise ValueError(f"model: {self.model}: data is missing: the folder of what the network is given")
             return

@@ -130,6 +130,32 @@ def test_a_network_is_searched_from_the_command_line(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_retrained_network_is_searched_with_its_weights(folder: Path) -> None:
+    named = "--model", "model.onnx", "--data", "data"
+    told = mohaq("retrain", *named, "--bits", "4", "--epochs", "3", "--learning-rate", "0.01", "--out", "r", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    weighted = *named, "--weights", "r/retrained.safetensors"
+    settings = "name: own, population: 2, offspring: 2, generations: 0, steps: 12, constraints: {}, method: nsga2"
+    (folder / "search.yaml").write_text(f"{{{settings}}}\n")
+    told = mohaq("search", "search.yaml", *weighted, "--out", "run", cwd=folder)
+    assert told.returncode == 0, told.stderr
+    baselines = json.loads((folder / "run" / "pareto.json").read_text())["baselines"]
+    (four,) = [row for row in baselines if {part.split("=")[1] for part in row["bits"].split(",")} == {"4x4"}]
+    errors = [
+        json.loads(mohaq("evaluate", *which, "--bits", "4", "--json", cwd=folder).stdout)["error_max"]
+        for which in (weighted, named)
+    ]
+    assert four["error"] == pytest.approx(errors[0], abs=5e-5)
+    assert errors[0] != pytest.approx(errors[1], abs=1e-3)
+    assert mohaq("report", "run", "--out", "page.html", cwd=folder).returncode == 0
+    assert "--data data --weights r/retrained.safetensors" in (folder / "page.html").read_text()
+    (folder / "wrong.yaml").write_text("{name: own, weights: r/retrained.safetensors}\n")
+    told = mohaq("search", "wrong.yaml", "--out", "other", cwd=folder)
+    assert told.returncode == 2
+    assert "wrong.yaml:1:22: weights: 'r/retrained.safetensors': they are those of a network with data" in told.stderr
+
+
+@pytest.mark.slow
 def test_thresholds_of_a_network_are_searched_evaluated_traced_and_reported(folder: Path) -> None:
     named = "--model", "model.onnx", "--data", "data"
     (folder / "search.yaml").write_text(
