@@ -24,12 +24,18 @@ BESIDE = "thresholds in activation codes are given beside the bits"
 """Why a candidate with thresholds of its own is refused."""
 
 
+RESETS_BEFORE = "the reset gate stands before the product, whose halves read two inputs: not linear_before_reset"
+"""Why a GRU's recurrent product has no threshold."""
+
+
 class _Reads(Exactly):
     """Notes what each site reads: its sizes in every call, and the labels of its axes in the node that calls it."""
 
     def __init__(self, axes: TimeAxes) -> None:
         self.sizes: dict[str, list[torch.Size]] = {}
         self.labels: dict[str, tuple[Label, ...]] = {}
+        self.resets_before: set[str] = set()
+        """Sites of GRUs whose reset gate stands before the recurrent product."""
         self._axes = axes
         self._new: list[str] = []
 
@@ -41,6 +47,8 @@ class _Reads(Exactly):
     def computed(self, node: Node, scope: Scope) -> None:
         """A node was computed: the sites since the one before it are its own."""
         for site in self._new:
+            if node.op == "GRU" and not node.attributes.get("linear_before_reset", 0):
+                self.resets_before.add(site)
             if node.op == "MatMul" and scope.is_constant(node.inputs[0]):  # it reads the columns of its second operand
                 known = self._axes.of(node.inputs[1]) or ()
                 self.labels.setdefault(site, (*known[:-2], *known[-2:][::-1]))
@@ -127,6 +135,11 @@ class DeltaNetwork:
                 traces += self._with_masks(bits, number, held.masks)
             yield self.model.rates_of(made), iter(traces)
 
+    def error_of(self, bits: Bits) -> OwnRates:
+        """Error of a candidate with thresholds."""
+        held = self._held(bits, self.codes(bits))
+        return self.model.rates_of([self._output(number, held) for number in range(len(self.model.data.utterances))])
+
     def trace_utterance(self, bits: Bits, utterance: int = 0) -> Trace:
         """The trace of an utterance, with masks of what the sites that have thresholds send; of a network that takes
         chunks, that of a chunk which sends evenly what those of the utterance send on average. Raises InputError for
@@ -178,12 +191,10 @@ class DeltaNetwork:
         for call in range(calls):
 
             def of_call(layer: Matmul, call: int = call) -> tuple[str, ...] | None:
-                steps = masks.get(layer.name, [])
-                if any(len(step) != 1 for step in steps):
-                    raise InputError(f"{layer.name}: masks are of a batch of one: expected one item")
-                if steps and len(steps) != calls * layer.steps:
-                    raise InputError(f"{layer.name}: {len(steps)} masks of {calls * layer.steps} vectors")
-                return tuple(_hexadecimal(step[0]) for step in steps[call * layer.steps :][: layer.steps]) or None
+                sent = [vector for step in masks.get(layer.name, []) for vector in step]
+                if sent and len(sent) != calls * layer.steps:
+                    raise InputError(f"{layer.name}: {len(sent)} masks of {calls * layer.steps} vectors")
+                return tuple(_hexadecimal(vector) for vector in sent[call * layer.steps :][: layer.steps]) or None
 
             yield _with_active(trace, of_call)
 
@@ -203,6 +214,9 @@ class DeltaNetwork:
             if isinstance(record, CellRecord):
                 recurrence = record.recurrence
                 for site in recurrence.of_sites:
+                    if site.role is Role.RECURRENT and site.name in reads.resets_before:
+                        self.without[site.name] = RESETS_BEFORE
+                        continue
                     roles[site.name], macs[site.name] = site.role, site.weights * recurrence.steps
                     self._axes[site.name] = 0 if site.role is Role.INPUT else None
             elif isinstance(record, ProductRecord):
@@ -216,8 +230,9 @@ class DeltaNetwork:
                 macs[name] = record.rows * record.columns * record.vectors
             elif isinstance(record, ConvolutionRecord):
                 self.without[record.site] = "a convolution reads each frame several times"
-        last = [site for site, role in roles.items() if role is Role.FEEDFORWARD]
-        return roles | dict.fromkeys(last[-1:], Role.OUTPUT), macs
+        # An output's product is the last: none of a recurrent layer's is behind it.
+        last = [site for site, role in [*roles.items()][-1:] if role is Role.FEEDFORWARD]
+        return roles | dict.fromkeys(last, Role.OUTPUT), macs
 
     def _labels(self, reads: _Reads, axes: TimeAxes, site: str) -> Iterator[bool | None]:
         """Whether each axis of what a site reads, but the last, is that of time; None where it is not known."""

@@ -2,7 +2,8 @@
 
 An element of a product's input is sent only where its code is further than a threshold from the one that was sent last,
 zero before the first step of an utterance. Steps follow each other in the time of a recurrent layer, each direction in
-its own, and from call to call of a network that keeps its state.
+its own (but the input products of an LSTM with projections, which run forward), and from call to call of a network that
+keeps its state.
 """
 
 from collections.abc import Mapping
@@ -47,6 +48,10 @@ class GraphDelta(GraphRounded):
         """What was sent since the utterance began, (N, K) bool a step."""
         self._thresholds, self._axes = thresholds, axes
         self._last: dict[str, torch.Tensor] = {}
+
+    def holds(self, site: str) -> bool:
+        """Whether a site has a threshold."""
+        return site in self._thresholds
 
     def next_utterance(self) -> None:
         """Nothing was sent yet of what comes."""

@@ -211,7 +211,7 @@ class GraphModel:
             return self.rates_of(self.outputs(None) if self._against else before)
         check_candidate(bits, self.sites)
         if thresholds_in(bits):
-            return next(self.evaluate_deltas([bits]))[0]
+            return self.deltas.error_of(bits)
         return self.evaluate_some(bits)
 
     def float_error(self) -> OwnRates:
@@ -240,6 +240,10 @@ class GraphModel:
         if self._deltas is None:
             self._deltas = DeltaNetwork(self)
         return self._deltas
+
+    def threshold_sites(self) -> tuple[Site, ...]:
+        """Sites that may have thresholds, with their roles. Raises InputError where none may."""
+        return self.deltas.sites
 
     def without_thresholds(self) -> Mapping[str, str]:
         """Sites that can have no threshold, and why. Raises InputError where none can."""

@@ -27,6 +27,10 @@ class GraphRounded(Rounded):
         there = [site in self._bits for site in sites]
         return there[0] if there[0] == there[1] else None
 
+    def holds(self, site: str) -> bool:
+        """Whether a site's product is not sent all that it reads."""
+        return False
+
     def grid(self, site: str) -> Grid:
         """The grid of what the product of a site reads."""
         return self._formats.inputs[site][self._bits[site][1]]

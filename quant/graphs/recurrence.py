@@ -25,7 +25,7 @@ def run_direction(
     end of each."""
     if isinstance(held, GraphRounded):
         _check_first_state(layer, first, held)
-        if held.by_steps:
+        if held.by_steps and any(map(held.holds, layer.sites)):
             _check_steps(layer, lengths)
     added = layer.bias[0] if layer.op == "GRU" else layer.bias[0] + layer.bias[1]
     products = functional.linear(held.input(layer.sites[0], x), layer.w, added)
@@ -67,9 +67,6 @@ def _check_steps(layer: RecurrentDirection, lengths: torch.Tensor | None) -> Non
     """Raises InputError for what has no one order of what its products read."""
     if lengths is not None:
         raise InputError(f"site {layer.sites[0]}: utterances of several lengths in a batch: a delta network takes one")
-    if layer.op == "GRU" and not layer.resets_after:
-        rule = "its two halves read two inputs: a delta network needs linear_before_reset"
-        raise InputError(f"site {layer.sites[1]}: the reset gate stands before the product: {rule}")
 
 
 def _with_recurrent_bias(layer: RecurrentDirection, products: torch.Tensor) -> torch.Tensor:

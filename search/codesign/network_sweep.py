@@ -84,6 +84,12 @@ class NetworkSweep(BaseModel):
     grid: dict[str, Values] = {}
     """Values of keys, each with each."""
 
+    @property
+    def count(self) -> int:
+        """How many points it has."""
+        of_grid = prod(len(values) for values in self.grid.values())
+        return len(self.networks) * len(self.variants) * of_grid * len(self.weight_bits)
+
     def architectures(self) -> list[tuple[str, str, Arch]]:
         """(variant, values of the grid, architecture) of all. Raises InputError for one that cannot be."""
         settings = [[f"{key}={value}" for value in values] for key, values in self.grid.items()]
@@ -96,10 +102,8 @@ class NetworkSweep(BaseModel):
     def pairs(self) -> list[Pair]:
         """Each network on each variant, network by network. Raises InputError for too many points, and for a network
         or a variant that cannot be."""
-        of_grid = prod(len(values) for values in self.grid.values())
-        count = len(self.networks) * len(self.variants) * of_grid * len(self.weight_bits)
-        if count > MOST_POINTS:
-            raise InputError(f"{self.name}: {count} points: at most {MOST_POINTS}")
+        if self.count > MOST_POINTS:
+            raise InputError(f"{self.name}: {self.count} points: at most {MOST_POINTS}")
         archs = self.architectures()
         return [Pair(trace, *variant) for trace in map(load_trace, self.networks) for variant in archs]
 

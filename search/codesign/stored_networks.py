@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from search.codesign.network_sweep import MOST_POINTS, NetworkPoint
+from search.codesign.network_sweep import NetworkPoint, NetworkSweep
 from search.runs.run_folder import NETWORKS
-from search.runs.stored_files import MOST_BYTES, StoredNetworks, StoredNetworkState
+from search.runs.stored_files import MOST_BYTES, StoredNetworkState
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
 from simulators.inputs.json_files import read_json
@@ -22,7 +22,7 @@ class NetworkRun(NamedTuple):
     """The folder of a sweep of networks: what it is of, and its points if it is finished."""
 
     folder: Path
-    sweep: StoredNetworks
+    sweep: NetworkSweep
     points: list[NetworkPoint] | None
 
 
@@ -33,9 +33,17 @@ def is_network_run(folder: Path) -> bool:
 
 def load_network_run(folder: Path) -> NetworkRun:
     """Read the folder of a sweep of networks. Raises InputError for what is damaged."""
-    sweep = read_json(folder / NETWORKS.state_file, StoredNetworkState).identity.experiment
-    table = folder / NETWORKS.results_file
-    return NetworkRun(folder, sweep, _points(table) if table.exists() else None)
+    state, table = folder / NETWORKS.state_file, folder / NETWORKS.results_file
+    stored = read_json(state, StoredNetworkState).identity.experiment
+    try:
+        sweep = NetworkSweep.model_validate(stored.model_dump())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(f"{state}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    points = _points(table) if table.exists() or table.is_symlink() else None
+    if points is not None and len(points) != sweep.count:
+        raise InputError(f"{table}: {len(points):,} points: the sweep has {sweep.count:,}")
+    return NetworkRun(folder, sweep, points)
 
 
 def find_network_runs(folder: Path) -> tuple[list[NetworkRun], list[str]]:
@@ -57,19 +65,28 @@ def listed(run: NetworkRun) -> tuple[str, ...]:
 
 def _points(path: Path) -> list[NetworkPoint]:
     """The rows of a table. Raises InputError with file and line."""
-    rows = csv.reader(io.StringIO(read_text(path, MOST_BYTES)))
+    rows, fields = csv.reader(io.StringIO(read_text(path, MOST_BYTES)), strict=True), [*NetworkPoint._fields]
     points: list[NetworkPoint] = []
+    rule = "nothing"
     try:
-        if (heading := next(rows, [])) != [*NetworkPoint._fields]:
-            raise InputError(f"{path}:1: {shown(heading)}: expected the columns {', '.join(NetworkPoint._fields)}")
         for row in rows:
-            if len(points) == MOST_POINTS:
-                raise InputError(f"{path}:{rows.line_num}: more than {MOST_POINTS:,} points")
-            points.append(_POINT.validate_python(dict(zip(heading, row, strict=True))))
+            if rows.line_num == 1 and row != fields:
+                rule = f"expected the columns {', '.join(fields)}"
+            elif len(row) != len(fields):
+                rule = f"{len(row)} cells: expected {len(fields)}"
+            elif rows.line_num > 1:
+                points.append(_POINT.validate_python(dict(zip(fields, row, strict=True))))
+                if not all(0 <= value < float("inf") for value in points[-1] if not isinstance(value, str)):
+                    rule = "expected figures of at least 0 that are finite"
+            if rule != "nothing":
+                break
+        else:
+            if rows.line_num:
+                return points
+            rule = "it is empty"
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = f"{path}:{rows.line_num}: {first['loc'][0]}"
-        raise InputError(f"{where}: {shown(first['input'])}: {first['msg']}") from None
-    except (csv.Error, ValueError) as error:
-        raise InputError(f"{path}:{rows.line_num}: {error}") from None
-    return points
+        rule = f"{first['loc'][0]}: {shown(first['input'])}: {first['msg']}"
+    except csv.Error as error:
+        rule = str(error)
+    raise InputError(f"{path}:{max(rows.line_num, 1)}: {rule}")

@@ -197,8 +197,12 @@ class HasDeltas(Protocol):
 
 
 @runtime_checkable
-class HasSitesWithoutThresholds(Protocol):
-    """A model with thresholds of which some sites can have none."""
+class HasThresholdSites(Protocol):
+    """A model of which some sites may have thresholds, and which is not retrained with them."""
+
+    def threshold_sites(self) -> Sequence[NamedSite]:
+        """Sites that may have thresholds, with their roles."""
+        ...
 
     def without_thresholds(self) -> Mapping[str, str]:
         """Sites that send everything, and why."""

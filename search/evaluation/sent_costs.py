@@ -1,4 +1,5 @@
-"""What a candidate of a delta network costs: mean and worst over the utterances that its error was counted over."""
+"""What a candidate of a delta network costs: mean and worst over the utterances that its error was counted over,
+or over the chunks of these, where the network takes chunks."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,17 +14,17 @@ class SentCosts(NamedTuple):
     """Simulated from the masks of what was sent."""
 
     cycles: int
-    """Mean of an utterance, rounded to whole cycles."""
+    """Mean of an utterance, or of a chunk of a network that takes chunks, rounded to whole cycles."""
     latency_ms: float
-    """Mean of an utterance."""
+    """Mean of one, as cycles are."""
     energy_uj: float
-    """Mean of an utterance."""
+    """Mean of one, as cycles are."""
     dram_energy_uj: float | None
-    """Mean of an utterance; None where the platform has no figure of it."""
+    """Mean of one, as cycles are; None where the platform has no figure of it."""
     latency_worst_ms: float
-    """The largest of an utterance."""
+    """The largest of an utterance, or of a chunk."""
     energy_worst_uj: float
-    """The largest of an utterance."""
+    """The largest of an utterance, or of a chunk."""
     shares: dict[str, float]
     """The share of each site's input that was sent, over all steps, of those with a threshold."""
 
@@ -41,10 +42,12 @@ def sent_costs(bits: Bits, traces: Iterable[Trace], arch: Arch) -> SentCosts:
 
 
 def _share(site: str, traces: Iterable[Trace]) -> float:
-    """Elements that a site's layers send of all that they read: layers are called as the site, or by direction."""
-    names = {site, f"{site}f", f"{site}b"}
+    """Elements that a site's layers send of all that they read: a layer is called as the site, or where there is none
+    such, two are, by direction."""
     sent = elements = 0
     for trace in traces:
+        is_whole = any(layer.name == site for layer in trace.layers)
+        names = {site} if is_whole else {f"{site}f", f"{site}b"}
         for layer in trace.layers:
             if isinstance(layer, Matmul) and layer.name in names and layer.masks is not None:
                 sent += sum(int(mask, 16).bit_count() for mask in layer.masks)

@@ -19,7 +19,7 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import MakeModel
 from search.evaluation.finetuning import FinetuneEvaluator
-from search.evaluation.model import HasDeltas, HasFloatError, HasSitesWithoutThresholds, Model
+from search.evaluation.model import HasDeltas, HasFloatError, HasThresholdSites, Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
 from search.evaluation.quality import Quality, Unknown
 from search.evaluation.racing import RacingEvaluator
@@ -132,9 +132,13 @@ class VariantSearch:
         if genome.thresholds:
             if not isinstance(planned.model, HasDeltas):
                 raise KeyedError((KEY,), "as genes they are for recognisers of this project and networks from files")
-            if isinstance(planned.model, HasSitesWithoutThresholds):
+            sites = planned.model.sites
+            if isinstance(planned.model, HasThresholdSites):
                 check_sites(genome.thresholds, planned.model.without_thresholds())
-            check_hardware(genome.thresholds, arch, planned.model.sites)
+                sites = planned.model.threshold_sites()
+                if experiment.beacons is not None:
+                    raise KeyedError((KEY,), "a network from a file is not retrained with them: leave out beacons")
+            check_hardware(genome.thresholds, arch, sites)
         relative = experiment.constraints.error_increase is not None
         without_base = experiment.beacons is not None and not isinstance(planned.model, HasFloatError)
         if (relative or without_base) and BASELINE_BITS not in genome.homogeneous():

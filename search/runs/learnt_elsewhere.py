@@ -58,6 +58,8 @@ def _known(folder: Path) -> KnownErrors:
         for name in ledger.candidates(key):
             row = row_of(ErrorRow, ledger.find_error(key, name) or {}, ledger.path)
             if np.isfinite(row.error):
+                if "@" in name:
+                    raise InputError(f"{folder}: its candidates have thresholds, of which nothing is learnt")
                 candidates.append(_bits(name, ledger.path))
                 errors.append(row.error)
     if len(candidates) < FEWEST:

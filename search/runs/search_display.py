@@ -136,14 +136,19 @@ def print_results(
             table.add_row(row["solution"], *figures, pairs_of(row), style=style)
         table.add_section()
     console.show(table)
-    every = experiment.get("every", 1)
+    every, has_data = experiment.get("every", 1), experiment.get("data") is not None
     of_dev = "dev" if every == 1 else f"one dev utterance in {every}"
-    utterances = (
-        "means of the evaluated utterances" if experiment.get("thresholds") else f"{experiment['steps']} frames"
+    judged = (
+        "the worst of 4 parts of its data, or of as many as it has files"
+        if has_data
+        else f"the worst of 4 groups, on {of_dev}"
     )
+    utterances = f"{experiment['steps']} frames"
+    if experiment.get("thresholds"):
+        utterances = "means of the evaluated utterances" + ", or of their chunks" * has_data
     console.say(
-        f"Latency and energy: simulated, {utterances}. Error %: the worst of 4 groups, on "
-        f"{of_dev}{''.join(f', {heading}: on all of {column[6:]}' for heading, column in held_out)}. "
+        f"Latency and energy: simulated, {utterances}. Error %: "
+        f"{judged}{''.join(f', {heading}: on all of {column[6:]}' for heading, column in held_out)}. "
         "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times."
         + (" † with a beacon's parameters." if any(row["beacon"] for row in rows) else ""),
     )

@@ -182,10 +182,6 @@ class Experiment(BaseModel):
         for key in ("hardware", "finetune", "fidelity"):
             if getattr(self, key):
                 raise ValueError(f"thresholds: they do not go with {key}")
-        if self.data is not None and self.beacons is not None:
-            raise ValueError(
-                "thresholds: of a network from a file, which is not retrained with them: leave out beacons"
-            )
         if self.constraints.budget is not None:
             raise ValueError("thresholds: they do not go with constraints.budget: costs come with the errors")
         if self.method == AGENT:

@@ -61,6 +61,8 @@ class LayerWork:
     """Kind of the tasks that are this layer's own work."""
     busy_cycles: int = 0
     """Cycles in which the layer's own compute unit works on it, overlapped or not."""
+    never_skipped: int = 0
+    """Multiply-accumulates besides the layer's own, which are done whatever is skipped: a bias as a column."""
     bits: dict[str, int] = field(default_factory=dict)
     """Traffic in bits by level and direction, such as `dram_read`."""
 

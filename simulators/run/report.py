@@ -39,7 +39,7 @@ class LayerReport:
     """Effective multiply-accumulates, those that are done; 0 of an elementwise layer."""
     dense_equivalent_macs: int
     """Multiply-accumulates of the layer if nothing were skipped: more than `macs` where hardware skips what a delta
-    network holds, and never fewer, though EdgeDRNN multiplies its bias as well."""
+    network holds. EdgeDRNN's bias, which it multiplies as well, is in both."""
     work: int
     """What the unit does: multiply-accumulates, or elementwise operations."""
     peak_per_cycle: float
@@ -274,7 +274,7 @@ def _add_segment(
                 bits=dict(work.bits),
                 unit=kinds[work.own_kind],
                 macs=work.work if layer.is_product else 0,
-                dense_equivalent_macs=max(layer.macs, work.work) if layer.is_product else 0,
+                dense_equivalent_macs=layer.macs + work.never_skipped,
                 work=work.work,
                 peak_per_cycle=work.peak_per_cycle,
                 busy_cycles=work.busy_cycles,

@@ -7,7 +7,7 @@ same time, and for each channel of a memory its bits / bandwidth. The largest is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -85,7 +85,8 @@ def roofline(report: Report) -> Roofline:
 def layer_roofline(layer: LayerReport, report: Report) -> Roofline:
     """The point of one layer, in the cycles charged to it or, where they are fewer because it overlaps with another, in
     those in which its unit or its channel was busy."""
-    return _roofline((layer,), report)
+    point = _roofline((layer,), report)
+    return replace(point, cycles=max(point.cycles, layer.busy_cycles, ceil(point.memory_cycles)))
 
 
 def _roofline(layers: tuple[LayerReport, ...], report: Report) -> Roofline:
@@ -95,16 +96,12 @@ def _roofline(layers: tuple[LayerReport, ...], report: Report) -> Roofline:
     unit = max(units, key=lambda name: units[name])
     moved = {channel: sum(bits_over(channel, layer) for layer in layers) for channel in report.bits_per_cycle}
     channel = max(moved, key=lambda name: moved[name] / report.bits_per_cycle[name])
-    cycles = sum(layer.cycles for layer in layers)
-    memory_cycles = moved[channel] / report.bits_per_cycle[channel]
-    if len(layers) == 1:
-        cycles = max(cycles, layers[0].busy_cycles, ceil(memory_cycles))
     return Roofline(
         work=sum(layer.macs for layer in layers),
-        cycles=cycles,
+        cycles=sum(layer.cycles for layer in layers),
         compute_cycles=units[unit],
         unit=unit,
-        memory_cycles=memory_cycles,
+        memory_cycles=moved[channel] / report.bits_per_cycle[channel],
         channel=channel,
         bytes_moved=moved[channel] / 8,
     )

@@ -216,7 +216,9 @@ def _move(
     ran: DeltaPass, works: Sequence[LayerWork], layers: Sequence[Layer], at: tuple[int, int, int], spec: EdgeDrnnSpec
 ) -> None:
     """Count multiply-accumulates and traffic: columns from DRAM, elements on chip each time that they are scanned."""
-    column = ran.burst_cycles * spec.lanes
+    column, first = ran.burst_cycles * spec.lanes, layers[0]
+    assert isinstance(first, Matmul)
+    works[at[0]].never_skipped += min(column, first.out_features)  # the bias, which the first step sends
     for number, columns, layer in zip(at, (ran.input_columns, ran.state_columns), layers, strict=False):
         assert isinstance(layer, Matmul)
         works[number].work += columns * min(column, layer.out_features)  # without what fills up the last beat

@@ -59,7 +59,8 @@ def _chunk(layer: VectorLayer, chunks: int, needs: tuple[Label, ...], spec: Epip
     of_row = ceil(inputs * operand_bits(layer.activation_bits) / (chunks * grid.rows))
     made = ceil(outputs * operand_bits(layer.output_bits) / (chunks * grid.rows))
     operations = ceil(elementwise_cycles(layer, spec) * layer.steps / (chunks * grid.nodes))
-    accesses = ceil((of_row + made) * grid.rows / (LOAD_BITS * grid.nodes))
+    read, left = of_row * grid.rows + ceil(layer.vector_words * VECTOR_BITS / chunks), made * grid.rows
+    accesses = ceil((read + left) / (LOAD_BITS * grid.nodes))
     cycles = max(1, operations, accesses)
     beat_bits = 8 * spec.mesh.link_bytes
     steps: list[Step] = []
@@ -68,18 +69,18 @@ def _chunk(layer: VectorLayer, chunks: int, needs: tuple[Label, ...], spec: Epip
         edge = cores[-1]
         waits = needs
         if of_row and not here:
-            read = ceil(of_row / 8 * exact(spec.dram.read_cycles_per_byte))
+            fetch = ceil(of_row / 8 * exact(spec.dram.read_cycles_per_byte))
             free = (EVERYTHING_BEFORE, *((f"done {core}", 2) for core in cores))
             moved = ((0, "dram_read", of_row), (0, "mesh_read", of_row))
             link = queues.link(WRITES, (edge, edge - 1))
-            steps.append(Step((f"fetched {row}",), queues.bridge(BRIDGE_READ), read, INPUTS, free, moved))
+            steps.append(Step((f"fetched {row}",), queues.bridge(BRIDGE_READ), fetch, INPUTS, free, moved))
             steps.append(Step((f"in {row}",), link, ceil(of_row / beat_bits), INPUTS, ((f"fetched {row}", 1),)))
             waits = (*needs, (f"in {row}", 1))
         if made and not there:
             waits = (*waits, (f"stored {row}", 2))
         for core in cores:
             lead = core == 0
-            local = ((0, "sram_read", of_row * grid.rows), (0, "sram_write", made * grid.rows)) if lead else ()
+            local = ((0, "sram_read", read), (0, "sram_write", left)) if lead else ()
             queue, works_on = queues.core(core, FPU), 0 if lead else None
             steps.append(Step((f"done {core}",), queue, cycles, ELEMENTWISE, waits, local, works_on))
         if made and not there:

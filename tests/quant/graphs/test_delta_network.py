@@ -17,7 +17,8 @@ from quant import homogeneous, load
 from quant.graphs.data_settings import Chunks, DataSettings
 from quant.graphs.delta_network import DeltaNetwork
 from quant.graphs.graph_model import GraphModel
-from simulators import Matmul
+from search.evaluation.sent_costs import sent_costs
+from simulators import Matmul, load_arch
 from simulators.inputs.errors import InputError
 
 INPUTS, CELLS, STEPS = 4, 5, 30
@@ -140,13 +141,49 @@ def test_what_has_no_one_order_of_what_it_reads_is_refused(tmp_path: Path) -> No
     shorter = elman()
     shorter.graph.node[0].input[4] = "lengths"
     shorter.graph.initializer.append(onnx.numpy_helper.from_array(np.array([20], np.int32), "lengths"))
-    for made, given, rule in (
-        (before, {"x": FRAMES}, "the reset gate stands before the product"),
-        (shorter, {"x": WALK, "h": np.zeros((1, 1, CELLS), np.float32)}, "utterances of several lengths in a batch"),
-    ):
-        network = DeltaNetwork(load(saved(made, tmp_path), [given]))
-        with pytest.raises(InputError, match=rule):
-            network.evaluate_delta(homogeneous(network.model.sites, 8), {})
+    network = DeltaNetwork(load(saved(before, tmp_path), [{"x": FRAMES}]))
+    bits = homogeneous(network.model.sites, 8)
+    assert [site.name for site in network.sites] == ["gru.W", "out"]
+    assert network.without["gru.U"].startswith("the reset gate stands before the product")
+    held = network.evaluate_delta(bits, {"gru.W": 0, "out": 0})
+    assert held.rate.error == pytest.approx(network.model.evaluate(bits).error, rel=1e-3)
+    with pytest.raises(InputError, match=r"bits of gru\.U: 8x8@4: no threshold: the reset gate stands before"):
+        network.codes(network.model.parse_bits("8,gru.U=8@4"))
+    given = {"x": WALK, "h": np.zeros((1, 1, CELLS), np.float32)}
+    network = DeltaNetwork(load(saved(shorter, tmp_path), [given]))
+    bits = homogeneous(network.model.sites, 8)
+    assert network.evaluate_delta(bits, {}).eliminated == 0
+    with pytest.raises(InputError, match="utterances of several lengths in a batch"):
+        network.evaluate_delta(bits, {"rnn.W": 0})
+
+
+def test_every_vector_of_a_batch_has_a_mask(tmp_path: Path) -> None:
+    """A batch of two utterances sends what each of them sends by itself, in turns."""
+    first = np.zeros((1, 2, CELLS), np.float32)
+    batch = load(saved(elman(), tmp_path), [{"x": np.concatenate([WALK, 2 * WALK], 1), "h": first}])
+    bits = batch.parse_bits("16,rnn.W=16@40,rnn.U=16@20,out=16@50")
+    ((_, (whole,)),) = batch.evaluate_deltas([bits])
+    masks = {layer.name: layer.masks for layer in whole.layers if isinstance(layer, Matmul)}
+    formats = batch.formats
+    for number in range(2):
+        alone = load(saved(elman(), tmp_path, "a.onnx"), [{"x": (1 + number) * WALK, "h": first[:, :1]}])
+        alone._formats = formats  # ranges of both
+        ((_, (trace,)),) = alone.evaluate_deltas([bits])
+        for layer in trace.layers:
+            if isinstance(layer, Matmul):
+                assert layer.masks == (masks[layer.name] or ())[number::2]
+
+
+def test_directions_have_shares_of_their_own(tmp_path: Path) -> None:
+    module = torch.nn.LSTM(INPUTS, CELLS, bidirectional=True).eval()
+    model = load(module, [{"input": WALK}])
+    sites = [site.name for site in model.sites]
+    bits = model.parse_bits(f"8,{sites[0]}=8@0,{sites[-2]}=8@512")
+    ((_, traces),) = model.evaluate_deltas([bits])
+    found = sent_costs(bits, traces, load_arch("bitfusion", ["skips_inactive_inputs=true"])).shares
+    exact = model.deltas.evaluate_delta(homogeneous(model.sites, 8), model.deltas.codes(bits)).active
+    assert found == pytest.approx(exact)
+    assert exact[sites[0]] != pytest.approx(exact[sites[-2]], abs=0.1)
 
 
 def test_thresholds_of_what_cannot_have_them_get_one_line(tmp_path: Path) -> None:

@@ -98,7 +98,30 @@ def test_thresholds_that_nothing_is_made_of_get_one_line(changes: dict[str, Any]
         network(tmp_path).trace_utterance(network(tmp_path).parse_bits("8@4"))
 
 
-def test_a_network_from_a_file_is_not_retrained_with_thresholds() -> None:
+def test_a_network_from_a_file_is_not_retrained_with_thresholds(tmp_path: Path) -> None:
     beacons = {"threshold": 2.0, "above": 3.0, "below": 80.0}
-    with pytest.raises(ValueError, match="thresholds: of a network from a file, which is not retrained with them"):
-        experiment(model="net.onnx", data="given", beacons=beacons)
+    with pytest.raises(InputError, match="thresholds: a network from a file is not retrained with them"):
+        run(experiment(beacons=beacons), tmp_path / "run", model=network(tmp_path))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "rule"),
+    [
+        ({"gru.W": [0, 400]}, r"thresholds\.gru\.W: 400: at most 256 on EdgeDRNN"),
+        ({"gru.U": [0, 600]}, r"thresholds\.gru\.U: 600: at most 511 on EdgeDRNN"),
+    ],
+)
+def test_edgedrnns_registers_hold_for_networks_from_files(
+    thresholds: dict[str, list[int]], rule: str, tmp_path: Path
+) -> None:
+    changes = {"arch": "edgedrnn", "set": (), "thresholds": thresholds}
+    with pytest.raises(InputError, match=rule):
+        run(experiment(**changes), tmp_path / "run", model=network(tmp_path))
+
+
+@pytest.mark.slow
+def test_nothing_is_learnt_of_candidates_with_thresholds(tmp_path: Path) -> None:
+    run(experiment(method="random"), tmp_path / "first", model=network(tmp_path))
+    with pytest.raises(InputError, match="its candidates have thresholds, of which nothing is learnt"):
+        run(experiment(learn_from=[str(tmp_path / "first")]), tmp_path / "run", model=network(tmp_path))
