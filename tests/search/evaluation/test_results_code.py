@@ -71,7 +71,7 @@ def test_a_copy_elsewhere_has_the_same_digests(unedited: dict[str, str]) -> None
         ("simulators/engine/fast_kernels.py", "FIRST_SPACE = 16", "FIRST_SPACE = 32", {"bitfusion", "silago"}),
         ("simulators/platforms/silago/fabric.py", "BUFFERED_ROWS = 2", "BUFFERED_ROWS = 3", {"silago"}),
         ("simulators/platforms/bitfusion/costs.py", "RESIDENT_LOADS = 32", "RESIDENT_LOADS = 31", {"bitfusion"}),
-        ("simulators/views/roofline.py", "cycles = sum(", "cycles = 0 + sum(", set()),
+        ("simulators/views/roofline.py", "cycles=sum(", "cycles=0 + sum(", set()),
         ("quant/arithmetic/grid.py", "HISTOGRAM_BINS = 201", "HISTOGRAM_BINS = 202", {"errors", "beacons"}),
         ("quant/training/loop.py", "warm_up = 0.1", "warm_up = 0.2", {"beacons"}),
         ("quant/runs/recipes.py", "LEARNING_RATE_FROM = 1e-3", "LEARNING_RATE_FROM = 1e-2", set()),
