@@ -65,6 +65,7 @@ AREAS = {
             *(f"quant/arithmetic/test_{name}.py" for name in ("rounding", "thresholds", "products", "integer")),
             "quant/networks/test_sru_recurrence.py", "quant/networks/test_cells.py", "quant/networks/test_scanned_cells.py",
             *(f"quant/arithmetic/test_{name}.py" for name in ("integer_reference", "grid", "delta", "edgedrnn")),
+            "quant/graphs/test_recurrence.py",
         ),
     ),
     "bitfusion": Area(

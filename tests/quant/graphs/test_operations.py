@@ -14,7 +14,7 @@ from onnx import helper
 from onnx_graphs import by_onnxruntime, model_of, saved
 
 from quant.graphs.operations.table import OPERATIONS
-from simulators import InputError
+from simulators import Elementwise, InputError
 
 RANDOM = np.random.default_rng(5)
 
@@ -186,6 +186,17 @@ def test_a_split_of_equal_parts(opset: int, tmp_path: Path) -> None:
     ]
     constants = {"condition": RANDOM.random((12, 4)) > 0.5, "zero": np.float32(0)}
     check(nodes, {"x": X}, constants, tmp_path, opset)
+
+
+def test_a_remainder_of_floats_is_a_division_and_a_product(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Mod", ["x", "x2"], ["y"], fmod=1)]
+    _, trace = check(nodes, {"x": X}, {"x2": np.float32(0.7)}, tmp_path)
+    (layer,) = trace.trace("remainder", {}).layers
+    assert isinstance(layer, Elementwise)
+    assert {kind: count * layer.steps for kind, count in layer.ops.items()} == {
+        "divide": X.size,
+        "multiply_add": X.size,
+    }
 
 
 def test_a_product_of_activations(tmp_path: Path) -> None:

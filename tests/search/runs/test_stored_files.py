@@ -63,7 +63,11 @@ SEARCH: list[tuple[str, Change, str]] = [
     ("pareto.json", lambda content: content["visited"][1].pop("latency_ms"), r"visited\[1\]\.latency_ms: missing"),
     ("pareto.json", lambda content: content.pop("front"), "front: missing"),
     ("pareto.json", lambda content: _without_on_test(content, "error_test"), r"front\.0\.error_test: missing"),
-    ("pareto.json", lambda content: _without_on_test(content, "dominated_on_test_by"), r"dominated_on_test_by: missing"),
+    (
+        "pareto.json",
+        lambda content: _without_on_test(content, "dominated_on_test_by"),
+        r"dominated_on_test_by: missing",
+    ),
     ("pareto.json", lambda content: _without_on_test(content, "test_change_high"), r"\.test_change_high: missing"),
     ("pareto.json", lambda content: content["experiment"].update(name=1), r"experiment\.name: 1: expected a text"),
     ("state.json", lambda content: content.pop("identity"), "identity: missing"),

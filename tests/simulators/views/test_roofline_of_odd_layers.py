@@ -3,6 +3,8 @@
 import pytest
 
 from simulators import Conv2d, Elementwise, Matmul, Pool2d, Trace, load_arch, simulate
+from simulators.platforms.epiphany.elementwise import chunks_of
+from simulators.platforms.epiphany.spec import EpiphanySpec
 from simulators.views.comparison import compare
 from simulators.views.roofline import layer_roofline, roofline
 from simulators.views.survey import survey_rows
@@ -78,6 +80,15 @@ def test_constants_lie_where_weights_do() -> None:
     large = layer.but(vector_parameters=1 << 20)
     loaded = simulate(Trace(name="t", steps=2, layers=(large,)), load_arch("epiphany-e16"))
     assert loaded.layers[0].bits["dram_read"] == 16 << 20
+
+
+@pytest.mark.parametrize(("elements", "chunks"), [(8192, 1), (8193, 2), (16384, 2), (16385, 3)])
+def test_elementwise_work_comes_in_chunks_of_half_the_room_for_streams(elements: int, chunks: int) -> None:
+    """16 cores have 2 KiB for streams each: 1 KiB of 16-bit elements at a time."""
+    spec = load_arch("epiphany-e16").spec
+    assert isinstance(spec, EpiphanySpec)
+    layer = Elementwise(name="e", inputs=elements, outputs=1, ops={"add": elements}, output_bits=16, steps=1)
+    assert chunks_of(layer, spec) == chunks
 
 
 def test_few_depthwise_channels_cost_no_more_than_twice_the_outputs() -> None:

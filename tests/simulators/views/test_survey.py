@@ -4,9 +4,10 @@ import pytest
 
 from simulators import load_arch, load_trace, simulate
 from simulators.inputs.terminal import Terminal
+from simulators.lowering.platform import platform_named
 from simulators.views.comparison import compare
 from simulators.views.report_tables import print_survey
-from simulators.views.survey import CONTEXT, UNKNOWN, survey_rows
+from simulators.views.survey import CONTEXT, UNKNOWN, flexibility_of, survey_rows
 
 NAMES = ("silago", "bitfusion", "epiphany-e16")
 
@@ -38,6 +39,9 @@ def test_flexibility_is_what_the_platform_says(rows: list[dict[str, str]]) -> No
     assert epiphany["sparsity"] == "none"
     assert "pruned" in bitfusion["sparsity"]
     assert {row["change at run time"] for row in rows} == {"bits of each layer"}
+    for name, change in (("bit-serial-edge", "bits of each layer"), ("drra2", "no"), ("edgedrnn", "no")):
+        arch = load_arch(name)
+        assert flexibility_of(platform_named(arch.platform), arch)["change at run time"] == change
     images, arch = load_trace("lenet-5"), load_arch("bitfusion")
     (edge,) = survey_rows(images, compare(images, [("bitfusion", arch)]), [arch])
     assert edge["real-time factor"] == UNKNOWN
