@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from simulators import InputError, load_arch
 from simulators.engine import reference
+from simulators.platforms.silago import cell
 from simulators.platforms.silago.cell import MACHINE, Event, Instruction, cycles, run, vector_add
 from simulators.platforms.silago.spec import SilagoSpec
 
@@ -77,3 +78,15 @@ def test_wrong_delays_and_sizes_are_refused() -> None:
     with pytest.raises(InputError, match="65 instructions: silago's sequencer holds 64"):
         run([Instruction("SWB")] * 65, SPEC)
     assert len(run([Instruction("SWB")] * 64, SPEC)) == 64
+
+
+def test_the_command_prints_events_or_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cell.main(["16"]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) >= len(vector_add(16, SPEC))
+    assert printed.err == ""
+    for argument in ("many", "1000000"):
+        assert cell.main([argument]) == 2
+        told = capsys.readouterr()
+        assert (told.out, told.err.count("\n")) == ("", 1)
+        assert told.err.startswith("silago.cell: ")
