@@ -2,6 +2,7 @@
 are evaluated on."""
 
 import tarfile
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def network_file(name: str, folder: Path) -> Path | None:
     with tarfile.open(found / inside) as archive:
         archive.extract("tmp/export/enc.onnx", folder, filter="data")
     return folder / "tmp" / "export" / "enc.onnx"
+
+
+def network_files(names: Iterable[str], folder: Path) -> Iterator[tuple[str, Path]]:
+    """Names with their files, of those whose packages are installed; the others are said to be left out."""
+    for name in names:
+        if (file := network_file(name, folder)) is None:
+            print(f"{name}: its package is not installed")
+        else:
+            yield name, file
 
 
 def loaded_network(name: str, digits: Path, folder: Path, count: int) -> GraphModel:

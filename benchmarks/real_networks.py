@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from noisy_digits import FEATURES, SETTINGS, utterances
-from published_networks import network_file
+from published_networks import network_files
 
 from quant import Scheme, homogeneous, load
 from quant.graphs.graph_model import GraphModel
@@ -63,11 +63,7 @@ def main() -> None:
     digits, *names = sys.argv[1:]
     results = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in names or FEATURES:
-            file = network_file(name, Path(folder))
-            if file is None:
-                print(f"{name}: its package is not installed")
-                continue
+        for name, file in network_files(names or FEATURES, Path(folder)):
             results[name] = measured(name, file, Path(digits))
     print(json.dumps(results))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from noisy_digits import FEATURES, SETTINGS, utterances
-from published_networks import network_file
+from published_networks import network_files
 
 from quant import Scheme, homogeneous, load
 from quant.evaluation.delta_sweep import sweep
@@ -62,11 +62,7 @@ def main() -> None:
     digits, *names = sys.argv[1:]
     results = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name in names or NETWORKS:
-            file = network_file(name, Path(folder))
-            if file is None:
-                print(f"{name}: its package is not installed")
-                continue
+        for name, file in network_files(names or NETWORKS, Path(folder)):
             data = [FEATURES[name](signal) for signal in utterances(Path(digits), 2 * UTTERANCES)]
             settings = SETTINGS[name].model_copy(update={"error": "signal"})
             seen, others = (

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from search.evaluation.executors.cluster import Dask
     from search.evaluation.executors.executor import Inline
     from search.evaluation.executors.pool import Pool
+
+Results = TypeVar("Results")
 
 
 @command(
@@ -150,8 +152,6 @@ def sweep(
         if candidates is not None or dask or scheduler is not None or dashboard is not None:
             rule = "--candidates, --dask, --scheduler and --dashboard are of models"
             raise InputError(f"{experiment}: networks: {rule}")
-        if workers is not None and workers < 1:
-            raise InputError(f"--workers {workers}: it must be at least 1")
         with SweepDisplay() as display:
             points = run_networks(networks, output, resume, display, workers)
         print_networks(points, out)
@@ -181,23 +181,25 @@ def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished s
     """Print the front of a search or a sweep again."""
     from search.codesign import sweep_display as codesign_display
     from search.codesign.network_sweep_outputs import print_networks
-    from search.codesign.stored_networks import is_network_run, load_network_run
+    from search.codesign.stored_networks import load_network_run
     from search.runs import search_display as display
-    from search.runs.run_reader import load_run
+    from search.runs.run_reader import is_network_run, load_run
 
-    unfinished = InputError(f"{folder}: the run is not finished: its command with --resume continues it")
     if is_network_run(folder):
-        points = load_network_run(folder).points
-        if points is None:
-            raise unfinished
-        print_networks(points, out)
+        print_networks(_finished(load_network_run(folder).points, folder), out)
         return
     found = load_run(folder)
     if found.foreign:
         raise InputError(f"{folder}: another version of mohaq wrote its results")
-    if found.results is None:
-        raise unfinished
-    (codesign_display if found.is_codesign else display).print_results(found.results, folder)
+    results = _finished(found.results, folder)
+    (codesign_display if found.is_codesign else display).print_results(results, folder)
+
+
+def _finished(results: Results | None, folder: Path) -> Results:
+    """What a run found. Raises InputError where it is not finished."""
+    if results is None:
+        raise InputError(f"{folder}: the run is not finished: its command with --resume continues it")
+    return results
 
 
 @command(epilog="Example: `mohaq report runs/demo --out report.html`; `mohaq report runs/sweep --out sweep.html`")

@@ -57,14 +57,18 @@ def expected_activity(layers: Iterable[TracedLayer], shares: Mapping[str, float]
     for traced in layers:
         layer = traced.layer
         if isinstance(layer, Matmul) and traced.site is not None and traced.site in shares:
-            sent = round(shares[traced.site] * layer.in_features)
-            yield layer.but(active=(even_mask(layer.in_features, sent),) * layer.steps)
+            yield layer.but(active=even_masks(layer, shares[traced.site]))
         else:
             yield layer
 
 
+def even_masks(layer: Matmul, share: float) -> tuple[str, ...]:
+    """A mask for each step of a product that sends so large a share of what it reads, evenly."""
+    return (_even_mask(layer.in_features, round(share * layer.in_features)),) * layer.steps
+
+
 @cache
-def even_mask(elements: int, sent: int) -> str:
+def _even_mask(elements: int, sent: int) -> str:
     """A hexadecimal mask of so many sent elements, as evenly spread as they can be."""
     places = {(2 * number + 1) * elements // (2 * sent) for number in range(sent)}
     return f"{sum(1 << place for place in places):x}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from quant.evaluation.delta_activity import check_thresholds, even_mask
+from quant.evaluation.delta_activity import check_thresholds, even_masks
 from quant.graphs.call import Scope
 from quant.graphs.graph import Node
 from quant.graphs.graph_delta import GraphDelta
@@ -98,11 +98,11 @@ class DeltaNetwork:
         Raises InputError for a bad candidate, or for a threshold that is below zero or of another site."""
         refuse_thresholds(bits, BESIDE)
         held = self._held(bits, thresholds)
-        made = [self._output(number, held) for number in range(len(self.model.data.utterances))]
+        rate = self._judged(held)
         active = {site: counts.share for site, counts in held.sent.items()}
         macs = self.model.trace(bits).macs
         saved = sum(self._macs[site] * (1.0 - share) for site, share in active.items())
-        return NetworkDelta(self.model.rates_of(made), active, saved / macs)
+        return NetworkDelta(rate, active, saved / macs)
 
     def trace_delta(self, bits: Bits, thresholds: Mapping[str, int], utterance: int = 0, split: str = "") -> Trace:
         """The trace of an utterance, counted from 0, with masks of what each step sends; `split` as in
@@ -137,8 +137,7 @@ class DeltaNetwork:
 
     def error_of(self, bits: Bits) -> OwnRates:
         """Error of a candidate with thresholds."""
-        held = self._held(bits, self.codes(bits))
-        return self.model.rates_of([self._output(number, held) for number in range(len(self.model.data.utterances))])
+        return self._judged(self._held(bits, self.codes(bits)))
 
     def trace_utterance(self, bits: Bits, utterance: int = 0) -> Trace:
         """The trace of an utterance, with masks of what the sites that have thresholds send; of a network that takes
@@ -153,9 +152,7 @@ class DeltaNetwork:
         """The trace of a call that sends so large a share of the input of each site named, evenly, at each step."""
 
         def evenly(layer: Matmul) -> tuple[str, ...] | None:
-            if layer.name not in shares:
-                return None
-            return (even_mask(layer.in_features, round(shares[layer.name] * layer.in_features)),) * layer.steps
+            return even_masks(layer, shares[layer.name]) if layer.name in shares else None
 
         return _with_active(self.model.trace(bits, steps), evenly)
 
@@ -176,6 +173,10 @@ class DeltaNetwork:
         held = self._held(bits, thresholds)
         self._output(utterance, held)
         return held
+
+    def _judged(self, held: GraphDelta) -> OwnRates:
+        """The error over all utterances."""
+        return self.model.rates_of([self._output(number, held) for number in range(len(self.model.data.utterances))])
 
     def _output(self, number: int, held: GraphDelta) -> torch.Tensor:
         """The judged output of an utterance, before which nothing was sent; its masks are left in `held`."""

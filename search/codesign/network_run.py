@@ -17,7 +17,7 @@ from search.codesign.sweep import SweepProgress
 from search.codesign.sweep_parts import PARTS
 from search.runs.identity import Identity, digest_of, plugin_digests
 from search.runs.run_folder import NETWORKS, RunFolder
-from simulators.inputs.cores import usable_cores
+from simulators.inputs.cores import processes
 from simulators.inputs.errors import InputError
 from simulators.inputs.files import make_folder, write_whole
 from simulators.inputs.json_files import read_json
@@ -54,11 +54,11 @@ def run_networks(
     """All points, network by network; table and figure are in the folder then. `workers`: processes, one a core by
     default. Raises InputError for a folder that cannot be used (see `RunFolder`) and for a variant that cannot run a
     network, by name."""
-    pairs = sweep.pairs()
+    pairs, at_once = sweep.pairs(), processes(workers)
     with RunFolder(folder, _identity_of(sweep, pairs), resume, NETWORKS, extends=False):
         places = [_Place(pair, folder / PARTS / f"{number:05d}.json") for number, pair in enumerate(pairs)]
         make_folder(folder / PARTS)
-        points = _points(sweep, places, progress, workers or usable_cores())
+        points = _points(sweep, places, progress, at_once)
         write_networks(sweep, points, folder)
         shutil.rmtree(folder / PARTS, ignore_errors=True)
     return points

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from search.codesign.network_sweep import NetworkPoint, NetworkSweep
 from search.runs.run_folder import NETWORKS
+from search.runs.run_reader import runs_below
 from search.runs.stored_files import MOST_BYTES, StoredNetworkState
 from simulators.inputs.bounded_files import read_text
 from simulators.inputs.errors import InputError
@@ -24,11 +25,6 @@ class NetworkRun(NamedTuple):
     folder: Path
     sweep: NetworkSweep
     points: list[NetworkPoint] | None
-
-
-def is_network_run(folder: Path) -> bool:
-    """Whether a folder is one of a sweep of networks."""
-    return (folder / NETWORKS.state_file).is_file()
 
 
 def load_network_run(folder: Path) -> NetworkRun:
@@ -47,14 +43,8 @@ def load_network_run(folder: Path) -> NetworkRun:
 
 
 def find_network_runs(folder: Path) -> tuple[list[NetworkRun], list[str]]:
-    """Those in a folder and in the folders below it, by path, and what is wrong with others that cannot be read."""
-    runs, complaints = [], []
-    for path in sorted(state.parent for state in folder.rglob(NETWORKS.state_file)):
-        try:
-            runs.append(load_network_run(path))
-        except InputError as error:
-            complaints.append(str(error))
-    return runs, complaints
+    """The sweeps of networks in a folder and in the folders below it: see `search.runs.run_reader.runs_below`."""
+    return runs_below(folder, (NETWORKS,), load_network_run)
 
 
 def listed(run: NetworkRun) -> tuple[str, ...]:

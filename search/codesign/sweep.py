@@ -28,7 +28,7 @@ from search.runs.session import Plan, Session, begun, plan
 from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
 from search.space.genome import Genes
-from simulators.inputs.cores import usable_cores
+from simulators.inputs.cores import processes
 from simulators.inputs.source_locations import KeyedError
 from simulators.run.parallel_sweep import simulate_on_all
 
@@ -126,7 +126,7 @@ def _simulating(executor: Executor | None, workers: int | None) -> SimulateAll:
     """Where variants are simulated."""
     if workers is None and isinstance(executor, SimulatesVariants):
         return executor.simulate
-    return partial(simulate_on_all, workers=workers or usable_cores())
+    return partial(simulate_on_all, workers=processes(workers))
 
 
 def _swept(

@@ -1,7 +1,7 @@
 """What a candidate of a delta network costs: mean and worst over the utterances that its error was counted over,
 or over the chunks of these, where the network takes chunks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from quant.sites.candidate import Bits
@@ -33,23 +33,23 @@ def sent_costs(bits: Bits, traces: Iterable[Trace], arch: Arch) -> SentCosts:
     """The costs of a candidate by the traces of its utterances. Raises InputError for what hardware cannot run."""
     utterances = list(traces)
     batch = simulate_batch(utterances, arch)
+    products = [{layer.name: layer for layer in trace.layers if isinstance(layer, Matmul)} for trace in utterances]
     return SentCosts(
         round(float(batch.cycles.mean())), float(batch.latency_ms.mean()), float(batch.energy_uj.mean()),
         number_or_none(float(batch.dram_energy_uj.mean())),
         float(batch.latency_ms.max()), float(batch.energy_uj.max()),
-        {site: _share(site, utterances) for site in thresholds_in(bits)},
+        {site: _share(site, products) for site in thresholds_in(bits)},
     )  # fmt: skip
 
 
-def _share(site: str, traces: Iterable[Trace]) -> float:
-    """Elements that a site's layers send of all that they read: a layer is called as the site, or where there is none
-    such, two are, by direction."""
+def _share(site: str, utterances: Iterable[Mapping[str, Matmul]]) -> float:
+    """Elements that a site's products send of all that they read, by utterance and name: one is called as the site, or
+    where there is none such, two are, by direction."""
     sent = elements = 0
-    for trace in traces:
-        is_whole = any(layer.name == site for layer in trace.layers)
-        names = {site} if is_whole else {f"{site}f", f"{site}b"}
-        for layer in trace.layers:
-            if isinstance(layer, Matmul) and layer.name in names and layer.masks is not None:
+    for products in utterances:
+        names = (site,) if site in products else (f"{site}f", f"{site}b")
+        for layer in (products[name] for name in names if name in products):
+            if layer.masks is not None:
                 sent += sum(int(mask, 16).bit_count() for mask in layer.masks)
                 elements += layer.steps * layer.in_features
     return sent / elements if elements else 1.0

@@ -42,7 +42,8 @@ from search.settings.experiment_source import located
 from search.space.design_genome import OneVariantGenome
 from search.space.genome import Genome
 from search.space.hardware_variants import Variant
-from search.space.threshold_genes import KEY, check_hardware, check_sites
+from search.space.threshold_genes import KEY, ThresholdGroup, check_hardware, check_sites
+from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
 from simulators.lowering.platform import platform_named
@@ -130,15 +131,7 @@ class VariantSearch:
                 raise KeyedError(("objectives", i), rule)
         genome = planned.genome(variant.precisions)
         if genome.thresholds:
-            if not isinstance(planned.model, HasDeltas):
-                raise KeyedError((KEY,), "as genes they are for recognisers of this project and networks from files")
-            sites = planned.model.sites
-            if isinstance(planned.model, HasThresholdSites):
-                check_sites(genome.thresholds, planned.model.without_thresholds())
-                sites = planned.model.threshold_sites()
-                if experiment.beacons is not None:
-                    raise KeyedError((KEY,), "a network from a file is not retrained with them: leave out beacons")
-            check_hardware(genome.thresholds, arch, sites)
+            _check_thresholds(planned, genome.thresholds, arch)
         relative = experiment.constraints.error_increase is not None
         without_base = experiment.beacons is not None and not isinstance(planned.model, HasFloatError)
         if (relative or without_base) and BASELINE_BITS not in genome.homogeneous():
@@ -243,6 +236,20 @@ class VariantSearch:
             retrained=self._retrained(evaluator, [solutions[trial.name].chosen.beacon for trial in front]),
             no_number=tuple(s for name, s in solutions.items() if unknown[name] is Unknown.NO_NUMBER),
         )
+
+
+def _check_thresholds(planned: Plan, groups: Sequence[ThresholdGroup], arch: Arch) -> None:
+    """Raise KeyedError for thresholds that the model or the hardware makes nothing of."""
+    model = planned.model
+    if not isinstance(model, HasDeltas):
+        raise KeyedError((KEY,), "as genes they are for recognisers of this project and networks from files")
+    sites = model.sites
+    if isinstance(model, HasThresholdSites):
+        check_sites(groups, model.without_thresholds())
+        sites = model.threshold_sites()
+        if planned.experiment.beacons is not None:
+            raise KeyedError((KEY,), "a network from a file is not retrained with them: leave out beacons")
+    check_hardware(groups, arch, sites)
 
 
 def on_generation(progress: Progress | None, experiment: Experiment) -> OnGeneration | None:

@@ -1,8 +1,9 @@
 """Runs as they lie on disk: what `mohaq runs` lists and `mohaq show` prints."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from search.runs.run_folder import CODESIGN, NETWORKS, SEARCH, RunKind
 from search.runs.stored_files import MOST_BYTES, SearchResults, Stored, StoredState, SweepResults
@@ -11,6 +12,7 @@ from simulators.inputs.errors import InputError
 from simulators.inputs.json_files import json_as, parse_json, read_json
 from simulators.inputs.source_locations import shown
 
+Loaded = TypeVar("Loaded")
 KINDS = (SEARCH, CODESIGN)
 RESULTS: dict[RunKind, type[Stored]] = {SEARCH: SearchResults, CODESIGN: SweepResults}
 
@@ -32,12 +34,17 @@ class StoredRun:
     """Whether hardware is varied."""
 
 
+def is_network_run(folder: Path) -> bool:
+    """Whether a folder is that of a sweep of networks."""
+    return (folder / NETWORKS.state_file).is_file()
+
+
 def load_run(folder: Path) -> StoredRun:
     """Read a run's folder. Raises InputError if it is none."""
     if not folder.is_dir():
         raise InputError(f"{folder}: {'it is a file, and a run is a folder' if folder.exists() else 'no such folder'}")
     kind = next((kind for kind in KINDS if (folder / kind.state_file).is_file()), SEARCH)
-    if (folder / NETWORKS.state_file).is_file():
+    if is_network_run(folder):
         raise InputError(f"{folder}: a sweep of networks, which has no front: its table is {NETWORKS.results_file}")
     state_file, results_file = folder / kind.state_file, folder / kind.results_file
     if not state_file.exists():
@@ -67,10 +74,18 @@ def find_runs(folder: Path) -> tuple[list[StoredRun], list[str]]:
     Raises InputError if there is no such folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: {'it is a file, and a folder is wanted' if folder.exists() else 'no such folder'}")
+    return runs_below(folder, KINDS, load_run)
+
+
+def runs_below(
+    folder: Path, kinds: Sequence[RunKind], load: Callable[[Path], Loaded]
+) -> tuple[list[Loaded], list[str]]:
+    """The runs of some kinds in a folder and in the folders below it, by path, and what is wrong with those that cannot
+    be read."""
     runs, complaints = [], []
-    for path in sorted({path.parent for kind in KINDS for path in folder.rglob(kind.state_file)}):
+    for path in sorted({path.parent for kind in kinds for path in folder.rglob(kind.state_file)}):
         try:
-            runs.append(load_run(path))
+            runs.append(load(path))
         except InputError as error:
             complaints.append(str(error))
     return runs, complaints

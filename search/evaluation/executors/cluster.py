@@ -22,6 +22,7 @@ from search.evaluation.executors.worker import Group, Recognised, Recognition
 from simulators.hardware.arch import Arch
 from simulators.inputs.child_processes import shielded
 from simulators.inputs.closing import Closing
+from simulators.inputs.cores import check_workers
 from simulators.inputs.errors import InputError
 from simulators.run.trace_batch import Figures, TraceBatch
 
@@ -52,8 +53,8 @@ class Dask(Closing):
         """
         if (workers is None) == (scheduler is None):
             raise InputError("--scheduler: that cluster has its workers already: leave out --workers and --dask")
-        if workers is not None and workers < 1:
-            raise InputError(f"--workers {workers}: it must be at least 1")
+        if workers is not None:
+            check_workers(workers)
         check_dashboard(dashboard)
         self._number, self._dashboard = workers, dashboard
         self._scheduler, self._security = scheduler, security

@@ -18,6 +18,7 @@ from search.evaluation.executors.executor import Died, Finished
 from search.evaluation.executors.worker import Group, Recognition, Source, limit_threads, loaded, recognise
 from simulators.inputs.child_processes import shielded
 from simulators.inputs.closing import Closing
+from simulators.inputs.cores import check_workers
 from simulators.inputs.errors import InputError
 
 DEATHS = 2
@@ -33,8 +34,7 @@ class Pool(Closing):
 
     def __init__(self, workers: int):
         """Raises InputError if there would be no workers."""
-        if workers < 1:
-            raise InputError(f"--workers {workers}: it must be at least 1")
+        check_workers(workers)
         self.workers = workers
         """Number of processes."""
         self._workers: list[_Worker] = []

@@ -51,7 +51,7 @@ def tasks(layer: Layer, spec: Drra2Spec) -> Segment:
             runs = layer.steps if layer.waits_for_itself else 1
             _emit(builder, programs, runs)
             rows = max(_rows_of(layer, spec))
-            done = runs * sum(count * _cycles(part) for program in programs for count, part in program.parts)
+            done = runs * sum(program.cycles for program in programs)
             if (left := ceil(rows / spec.fabric.columns) - done) > 0:  # rows that no operation is on come as well
                 builder.emit(1, [(1, [Step(("done",), LOAD, left, INPUTS, (("done", 1),))])])
             _move_elements(work, layer, spec)
@@ -75,10 +75,6 @@ def _emit(builder: SegmentBuilder, programs: list[ColumnProgram], runs: int) -> 
             repetitions.append((count, _steps(part, after)))
             after = (("done", 1),)
     builder.emit(runs, repetitions)
-
-
-def _cycles(part: ProgramPart) -> int:
-    return sum(getattr(part, name) for name, _, _ in PARTS)
 
 
 def _rows_of(layer: VectorLayer, spec: Drra2Spec) -> tuple[int, int]:

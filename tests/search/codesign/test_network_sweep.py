@@ -117,6 +117,12 @@ def test_a_damaged_table_gets_one_line(
     assert complaint == str(raised.value)
 
 
+def test_fewer_processes_than_one_are_refused_before_the_folder_is_made(tmp_path: Path, shipped: NetworkSweep) -> None:
+    with pytest.raises(InputError, match="--workers 0: it must be at least 1"):
+        run_networks(shipped, tmp_path / "sweep", workers=0)
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_a_sweep_has_a_variant() -> None:
     with pytest.raises(ValueError, match="variants"):
         NetworkSweep.model_validate(
