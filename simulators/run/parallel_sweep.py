@@ -52,7 +52,8 @@ def simulate_on_all(
     context = get_context("spawn")  # a model's threads do not survive a fork
     theirs, ours = context.Pipe(duplex=False)
     begin_with = SentPlugins(loaded()), work, theirs
-    pools = [ProcessPoolExecutor(1, context, _begin, begin_with) for _ in range(min(workers, len(archs)))]
+    with shielded():  # semaphores of a pool begin what keeps account of them
+        pools = [ProcessPoolExecutor(1, context, _begin, begin_with) for _ in range(min(workers, len(archs)))]
     portions = Portions(archs)
     running: dict[Future[Made], tuple[int, int]] = {}
 

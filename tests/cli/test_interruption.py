@@ -106,3 +106,34 @@ def test_a_search_with_workers_ends_in_order(number: signal.Signals, method: lis
     assert errors.count("\n") == 1
     nothing_is_left(process.pid)
     assert before.items() <= evaluations(folder).items()
+
+
+SWEEP = """
+from slow_stand_in import SlowOnEach
+from mohaq.interruption import Interruption
+from simulators import load_arch
+from simulators.run.parallel_sweep import simulate_on_all
+if __name__ == "__main__":
+    with Interruption() as interruption, interruption.deciding():
+        for done in simulate_on_all(SlowOnEach(0.05), [load_arch("bitfusion"), load_arch("silago")] * 500, 2):
+            print(done, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hangs_up")
+def test_a_terminal_that_hangs_up_ends_a_sweep_in_order(tmp_path: Path) -> None:
+    """All processes get the signal, what accounts for multiprocessing's semaphores too: it must outlive the pools."""
+    (tmp_path / "sweep.py").write_text(SWEEP)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "sweep.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/helpers'}"}, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    os.killpg(process.pid, signal.SIGHUP)
+    errors = process.communicate()[1]
+    assert process.returncode == 128 + signal.SIGHUP, errors
+    assert errors.endswith("continues with --resume\n")
+    assert errors.count("\n") == 1
+    nothing_is_left(process.pid)

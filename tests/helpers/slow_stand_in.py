@@ -18,7 +18,7 @@ from stand_in import StandInError, StandInModel
 from quant.sites.candidate import name_of
 from search import Experiment, run
 from search.evaluation.beacons import distance
-from simulators import InputError
+from simulators import Arch, InputError
 
 BITS = Mapping[str, tuple[int, int]]
 
@@ -80,6 +80,17 @@ class Factory:
 
     def __call__(self) -> SlowModel:
         return SlowModel(**dict(self.settings))
+
+
+@dataclass(frozen=True)
+class SlowOnEach:
+    """Work on an architecture that takes this long, and gives its name."""
+
+    seconds: float
+
+    def on(self, arch: Arch) -> str:
+        time.sleep(self.seconds)
+        return arch.name
 
 
 @dataclass(frozen=True)
