@@ -8,7 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-KINDS = {"f": TensorProto.FLOAT, "i": TensorProto.INT64, "b": TensorProto.BOOL, "u": TensorProto.UINT8}
+KINDS = {
+    "f": TensorProto.FLOAT, "i": TensorProto.INT64, "b": TensorProto.BOOL, "u": TensorProto.UINT8, "int8": TensorProto.INT8,
+}  # fmt: skip
 
 
 def model_of(
@@ -22,7 +24,7 @@ def model_of(
     arrays = {name: np.asarray(value) for name, value in given.items()}
     graph = helper.make_graph(
         nodes, "small",
-        [helper.make_tensor_value_info(name, KINDS[x.dtype.kind], [*["batch", "time"][: x.ndim], *x.shape[2:]])
+        [helper.make_tensor_value_info(name, KINDS.get(x.dtype.name) or KINDS[x.dtype.kind], [*["batch", "time"][: x.ndim], *x.shape[2:]])
          for name, x in arrays.items()],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],

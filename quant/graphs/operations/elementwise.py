@@ -153,6 +153,8 @@ def _mean(call: Call) -> torch.Tensor:
 def _clip(call: Call) -> torch.Tensor:
     x = call.input(0)
     low, high = call.optional(1), call.optional(2)
+    if any(bound is not None and bound.numel() != 1 for bound in (low, high)):
+        raise call.node.error("bounds of several values: expected one each")
     lowest = call.node.attributes.get("min") if low is None else low
     highest = call.node.attributes.get("max") if high is None else high
     result = x if lowest is None else torch.maximum(x, torch.as_tensor(lowest, dtype=x.dtype))
@@ -167,6 +169,7 @@ def _leaky_relu(call: Call) -> torch.Tensor:
 
 def _prelu(call: Call) -> torch.Tensor:
     x, slope = call.input(0), call.input(1)
+    call.room(torch.broadcast_shapes(x.shape, slope.shape))
     return _costed(call, torch.where(x < 0, slope * x, x), {"multiply": 1, "max": 1}, x, slope)
 
 

@@ -56,6 +56,7 @@ def _flatten(call: Call) -> torch.Tensor:
 
 def _concat(call: Call) -> torch.Tensor:
     inputs = call.inputs
+    call.room([sum(x.numel() for x in inputs)])
     return torch.cat(inputs, call.axis(0, inputs[0].dim()))
 
 

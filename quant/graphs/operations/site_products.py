@@ -17,6 +17,7 @@ def site_product(
     that x comes from."""
     groups, rows, columns = weight.shape
     site = call.run.sites.of(call.node, weight)
+    call.room((*x.shape[: -1 if groups == 1 else -2], groups * rows))
     call.run.sites.note(site, weight.flatten(0, 1), call.grid(read), _stored_bits(call, read))
     held = call.run.roundings
     matrix = held.weight(site, weight.flatten(0, 1))
@@ -81,6 +82,8 @@ def _turned(call: Call, stack: torch.Tensor, groups: int) -> torch.Tensor:
 
 def _of_activations(call: Call, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """A product of two activations, 16 bits wide each."""
+    stack = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    call.room((*stack, *a.shape[-2:-1], *b.shape[-1:]) if b.dim() > 1 else (*stack, *a.shape[-2:-1]))
     result = torch.matmul(a, b)
     if call.run.trace is not None and a.is_floating_point():
         rows, vectors = (b.shape[-1] if b.dim() > 1 else 1), (a.shape[-2] if a.dim() > 1 else 1)
@@ -95,7 +98,10 @@ def _gemm(call: Call) -> torch.Tensor:
     a, b = (a.mT if call.attribute("transA", 0) else a), (b.mT if call.attribute("transB", 0) else b)
     alpha, beta = float(call.attribute("alpha", 1.0)), float(call.attribute("beta", 1.0))
     y = _of_activations(call, a, b) * alpha
-    return y if c is None else y + c * beta
+    if c is None:
+        return y
+    call.room(torch.broadcast_shapes(y.shape, c.shape))
+    return y + c * beta
 
 
 def _einsum(call: Call) -> torch.Tensor:
@@ -121,6 +127,7 @@ def _einsum(call: Call) -> torch.Tensor:
     sizes = dict(zip(of_x, x.shape, strict=True)) | dict(zip(of_w, w.shape, strict=True))
     groups, rows, columns = (prod(sizes[label] for label in labels) for labels in (shared, made, summed))
     if not call.is_constant(1 - read):  # the second operand is x here, and its own indices the rows
+        call.room([sizes[label] for label in target])
         result = torch.einsum(equation, *call.inputs)
         if call.run.trace is not None and result.numel():
             own = prod(sizes[label] for label in rest)
@@ -135,6 +142,14 @@ def _einsum(call: Call) -> torch.Tensor:
     return y.permute([(rest + shared + made).index(label) for label in target])
 
 
+def _steps(call: Call, name: str, dims: int) -> list[int]:
+    """Steps along each axis of a map. Raises InputError for others than so many positive numbers."""
+    steps = list(call.attribute(name, (1,) * dims))
+    if len(steps) != dims or min(steps) < 1:
+        raise call.node.error(f"{name} {steps}: expected {dims} positive numbers")
+    return steps
+
+
 def _convolution(call: Call) -> torch.Tensor:
     x, weight, bias = call.input(0), call.input(1), call.optional(2)
     dims = weight.dim() - 2
@@ -143,10 +158,11 @@ def _convolution(call: Call) -> torch.Tensor:
     if not call.is_constant(1):
         raise call.node.error("its kernel is computed: only a constant one is a site")
     kernel, groups = list(weight.shape[2:]), int(call.attribute("group", 1))
-    stride = list(call.attribute("strides", (1,) * dims))
-    dilation = list(call.attribute("dilations", (1,) * dims))
+    stride, dilation = _steps(call, "strides", dims), _steps(call, "dilations", dims)
     pads = window_pads(call, list(x.shape[2:]), kernel, stride, dilation)
     begins, ends = pads[:dims], pads[dims:]
+    apart = zip(x.shape[2:], begins, ends, kernel, dilation, stride, strict=True)
+    call.room((len(x), len(weight), *(max(0, (n + b + e - (k - 1) * d - 1) // s + 1) for n, b, e, k, d, s in apart)))
     site = call.run.sites.of(call.node, weight)
     call.run.sites.note(site, weight.flatten(1), call.grid(0), call.stored_bits(1))
     held = call.run.roundings
@@ -176,13 +192,12 @@ def _transposed_convolution(call: Call) -> torch.Tensor:
     if "output_shape" in call.node.attributes or call.attribute("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         raise call.node.error("output_shape and auto_pad: expected pads")
     kernel, groups = list(weight.shape[2:]), int(call.attribute("group", 1))
-    stride = list(call.attribute("strides", (1,) * dims))
-    dilation = list(call.attribute("dilations", (1,) * dims))
+    stride, dilation = _steps(call, "strides", dims), _steps(call, "dilations", dims)
     pads = list(call.attribute("pads", (0,) * (2 * dims)))
     extra = list(call.attribute("output_padding", (0,) * dims))
     apart = zip(x.shape[2:], kernel, stride, dilation, strict=True)
-    full = call.room([(size - 1) * s + (k - 1) * d + 1 for size, k, s, d in apart])
     each, columns = weight.shape[1], weight.shape[0] // groups
+    call.room((len(x), groups * each, *((size - 1) * s + (k - 1) * d + 1 for size, k, s, d in apart)))
     # (G · M, K, …): rows are what a matrix makes, as for any site
     turned = call.run.sites.kept(
         weight, f"transposed {groups}",
@@ -203,7 +218,6 @@ def _transposed_convolution(call: Call) -> torch.Tensor:
         call.run.trace.convolution(site, _columns_of_maps(site, x.shape[1], groups * each * taps, groups, positions), 1)
         made = positions * groups * each * taps
         call.cost({"add": made}, made, y.numel())
-    assert len(full) == dims
     return held.result(site, y)
 
 

@@ -15,6 +15,7 @@ import onnx
 from fuzz.mutations import bomb, npy
 from onnx import TensorProto, helper
 from onnx_graphs import model_of, saved
+from scipy.io.wavfile import write
 from small_network import FRAMES, small_network
 
 from quant import homogeneous, load
@@ -223,6 +224,41 @@ def test_a_graph_of_quantizers_comes_with_its_scales(tmp_path: Path) -> None:
     own, at8 = model.outputs(None)[0], model.outputs(homogeneous(model.sites, 8))[0]
     torch.testing.assert_close(at8, own, atol=2.0**-14, rtol=0)  # the same integers; results are 16 bits wide
     assert model.evaluate(homogeneous(model.sites, 4)).error > 1.0
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_integers_that_are_given_keep_their_range(kind: type, tmp_path: Path) -> None:
+    """Without a zero point, the least and the largest of 8 bits among them: at that width nothing is lost."""
+    least, most = np.iinfo(kind).min, np.iinfo(kind).max
+    x = np.linspace(least, most, 36).round().astype(kind).reshape(1, 9, 4)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "xs"], ["xd"]),
+        helper.make_node("DequantizeLinear", ["w", "ws"], ["wd"]),
+        helper.make_node("MatMul", ["xd", "wd"], ["y"], name="out"),
+    ]
+    ones = 64 * np.eye(4, 3, dtype=np.int8)
+    constants = {"xs": np.float32(2.0**-8), "w": ones, "ws": np.float32(2.0**-6)}
+    model = load(saved(model_of(nodes, {"x": x}, constants), tmp_path), [{"x": x}])
+    own, at8 = model.outputs(None)[0], model.outputs(homogeneous(model.sites, 8))[0]
+    torch.testing.assert_close(own, torch.from_numpy(x[..., :3] * np.float32(2.0**-8)))
+    torch.testing.assert_close(at8, own, atol=2.0**-14, rtol=0)
+
+
+def test_audio_is_read_as_parts_of_the_largest_sample(tmp_path: Path) -> None:
+    samples = np.array([0, 1, -32768, 32767, 16384], np.int16)
+    folder = tmp_path / "audio"
+    folder.mkdir()
+    write(folder / "a.wav", 16000, samples)
+    (folder / "data.yaml").write_text("sample_rate: 16000\n")
+    nodes = [
+        helper.make_node("Unsqueeze", ["x", "last"], ["c"]),
+        helper.make_node("MatMul", ["c", "w"], ["y"], name="out"),
+    ]
+    constants = {"last": np.array([2], np.int64), "w": np.ones((1, 1), np.float32)}
+    given = samples[None].astype(np.float32)
+    model = load(saved(model_of(nodes, {"x": given}, constants), tmp_path), folder)
+    (out,) = model.outputs(None)
+    assert out.flatten().tolist() == [0.0, 2.0**-15, -1.0, 1 - 2.0**-15, 0.5]
 
 
 def test_errors_against_labels_and_of_decisions(path: Path) -> None:

@@ -199,6 +199,26 @@ def test_a_remainder_of_floats_is_a_division_and_a_product(tmp_path: Path) -> No
     }
 
 
+def test_shrinking_costs_two_comparisons_and_a_sum(tmp_path: Path) -> None:
+    _, trace = check([helper.make_node("Shrink", ["x"], ["y"], lambd=0.4, bias=0.1)], {"x": X}, {}, tmp_path)
+    (layer,) = trace.trace("shrunk", {}).layers
+    assert isinstance(layer, Elementwise)
+    assert {kind: count * layer.steps for kind, count in layer.ops.items()} == {"max": 2 * X.size, "add": X.size}
+
+
+def test_a_gemm_of_activations(tmp_path: Path) -> None:
+    """Neither operand is a matrix of the network; none is turned unless the node says so."""
+    flat = X.reshape(12, 8)
+    for turned, left, right in ((0, "x", "t"), (0, "t", "x"), (1, "x", "x")):
+        nodes = [
+            helper.make_node("Transpose", ["x"], ["t"]),
+            helper.make_node("Gemm", [left, right], ["y"], alpha=0.5, **({"transB": 1} if turned else {})),
+        ]
+        folder = tmp_path / f"{turned}{left}"
+        folder.mkdir()
+        check(nodes, {"x": flat}, {}, folder)
+
+
 def test_a_product_of_activations(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
@@ -259,6 +279,10 @@ REFUSED = [
         r"pads \[1000000, 0\]: beyond a map of \d+ at most \d+",
     ),
     ("QLinearMatMul", [f(1)], {}, "2 inputs: expected 8"),
+    ("Conv", [array(4, 6, 3)], {"strides": [0]}, r"strides \[0\]: expected 1 positive numbers"),
+    ("Conv", [array(4, 6, 3)], {"dilations": [1, 1]}, r"dilations \[1, 1\]: expected 1 positive numbers"),
+    ("ConvTranspose", [array(6, 4, 3)], {"strides": [-1]}, r"strides \[-1\]: expected 1 positive numbers"),
+    ("Clip", [f(0, 1)], {}, "bounds of several values: expected one each"),
 ]
 
 
@@ -271,6 +295,42 @@ def test_what_cannot_be_computed_names_the_node(
     path = saved(model_of(nodes, {"x": X}, dict(zip(names, constants, strict=True)), opset=19), tmp_path)
     with pytest.raises(InputError, match=rf"node one \({op}\): {complaint}"):
         in_float(graph_of(path), {"x": X})
+
+
+MANY = 20_000
+ROW, COLUMN = np.ones((1, MANY), np.float32), np.ones((MANY, 1), np.float32)
+"""Beside each other more elements than a tensor may have: 1.6 GB of float."""
+BOMBS = [
+    *((op, ["x", "c"], COLUMN, {}) for op in (
+        "Add", "Sub", "Mul", "Div", "Pow", "PRelu", "Max", "Min", "Sum", "Mean", "Equal", "Less", "LessOrEqual",
+        "Greater", "GreaterOrEqual",
+    )),
+    ("Mod", ["x", "c"], COLUMN, {"fmod": 1}),
+    ("MatMul", ["c", "x"], COLUMN, {}),
+    ("MatMul", ["t", "x"], COLUMN, {}),
+    ("Gemm", ["c", "x"], COLUMN, {}),
+    ("Gemm", ["t", "x"], COLUMN, {}),
+    ("Einsum", ["t", "c"], COLUMN, {"equation": "ab,cb->ac"}),
+    ("Einsum", ["t", "t"], COLUMN, {"equation": "ab,cb->ac"}),
+    ("Conv", ["m", "c"], COLUMN[:, :, None], {}),
+    ("ConvTranspose", ["m", "c"], COLUMN.reshape(1, MANY, 1), {}),
+    ("Expand", ["x", "c"], i(MANY, MANY), {}),
+    ("Tile", ["x", "c"], i(MANY, 1), {}),
+    ("Concat", ["x"] * 15_000, COLUMN, {"axis": 0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("op", "inputs", "constant", "attributes"), BOMBS)
+def test_no_operation_makes_more_than_a_tensor_may_have(
+    op: str, inputs: list[str], constant: np.ndarray, attributes: dict[str, Any], tmp_path: Path
+) -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"]), helper.make_node("Unsqueeze", ["x", "zero"], ["m"]),
+        helper.make_node(op, inputs, ["y"], name="one", **attributes),
+    ]  # fmt: skip
+    path = saved(model_of(nodes, {"x": ROW}, {"c": constant, "zero": i(0)}, opset=19), tmp_path)
+    with pytest.raises(InputError, match=rf"node one \({op}\): a result of sizes .*: expected at most 268,435,456 el"):
+        in_float(graph_of(path), {"x": ROW})
 
 
 def test_every_known_operation_has_a_name_of_onnx() -> None:
