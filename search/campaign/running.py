@@ -14,7 +14,7 @@ from typing import Protocol
 
 from search.campaign.members import Member
 from search.codesign.hardware_search import search_hardware
-from search.evaluation.executors.executor import Executor, Inline
+from search.evaluation.executors.executor import Executor
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger
 from search.evaluation.model import Model
@@ -96,8 +96,7 @@ def run_campaign(
             siblings = [folder / other.label for other in members if other.experiment.model == member.experiment.model]
             try:
                 is_given = member.experiment.model in models
-                place, where = folder / member.label, executor or Inline()
-                why = _searched(member, place, model, is_given, siblings, progress, where, check)
+                why = _searched(member, folder / member.label, model, is_given, siblings, progress, executor, check)
             except (InputError, LoweringError) as error:
                 why = str(error)
             if why:
@@ -118,25 +117,20 @@ def _loaded(members: Sequence[Member], given: Mapping[str, Model]) -> dict[str, 
     by_name, found = dict(given), {}
     for member in members:
         name = member.experiment.model
-        model = _checked(member.experiment, by_name.get(name), name in given)
+        model = _checked(member.experiment, by_name.get(name))
         by_name[name] = found[member.label] = model
     return found
 
 
 @located
-def _checked(experiment: Experiment, model: Model | None, is_given: bool) -> Model:
+def _checked(experiment: Experiment, model: Model | None) -> Model:
     """The model of a search that can be, loaded if there is none yet."""
-    planned = plan(experiment, model, _maker(experiment, is_given))
+    planned = plan(experiment, model)
     if experiment.confirm:
         check_confirmable(planned.model)
     if not experiment.hardware:
         VariantSearch.of(planned, planned.hardware.variants[0])
     return planned.model
-
-
-def _maker(experiment: Experiment, is_given: bool) -> ExperimentModel | None:
-    """What makes the model again in other processes; one that was given is sent there."""
-    return None if is_given else ExperimentModel.of(experiment)
 
 
 @contextmanager
@@ -151,14 +145,14 @@ def _claimed(folder: Path, resume: bool) -> Iterator[None]:
 
 def _searched(
     member: Member, folder: Path, model: Model, is_given: bool, siblings: Sequence[Path], progress: Progress | None,
-    executor: Executor, check: bool,
+    executor: Executor | None, check: bool,
 ) -> str:  # fmt: skip
     """Run or finish a search; why it came to nothing, or an empty text."""
     experiment = member.experiment
     if _is_finished(folder, experiment, check):
         return ""
     _share_errors(model, siblings, folder)
-    made = _maker(experiment, is_given)
+    made = None if is_given else ExperimentModel.of(experiment)  # a model that was given is sent to other processes
     if experiment.hardware:
         search_hardware(experiment, folder, True, progress, model, executor, made, check=check)
         return ""

@@ -1,6 +1,7 @@
 """One file over several models and platforms: what is refused, what is shared, and what a failure or a kill leaves."""
 
 import io
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from stand_in import StandInError, StandInModel
 from search.campaign.display import CampaignDisplay, print_campaign
 from search.campaign.members import Member, members_of
 from search.campaign.running import CampaignIncomplete, run_campaign
+from search.evaluation.executors.executor import Finished, Group, Inline, Recognition
 from search.evaluation.ledger import Ledger
 from simulators.inputs.errors import InputError
 from simulators.inputs.terminal import Terminal
@@ -91,6 +93,34 @@ def test_platforms_share_the_errors_of_a_model(tmp_path: Path) -> None:
     assert evaluated(given["one"]) < alone
     names = [str(bits) for bits in given["one"].evaluations]
     assert len(names) == len({*names})
+
+
+class Counting(Inline):
+    """Counts the candidates that it is given."""
+
+    given = 0
+
+    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[Finished]:
+        self.given += sum(map(len, groups))
+        return super().map(recognition, groups)
+
+
+@pytest.mark.slow
+def test_every_search_is_done_where_the_campaign_is_told(tmp_path: Path) -> None:
+    where, given = Counting(), models()
+    found = members(tmp_path, "models: [one]\narchs: [bitfusion, silago]\n")
+    run_campaign(found, tmp_path / "out", models=given, executor=where)
+    assert where.given == evaluated(given["one"]) > 0
+
+
+@pytest.mark.slow
+def test_a_member_over_hardware_is_searched_with_it(tmp_path: Path) -> None:
+    grid = "hardware:\n- archs: [bitfusion]\n  grid: {array.rows: [4, 8]}\n"
+    found = members(tmp_path, f"models: [one, two]\n{grid}")
+    campaign = run_campaign(found, tmp_path / "out", models=models())
+    assert [folder.name for folder in campaign.finished] == [member.label for member in found]
+    for folder in campaign.finished:
+        assert (folder / "sweep.json").is_file()
 
 
 @pytest.mark.slow
