@@ -154,7 +154,7 @@ def print_results(
     )
     screened, set_aside = results["screened"], results.get("set_aside", [])
     evaluated = results["candidates"] - screened - len(set_aside)
-    now = "" if evaluated_now is None else f" ({evaluated_now} of them now)"
+    now = "" if evaluated_now is None else f" ({evaluated_now} evaluations now, with those of one width)"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     limit += "".join(f"; {of.said}" for of in BudgetLimits.of_stored(results.get("budget", [])).limits)
     console.say(f"{evaluated} distinct candidates evaluated{now}, {screened} screened out{limit}")
