@@ -58,6 +58,7 @@ _NETWORKS = (
     f"{_PLATFORMS}/test_weight_sparsity.py",
 )  # fmt: skip
 _DRAWN_NETWORKS = "simulators/run/test_simulate.py"
+_VIEWS = ("simulators/views/test_survey.py", "simulators/views/test_roofline_of_odd_layers.py")
 AREAS = {
     "arithmetic": Area(
         ("quant/arithmetic/*.py",),
@@ -69,13 +70,13 @@ AREAS = {
         ),
     ),
     "bitfusion": Area(
-        (f"{_PLATFORMS}/bitfusion/*.py",), (f"{_PLATFORMS}/bitfusion", *_NETWORKS, _DRAWN_NETWORKS)
+        (f"{_PLATFORMS}/bitfusion/*.py",), (f"{_PLATFORMS}/bitfusion", *_VIEWS, *_NETWORKS, _DRAWN_NETWORKS)
     ),
-    "silago": Area((f"{_PLATFORMS}/silago/*.py",), (f"{_PLATFORMS}/silago", *_NETWORKS, _DRAWN_NETWORKS)),
-    "bit_serial": Area((f"{_PLATFORMS}/bit_serial/*.py",), (f"{_PLATFORMS}/bit_serial",)),
-    "drra2": Area((f"{_PLATFORMS}/drra2/*.py",), (f"{_PLATFORMS}/drra2",)),
-    "edgedrnn": Area((f"{_PLATFORMS}/edgedrnn/*.py",), (f"{_PLATFORMS}/edgedrnn",)),
-    "epiphany": Area((f"{_PLATFORMS}/epiphany/*.py",), (f"{_PLATFORMS}/epiphany",)),
+    "silago": Area((f"{_PLATFORMS}/silago/*.py",), (f"{_PLATFORMS}/silago", *_VIEWS, *_NETWORKS, _DRAWN_NETWORKS)),
+    "bit_serial": Area((f"{_PLATFORMS}/bit_serial/*.py",), (f"{_PLATFORMS}/bit_serial", *_VIEWS)),
+    "drra2": Area((f"{_PLATFORMS}/drra2/*.py",), (f"{_PLATFORMS}/drra2", *_VIEWS)),
+    "edgedrnn": Area((f"{_PLATFORMS}/edgedrnn/*.py",), (f"{_PLATFORMS}/edgedrnn", *_VIEWS)),
+    "epiphany": Area((f"{_PLATFORMS}/epiphany/*.py",), (f"{_PLATFORMS}/epiphany", *_VIEWS)),
     "graphs": Area(("quant/graphs/*.py", "quant/graphs/operations/*.py"), ("quant/graphs",)),
     "campaign": Area(("search/campaign/*.py",), ("search/campaign",)),
     "costs": Area(
@@ -106,6 +107,7 @@ AREAS = {
         ("search/runs/*.py",),
         (
             "search/runs/test_mohaq_claims.py", "search/runs/test_design_space.py", "search/runs/test_stored_files.py",
+            "search/methods/test_distinct.py",
             "search/runs/test_budget.py", "search/runs/test_asynchronous.py", "search/runs/test_fidelity.py",
             "search/runs/test_learnt_elsewhere.py", "search/runs/test_search.py",
             "search/codesign/test_sweep.py",

@@ -26,7 +26,7 @@ class PortLevel:
 
     count: int
     """Repetitions, at least one."""
-    delay: int = 0
+    delay: int
     """Idle cycles between two repetitions."""
 
 

@@ -75,6 +75,17 @@ def test_the_published_policy_just_meets_its_budget() -> None:
     assert policy <= 0.6 * eight < max(more)
 
 
+def test_its_energy_is_that_of_the_operations_of_a_busy_array() -> None:
+    """In every cycle in which it is busy, a product and a sum for each bit of each unit's words."""
+    arch = load_arch("bit-serial-cloud", ["energy.pj_per_binary_operation=0.5"])
+    report = published_report(load_trace("mobilenet-v1").at_steps(16).at_bits(4, 4), arch).report
+    array: PublishedArray = arch.spec.published_array  # type: ignore[attr-defined]
+    each = 2 * array.rows * array.columns * array.word_bits * 0.5 * 1e-6
+    for layer in report.layers:
+        assert layer.energy_uj == {"array": pytest.approx(layer.compute_cycles * each)}
+    assert report.energy_uj == pytest.approx(each * sum(layer.compute_cycles for layer in report.layers))
+
+
 def test_the_least_ratio_that_a_policy_can_have() -> None:
     """2 bits at least, first and last layer at 8."""
     layers = load_trace("mobilenet-v2").at_steps(16).layers

@@ -68,6 +68,11 @@ def drawn_layers(draw: random.Random) -> list[Layer]:
     return layers
 
 
+def test_tiles_are_parts_as_equal_as_can_be_and_those_in_whole_units() -> None:
+    assert tiling._parts(100, 16, 64) == [64, 50, 48, 34, 32, 25, 20, 17, 16, 15, 13]
+    assert tiling._parts(5, 16, 5) == [5, 3, 2, 1]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_trial_takes_what_the_engine_has(seed: int) -> None:
     draw, compared = random.Random(seed), 0

@@ -13,6 +13,7 @@ from simulators.platforms.epiphany.machine import machine_of
 from simulators.platforms.epiphany.measured_rows import FITTED, MeasuredRow, ends_of, modelled
 from simulators.platforms.epiphany.mesh import MeshGrid
 from simulators.platforms.epiphany.programs import Flow, copies, matrix_kernel, ping_pong
+from simulators.platforms.epiphany.spec import exact
 
 SPEC = load_arch("epiphany-e16").spec
 ROWS = {row.id: row for row in [*validate.read_rows(REFERENCE / "epiphany_targets.csv"), validate.KERNEL]}
@@ -81,6 +82,16 @@ def test_flows_on_links_of_their_own_do_not_meet_and_four_on_one_share_it() -> N
     beats, spread = 32, max(four) - min(four)
     assert max(four) >= SPEC.dma.setup_cycles + 4 * beats  # a beat a cycle passes the links below node 3
     assert spread <= 12, "oldest first: no flow is left behind"
+
+
+@pytest.mark.parametrize("beats", [1, 2, 3, 7, 32])
+def test_every_beat_of_a_flow_leaves_in_the_cycle_that_its_rate_says(beats: int) -> None:
+    """To the node beside it, the link of which each beat takes for a cycle; the last bytes are a beat too."""
+    leaves = [int(n * exact(SPEC.dma.write_cycles_per_byte) * 8) for n in (beats - 1, beats)]
+    ends = [cycles_of(Flow(0, 1, 8 * n))[0] for n in (1, beats)]
+    first = int(exact(SPEC.dma.write_cycles_per_byte) * 8)
+    assert ends[1] - ends[0] == leaves[1] - first
+    assert cycles_of(Flow(0, 1, 8 * beats - 7)) == cycles_of(Flow(0, 1, 8 * beats))
 
 
 @pytest.mark.parametrize("size", [8, 16, 20, 24, 32])
