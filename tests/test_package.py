@@ -45,6 +45,7 @@ print(simulate(load_trace("mohaq-sru-4bit"), load_arch("silago")).cycles, Experi
     assert " demo " in result.stdout
 
 
+@pytest.mark.slow
 def test_the_wheel_says_that_it_is_typed(installed: Path) -> None:
     """PEP 561: without the marker a user's type checker ignores every annotation."""
     for package in ("simulators", "quant", "search"):

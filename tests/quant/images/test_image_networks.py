@@ -70,6 +70,7 @@ def test_a_training_is_bit_equal_from_its_seed_killed_or_not(trained: dict[str, 
     assert again.with_suffix(".md").read_text() == trained["resnet"].with_suffix(".md").read_text()
 
 
+@pytest.mark.slow
 def test_a_training_is_refused_beside_another_network_and_for_what_cannot_be(
     trained: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_training_is_refused_beside_another_network_and_for_what_cannot_be(
         ImageRecipe.of("images-vgg")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RECIPES)
 def test_it_learns_and_8_bits_are_near_floats(kind: str, models: dict[str, ImageModel]) -> None:
     model = models[kind]
@@ -142,6 +144,7 @@ def test_where_activations_are_unsigned() -> None:
     assert all(resnet().is_unsigned(site.name) for site in resnet().sites)
 
 
+@pytest.mark.slow
 def test_a_trace_has_the_work_counted_by_hand(models: dict[str, ImageModel]) -> None:
     model = models["resnet"]
     trace = model.trace(homogeneous(model.sites, 4), 2)
@@ -157,6 +160,7 @@ def test_a_trace_has_the_work_counted_by_hand(models: dict[str, ImageModel]) -> 
         assert 0 < narrow < wide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [

@@ -34,6 +34,7 @@ def seen_by(model: ImageModel, bits: dict[str, tuple[int, int]]) -> RetrainedNet
     return RetrainedNetwork(model.network, model.computes.parameters, model.computes.formats, bits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [8, 4, 2])
 def test_a_pass_of_the_training_is_that_of_whole_numbers(bits: int, model: ImageModel) -> None:
     candidate = homogeneous(model.sites, bits) | {"stem": (5, 7)}
@@ -46,6 +47,7 @@ def test_a_pass_of_the_training_is_that_of_whole_numbers(bits: int, model: Image
     ours.square().sum().backward()
 
 
+@pytest.mark.slow
 def test_each_parameter_has_a_gradient_and_clipped_activations_have_none(model: ImageModel) -> None:
     network = seen_by(model, homogeneous(model.sites, 4))
     pictures = torch.from_numpy(model.data.train.x[:64])[:, None]
