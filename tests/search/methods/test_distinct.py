@@ -126,6 +126,17 @@ def test_a_memory_that_nothing_keeps_is_said_before_anything_is_evaluated(tmp_pa
 
 
 @pytest.mark.slow
+def test_a_memory_that_candidates_keep_on_some_hardware_is_one_that_can_be_kept(tmp_path: Path) -> None:
+    """SiLago has no 2 bits, and is the first."""
+    settings = Experiment.model_validate(
+        {**SETTINGS, "generations": 1, "constraints": {"memory_mib": 0.001}, "hardware": HARDWARE[::-1]}
+    )
+    found = search_hardware(settings, tmp_path / "run", model=StandInModel())
+    archs = [found.hardware.variants[int(variant)].arch for variant in found.variant[found.front]]
+    assert {arch.platform for arch in archs} == {"bitfusion"}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("hardware", [False, True])
 def test_an_error_that_nothing_keeps_is_said_with_what_lacks(tmp_path: Path, hardware: bool) -> None:
     changes = {"hardware": HARDWARE} if hardware else {}
