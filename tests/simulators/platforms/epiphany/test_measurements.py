@@ -1,6 +1,7 @@
 """Epiphany's mesh and cores against measured figures, and rules of the mesh that they do not show."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paths import REFERENCE
@@ -66,9 +67,9 @@ def test_routes_go_along_the_row_first_and_hops_take_one_and_a_half_cycles() -> 
         assert cycles / ways == SPEC.core.flag_cycles + 1.5 * grid.hops(0, target)
 
 
-def cycles_of(*flows: Flow) -> list[int]:
-    tasks, ends = copies(SPEC, flows)
-    machine = machine_of(SPEC.mesh.grid)
+def cycles_of(*flows: Flow, spec: Any = SPEC) -> list[int]:
+    tasks, ends = copies(spec, flows)
+    machine = machine_of(spec.mesh.grid)
     end = fast.run_tasks(machine, tasks)[1]
     assert end.tolist() == reference.run_tasks(machine, tasks)[1].tolist()
     return [int(end[number]) for number in ends]
@@ -92,6 +93,9 @@ def test_every_beat_of_a_flow_leaves_in_the_cycle_that_its_rate_says(beats: int)
     first = int(exact(SPEC.dma.write_cycles_per_byte) * 8)
     assert ends[1] - ends[0] == leaves[1] - first
     assert cycles_of(Flow(0, 1, 8 * beats - 7)) == cycles_of(Flow(0, 1, 8 * beats))
+    quick = load_arch("epiphany-e16", ["dma.write_cycles_per_byte=0.05"]).spec  # a link takes a beat a cycle still
+    ends = [cycles_of(Flow(0, 1, 8 * n), spec=quick)[0] for n in (1, beats)]
+    assert ends[1] - ends[0] == beats - 1
 
 
 @pytest.mark.parametrize("size", [8, 16, 20, 24, 32])
