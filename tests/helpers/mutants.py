@@ -89,7 +89,7 @@ AREAS = {
     "methods": Area(
         ("search/methods/*.py",),
         (
-            *(f"search/methods/test_{name}.py" for name in ("choices", "additive", "distinct", "over_hardware", "methods")),
+            *(f"search/methods/test_{name}.py" for name in ("operators", "choices", "additive", "distinct", "over_hardware", "methods")),
             "search/methods/test_learnt_subset.py", "search/runs/test_learnt_elsewhere.py", "search/runs/test_asynchronous.py",
         ),
     ),
