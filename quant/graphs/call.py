@@ -105,6 +105,23 @@ class Call:
             raise self.node.error(f"a result of sizes {sizes}: expected at most {MOST_ELEMENTS:,} elements")
         return sizes
 
+    def fitted(self, parameter: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """A parameter that meets every element of x, as a scale does. Raises InputError for one by which x would grow,
+        or which does not meet it."""
+        pairs = zip(reversed(parameter.shape), reversed(x.shape), strict=False)
+        if parameter.dim() > x.dim() or any(size not in (1, along) for size, along in pairs):
+            sizes = f"sizes {list(parameter.shape)} beside a value of {list(x.shape)}"
+            raise self.node.error(f"parameters of {sizes}: expected one, or one for each place along an axis")
+        return parameter
+
+    def steps(self, name: str, dims: int) -> list[int]:
+        """Steps along each axis of a map, as strides and dilations. Raises InputError for others than so many positive
+        numbers."""
+        steps = [int(step) for step in self.attribute(name, (1,) * dims)]
+        if len(steps) != dims or min(steps, default=1) < 1:
+            raise self.node.error(f"{name} {steps}: expected {dims} positive numbers")
+        return steps
+
     def cost(self, counts: Mapping[str, int], inputs: int, outputs: int, constants: int = 0) -> None:
         """Tell the trace of elementwise work: operations by kind, elements that are read, left, and kept as
         parameters."""

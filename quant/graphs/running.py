@@ -11,7 +11,16 @@ from quant.graphs.graph_trace import GraphTrace
 from quant.graphs.moves import MOVES
 from simulators.inputs.errors import InputError
 
-WRONG_INPUT = (RuntimeError, IndexError, ValueError, TypeError, KeyError, OverflowError, AttributeError, AssertionError)
+WRONG_INPUT = (
+    RuntimeError,
+    IndexError,
+    ValueError,
+    TypeError,
+    KeyError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+)
 """What torch raises for shapes, types and indices that do not fit."""
 
 

@@ -62,6 +62,7 @@ def sweep(
         raise KeyedError(("hardware",), "missing: a sweep needs variants of the hardware")
     if experiment.learn_from and experiment.candidates is not None:
         raise KeyedError(("learn_from",), "the candidates are named: nothing is searched for, and nothing learnt")
+    simulate = _simulating(executor, workers)
     planned = plan(experiment, model)
     planned.genome(planned.hardware.precisions)  # settings that do not go with it are refused before anything is done
     source = experiment.candidates
@@ -73,7 +74,7 @@ def sweep(
         candidates = _searched(session, progress) if named is None else named
         evaluator = session.evaluator(planned.hardware.variants[0])
         within = screened(experiment, evaluator, candidates, progress)
-        result = _swept(planned, folder, evaluator, within, progress, _simulating(executor, workers))
+        result = _swept(planned, folder, evaluator, within, progress, simulate)
         if experiment.needs_error:
             write_sweep(result, session.identity)  # test takes its time, and what was found is there meanwhile
             result = checked(result, evaluator, progress)

@@ -83,7 +83,7 @@ def print_results(
     console.say(
         f"{content['variants']} variants x {content['candidates']} candidates: {content['points']:,} points, "
         f"{len(rows)} on the joint front, of {with_points} variants"
-        + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now (with the 16-bit baseline)"),
+        + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now, baselines included"),
     )  # fmt: skip
     for reason, count in content["left_out"].items():
         console.say(f"left out: {count:,} points: {reason}")

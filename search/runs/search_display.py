@@ -154,10 +154,10 @@ def print_results(
     )
     screened, set_aside = results["screened"], results.get("set_aside", [])
     evaluated = results["candidates"] - screened - len(set_aside)
-    now = "" if evaluated_now is None else f" ({evaluated_now} evaluations now, with those of one width)"
+    now = "" if evaluated_now is None else f"; {evaluated_now} errors evaluated now, baselines included"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     limit += "".join(f"; {of.said}" for of in BudgetLimits.of_stored(results.get("budget", [])).limits)
-    console.say(f"{evaluated} distinct candidates evaluated{now}, {screened} screened out{limit}")
+    console.say(f"{evaluated} distinct candidates evaluated, {screened} screened out{limit}{now}")
     if line := retraining_line(results.get("retraining")):
         console.say(line)
     if line := float_line(results):

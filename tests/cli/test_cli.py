@@ -169,7 +169,7 @@ def test_train_evaluate_trace_simulate_and_search(small_model: Path, tmp_path: P
     assert other.returncode == 0, other.stderr
     assert (tmp_path / "other/run.yaml").read_text().count("arch: silago") == 1
     assert (
-        "(0 evaluations now, with those of one width)"
+        "; 0 errors evaluated now, baselines included"
         in mohaq("search", "e.yaml", "--out", "run", "--resume", cwd=tmp_path).stdout
     )
 

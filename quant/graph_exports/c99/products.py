@@ -104,7 +104,7 @@ def _convolution(write: NodeWriter) -> View:
     x, kernel, call = write.computed(0), list(write.call.input(1).shape[2:]), write.call
     dims = len(kernel)
     stride = list(call.attribute("strides", (1,) * dims))
-    pads = window_pads(call, list(x.shape[2:]), kernel, stride, list(call.attribute("dilations", (1,) * dims)))
+    pads = window_pads(call, x.shape, kernel, stride, list(call.attribute("dilations", (1,) * dims)))
     return _windows(write, x, kernel, pads, is_back=0)
 
 

@@ -184,7 +184,7 @@ def _pool(write: NodeWriter) -> View:
         raise write.node.error("places of the largest: this cannot be written as C")
     dims = len(x.shape) - 2
     kernel, stride = list(call.attribute("kernel_shape", ())), list(call.attribute("strides", (1,) * dims))
-    pads = window_pads(call, list(x.shape[2:]), kernel, stride, list(call.attribute("dilations", (1,) * dims)))
+    pads = window_pads(call, x.shape, kernel, stride, list(call.attribute("dilations", (1,) * dims)))
     name = window(write, x, write.shape, kernel, pads[:dims])
     bottom, end = two(pads[dims:], 0)
     is_mean, counts = int(write.node.op == "AveragePool"), int(bool(call.attribute("count_include_pad", 0)))

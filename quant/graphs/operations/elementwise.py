@@ -153,8 +153,9 @@ def _mean(call: Call) -> torch.Tensor:
 def _clip(call: Call) -> torch.Tensor:
     x = call.input(0)
     low, high = call.optional(1), call.optional(2)
-    if any(bound is not None and bound.numel() != 1 for bound in (low, high)):
-        raise call.node.error("bounds of several values: expected one each")
+    for bound in (low, high):
+        if bound is not None and bound.numel() != 1:
+            raise call.node.error(f"a bound of {bound.numel()} values: expected one")
     lowest = call.node.attributes.get("min") if low is None else low
     highest = call.node.attributes.get("max") if high is None else high
     result = x if lowest is None else torch.maximum(x, torch.as_tensor(lowest, dtype=x.dtype))

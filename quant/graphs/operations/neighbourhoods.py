@@ -37,10 +37,10 @@ def _norm_of_windows(call: Call) -> torch.Tensor:
     x, order = call.input(0), int(call.attribute("p", 2))
     kernel = list(call.attribute("kernel_shape", ()))
     dims = x.dim() - 2
-    stride, dilation = (list(call.attribute(name, (1,) * dims)) for name in ("strides", "dilations"))
+    stride, dilation = call.steps("strides", dims), call.steps("dilations", dims)
     if dims not in (1, 2) or len(kernel) != dims or set(dilation) != {1} or order < 1:
         raise call.node.error(f"kernel {kernel} over {dims} dimensions, p {order}, dilations {dilation}")
-    pads = window_pads(call, list(x.shape[2:]), kernel, stride, dilation)
+    pads = window_pads(call, x.shape, kernel, stride, dilation)
     flat = [side for axis in range(dims - 1, -1, -1) for side in (pads[axis], pads[dims + axis])]
     powers = functional.pad(x.abs() ** order, flat)
     for axis in range(dims):

@@ -31,7 +31,7 @@ def _along(call: Call, x: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         raise call.node.error("scales of blocks cannot be computed")
     shape = [1] * x.dim()
     shape[call.axis(1, x.dim())] = -1
-    return values.reshape(shape)
+    return call.fitted(values.reshape(shape), x)
 
 
 def _range_of(call: Call, kind: torch.dtype, has_four_bits: bool) -> tuple[int, int, int]:

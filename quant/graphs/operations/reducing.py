@@ -1,6 +1,6 @@
 """Operations over several elements: sums and means along axes, normalisation, softmax, pooling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn import functional
@@ -86,7 +86,7 @@ def _batch_normalization(call: Call) -> torch.Tensor:
     factor = scale / torch.sqrt(variance + call.attribute("epsilon", 1e-5))
     shape = [1, -1] + [1] * (x.dim() - 2)
     call.cost({"multiply_add": x.numel()}, x.numel(), x.numel(), 2 * len(scale))
-    return x * factor.reshape(shape) + (bias - mean * factor).reshape(shape)
+    return x * call.fitted(factor.reshape(shape), x) + call.fitted((bias - mean * factor).reshape(shape), x)
 
 
 def _normalise(call: Call, x: torch.Tensor, axes: list[int], epsilon: float) -> tuple[torch.Tensor, ...]:
@@ -103,15 +103,15 @@ def _layer_normalization(call: Call) -> tuple[torch.Tensor, ...]:
     x = call.input(0)
     axes = list(range(call.axis(-1, x.dim()), x.dim()))
     y, mean, inverse = _normalise(call, x, axes, call.attribute("epsilon", 1e-5))
-    y = y * call.input(1)
+    y = y * call.fitted(call.input(1), y)
     bias = call.optional(2)
-    return (y if bias is None else y + bias), mean, inverse
+    return (y if bias is None else y + call.fitted(bias, y)), mean, inverse
 
 
 def _instance_normalization(call: Call) -> torch.Tensor:
     x, shape = call.input(0), [1, -1] + [1] * (call.input(0).dim() - 2)
     y, *_ = _normalise(call, x, list(range(2, x.dim())), call.attribute("epsilon", 1e-5))
-    return y * call.input(1).reshape(shape) + call.input(2).reshape(shape)
+    return y * call.fitted(call.input(1).reshape(shape), y) + call.fitted(call.input(2).reshape(shape), y)
 
 
 def _group_normalization(call: Call) -> torch.Tensor:
@@ -121,10 +121,10 @@ def _group_normalization(call: Call) -> torch.Tensor:
     shape = [1, -1] + [1] * (x.dim() - 2)
     if len(call.input(1)) == groups != x.shape[1]:  # before version 21: of each group
         each = x.shape[1] // groups
-        return y * call.input(1).repeat_interleave(each).reshape(shape) + call.input(2).repeat_interleave(each).reshape(
-            shape
-        )
-    return y * call.input(1).reshape(shape) + call.input(2).reshape(shape)
+        scale, bias = (call.input(number).repeat_interleave(each) for number in (1, 2))
+    else:
+        scale, bias = call.input(1), call.input(2)
+    return y * call.fitted(scale.reshape(shape), y) + call.fitted(bias.reshape(shape), y)
 
 
 def _rms_normalization(call: Call) -> torch.Tensor:
@@ -136,7 +136,7 @@ def _rms_normalization(call: Call) -> torch.Tensor:
     call.cost(
         {"multiply_add": n, "multiply": 2 * n, "add": groups, "divide": 2 * groups}, n, n, call.constant_elements(1)
     )
-    return x * torch.rsqrt(mean + call.attribute("epsilon", 1e-5)) * call.input(1)
+    return x * torch.rsqrt(mean + call.attribute("epsilon", 1e-5)) * call.fitted(call.input(1), x)
 
 
 def _mean_variance_normalization(call: Call) -> torch.Tensor:
@@ -169,9 +169,8 @@ def _pool(call: Call) -> torch.Tensor:
     kernel = list(call.attribute("kernel_shape", ()))
     if dims not in (1, 2) or len(kernel) != dims:
         raise call.node.error(f"kernel {kernel} over {dims} dimensions: expected one or two")
-    stride = list(call.attribute("strides", (1,) * dims))
-    dilation = list(call.attribute("dilations", (1,) * dims))
-    pads = window_pads(call, list(x.shape[2:]), kernel, stride, dilation)
+    stride, dilation = call.steps("strides", dims), call.steps("dilations", dims)
+    pads = window_pads(call, x.shape, kernel, stride, dilation)
     begins, ends = pads[:dims], pads[dims:]
     ceil = bool(call.attribute("ceil_mode", 0))
     if is_max:
@@ -222,8 +221,17 @@ def two(values: "list[int] | torch.Size", filler: int) -> tuple[int, int]:
     return (filler, values[0]) if len(values) == 1 else (values[0], values[1])
 
 
-def window_pads(call: Call, sizes: list[int], kernel: list[int], stride: list[int], dilation: list[int]) -> list[int]:
-    """Margins of windows over a map: those at the beginning of each axis, then those at its end."""
+def window_pads(
+    call: Call, shape: Sequence[int], kernel: list[int], stride: list[int], dilation: list[int]
+) -> list[int]:
+    """Margins of windows over maps of a shape (N, C, …): those at the beginning of each axis, then those at its end."""
+    sizes = list(shape[2:])
+    pads = _wanted_pads(call, sizes, kernel, stride, dilation)
+    call.room([*shape[:2], *(size + sum(pads[i :: len(kernel)]) for i, size in enumerate(sizes))])
+    return pads
+
+
+def _wanted_pads(call: Call, sizes: list[int], kernel: list[int], stride: list[int], dilation: list[int]) -> list[int]:
     automatic = call.attribute("auto_pad", "NOTSET")
     if automatic in ("NOTSET", ""):
         pads = list(call.attribute("pads", (0,) * (2 * len(kernel))))
@@ -235,7 +243,6 @@ def window_pads(call: Call, sizes: list[int], kernel: list[int], stride: list[in
             )  # beyond which windows see nothing, and as many of them as there may be
             if max(pads[i :: len(kernel)]) > most:
                 raise call.node.error(f"pads {pads}: beyond a map of {size} at most {most}")
-        call.room([size + sum(pads[i :: len(kernel)]) for i, size in enumerate(sizes)])
         return pads
     if automatic == "VALID":
         return [0] * (2 * len(kernel))

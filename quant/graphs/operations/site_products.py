@@ -28,7 +28,7 @@ def site_product(
         y = torch.einsum("...gk,gmk->...gm", x, matrix.view(weight.shape))
         y = y if bias is None else y + bias
     vectors = prod(x.shape[:-2]) if groups > 1 else prod(x.shape[:-1])
-    if call.run.trace is not None and vectors:
+    if call.run.trace is not None and vectors and rows and columns:
         if groups == 1:
             call.run.trace.product(site, rows, columns, vectors)
         else:
@@ -66,7 +66,8 @@ def _matmul(call: Call) -> torch.Tensor:
     if call.is_constant(1) and b.dim() >= 2:
         stack = b.shape[:-2]
         if prod(stack) == 1:
-            return site_product(call, a, _turned(call, b, 1), 0, None)
+            y = site_product(call, a, _turned(call, b, 1), 0, None)
+            return y.reshape(*(1 for _ in range(b.dim() - max(a.dim(), 2))), *y.shape)
         if a.shape[-len(stack) - 2 : -2] == stack:
             groups = prod(stack)
             x = a.reshape(*a.shape[: -len(stack) - 2], groups, *a.shape[-2:]).movedim(-3, -2)
@@ -83,7 +84,11 @@ def _turned(call: Call, stack: torch.Tensor, groups: int) -> torch.Tensor:
 def _of_activations(call: Call, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """A product of two activations, 16 bits wide each."""
     stack = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    call.room((*stack, *a.shape[-2:-1], *b.shape[-1:]) if b.dim() > 1 else (*stack, *a.shape[-2:-1]))
+    of_a, of_b = a.shape[-2:-1], b.shape[-1:] if b.dim() > 1 else ()
+    call.room((*stack, *of_a, *of_b))
+    if min(a.dim(), b.dim()) > 2:  # torch writes both operands out for the whole stack
+        call.room((*stack, *of_a, a.shape[-1]))
+        call.room((*stack, a.shape[-1], *of_b))
     result = torch.matmul(a, b)
     if call.run.trace is not None and a.is_floating_point():
         rows, vectors = (b.shape[-1] if b.dim() > 1 else 1), (a.shape[-2] if a.dim() > 1 else 1)
@@ -124,7 +129,12 @@ def _einsum(call: Call) -> torch.Tensor:
     x, w = call.input(read), call.input(1 - read)
     if (x.dim(), w.dim()) != (len(of_x), len(of_w)):
         raise call.node.error(f"{equation}: operands of {x.dim()} and {w.dim()} dimensions")
-    sizes = dict(zip(of_x, x.shape, strict=True)) | dict(zip(of_w, w.shape, strict=True))
+    sizes = dict(zip(of_x, x.shape, strict=True))
+    for label, size in zip(of_w, w.shape, strict=True):
+        both = {sizes.setdefault(label, size), size}
+        if len(both - {1}) > 1 or (len(both) > 1 and call.is_constant(1 - read)):
+            raise call.node.error(f"{equation}: index {label} of sizes {sizes[label]} and {size}")
+        sizes[label] = max(both) if 0 not in both else 0
     groups, rows, columns = (prod(sizes[label] for label in labels) for labels in (shared, made, summed))
     if not call.is_constant(1 - read):  # the second operand is x here, and its own indices the rows
         call.room([sizes[label] for label in target])
@@ -142,14 +152,6 @@ def _einsum(call: Call) -> torch.Tensor:
     return y.permute([(rest + shared + made).index(label) for label in target])
 
 
-def _steps(call: Call, name: str, dims: int) -> list[int]:
-    """Steps along each axis of a map. Raises InputError for others than so many positive numbers."""
-    steps = list(call.attribute(name, (1,) * dims))
-    if len(steps) != dims or min(steps) < 1:
-        raise call.node.error(f"{name} {steps}: expected {dims} positive numbers")
-    return steps
-
-
 def _convolution(call: Call) -> torch.Tensor:
     x, weight, bias = call.input(0), call.input(1), call.optional(2)
     dims = weight.dim() - 2
@@ -158,8 +160,8 @@ def _convolution(call: Call) -> torch.Tensor:
     if not call.is_constant(1):
         raise call.node.error("its kernel is computed: only a constant one is a site")
     kernel, groups = list(weight.shape[2:]), int(call.attribute("group", 1))
-    stride, dilation = _steps(call, "strides", dims), _steps(call, "dilations", dims)
-    pads = window_pads(call, list(x.shape[2:]), kernel, stride, dilation)
+    stride, dilation = call.steps("strides", dims), call.steps("dilations", dims)
+    pads = window_pads(call, x.shape, kernel, stride, dilation)
     begins, ends = pads[:dims], pads[dims:]
     apart = zip(x.shape[2:], begins, ends, kernel, dilation, stride, strict=True)
     call.room((len(x), len(weight), *(max(0, (n + b + e - (k - 1) * d - 1) // s + 1) for n, b, e, k, d, s in apart)))
@@ -192,12 +194,19 @@ def _transposed_convolution(call: Call) -> torch.Tensor:
     if "output_shape" in call.node.attributes or call.attribute("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         raise call.node.error("output_shape and auto_pad: expected pads")
     kernel, groups = list(weight.shape[2:]), int(call.attribute("group", 1))
-    stride, dilation = _steps(call, "strides", dims), _steps(call, "dilations", dims)
+    stride, dilation = call.steps("strides", dims), call.steps("dilations", dims)
     pads = list(call.attribute("pads", (0,) * (2 * dims)))
     extra = list(call.attribute("output_padding", (0,) * dims))
-    apart = zip(x.shape[2:], kernel, stride, dilation, strict=True)
+    if len(pads) != 2 * dims or min(pads) < 0:
+        raise call.node.error(f"pads {pads} of {dims} axes")
+    if len(extra) != dims or any(not 0 <= e < max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise call.node.error(f"output_padding {extra}: expected {dims} numbers, each less than its stride or dilation")
+    if groups < 1 or weight.shape[0] % groups:
+        raise call.node.error(f"group {groups} of {weight.shape[0]} channels")
+    apart = zip(x.shape[2:], kernel, stride, dilation, extra, strict=True)
     each, columns = weight.shape[1], weight.shape[0] // groups
-    call.room((len(x), groups * each, *((size - 1) * s + (k - 1) * d + 1 for size, k, s, d in apart)))
+    # The whole map, of which pads are cut off afterwards.
+    call.room((len(x), groups * each, *((size - 1) * s + (k - 1) * d + 1 + e for size, k, s, d, e in apart)))
     # (G · M, K, …): rows are what a matrix makes, as for any site
     turned = call.run.sites.kept(
         weight, f"transposed {groups}",
@@ -212,8 +221,8 @@ def _transposed_convolution(call: Call) -> torch.Tensor:
     y = convolve(held.input(site, x), back, None, stride, 0, 0, groups, dilation)
     grown = [side for axis in range(dims - 1, -1, -1) for side in (-pads[axis], extra[axis] - pads[dims + axis])]
     y = functional.pad(y, grown)
-    y = y if bias is None else y + bias.view(-1, *[1] * dims)
-    if call.run.trace is not None:
+    y = y if bias is None else y + call.fitted(bias.view(-1, *[1] * dims), y)
+    if call.run.trace is not None and len(x):
         positions, taps = prod(x.shape[2:]) * len(x), prod(kernel)
         call.run.trace.convolution(site, _columns_of_maps(site, x.shape[1], groups * each * taps, groups, positions), 1)
         made = positions * groups * each * taps

@@ -1,5 +1,6 @@
 """Every operation against ONNX Runtime, in float."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from graph_runs import graph_of, in_float
 from onnx import helper
 from onnx_graphs import by_onnxruntime, model_of, saved
 
+from quant.graphs.call import Call
 from quant.graphs.operations.table import OPERATIONS
 from simulators import Elementwise, InputError
 
@@ -282,7 +284,31 @@ REFUSED = [
     ("Conv", [array(4, 6, 3)], {"strides": [0]}, r"strides \[0\]: expected 1 positive numbers"),
     ("Conv", [array(4, 6, 3)], {"dilations": [1, 1]}, r"dilations \[1, 1\]: expected 1 positive numbers"),
     ("ConvTranspose", [array(6, 4, 3)], {"strides": [-1]}, r"strides \[-1\]: expected 1 positive numbers"),
-    ("Clip", [f(0, 1)], {}, "bounds of several values: expected one each"),
+    ("MaxPool", [], {"kernel_shape": [2], "strides": [0], "auto_pad": "SAME_UPPER"}, r"strides \[0\]: expected 1 pos"),
+    ("LpPool", [], {"kernel_shape": [2], "strides": [0, 1]}, r"strides \[0, 1\]: expected 1 positive numbers"),
+    ("ConvTranspose", [array(6, 4, 3)], {"group": 0}, "group 0 of 6 channels"),
+    ("ConvTranspose", [array(6, 4, 3)], {"pads": [-1, 0]}, r"pads \[-1, 0\] of 1 axes"),
+    (
+        "ConvTranspose",
+        [array(6, 4, 3)],
+        {"output_padding": [1]},
+        r"output_padding \[1\]: expected 1 numbers, each less",
+    ),
+    ("ConvTranspose", [array(6, 4, 3), array(9)], {}, r"parameters of sizes \[9, 1\] beside a value of \[2, 4, 10\]"),
+    (
+        "LayerNormalization",
+        [array(9, 1, 1, 8)],
+        {},
+        r"parameters of sizes \[9, 1, 1, 8\] beside a value of \[2, 6, 8\]",
+    ),
+    (
+        "InstanceNormalization",
+        [array(9), array(9)],
+        {},
+        r"parameters of sizes \[1, 9, 1\] beside a value of \[2, 6, 8\]",
+    ),
+    ("QuantizeLinear", [array(9)], {"axis": 1}, r"parameters of sizes \[1, 9, 1\] beside a value of \[2, 6, 8\]"),
+    ("Clip", [f(0, 1)], {}, "a bound of 2 values: expected one"),
 ]
 
 
@@ -297,6 +323,34 @@ def test_what_cannot_be_computed_names_the_node(
         in_float(graph_of(path), {"x": X})
 
 
+EXACTLY = {"MatMul", "Gemm", "Einsum", "Conv"}
+
+
+@pytest.mark.parametrize(("op", "x", "constants", "attributes", "opset"), [c for c in CASES if c.values[0] in EXACTLY])
+def test_the_room_that_is_asked_for_is_that_of_the_result(
+    op: str, x: Any, constants: tuple[Any, ...], attributes: dict[str, Any], opset: int, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    asked, room = list[int](), Call.room
+
+    def noting(call: Call, shape: Any) -> list[int]:
+        asked.append(prod(shape))
+        return room(call, shape)
+
+    monkeypatch.setattr(Call, "room", noting)
+    names = [f"c{n}" for n in range(len(constants))]
+    node = helper.make_node(op, ["x", *names], ["y"], name="one", **attributes)
+    outputs, _ = check([node], {"x": x}, dict(zip(names, constants, strict=True)), tmp_path, opset)
+    assert outputs["y"].size in asked
+
+
+def test_a_matrix_in_a_stack_of_one_keeps_the_stacks_dimensions(tmp_path: Path) -> None:
+    for at, (x, sizes) in enumerate(((X[0], (1, 8, 3)), (X[0, 0], (1, 8, 3)), (X[0], (1, 1, 8, 3)), (X, (1, 8, 3)))):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        check([helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": x}, {"w": array(*sizes)}, folder)
+
+
 MANY = 20_000
 ROW, COLUMN = np.ones((1, MANY), np.float32), np.ones((MANY, 1), np.float32)
 """Beside each other more elements than a tensor may have: 1.6 GB of float."""
@@ -305,6 +359,8 @@ BOMBS = [
         "Add", "Sub", "Mul", "Div", "Pow", "PRelu", "Max", "Min", "Sum", "Mean", "Equal", "Less", "LessOrEqual",
         "Greater", "GreaterOrEqual",
     )),
+    *((op, ["tb", "xb"], COLUMN, {}) for op in ("And", "Or", "Xor")),
+    ("Where", ["xb", "t", "t"], COLUMN, {}),
     ("Mod", ["x", "c"], COLUMN, {"fmod": 1}),
     ("MatMul", ["c", "x"], COLUMN, {}),
     ("MatMul", ["t", "x"], COLUMN, {}),
@@ -312,6 +368,10 @@ BOMBS = [
     ("Gemm", ["t", "x"], COLUMN, {}),
     ("Einsum", ["t", "c"], COLUMN, {"equation": "ab,cb->ac"}),
     ("Einsum", ["t", "t"], COLUMN, {"equation": "ab,cb->ac"}),
+    ("Einsum", ["s", "r"], COLUMN, {"equation": "gab,gcb->gac"}),
+    ("MatMul", ["s", "m"], COLUMN, {}),
+    ("MaxPool", ["m"], COLUMN, {"kernel_shape": [300_000_000], "auto_pad": "SAME_UPPER"}),
+    ("LpPool", ["m"], COLUMN, {"kernel_shape": [300_000_000], "auto_pad": "SAME_UPPER"}),
     ("Conv", ["m", "c"], COLUMN[:, :, None], {}),
     ("ConvTranspose", ["m", "c"], COLUMN.reshape(1, MANY, 1), {}),
     ("Expand", ["x", "c"], i(MANY, MANY), {}),
@@ -326,9 +386,11 @@ def test_no_operation_makes_more_than_a_tensor_may_have(
 ) -> None:
     nodes = [
         helper.make_node("Transpose", ["x"], ["t"]), helper.make_node("Unsqueeze", ["x", "zero"], ["m"]),
+        helper.make_node("Cast", ["x"], ["xb"], to=9), helper.make_node("Cast", ["t"], ["tb"], to=9),
+        helper.make_node("Unsqueeze", ["t", "two"], ["s"]), helper.make_node("Unsqueeze", ["t", "zero"], ["r"]),
         helper.make_node(op, inputs, ["y"], name="one", **attributes),
     ]  # fmt: skip
-    path = saved(model_of(nodes, {"x": ROW}, {"c": constant, "zero": i(0)}, opset=19), tmp_path)
+    path = saved(model_of(nodes, {"x": ROW}, {"c": constant, "zero": i(0), "two": i(2)}, opset=19), tmp_path)
     with pytest.raises(InputError, match=rf"node one \({op}\): a result of sizes .*: expected at most 268,435,456 el"):
         in_float(graph_of(path), {"x": ROW})
 

@@ -221,6 +221,14 @@ def test_what_hardware_cannot_run_is_counted(tmp_path: Path) -> None:
     assert set(result.candidate[result.variant == 1].tolist()) == {0, 1, 2, 3, 4}
 
 
+def test_no_processes_are_refused_before_anything_is_done(tmp_path: Path) -> None:
+    model = StandInModel()
+    with pytest.raises(InputError, match="--workers 0: it must be at least 1"):
+        sweep(experiment(), tmp_path / "run", model=model, workers=0)
+    assert not (tmp_path / "run").exists()
+    assert model.evaluations == []
+
+
 @pytest.mark.parametrize(
     ("limits", "excess"),
     [({"memory_mib": 0.001}, "FC=4x4, exceeds them by 3.95e-05 MiB of memory"),

@@ -356,7 +356,7 @@ def test_a_stored_run_prints_as_it_did(tmp_path: Path) -> None:
     ):
         console = Terminal(file=io.StringIO())
         show(console)
-        texts.append(re.sub(r" \(\d+ evaluations now, with those of one width\)", "", console.file.getvalue()))  # type: ignore[attr-defined]
+        texts.append(re.sub(r"; \d+ errors evaluated now, baselines included", "", console.file.getvalue()))  # type: ignore[attr-defined]
     assert texts[0] == texts[1]
     (tmp_path / "b").mkdir()
     (tmp_path / "b/state.json").write_text("{")
