@@ -71,7 +71,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "published_experiments": (*PUBLISHED, *INFERENCE_ONLY),
     "published_beacons": (*PUBLISHED, "mohaq-3-bitfusion-beacons", "mohaq-3-bitfusion-beacons-simulated"),
 }
-"""Arguments by benchmark, the quick ones first: all but the last four take a minute or a few, `methods` and
+"""Arguments by benchmark, the quick ones first: all but the last three take a minute or a few, `methods` ten,
 `published_experiments` an hour, `published_beacons`, which retrains, hours. A program that is measured in two ways has
 a name for each."""
 OF_PROGRAM = {
