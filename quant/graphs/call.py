@@ -122,6 +122,14 @@ class Call:
             raise self.node.error(f"{name} {steps}: expected {dims} positive numbers")
         return steps
 
+    def margins(self, dims: int) -> list[int]:
+        """The pads of a map: those at the beginning of each axis, then those at its end. Raises InputError for others
+        than two for each axis, none of them negative."""
+        pads = [int(pad) for pad in self.attribute("pads", (0,) * (2 * dims))]
+        if len(pads) != 2 * dims or min(pads, default=0) < 0:
+            raise self.node.error(f"pads {pads} of {dims} axes")
+        return pads
+
     def cost(self, counts: Mapping[str, int], inputs: int, outputs: int, constants: int = 0) -> None:
         """Tell the trace of elementwise work: operations by kind, elements that are read, left, and kept as
         parameters."""

@@ -75,6 +75,23 @@ def test_what_nohup_ignores_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
+def begun(*arguments: str | Path) -> subprocess.Popen[str]:
+    """A program of Python in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/helpers'}"}, start_new_session=True,
+    )  # fmt: skip
+
+
+def ended_in_order(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """It said one line and the shell's exit code, and left no process."""
+    errors = process.communicate()[1]
+    assert process.returncode == 128 + number, errors
+    assert errors.endswith("continues with --resume\n")
+    assert errors.count("\n") == 1
+    nothing_is_left(process.pid)
+
+
 SEARCH = """
 import sys
 from slow_stand_in import main
@@ -91,20 +108,13 @@ def test_a_search_with_workers_ends_in_order(number: signal.Signals, method: lis
     """All processes of the terminal get SIGINT, the command alone SIGTERM. Without the barrier of a generation, and
     with it."""
     folder = tmp_path / "run"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SEARCH, folder, tmp_path / "notes", *method], stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/helpers'}"}, start_new_session=True,
-    )  # fmt: skip
+    process = begun("-c", SEARCH, folder, tmp_path / "notes", *method)
     deadline = time.monotonic() + 60
     while not (before := evaluations(folder)) and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     (os.kill if number == signal.SIGTERM else os.killpg)(process.pid, number)
-    errors = process.communicate()[1]
-    assert process.returncode == 128 + number, errors
-    assert errors.endswith("continues with --resume\n")
-    assert errors.count("\n") == 1
-    nothing_is_left(process.pid)
+    ended_in_order(process, number)
     assert before.items() <= evaluations(folder).items()
 
 
@@ -125,15 +135,8 @@ if __name__ == "__main__":
 def test_a_terminal_that_hangs_up_ends_a_sweep_in_order(tmp_path: Path) -> None:
     """All processes get the signal, what accounts for multiprocessing's semaphores too: it must outlive the pools."""
     (tmp_path / "sweep.py").write_text(SWEEP)
-    process = subprocess.Popen(
-        [sys.executable, tmp_path / "sweep.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests/helpers'}"}, start_new_session=True,
-    )  # fmt: skip
+    process = begun(tmp_path / "sweep.py")
     assert process.stdout is not None
     assert process.stdout.readline()
     os.killpg(process.pid, signal.SIGHUP)
-    errors = process.communicate()[1]
-    assert process.returncode == 128 + signal.SIGHUP, errors
-    assert errors.endswith("continues with --resume\n")
-    assert errors.count("\n") == 1
-    nothing_is_left(process.pid)
+    ended_in_order(process, signal.SIGHUP)

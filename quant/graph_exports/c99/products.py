@@ -103,14 +103,13 @@ def _of_activations(write: NodeWriter, a: View, b: View) -> View:
 def _convolution(write: NodeWriter) -> View:
     x, kernel, call = write.computed(0), list(write.call.input(1).shape[2:]), write.call
     dims = len(kernel)
-    stride = list(call.attribute("strides", (1,) * dims))
-    pads = window_pads(call, x.shape, kernel, stride, list(call.attribute("dilations", (1,) * dims)))
+    pads = window_pads(call, x.shape, kernel, call.steps("strides", dims), call.steps("dilations", dims))
     return _windows(write, x, kernel, pads, is_back=0)
 
 
 def _transposed_convolution(write: NodeWriter) -> View:
     x, kernel = write.computed(0), list(write.call.input(1).shape[2:])
-    return _windows(write, x, kernel, list(write.call.attribute("pads", (0,) * (2 * len(kernel)))), is_back=1)
+    return _windows(write, x, kernel, write.call.margins(len(kernel)), is_back=1)
 
 
 def _windows(write: NodeWriter, x: View, kernel: list[int], pads: list[int], is_back: int) -> View:

@@ -150,8 +150,7 @@ def window(
 ) -> str:
     """The name of a structure of windows over maps, in one dimension those of one line."""
     call, dims = write.call, len(x.shape) - 2
-    stride = two(list(call.attribute("strides", (1,) * dims)), 1)
-    dilation = two(list(call.attribute("dilations", (1,) * dims)), 1)
+    stride, dilation = two(call.steps("strides", dims), 1), two(call.steps("dilations", dims), 1)
     height, width = two(list(x.shape[2:]), 1)
     numbers = (
         x.shape[0], x.shape[1], out[1], groups, height, width, *two(list(kernel), 1), *stride, *dilation,
@@ -183,8 +182,8 @@ def _pool(write: NodeWriter) -> View:
     if len([name for name in write.node.outputs if name]) > 1:
         raise write.node.error("places of the largest: this cannot be written as C")
     dims = len(x.shape) - 2
-    kernel, stride = list(call.attribute("kernel_shape", ())), list(call.attribute("strides", (1,) * dims))
-    pads = window_pads(call, x.shape, kernel, stride, list(call.attribute("dilations", (1,) * dims)))
+    kernel = list(call.attribute("kernel_shape", ()))
+    pads = window_pads(call, x.shape, kernel, call.steps("strides", dims), call.steps("dilations", dims))
     name = window(write, x, write.shape, kernel, pads[:dims])
     bottom, end = two(pads[dims:], 0)
     is_mean, counts = int(write.node.op == "AveragePool"), int(bool(call.attribute("count_include_pad", 0)))

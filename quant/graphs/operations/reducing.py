@@ -234,13 +234,10 @@ def window_pads(
 def _wanted_pads(call: Call, sizes: list[int], kernel: list[int], stride: list[int], dilation: list[int]) -> list[int]:
     automatic = call.attribute("auto_pad", "NOTSET")
     if automatic in ("NOTSET", ""):
-        pads = list(call.attribute("pads", (0,) * (2 * len(kernel))))
-        if len(pads) != 2 * len(kernel) or min(pads) < 0:
-            raise call.node.error(f"pads {pads} of {len(kernel)} axes")
+        pads = call.margins(len(kernel))
         for i, (size, width, apart) in enumerate(zip(sizes, kernel, dilation, strict=True)):
-            most = (
-                size + (width - 1) * apart + 1
-            )  # beyond which windows see nothing, and as many of them as there may be
+            # Beyond this windows see nothing, and there may be as many of them as pads let.
+            most = size + (width - 1) * apart + 1
             if max(pads[i :: len(kernel)]) > most:
                 raise call.node.error(f"pads {pads}: beyond a map of {size} at most {most}")
         return pads

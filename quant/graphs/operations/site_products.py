@@ -131,10 +131,10 @@ def _einsum(call: Call) -> torch.Tensor:
         raise call.node.error(f"{equation}: operands of {x.dim()} and {w.dim()} dimensions")
     sizes = dict(zip(of_x, x.shape, strict=True))
     for label, size in zip(of_w, w.shape, strict=True):
-        both = {sizes.setdefault(label, size), size}
-        if len(both - {1}) > 1 or (len(both) > 1 and call.is_constant(1 - read)):
-            raise call.node.error(f"{equation}: index {label} of sizes {sizes[label]} and {size}")
-        sizes[label] = max(both) if 0 not in both else 0
+        before = sizes.setdefault(label, size)
+        if before != size and (1 not in (before, size) or call.is_constant(1 - read)):
+            raise call.node.error(f"{equation}: index {label} of sizes {before} and {size}")
+        sizes[label] = size if before == 1 else before
     groups, rows, columns = (prod(sizes[label] for label in labels) for labels in (shared, made, summed))
     if not call.is_constant(1 - read):  # the second operand is x here, and its own indices the rows
         call.room([sizes[label] for label in target])
@@ -195,10 +195,8 @@ def _transposed_convolution(call: Call) -> torch.Tensor:
         raise call.node.error("output_shape and auto_pad: expected pads")
     kernel, groups = list(weight.shape[2:]), int(call.attribute("group", 1))
     stride, dilation = call.steps("strides", dims), call.steps("dilations", dims)
-    pads = list(call.attribute("pads", (0,) * (2 * dims)))
+    pads = call.margins(dims)
     extra = list(call.attribute("output_padding", (0,) * dims))
-    if len(pads) != 2 * dims or min(pads) < 0:
-        raise call.node.error(f"pads {pads} of {dims} axes")
     if len(extra) != dims or any(not 0 <= e < max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
         raise call.node.error(f"output_padding {extra}: expected {dims} numbers, each less than its stride or dilation")
     if groups < 1 or weight.shape[0] % groups:
