@@ -20,6 +20,7 @@ ALLOWED = {
     ("simulators/inputs/plugins.py", "exec"),  # a plugin is Python that the user names
     ("search/evaluation/executors/pool.py", "pickle"),  # to processes that this one starts
     ("search/evaluation/executors/cluster_variants.py", "pickle"),  # to workers of a scheduler that the user names
+    ("search/evaluation/sending_group.py", "pickle"),  # hardware on its way to either
     ("quant/own/content_digest.py", "pickle"),  # written for a digest, and never read
 }
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.model import Model
-from search.evaluation.quality import Quality, Unknown
+from search.evaluation.quality import Cost, Quality, Unknown
 from search.held_out.front_check import FrontCheck
 from search.objectives import Floats, Objective, PointFigures
 from search.objectives.dominance import non_dominated
 from search.objectives.objective import minimised_values
 from search.objectives.registry import columns_of
-from search.runs.rows import objective_rows
+from search.runs.rows import WORST, objective_rows
 from search.settings.experiment import Experiment
 from search.space.hardware_variants import Hardware
 from simulators.engine.program import Ints
@@ -56,6 +56,24 @@ def kind_of(message: str) -> str:
     return f"hardware too small: {key[0]}" if key else message
 
 
+class SentFigures(NamedTuple):
+    """What P points cost by what they send, over the utterances of the error."""
+
+    latency_ms: Floats
+    """(P,) Mean of an utterance."""
+    latency_worst_ms: Floats
+    """(P,) The largest of an utterance."""
+    energy_worst_uj: Floats
+    """(P,) The largest of an utterance."""
+
+    @classmethod
+    def of(cls, costs: Sequence[Cost]) -> SentFigures | None:
+        """The figures of some costs; None where they do not depend on what is sent."""
+        if not costs or costs[0].latency_worst_ms is None:
+            return None
+        return cls(*(np.array([getattr(cost, name) for cost in costs], np.float64) for name in cls._fields))
+
+
 @dataclass(frozen=True)
 class CoDesign:
     """P points of N candidates on V variants, sorted by variant."""
@@ -86,6 +104,8 @@ class CoDesign:
     model: Model
     check: FrontCheck | None = None
     """The joint front held against test and all of dev."""
+    sent: SentFigures | None = None
+    """What points cost by what they send; cycles and energy are means over utterances then."""
 
     @cached_property
     def area_mm2(self) -> Floats:
@@ -95,6 +115,8 @@ class CoDesign:
     @cached_property
     def latency_ms(self) -> Floats:
         """(P,)"""
+        if self.sent is not None:
+            return self.sent.latency_ms
         frequency_mhz = np.array([v.arch.frequency_mhz for v in self.hardware])
         latency: Floats = self.cycles / frequency_mhz[self.variant] / 1e3
         return latency
@@ -161,6 +183,11 @@ class CoDesign:
         rows = np.concatenate([np.zeros(0, np.int64), *self.fronts])
         return self._ordered(rows[non_dominated(self.values[rows])])
 
+    @property
+    def worst(self) -> dict[str, Floats]:
+        """(P,) The worst utterance's figures by column, where costs are means over several."""
+        return {} if self.sent is None else {name: getattr(self.sent, name) for name in WORST}
+
     def reasons(self) -> dict[str, int]:
         """Over all variants: kind of reason → how many points were left out, the most first."""
         counts: Counter[str] = Counter()
@@ -179,6 +206,7 @@ class CoDesign:
                 **of_objectives,
                 "cycles": int(self.cycles[row]),
                 "bits": name_of(self.candidates[self.candidate[row]]),
+                **{name: float(values[row]) for name, values in self.worst.items()},
             }
             for row, of_objectives in zip(rows.tolist(), values, strict=True)
         ]

@@ -10,6 +10,7 @@ from quant.sites.candidate import Bits, name_of
 from search.codesign.checked_sweep import checked
 from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, WHY_UNKNOWN, CoDesign, kind_of
 from search.codesign.limits import error_limit_of
+from search.codesign.point_arrays import PointArrays
 from search.codesign.sweep_outputs import write_sweep
 from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import MakeModel
@@ -19,7 +20,7 @@ from search.evaluation.quality import Cost
 from search.methods.method import ChecksSettings, Method, ReplacedOverHardware, Trial
 from search.methods.registry import METHODS, method_named
 from search.runs.design_space import DesignSpace
-from search.runs.driver import Progress, check_no_candidates, on_generation
+from search.runs.driver import Progress, check_no_candidates, check_thresholds, on_generation
 from search.runs.initial import initial_points
 from search.runs.point_costs import PointCosts
 from search.runs.search_loop import search_space
@@ -49,12 +50,13 @@ def search_hardware(
         name = type(method).__name__
         raise KeyedError(("hardware",), f"{name} knows bits only; {method.over_hardware} searches both")
     planned = plan(experiment if method else _over_hardware(experiment), model, factory, method)
+    check_thresholds(planned)
     searcher = planned.method()
     hardware, has_widths = planned.hardware, isinstance(planned.model, HasPrecisions)
     genome = VariantsGenome(planned.genome(hardware.precisions), hardware, has_widths)
     with begun(planned, folder, resume, executor) as session:
         settings = planned.experiment
-        evaluators = {variant.number: session.evaluator(variant) for variant in hardware}
+        evaluators = session.evaluators()
         points = PointCosts(settings.constraints, genome, evaluators)
         points.check()
         if progress:
@@ -86,7 +88,7 @@ def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Tr
     left_out: dict[int, dict[str, int]] = {}
     candidates: dict[str, tuple[int, Bits]] = {}
     memory_mib: list[float] = []
-    points: list[tuple[int, int, int, float]] = []
+    points: list[tuple[int, int, Cost]] = []
     for trial in trials:
         cost = space.points.cost(planned.hardware.variants[trial.variant], trial.bits)
         reason = _why_left_out(space, trial, cost)
@@ -97,10 +99,9 @@ def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Tr
         number, _ = candidates.setdefault(name_of(trial.bits), (len(candidates), trial.bits))
         if number == len(memory_mib):
             memory_mib.append(cost.memory_mib)
-        points.append((trial.variant, number, cost.cycles, cost.energy_uj))
+        points.append((trial.variant, number, cost))
     if not points:
         raise NothingFeasible(shortfall(trials))
-    variants, numbers, cycles, energies = zip(*sorted(points, key=lambda point: point[:2]), strict=True)
     return CoDesign(
         experiment=planned.experiment,
         folder=folder,
@@ -109,11 +110,7 @@ def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Tr
         qualities=tuple(space.evaluator.known_quality(bits) for _, bits in candidates.values()),
         memory_mib=np.array(memory_mib),
         error_limit=space.error_limit,
-        variant=np.array(variants, np.int64),
-        candidate=np.array(numbers, np.int64),
-        cycles=np.array(cycles, np.int64),
-        energy_uj=np.array(energies),
-        left_out=left_out,
+        **PointArrays.of(points, left_out)._asdict(),
         evaluated=space.evaluator.evaluated,
         model=planned.model,
     )

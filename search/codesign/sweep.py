@@ -5,6 +5,7 @@ time. A sweep that was killed and goes on ends with the files of one that was no
 """
 
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -14,15 +15,17 @@ import numpy as np
 from quant.sites.candidate import Bits, name_of
 from search.codesign.checked_sweep import checked
 from search.codesign.design_points import CoDesign
+from search.codesign.sent_sweep import sends, sent_points
 from search.codesign.sweep_candidates import Screened, copy_known, memory_of, named_candidates, screened
 from search.codesign.sweep_outputs import write_sweep
 from search.codesign.sweep_parts import PARTS, SimulateAll, swept_points, variant_figures
+from search.evaluation.delta_evaluator import DeltaEvaluator
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Executor, SimulatesVariants
 from search.evaluation.ledger import LEDGER_FILE
 from search.evaluation.model import Model
 from search.evaluation.progress import EvaluationProgress
-from search.runs.driver import VariantSearch
+from search.runs.driver import VariantSearch, check_thresholds
 from search.runs.identity import digest_of
 from search.runs.session import Plan, Session, begun, plan
 from search.settings.experiment import Experiment
@@ -64,20 +67,22 @@ def sweep(
         raise KeyedError(("learn_from",), "the candidates are named: nothing is searched for, and nothing learnt")
     simulate = _simulating(executor, workers)
     planned = plan(experiment, model)
+    check_thresholds(planned)
     planned.genome(planned.hardware.precisions)  # settings that do not go with it are refused before anything is done
     source = experiment.candidates
     named = None if source is None else named_candidates(source, planned)
+    sending = bool(experiment.thresholds) or sends(named or [], planned.model)
     digests = {} if named is None else {"candidates": digest_of(name_of(bits) for bits in named)}
     with begun(planned, folder, resume, executor, digests) as session:
         if source is not None and source.run is not None:
             copy_known(Path(source.run) / LEDGER_FILE, session.ledger, planned.model, named or [])
-        candidates = _searched(session, progress) if named is None else named
-        evaluator = session.evaluator(planned.hardware.variants[0])
-        within = screened(experiment, evaluator, candidates, progress)
-        result = _swept(planned, folder, evaluator, within, progress, simulate)
+        evaluators = session.evaluators(sending)
+        candidates = _searched(session, evaluators, progress) if named is None else named
+        within = screened(experiment, evaluators[0], candidates, progress)
+        result = _swept(session, evaluators, within, progress, simulate)
         if experiment.needs_error:
             write_sweep(result, session.identity)  # test takes its time, and what was found is there meanwhile
-            result = checked(result, evaluator, progress)
+            result = checked(result, evaluators[0], progress)
         write_sweep(result, session.identity)
         shutil.rmtree(folder / PARTS, ignore_errors=True)
     return result
@@ -98,7 +103,9 @@ class _Unrecorded:
         """Nothing is saved."""
 
 
-def _searched(session: Session, progress: SweepProgress | None) -> list[Bits]:
+def _searched(
+    session: Session, evaluators: Mapping[int, Evaluator], progress: SweepProgress | None
+) -> list[Bits]:  # fmt: skip
     """What a search on each variant looks at, each candidate once."""
     planned, hardware = session.plan, session.plan.hardware
     single = _on_one_variant(planned)
@@ -107,7 +114,7 @@ def _searched(session: Session, progress: SweepProgress | None) -> list[Bits]:
         if progress:
             progress.searching(variant.number, len(hardware))
         search = VariantSearch.of(single, variant)
-        for solution in search.run(session.evaluator(variant), _Unrecorded(session.folder.folder)).visited:
+        for solution in search.run(evaluators[variant.number], _Unrecorded(session.folder.folder)).visited:
             candidates.setdefault(solution.name, solution.bits)
     return list(candidates.values())
 
@@ -131,18 +138,22 @@ def _simulating(executor: Executor | None, workers: int | None) -> SimulateAll:
 
 
 def _swept(
-    planned: Plan, folder: Path, evaluator: Evaluator, within: Screened, progress: SweepProgress | None,
+    session: Session, evaluators: Mapping[int, Evaluator], within: Screened, progress: SweepProgress | None,
     simulate: SimulateAll,
 ) -> CoDesign:  # fmt: skip
     """The candidates on all variants."""
+    planned, folder, evaluator = session.plan, session.folder.folder, evaluators[0]
     hardware, candidates = planned.hardware, within.candidates
 
     def done(count: int) -> None:
         if progress:
             progress.simulating(count, len(hardware), len(candidates))
 
-    parts = variant_figures(candidates, evaluator.steps, hardware, planned.model, folder / PARTS, simulate, done)
-    points = swept_points(parts, within.left_out)
+    if isinstance(evaluator, DeltaEvaluator):
+        points = sent_points(candidates, within.left_out, hardware, evaluators, done)
+    else:
+        parts = variant_figures(candidates, evaluator.steps, hardware, planned.model, folder / PARTS, simulate, done)
+        points = swept_points(parts, within.left_out)
     return CoDesign(
         experiment=planned.experiment,
         folder=folder,
@@ -151,11 +162,7 @@ def _swept(
         qualities=tuple(evaluator.known_quality(bits) for bits in candidates),
         memory_mib=np.array([memory_of(evaluator, bits) for bits in candidates]),
         error_limit=within.error_limit,
-        variant=points.variant,
-        candidate=points.candidate,
-        cycles=points.cycles,
-        energy_uj=points.energy_uj,
-        left_out=points.left_out,
+        **points._asdict(),
         evaluated=evaluator.evaluated,
         model=planned.model,
     )

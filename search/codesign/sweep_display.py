@@ -72,7 +72,9 @@ def print_results(
     for heading in ("", *(objective.heading for objective in objectives), *(heading for heading, _ in held_out)):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("hardware: what differs", overflow="fold")
-    table.add_column(f"weights x activations: {sites_of(rows)}", overflow="fold")
+    sending = any("latency_worst_ms" in row for row in rows)
+    at = " @ threshold in 1/256" if sending else ""
+    table.add_column(f"weights x activations{at}: {sites_of(rows)}", overflow="fold")
     for row in shown:
         figures = (*cells(row, objectives), *held_out_cells(row, held_out))
         table.add_row(row["solution"], *figures, names[row["variant"]], pairs_of(row))
@@ -85,6 +87,8 @@ def print_results(
         f"{len(rows)} on the joint front, of {with_points} variants"
         + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now, baselines included"),
     )  # fmt: skip
+    if sending:
+        console.say("Latency and energy: simulated, means of the evaluated utterances, or of their chunks.")
     for reason, count in content["left_out"].items():
         console.say(f"left out: {count:,} points: {reason}")
     show_words(console, content)

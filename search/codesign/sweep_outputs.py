@@ -35,7 +35,8 @@ ARRAYS = (
     "candidates", "error", "error_plain", "memory_mib",  # by candidate
     "front",  # positions of the joint front's points
 )  # fmt: skip
-"""Arrays of `points.npz`; a plugin's objective has one more by point, named as its column."""
+"""Arrays of `points.npz`; a plugin's objective has one more by point, named as its column, and candidates with
+thresholds have the worst utterance's latency and energy (`search.runs.rows.WORST`)."""
 BEST = ("error", "latency", "energy")
 """Objectives of which each variant's best is listed, besides those of plugins."""
 
@@ -130,8 +131,9 @@ def _points(result: CoDesign) -> bytes:
     if others:
         figures = result.figures()
         arrays |= {objective.column: objective.values(figures) for objective in others}
+    arrays |= result.worst
     content = io.BytesIO()
-    names = (*ARRAYS, *(objective.column for objective in others))
+    names = (*ARRAYS, *(objective.column for objective in others), *result.worst)
     np.savez_compressed(content, allow_pickle=False, **{name: arrays[name] for name in names})
     return content.getvalue()
 

@@ -8,14 +8,13 @@ import io
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from quant.sites.candidate import Bits
 from search.codesign.design_points import NOT_OFFERED
+from search.codesign.point_arrays import PointArrays
 from search.evaluation.model import HasPrecisions, Model
-from search.objectives import Floats
 from search.space.hardware_variants import Hardware, Variant
 from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
@@ -61,22 +60,7 @@ def variant_figures(
         yield part
 
 
-class SweptPoints(NamedTuple):
-    """The P points of a sweep that variants can run, sorted by variant."""
-
-    variant: Ints
-    """(P,)"""
-    candidate: Ints
-    """(P,)"""
-    cycles: Ints
-    """(P,)"""
-    energy_uj: Floats
-    """(P,)"""
-    left_out: dict[int, dict[str, int]]
-    """For each variant, how many candidates it could not take, by reason."""
-
-
-def swept_points(figures: Iterable[VariantFigures], left_out: Mapping[str, int]) -> SweptPoints:
+def swept_points(figures: Iterable[VariantFigures], left_out: Mapping[str, int]) -> PointArrays:
     """The points of all variants, whose figures come in order; `left_out` counts, by reason, the candidates that no
     variant was given."""
     rows: list[Ints] = []
@@ -89,7 +73,7 @@ def swept_points(figures: Iterable[VariantFigures], left_out: Mapping[str, int])
         of_variant = {**{reason: n for reason, n in zip(part.reasons, counts, strict=True) if n}, **left_out}
         if of_variant:
             reasons[number] = of_variant
-    return SweptPoints(
+    return PointArrays(
         variant=np.repeat(np.arange(len(rows)), [len(kept) for kept in rows]),
         candidate=np.concatenate(rows),
         cycles=np.concatenate([part.cycles[kept] for part, kept in zip(parts, rows, strict=True)]),

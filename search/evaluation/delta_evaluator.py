@@ -8,14 +8,17 @@ from functools import cached_property
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.evaluator import Evaluator, Simulated
 from search.evaluation.executors.executor import Executor
-from search.evaluation.executors.worker import Measured, Recognition, Source
+from search.evaluation.executors.worker import Group, Measured, Recognition, Source
 from search.evaluation.ledger import CostsOf, Ledger
-from search.evaluation.ledger_rows import SentCostRow, row_of
+from search.evaluation.ledger_rows import CannotRunRow, SentCostRow, row_of
 from search.evaluation.model import HasDeltas, Model
 from search.evaluation.quality import Cost
+from search.evaluation.sending_group import SendingGroup
+from search.evaluation.sent_costs import CannotRun
 from search.evaluation.sent_shares import SentShares
 from simulators import Arch, simulate_batch
 from simulators.inputs.code_digest import Code
+from simulators.inputs.errors import InputError
 from simulators.run.cost_code import cost_code
 
 
@@ -27,34 +30,34 @@ class DeltaEvaluator(Evaluator):
         self, model: Model, arch: Arch, steps: int, ledger: Ledger, executor: Executor, source: Source | None = None
     ):
         super().__init__(model, arch, steps, ledger, executor, source)
-        self.source = replace(self.source, arch=arch)
         self._shares = SentShares()
+        """What was sent, on whatever hardware."""
+        self._refused: dict[str, str] = {}
+        """Why hardware cannot run a candidate, by its name."""
 
     @cached_property
     def costs_of(self) -> CostsOf:
         """The key under which the ledger has this architecture's costs of what is sent."""
-        code = cost_code(self.arch.platform) | Code(("search.evaluation.sent_costs", "simulators.workloads.masks"))
-        return CostsOf(self.arch.digest, code.digest())
+        return costs_of(self.arch)
+
+    def on(self, arch: Arch) -> "DeltaEvaluator":
+        """See `Evaluator.on`."""
+        other = DeltaEvaluator(self.model, arch, self.steps, self.ledger, self.executor, self.source)
+        other._shares = self._shares
+        return other
 
     def costs(self, candidates: Sequence[Bits]) -> list[Cost]:
         """What each candidate costs, in their order; those that are in no ledger are evaluated. Figures of one whose
-        evaluation killed workers are no numbers."""
+        evaluation killed workers are no numbers. Raises InputError for one that the hardware cannot run."""
         named = {name_of(bits): bits for bits in candidates}
+        missing = [bits for name, bits in named.items() if not self._is_costed(name, bits)]
+        self._evaluate(missing, None)
+        for bits in missing:
+            if not self._is_costed(name_of(bits), bits):
+                self._costs[name_of(bits)] = self._without(bits)
         for name in named:
-            if name not in self._costs:
-                found = self.ledger.find_cost(self.costs_of, self._key(name))
-                if found is not None:
-                    self._take(name, named[name], row_of(SentCostRow, found, self.ledger.path))
-                elif self.ledger.is_set_aside(self.errors_of, name):
-                    self._costs[name] = self._without(named[name])
-        self._evaluate([bits for name, bits in named.items() if name not in self._costs], None)
-        for name in named:
-            if name not in self._costs:
-                found = self.ledger.find_cost(self.costs_of, self._key(name))
-                if found is None:
-                    self._costs[name] = self._without(named[name])
-                else:
-                    self._take(name, named[name], row_of(SentCostRow, found, self.ledger.path))
+            if name in self._refused:
+                raise InputError(self._refused[name])
         return [self._costs[name_of(bits)] for bits in candidates]
 
     def preview(self, candidates: Sequence[Bits]) -> list[Cost]:
@@ -68,18 +71,59 @@ class DeltaEvaluator(Evaluator):
         """None: what is asked for next depends on the costs of what was asked for before."""
         return None
 
+    def measure(self, points: Sequence[tuple[Evaluator, Bits]]) -> None:
+        """See `Evaluator.measure`: a candidate is evaluated once, and simulated on all its hardware."""
+        wanted: dict[str, tuple[Bits, dict[str, Arch]]] = {}
+        for evaluator, bits in points:
+            assert isinstance(evaluator, DeltaEvaluator)
+            name = name_of(bits)
+            if not evaluator._is_costed(name, bits):
+                wanted.setdefault(name, (bits, {}))[1][evaluator.arch.digest] = evaluator.arch
+        alike: dict[tuple[str, ...], tuple[list[Arch], list[Bits]]] = {}
+        for bits, archs in wanted.values():
+            alike.setdefault(tuple(archs), ([*archs.values()], []))[1].append(bits)
+        self._evaluate_groups(
+            [
+                SendingGroup.of(group, archs)
+                for archs, candidates in alike.values()
+                for group in self._alike(candidates, max(1, self.executor.together // len(archs)))
+            ]
+        )
+
     @property
     def _deltas(self) -> HasDeltas:
         assert isinstance(self.model, HasDeltas)
         return self.model
 
+    def _groups(self, missing: Sequence[Bits]) -> list[Group]:
+        return [SendingGroup.of(group, [self.arch]) for group in self._alike(missing, self.executor.together)]
+
     def _key(self, name: str) -> str:
         """Where the ledger has a candidate's cost: by all that decides what it sends."""
         return hashlib.sha256("\n".join((*self.errors_of, name)).encode()).hexdigest()
 
-    def _record_sent(self, name: str, rate: Measured) -> None:
-        assert rate.sent is not None
-        self.ledger.write_costs(self.costs_of, {self._key(name): rate.sent._asdict()})
+    def _record_sent(self, group: Group, rates: Sequence[Measured]) -> None:
+        assert isinstance(group, SendingGroup)
+        keys = [self._key(name_of(bits)) for bits in group]
+        for i, arch in enumerate(group.archs):
+            self.ledger.write_costs(
+                costs_of(arch), {key: rate.sent[i]._asdict() for key, rate in zip(keys, rates, strict=True)}
+            )
+
+    def _is_costed(self, name: str, bits: Bits) -> bool:
+        """Whether it is known what a candidate costs, or why it has no cost: it is at hand, or in the ledger."""
+        if name in self._costs or name in self._refused:
+            return True
+        found = self.ledger.find_cost(self.costs_of, self._key(name))
+        if found is None:
+            if not self.ledger.is_set_aside(self.errors_of, name):
+                return False
+            self._costs[name] = self._without(bits)
+        elif found.keys() == {*CannotRun._fields}:
+            self._refused[name] = row_of(CannotRunRow, found, self.ledger.path).reason
+        else:
+            self._take(name, bits, row_of(SentCostRow, found, self.ledger.path))
+        return True
 
     def _take(self, name: str, bits: Bits, row: SentCostRow) -> None:
         cost = self._cost(self.model.trace(bits, self.steps), row)
@@ -89,3 +133,9 @@ class DeltaEvaluator(Evaluator):
     def _without(self, bits: Bits) -> Cost:
         nan = float("nan")
         return self._cost(self.model.trace(bits, self.steps), Simulated(0, nan, nan, None))
+
+
+def costs_of(arch: Arch) -> CostsOf:
+    """The key under which a ledger has an architecture's costs of what is sent."""
+    code = cost_code(arch.platform) | Code(("search.evaluation.sent_costs", "simulators.workloads.masks"))
+    return CostsOf(arch.digest, code.digest())

@@ -137,12 +137,30 @@ class Evaluator:
         `record` what came of each; None where their order decides what is computed."""
         return Recognition(self.model, self.source)
 
+    def on(self, arch: Arch) -> "Evaluator":
+        """What evaluates the same model on another architecture."""
+        return Evaluator(self.model, arch, self.steps, self.ledger, self.executor, self.source)
+
+    def measure(self, points: Sequence[tuple["Evaluator", Bits]]) -> None:
+        """Have candidates evaluated together whose costs on the hardware of these evaluators, of the same model, come
+        with their errors and are not known: none here."""
+
     def _evaluate(self, missing: Sequence[Bits], done: OnQuality | None) -> None:
         """Have candidates evaluated, and record each."""
-        # Sorted, so that neighbours share the bits of the first sites, which the model computes once.
-        alike = sorted(missing, key=lambda bits: tuple(bits.values()))
-        together = self.executor.together
-        groups = [alike[i : i + together] for i in range(0, len(alike), together)]
+        self._evaluate_groups(self._groups(missing), done)
+
+    def _groups(self, missing: Sequence[Bits]) -> list[Group]:
+        """Candidates as they are evaluated together."""
+        return self._alike(missing, self.executor.together)
+
+    @staticmethod
+    def _alike(candidates: Sequence[Bits], together: int) -> list[Group]:
+        """Groups of so many candidates at most. Neighbours share the bits of the first sites, which the model computes
+        once."""
+        alike = sorted(candidates, key=lambda bits: tuple(bits.values()))
+        return [alike[i : i + together] for i in range(0, len(alike), together)]
+
+    def _evaluate_groups(self, groups: Sequence[Group], done: OnQuality | None = None) -> None:
         for group, outcome in self.executor.map(Recognition(self.model, self.source), groups):
             self.record(group, outcome, done)
 
@@ -156,19 +174,19 @@ class Evaluator:
                     done(bits, Unknown.KILLED)
             return
         rates, seconds = outcome
+        self._record_sent(group, rates)
         for bits, rate in zip(group, rates, strict=True):
             name = name_of(bits)
             row = {"error": rate.error, "error_plain": rate.error_plain, "edits": rate.edits}
             share = {} if self.share == 1 else {"share": self.share}
             self.ledger.write_error(self.errors_of, name, row | share, seconds)
-            self._record_sent(name, rate)
             self._qualities[name] = _quality(rate)
             self._computed += 1
             if done:
                 done(bits, self._qualities[name])
 
-    def _record_sent(self, name: str, rate: Measured) -> None:
-        """Record what a candidate costs by what it sends, where that is measured with its error: nowhere here."""
+    def _record_sent(self, group: Group, rates: Sequence[Measured]) -> None:
+        """Record what candidates cost by what they send, where that is measured with their errors: nowhere here."""
 
     def with_parameters(self, beacon: str) -> "Evaluator":
         """What evaluates with the parameters of a beacon, by its candidate's name; empty: with the original ones."""

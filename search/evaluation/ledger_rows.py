@@ -65,6 +65,14 @@ class SentCostRow(CostRow):
     """The share of each site's input that was sent."""
 
 
+class CannotRunRow(BaseModel):
+    """In place of what a candidate of a delta network costs on an architecture that cannot run it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    reason: str
+
+
 _Row = TypeVar("_Row", bound=BaseModel)
 
 

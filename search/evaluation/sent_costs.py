@@ -1,13 +1,14 @@
 """What a candidate of a delta network costs: mean and worst over the utterances that its error was counted over,
 or over the chunks of these, where the network takes chunks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from quant.sites.candidate import Bits
 from quant.sites.delta_pair import thresholds_in
 from search.evaluation.quality import number_or_none
 from simulators import Arch, Matmul, Trace, simulate_batch
+from simulators.inputs.errors import InputError
 
 
 class SentCosts(NamedTuple):
@@ -29,16 +30,29 @@ class SentCosts(NamedTuple):
     """The share of each site's input that was sent, over all steps, of those with a threshold."""
 
 
-def sent_costs(bits: Bits, traces: Iterable[Trace], arch: Arch) -> SentCosts:
-    """The costs of a candidate by the traces of its utterances. Raises InputError for what hardware cannot run."""
+class CannotRun(NamedTuple):
+    """In place of costs on hardware that cannot run a candidate."""
+
+    reason: str
+
+
+def sent_costs(bits: Bits, traces: Iterable[Trace], archs: Sequence[Arch]) -> tuple[SentCosts | CannotRun, ...]:
+    """The costs of a candidate on each piece of hardware, by the traces of its utterances."""
     utterances = list(traces)
-    batch = simulate_batch(utterances, arch)
     products = [{layer.name: layer for layer in trace.layers if isinstance(layer, Matmul)} for trace in utterances]
+    shares = {site: _share(site, products) for site in thresholds_in(bits)}
+    return tuple(_costs_on(arch, utterances, shares) for arch in archs)
+
+
+def _costs_on(arch: Arch, utterances: Sequence[Trace], shares: dict[str, float]) -> SentCosts | CannotRun:
+    try:
+        batch = simulate_batch(utterances, arch)
+    except InputError as error:
+        return CannotRun(str(error))
     return SentCosts(
         round(float(batch.cycles.mean())), float(batch.latency_ms.mean()), float(batch.energy_uj.mean()),
         number_or_none(float(batch.dram_energy_uj.mean())),
-        float(batch.latency_ms.max()), float(batch.energy_uj.max()),
-        {site: _share(site, products) for site in thresholds_in(bits)},
+        float(batch.latency_ms.max()), float(batch.energy_uj.max()), shares,
     )  # fmt: skip
 
 

@@ -29,10 +29,11 @@ class Commands:
 
     @classmethod
     def of(
-        cls, folder: Path, experiment: Experiment, hardware: Hardware, model_digest: str, checkpoint: bool
+        cls, folder: Path, experiment: Experiment, hardware: Hardware, model_digest: str, checkpoint: bool, sends: bool
     ) -> "Commands":
-        length = ["--utterance", "0"] if experiment.thresholds else ["--steps", str(experiment.steps)]
-        words = ["mohaq", "trace", "--model", experiment.model, *_data(experiment), *length, *_corpus(experiment)]
+        """The commands of a run; `sends`: what its candidates cost depends on what they send."""
+        length = ["--utterance", "0", *_corpus(experiment)] if sends else ["--steps", str(experiment.steps)]
+        words = ["mohaq", "trace", "--model", experiment.model, *_data(experiment), *length]
         trace = shell_command(words)
         simulate = tuple(shell_command(variant.options) for variant in hardware)
         evaluate = _evaluate(experiment) if checkpoint else ()
@@ -74,9 +75,7 @@ def _data(experiment: Experiment) -> list[str]:
 
 def _corpus(experiment: Experiment) -> list[str]:
     """Options of `mohaq trace` that say whose utterance it is of, where it is of one."""
-    if experiment.corpus_root is None or not experiment.thresholds:
-        return []
-    return _of_corpus(Path(experiment.corpus_root))
+    return [] if experiment.corpus_root is None else _of_corpus(Path(experiment.corpus_root))
 
 
 def _of_corpus(root: Path) -> list[str]:

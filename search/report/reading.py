@@ -11,12 +11,18 @@ from search.evaluation.beacon_files import beacon_file
 from search.evaluation.model import Model, Retrainable, solution_trace
 from search.report.commands import Commands
 from search.report.named_bits import bits_named
+from search.runs.rows import WORST
 from search.runs.run_folder import CODESIGN, SEARCH
 from search.runs.run_reader import StoredRun
 from search.settings.experiment import Experiment
 from search.space.hardware_variants import Hardware
 from simulators import Trace
 from simulators.inputs.errors import InputError
+
+
+def sends_in(results: Mapping[str, Any]) -> bool:
+    """Whether what the candidates of a run's results cost depends on what they send."""
+    return any({*WORST} <= row.keys() for row in results["front"])
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,7 @@ from search.settings.experiment_source import located
 from search.space.design_genome import OneVariantGenome
 from search.space.genome import Genome
 from search.space.hardware_variants import Variant
-from search.space.threshold_genes import KEY, ThresholdGroup, check_hardware, check_sites
-from simulators.hardware.arch import Arch
+from search.space.threshold_genes import KEY, check_hardware, check_sites
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
 from simulators.lowering.platform import platform_named
@@ -79,6 +78,7 @@ def run(
         raise KeyedError(("hardware",), "several variants: search.codesign.hardware_search searches them")
     check_no_candidates(experiment)
     planned = plan(experiment, model, factory, method)
+    check_thresholds(planned)
     (variant,) = planned.hardware
     search = VariantSearch.of(planned, variant)
     if experiment.confirm:
@@ -130,8 +130,6 @@ class VariantSearch:
                 rule = f"{objective.name}: {arch.name} has no figure of DRAM's energy"
                 raise KeyedError(("objectives", i), rule)
         genome = planned.genome(variant.precisions)
-        if genome.thresholds:
-            _check_thresholds(planned, genome.thresholds, arch)
         relative = experiment.constraints.error_increase is not None
         without_base = experiment.beacons is not None and not isinstance(planned.model, HasFloatError)
         if (relative or without_base) and BASELINE_BITS not in genome.homogeneous():
@@ -238,8 +236,11 @@ class VariantSearch:
         )
 
 
-def _check_thresholds(planned: Plan, groups: Sequence[ThresholdGroup], arch: Arch) -> None:
-    """Raise KeyedError for thresholds that the model or the hardware makes nothing of."""
+def check_thresholds(planned: Plan) -> None:
+    """Raise KeyedError for thresholds that the model makes nothing of, or none of the hardware."""
+    groups = planned.genome(planned.hardware.precisions).thresholds
+    if not groups:
+        return
     model = planned.model
     if not isinstance(model, HasDeltas):
         raise KeyedError((KEY,), "as genes they are for recognisers of this project and networks from files")
@@ -249,7 +250,7 @@ def _check_thresholds(planned: Plan, groups: Sequence[ThresholdGroup], arch: Arc
         sites = model.threshold_sites()
         if planned.experiment.beacons is not None:
             raise KeyedError((KEY,), "a network from a file is not retrained with them: leave out beacons")
-    check_hardware(groups, arch, sites)
+    check_hardware(groups, [variant.arch for variant in planned.hardware], sites)
 
 
 def on_generation(progress: Progress | None, experiment: Experiment) -> OnGeneration | None:

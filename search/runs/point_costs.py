@@ -108,6 +108,9 @@ class PointCosts:
         for i, (variant, bits) in enumerate(points):
             if (variant.number, name_of(bits)) not in self._reasons:
                 by_variant.setdefault(variant.number, []).append(i)
+        if keep:  # what is evaluated to know its cost is evaluated beside the others, whatever the variant
+            first = next(iter(self.evaluators.values()))
+            first.measure([(self.evaluators[n], points[i][1]) for n, rows in by_variant.items() for i in rows])
         costs: list[Cost | None] = [None] * len(points)
         for number, rows in by_variant.items():
             evaluator = self.evaluators[number]

@@ -106,11 +106,18 @@ class Session:
     source: Source
     identity: Identity
 
-    def evaluator(self, variant: Variant) -> Evaluator:
-        """What evaluates candidates on a variant, with the original parameters."""
+    def evaluator(self, variant: Variant, sends: bool = False) -> Evaluator:
+        """What evaluates candidates on a variant, with the original parameters; `sends`: some have thresholds, whatever
+        the experiment says."""
         plan = self.plan
-        kind = DeltaEvaluator if plan.experiment.thresholds else Evaluator
+        kind = DeltaEvaluator if sends or plan.experiment.thresholds else Evaluator
         return kind(plan.model, variant.arch, plan.experiment.steps, self.ledger, self.executor, self.source)
+
+    def evaluators(self, sends: bool = False) -> dict[int, Evaluator]:
+        """What evaluates candidates on each variant, by its number."""
+        first, *others = self.plan.hardware
+        evaluator = self.evaluator(first, sends)
+        return {first.number: evaluator, **{variant.number: evaluator.on(variant.arch) for variant in others}}
 
 
 @contextmanager

@@ -179,7 +179,7 @@ class Experiment(BaseModel):
         for pattern, values in self.thresholds.items():
             if len({*values}) < len(values):
                 raise ValueError(f"thresholds.{pattern}: one is named twice")
-        for key in ("hardware", "finetune", "fidelity"):
+        for key in ("finetune", "fidelity"):
             if getattr(self, key):
                 raise ValueError(f"thresholds: they do not go with {key}")
         if self.constraints.budget is not None:

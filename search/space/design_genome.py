@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from quant.sites.candidate import Bits
+from quant.sites.delta_pair import thresholds_in, with_threshold
 from search.space.genome import Genes, Genome
 from search.space.hardware_variants import Hardware, Variant
 
@@ -105,7 +106,8 @@ class VariantsGenome:
 
 
 def fitted(bits: Bits, precisions: Sequence[tuple[int, int]]) -> Bits:
-    """A candidate in pairs that are offered: the narrowest that is at least as wide in both, else the widest."""
+    """A candidate in pairs that are offered, with its thresholds: the narrowest that is at least as wide in both, else
+    the widest."""
     widest = max(precisions, key=lambda p: (p[0] + p[1], p))
 
     def pair(w: int, a: int) -> tuple[int, int]:
@@ -113,4 +115,5 @@ def fitted(bits: Bits, precisions: Sequence[tuple[int, int]]) -> Bits:
             return w, a
         return min((p for p in precisions if p[0] >= w and p[1] >= a), key=lambda p: (p[0] + p[1], p), default=widest)
 
-    return {site: pair(w, a) for site, (w, a) in bits.items()}
+    thresholds = thresholds_in(bits)
+    return {site: with_threshold(pair(w, a), thresholds.get(site)) for site, (w, a) in bits.items()}

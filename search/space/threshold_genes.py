@@ -13,6 +13,8 @@ from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
 from simulators.platforms.edgedrnn.network import BIAS_DELTA, MOST_THRESHOLD
 
+EDGEDRNN = "edgedrnn"
+"""The platform whose registers hold thresholds."""
 KEY = "thresholds"
 """The key of an experiment."""
 
@@ -72,18 +74,30 @@ def check_sites(groups: Sequence[ThresholdGroup], without: Mapping[str, str]) ->
                 raise KeyedError((KEY, group.pattern), f"{site} can have none: {without[site]}")
 
 
-def check_hardware(groups: Sequence[ThresholdGroup], arch: Arch, sites: Sequence[Any]) -> None:
-    """Raise KeyedError for thresholds that hardware makes nothing of, or that EdgeDRNN's registers do not hold: two for
-    all layers, one of inputs and one of states."""
-    if arch.platform == "edgedrnn":
+def check_hardware(groups: Sequence[ThresholdGroup], archs: Sequence[Arch], sites: Sequence[Any]) -> None:
+    """Raise KeyedError for thresholds that none of some hardware makes anything of, or that EdgeDRNN's registers do not
+    hold: two for all layers, one of inputs and one of states."""
+    if any(arch.platform == EDGEDRNN for arch in archs):
         roles = {site.name: getattr(site, "role", None) for site in sites}
         for role, limit in ((Role.INPUT, BIAS_DELTA), (Role.RECURRENT, MOST_THRESHOLD)):
             _check_register(groups, role, limit, [name for name, of_site in roles.items() if of_site is role])
+    if any(arch.platform == EDGEDRNN or getattr(arch.spec, "skips_inactive_inputs", False) for arch in archs):
         return
-    if not getattr(arch.spec, "skips_inactive_inputs", False):
-        known = hasattr(arch.spec, "skips_inactive_inputs")
-        how = "set skips_inactive_inputs=true" if known else "Bit Fusion, SiLago and EdgeDRNN can skip it"
-        raise KeyedError((KEY,), f"{arch.name} computes what is not sent as well: {how}")
+    known = hasattr(archs[0].spec, "skips_inactive_inputs")
+    how = "set skips_inactive_inputs=true" if known else "Bit Fusion, SiLago and EdgeDRNN can skip it"
+    raise KeyedError((KEY,), f"{archs[0].name} computes what is not sent as well: {how}")
+
+
+def why_not_held(bits: Bits, sites: Sequence[Any]) -> str:
+    """Why EdgeDRNN's registers do not hold a candidate's thresholds; empty where they do."""
+    thresholds = thresholds_in(bits)
+    for role, limit in ((Role.INPUT, BIAS_DELTA), (Role.RECURRENT, MOST_THRESHOLD)):
+        of_role = {thresholds.get(site.name, 0) for site in sites if getattr(site, "role", None) is role}
+        if len(of_role) > 1:
+            return f"EdgeDRNN has one threshold for all {role.value} sites"
+        if max(of_role, default=0) > limit:
+            return f"EdgeDRNN has thresholds of at most {limit} for {role.value} sites"
+    return ""
 
 
 def _check_register(groups: Sequence[ThresholdGroup], role: Role, limit: int, sites: Sequence[str]) -> None:

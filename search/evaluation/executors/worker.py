@@ -25,8 +25,8 @@ from search.evaluation.model import (
     Retrainable,
     code_of,
 )
-from search.evaluation.sent_costs import SentCosts, sent_costs
-from simulators import Arch
+from search.evaluation.sending_group import SendingGroup
+from search.evaluation.sent_costs import CannotRun, SentCosts, sent_costs
 from simulators.inputs import plugins
 from simulators.inputs.errors import InputError
 from simulators.inputs.plugins import Plugin, SentPlugins
@@ -44,8 +44,8 @@ class Measured(NamedTuple):
     """Error rate in percent of all data."""
     edits: tuple[int, ...] = ()
     """Edits of each utterance, where the model counts them."""
-    sent: SentCosts | None = None
-    """What it costs by what it sends, where its source says on which hardware."""
+    sent: tuple[SentCosts | CannotRun, ...] = ()
+    """What it costs by what it sends, on each piece of hardware that its group names."""
 
 
 Recognised = tuple[list[Measured], float]
@@ -74,8 +74,6 @@ class Source:
     installed_code: str
     """Digest of that code without a script's own, which is sent with the model: what a worker has by itself."""
     plugins: tuple[Plugin, ...] = field(default_factory=plugins.loaded)
-    arch: Arch | None = None
-    """Hardware on which what is sent is simulated where it was evaluated; None: costs do not depend on it."""
 
     @classmethod
     def of(cls, model: Model, make: MakeModel | None = None) -> "Source":
@@ -86,18 +84,16 @@ class Source:
     @property
     def key(self) -> str:
         """Tells it apart from other sources."""
-        return " ".join((self.digest, self.data_digest, self.code, *([self.arch.digest] if self.arch else [])))
+        return f"{self.digest} {self.data_digest} {self.code}"
 
     def __reduce__(self) -> tuple[Callable[..., "Source"], tuple[Any, ...]]:
         # In the order in which they are read: what runs the plugins stands before what may need them.
         digests = self.digest, self.data_digest, self.code, self.installed_code
-        return _restored, (SentPlugins(self.plugins), self.make, digests, self.arch)
+        return _restored, (SentPlugins(self.plugins), self.make, digests)
 
 
-def _restored(
-    sent: SentPlugins, make: MakeModel, digests: tuple[str, str, str, str], arch: Arch | None = None
-) -> Source:
-    return Source(make, *digests, sent.plugins, arch)
+def _restored(sent: SentPlugins, make: MakeModel, digests: tuple[str, str, str, str]) -> Source:
+    return Source(make, *digests, sent.plugins)
 
 
 def _installed_code(model: Model) -> str:
@@ -157,10 +153,11 @@ class Recognition:
 
     def __call__(self, group: Group) -> Recognised:
         started = time.perf_counter()
-        if self.source.arch is not None:
+        if isinstance(group, SendingGroup):
             assert isinstance(self.model, HasDeltas)
+            archs = group.archs
             with_costs = [
-                measured(rate)._replace(sent=sent_costs(bits, traces, self.source.arch))
+                measured(rate)._replace(sent=sent_costs(bits, traces, archs))
                 for bits, (rate, traces) in zip(group, self.model.evaluate_deltas(group), strict=True)
             ]
             return with_costs, (time.perf_counter() - started) / len(group)

@@ -14,6 +14,7 @@ import yaml
 from stand_in import StandInModel
 
 from quant.sites.candidate import name_of
+from quant.sites.delta_pair import DeltaPair
 from search import Experiment, run
 from search.codesign.design_points import NOT_OFFERED, CoDesign
 from search.codesign.hardware_search import search_hardware
@@ -388,6 +389,8 @@ def test_bits_become_what_the_hardware_offers() -> None:
     bits = {"a": (2, 8), "b": (4, 4), "c": (16, 2)}
     assert fitted(bits, ((4, 4), (8, 8), (16, 16))) == {"a": (8, 8), "b": (4, 4), "c": (16, 16)}
     assert fitted(bits, ((4, 4), (8, 8))) == {"a": (8, 8), "b": (4, 4), "c": (8, 8)}
+    sending = fitted({"a": DeltaPair(2, 8, 16), "b": DeltaPair(4, 4, 0), "c": (4, 4)}, ((4, 4), (8, 8)))
+    assert name_of(sending) == "a=8x8@16,b=4x4@0,c=4x4"
 
 
 def test_a_sweep_is_listed_and_shown_as_it_was_printed(swept: CoDesign) -> None:

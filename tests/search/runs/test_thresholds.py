@@ -3,12 +3,15 @@
 import csv
 import json
 import pickle
+import random
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sending_stand_in import UTTERANCES, SendingStandIn
 from stand_in import StandInModel
 
@@ -18,13 +21,14 @@ from quant.sites.site import Site
 from search import Experiment, run
 from search.evaluation.delta_evaluator import DeltaEvaluator
 from search.evaluation.executors.executor import Inline
-from search.evaluation.executors.worker import Source
 from search.evaluation.ledger import Ledger
+from search.evaluation.sending_group import SendingGroup
 from search.evaluation.sent_shares import SentShares
 from search.report.named_bits import bits_named
 from search.runs.run_reader import load_run
 from simulators import InputError, load_arch, load_trace, simulate
 
+SITES = (Site("A", 4, 4), Site("B", 4, 4))
 SKIPS = ("skips_inactive_inputs=true",)
 
 
@@ -122,7 +126,7 @@ def test_error_and_cost_come_of_one_evaluation_and_are_in_the_ledger(tmp_path: P
 
 
 def test_shares_are_means_of_the_nearest_threshold() -> None:
-    sites = (Site("A", 4, 4), Site("B", 4, 4))
+    sites = SITES
     known = SentShares()
     assert known.expected(parse_bits("8@16", sites)) == {"A": 1.0, "B": 1.0}
     known.learn(parse_bits("8@16,B=8@0", sites), {"A": 0.5, "B": 1.0})
@@ -130,14 +134,30 @@ def test_shares_are_means_of_the_nearest_threshold() -> None:
     known.learn(parse_bits("4@16,B=8@32", sites), {"A": 0.125, "B": 0.25})
     assert known.expected(parse_bits("8@16,B=8@30", sites)) == {"A": 0.375, "B": 0.5}
     assert known.expected(parse_bits("4@20,B=8", sites)) == {"A": 0.125}
+    known.learn(parse_bits("4@16,B=8@32", sites), {"A": 0.75, "B": 0.25})  # as it is simulated on other hardware
+    assert known.expected(parse_bits("4@20,B=8", sites)) == {"A": 0.125}
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.randoms())
+def test_shares_do_not_depend_on_the_order_in_which_they_are_found(shares: list[float], order: random.Random) -> None:
+    sent = [(parse_bits(f"A=8@16,B=8@{i}", SITES), {"A": share, "B": 1.0}) for i, share in enumerate(shares)]
+    expected = []
+    for _ in range(2):
+        known = SentShares()
+        for bits, of_sites in sent:
+            known.learn(bits, of_sites)
+        expected.append(known.expected(parse_bits("8@16", SITES))["A"])
+        order.shuffle(sent)
+    assert expected[0] == expected[1] == pytest.approx(sum(shares) / len(shares), abs=0.5 / 32 + 1e-9)
 
 
 def test_another_process_simulates_on_the_same_hardware() -> None:
     arch = load_arch("bitfusion", SKIPS)
-    source = Source(SendingStandIn, "a", "b", "c", "d", arch=arch)
-    copied = pickle.loads(pickle.dumps(source))
-    assert copied.arch.digest == arch.digest
-    assert copied.key == source.key != Source(SendingStandIn, "a", "b", "c", "d").key
+    bits = parse_bits("8@16", SITES)
+    copied = pickle.loads(pickle.dumps(SendingGroup.of([bits], [arch, load_arch("silago")])))
+    assert [of.digest for of in copied.archs] == [arch.digest, load_arch("silago").digest]
+    assert [*copied] == [bits] == [*copied[:1]]
+    assert thresholds_in(copied[0]) == thresholds_in(bits)
 
 
 @pytest.mark.parametrize(
@@ -156,11 +176,10 @@ def test_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("key", ["hardware", "finetune"])
+@pytest.mark.parametrize("key", ["fidelity", "finetune"])
 def test_what_thresholds_do_not_go_with(key: str) -> None:
-    given: dict[str, Any] = {"hardware": {"archs": ["bitfusion"], "grid": {"array.rows": [8, 16]}}, "finetune": {}}
     with pytest.raises(ValueError, match=f"thresholds: they do not go with {key}"):
-        experiment(**{key: given[key]}, constraints={})
+        experiment(**{key: {}}, constraints={})
 
 
 def test_names_of_bits_alone_are_as_before() -> None:

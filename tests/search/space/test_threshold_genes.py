@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quant.sites.candidate import name_of
+from quant.sites.candidate import name_of, parse_bits
 from quant.sites.delta_pair import thresholds_in, widths
 from quant.sites.site import Role, Site
 from search import Experiment
 from search.space.genome import Genome
-from search.space.threshold_genes import check_hardware, threshold_groups
+from search.space.threshold_genes import check_hardware, threshold_groups, why_not_held
 from simulators import InputError, load_arch
 
 SITES = (
@@ -87,7 +87,7 @@ def test_thresholds_that_are_none_are_one_line_with_their_place(value: str, mess
 
 
 def checked(thresholds: Mapping[str, Sequence[int]], arch: str, *changes: str) -> None:
-    check_hardware(threshold_groups(thresholds, NAMES), load_arch(arch, changes), SITES)
+    check_hardware(threshold_groups(thresholds, NAMES), [load_arch(arch, changes)], SITES)
 
 
 def test_hardware_that_skips() -> None:
@@ -96,6 +96,30 @@ def test_hardware_that_skips() -> None:
         checked({"W0": [0, 256], "U1": [1000]}, arch, "skips_inactive_inputs=true")
         with pytest.raises(InputError, match=r"thresholds: .*set skips_inactive_inputs=true"):
             checked({"W0": [0, 256]}, arch)
+
+
+def test_of_several_variants_one_must_skip_and_each_must_hold_them() -> None:
+    groups = threshold_groups({"W*": [0, 256], "U0": [3]}, NAMES)
+    plain, skips, edgedrnn = load_arch("bitfusion"), load_arch("silago", ["skips_inactive_inputs=true"]), "edgedrnn"
+    check_hardware(groups, [plain, skips], SITES)
+    with pytest.raises(InputError, match=r"thresholds: .*set skips_inactive_inputs=true"):
+        check_hardware(groups, [plain, plain], SITES)
+    with pytest.raises(InputError, match=r"thresholds\.U0: EdgeDRNN has one register for all recurrent sites"):
+        check_hardware(groups, [skips, load_arch(edgedrnn)], SITES)
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("8", ""), ("8,W*=8@256,U*=8@511,FC=8@4000", ""), ("8,W0=8@1,W1=8@2", "one threshold for all input sites"),
+        ("8,U1=8@4", "one threshold for all recurrent sites"), ("8,W*=8@257", "at most 256 for input sites"),
+        ("8@512,W*=8", "at most 511 for recurrent sites"),
+    ],
+)  # fmt: skip
+def test_candidates_that_edgedrnns_registers_do_not_hold(text: str, held: str) -> None:
+    why = why_not_held(parse_bits(text, SITES), SITES)
+    assert held in why
+    assert bool(held) == bool(why)
 
 
 @pytest.mark.parametrize(

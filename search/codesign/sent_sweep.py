@@ -1,0 +1,72 @@
+"""A sweep of candidates with thresholds: what each sends is simulated where it is evaluated, on several variants at
+once, and is in the ledger, with which a sweep that was killed goes on."""
+
+from collections.abc import Mapping, Sequence
+
+from quant.sites.candidate import Bits
+from quant.sites.delta_pair import thresholds_in, widths
+from search.codesign.design_points import NOT_OFFERED
+from search.codesign.point_arrays import PointArrays
+from search.codesign.sweep_parts import OnVariant
+from search.evaluation.evaluator import Evaluator
+from search.evaluation.model import HasDeltas, HasPrecisions, HasThresholdSites, Model
+from search.evaluation.quality import Cost
+from search.space.hardware_variants import Hardware, Variant
+from search.space.threshold_genes import EDGEDRNN, why_not_held
+from simulators.inputs.errors import InputError
+from simulators.inputs.source_locations import KeyedError
+
+AT_ONCE = 10
+"""Variants that a candidate is simulated on after one evaluation: what a kill may lose, against evaluations."""
+
+
+def sends(candidates: Sequence[Bits], model: Model) -> bool:
+    """Whether any candidate has thresholds. Raises KeyedError for some of a model that sends everything."""
+    some = any(thresholds_in(bits) for bits in candidates)
+    if some and not isinstance(model, HasDeltas):
+        raise KeyedError(("candidates",), "thresholds are for recognisers of this project and networks from files")
+    return some
+
+
+def sent_points(
+    candidates: Sequence[Bits], left_out: Mapping[str, int], hardware: Hardware, evaluators: Mapping[int, Evaluator],
+    simulated: OnVariant,
+) -> PointArrays:  # fmt: skip
+    """All candidates on all variants; `left_out` counts, by reason, those that no variant was given; `simulated` is
+    told how many variants are done."""
+    points: list[tuple[int, int, Cost]] = []
+    reasons: dict[int, dict[str, int]] = {variant.number: dict(left_out) for variant in hardware if left_out}
+    first = evaluators[0]
+    for done in range(0, len(hardware), AT_ONCE):
+        variants = hardware.variants[done : done + AT_ONCE]
+        why_not = {
+            (variant.number, i): _why_not(bits, variant, first.model)
+            for variant in variants
+            for i, bits in enumerate(candidates)
+        }
+        first.measure([(evaluators[number], candidates[i]) for (number, i), reason in why_not.items() if not reason])
+        for (number, i), reason in why_not.items():
+            cost = reason or _cost(evaluators[number], candidates[i])
+            if isinstance(cost, str):
+                counts = reasons.setdefault(number, {})
+                counts[cost] = counts.get(cost, 0) + 1
+            else:
+                points.append((number, i, cost))
+        simulated(done + len(variants))
+    return PointArrays.of(points, reasons)
+
+
+def _why_not(bits: Bits, variant: Variant, model: Model) -> str:
+    """Why a variant does not take a candidate, as far as it is known beforehand; empty where nothing is."""
+    if not isinstance(model, HasPrecisions) and not {*map(widths, bits.values())} <= {*variant.precisions}:
+        return NOT_OFFERED
+    if variant.arch.platform == EDGEDRNN:
+        return why_not_held(bits, model.threshold_sites() if isinstance(model, HasThresholdSites) else model.sites)
+    return ""
+
+
+def _cost(evaluator: Evaluator, bits: Bits) -> Cost | str:
+    try:
+        return evaluator.cost(bits)
+    except InputError as error:
+        return str(error)
