@@ -2,10 +2,11 @@
 
     python benchmarks/caches.py
 
-Five jobs on MOHAQ's SRU: a candidate whose layers are new to Bit Fusion and to SiLago (`bitfusion`, `silago`), one on
+Six jobs, on MOHAQ's SRU: a candidate whose layers are new to Bit Fusion and to SiLago (`bitfusion`, `silago`), one on
 four variants of Bit Fusion's weight buffer and clock (`variants`), thirty at mixed bits, and one that is simulated
-again. Jobs with and without run in turns, the least time of each counts. A cache that gives less than a twentieth on
-every job is not worth having. Ends with one line of JSON.
+again; and four utterances of a delta network's recurrent layers on Bit Fusion (`delta`). Jobs with and without run in
+turns, the least time of each counts. A cache that gives less than a twentieth on every job is not worth having. Ends
+with one line of JSON.
 """
 
 import json
@@ -18,11 +19,12 @@ from unittest.mock import patch
 
 import numpy as np
 
-from simulators import Trace, load_arch, load_trace, simulate, simulate_batch
+from simulators import Matmul, Trace, load_arch, load_trace, simulate, simulate_batch
 from simulators.lowering import builder, templates
 from simulators.platforms.bitfusion import costs, lowering, mapper, spec, tiling
 from simulators.run import batch, lookahead, segment_cache, simulation
 from simulators.run.chosen import Chosen
+from simulators.workloads.masks import masks_of
 
 TRACE, ARCH, SILAGO = load_trace("mohaq-sru-4bit"), load_arch("bitfusion"), load_arch("silago")
 VARIANTS = [
@@ -36,7 +38,22 @@ MIXED = Trace(name="mixed", steps=TRACE.steps, layers=tuple(
     layer.at_bits(*(int(of[0, i]) for of in TRACE.widths(WIDTHS))) for i, layer in enumerate(TRACE.layers)
 ))  # fmt: skip
 DRAWN = PAIRS[np.random.default_rng(5).integers(0, len(PAIRS), (30, len(TRACE.products)))]
+SKIPS = load_arch("bitfusion", ["skips_inactive_inputs=true"])
 ROUNDS = 15
+
+
+def masked(seed: int, steps: int = 150) -> Trace:
+    """Two recurrent layers of a delta network, a quarter of whose states are sent."""
+    chance = np.random.default_rng(seed)
+    shape: dict[str, Any] = {"in_features": 256, "out_features": 768, "recurrent": True, "steps": steps}
+    bits = {"weight_bits": 8, "activation_bits": 8, "output_bits": 16}
+    masks = [tuple(masks_of(chance.random((steps, 256)) < 0.25)) for _ in range(2)]
+    return Trace(name="masked", steps=steps, layers=tuple(
+        Matmul(name=f"U{number}", active=sent, **shape, **bits) for number, sent in enumerate(masks)
+    ))  # fmt: skip
+
+
+MASKED = [masked(seed) for seed in range(4)]
 
 
 def forget() -> None:
@@ -63,6 +80,11 @@ def variants() -> None:
 
 def batch_of_30() -> None:
     simulate_batch(TRACE, ARCH, DRAWN)
+
+
+def delta() -> None:
+    for trace in MASKED:
+        simulate_batch(trace, SKIPS)
 
 
 def again() -> None:
@@ -117,6 +139,7 @@ CACHES: dict[str, Callable[[], Any]] = {
     "dependencies of periods": lambda: without(templates, "period_of"),
     "programs with a lookahead": lambda: without(lookahead, "_lengthened"),
     "loop nests": lambda: without(costs, "loop_nest"),
+    "time steps": lambda: without(costs, "_time_steps"),
     "timings": no_timings,
     "segments": no_segments,
     "simulators": lambda: without(simulation, "_simulator"),
@@ -127,7 +150,7 @@ CACHES: dict[str, Callable[[], Any]] = {
     "buffers": lambda: without(spec, "sram_of"),
     "layers at other bits": lambda: without(batch, "_with_bits"),
 }
-JOBS = (bitfusion, silago, variants, batch_of_30, again)
+JOBS = (bitfusion, silago, variants, batch_of_30, delta, again)
 
 
 def timed(job: Callable[[], None], without: Callable[[], Any]) -> float:

@@ -1,6 +1,6 @@
 """EdgeDRNN: 1,000 steps of two layers of 768 neurons with given masks, from the trace to the report, and the same slot
 by slot on the machine model; the shipped GRU's error with thresholds against without, and candidates of thresholds on
-known masks of one utterance.
+known masks of one utterance, there and on Bit Fusion and SiLago that skip.
 
     python benchmarks/delta.py
 
@@ -14,7 +14,7 @@ import numpy as np
 from timing import seconds
 
 from quant import Bits, load_model
-from simulators import Elementwise, Matmul, Trace, load_arch, simulate_batch
+from simulators import Arch, Elementwise, Matmul, Trace, load_arch, simulate_batch
 from simulators.engine import fast
 from simulators.platforms.edgedrnn.cycle_law import DeltaMasks, step_cycles
 from simulators.platforms.edgedrnn.machine import MACHINE
@@ -59,15 +59,21 @@ def thresholds_of_the_shipped_gru() -> dict[str, float]:
         return time.perf_counter() - started
 
     times = [(evaluated(plain), evaluated(held)) for _ in range(6)]
-    candidates = [model.parse_bits(f"8x16@{threshold}") for threshold in range(1, 21)]
-    traces = [model.trace_utterance(bits, utterance=3) for bits in candidates]
-    simulate_batch(traces[:1], arch)
-    started = time.perf_counter()
-    simulate_batch(traces[1:], arch)
-    simulated = (time.perf_counter() - started) / (len(traces) - 1)
+
+    def simulated(arch: Arch, widths: str) -> float:
+        candidates = [model.parse_bits(f"{widths}@{threshold}") for threshold in range(1, 21)]
+        traces = [model.trace_utterance(bits, utterance=3) for bits in candidates]
+        simulate_batch(traces[:1], arch)
+        started = time.perf_counter()
+        simulate_batch(traces[1:], arch)
+        return (time.perf_counter() - started) / (len(traces) - 1)
+
+    skips = ["skips_inactive_inputs=true"]
     return {
         "error_with_thresholds_over_without": min(with_ for _, with_ in times) / min(without for without, _ in times),
-        "thousand_candidates_on_known_masks_s": 1000 * simulated,
+        "thousand_candidates_on_known_masks_s": 1000 * simulated(arch, "8x16"),
+        "thousand_on_bitfusion_s": 1000 * simulated(load_arch("bitfusion", skips), "8x8"),
+        "thousand_on_silago_s": 1000 * simulated(load_arch("silago", skips), "8x8"),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import inf
 from operator import index
@@ -11,9 +12,13 @@ import numpy as np
 from simulators.engine.machine import MAX_CYCLES, Machine, Uncountable
 from simulators.engine.program import Ints
 from simulators.inputs.errors import LoweringError
-from simulators.lowering.dependencies import names_of
+from simulators.lowering.dependencies import StepNames, names_of
 from simulators.lowering.segments import LayerWork, Repetition, Segment, Step, Template, count_step
 from simulators.lowering.templates import Periods, template_of
+
+ALIKE = 4
+"""Periods that are alike in a row, on average, from which on they are written down once: of others all together are a
+period of their own, whose template all have whose steps have the same names, whatever these take."""
 
 LONG = 24
 """Steps that repeat so often within a period are fast-forwarded by themselves where that pays."""
@@ -66,6 +71,29 @@ class SegmentBuilder:
             self._order += [self._add(count, [(1, alone)]) for count, alone in ending or []]
         else:
             self._order.append(self._add(periods, steady, ending))
+
+    def emit_in_turn(self, runs: Sequence[tuple[int, list[Step]]]) -> None:
+        """Add periods that differ in service times and traffic, or in their steps: how many follow each other that are
+        alike, and their steps, which are the same list where they are again those of an earlier run. Raises
+        LoweringError."""
+        if sum(count for count, _ in runs) >= ALIKE * len(runs):
+            for count, steps in runs:
+                self.emit(count, [(1, steps)])
+            return
+        times = Counter[int]()
+        for count, steps in runs:
+            times[id(steps)] += count
+        names: dict[int, tuple[StepNames, ...]] = {}
+        for steps in {id(steps): steps for _, steps in runs}.values():
+            self._count([(1, steps)], times[id(steps)])
+            names[id(steps)] = names_of([(1, steps)])[0][1]
+        in_turn: list[tuple[int, tuple[StepNames, ...]]] = []
+        for count, steps in runs:  # a template is found again where the names are the same, whatever their steps take
+            self._steps += steps * count
+            alike = in_turn.pop()[0] if in_turn and in_turn[-1][1] == names[id(steps)] else 0
+            in_turn.append((alike + count, names[id(steps)]))
+        self._parts.append(Periods(1, tuple(in_turn), closed=False, each=True))
+        self._order.append(len(self._parts) - 1)
 
     def segment(self) -> Segment:
         """The periods as a segment. Raises LoweringError for a defect of the lowering."""

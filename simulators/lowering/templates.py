@@ -6,7 +6,6 @@ import difflib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate, islice
 from operator import index
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 from simulators.engine.machine import Machine
 from simulators.engine.program import BARRIER, RELATIVE, Ints, Program
 from simulators.inputs.errors import LoweringError
+from simulators.lowering.bounded import bounded
 from simulators.lowering.dependencies import Period, PeriodNames, StepNames, period_of
 from simulators.lowering.gates import Gates
 from simulators.lowering.segments import EVERYTHING_BEFORE, KEPT, Label, Places, Template
@@ -29,19 +29,25 @@ class Periods(NamedTuple):
     names: PeriodNames
     closed: bool
     """Whether the last one's steps are written down for themselves: they have other service times and traffic."""
+    each: bool = False
+    """Whether steps are written down as often as they follow each other within the one period that there is: each time
+    with other service times and traffic."""
 
     @property
     def steps(self) -> int:
         """Number of steps that are written down."""
+        if self.each:
+            return sum(count * len(steps) for count, steps in self.names)
         return sum(len(steps) for _, steps in self.names) * (2 if self.closed else 1)
 
 
-TEMPLATES = 2048
-"""How many are kept, of some ten KiB each; a network's layers have some hundred. Without them a candidate that is new
-to SiLago takes three times as long (`benchmarks/caches.py`, as the other ratios)."""
+MOST_TASKS = 1 << 20
+"""Stored tasks of all templates that are kept, of some hundred bytes each. A network's layers have some hundred
+templates of some hundred tasks, those of a delta network some of many thousand each. Without them a candidate that is
+new to SiLago takes three times as long (`benchmarks/caches.py`, as the other ratios)."""
 
 
-@lru_cache(maxsize=TEMPLATES)
+@bounded(lambda template: len(template.source), MOST_TASKS)
 def template_of(
     machine: Machine, parts: tuple[Periods, ...], order: tuple[int, ...], earlier_roles: frozenset[str] = frozenset()
 ) -> Template:
@@ -79,7 +85,8 @@ class _TemplateMaker:
         for repeat in repeats:
             last = part.closed and done + repeat == periods
             self._blocks.append(self._block(period, repeat, done))
-            self._sources.append(period.index + begin + (len(period.steps) if last else 0))
+            written_down = np.arange(len(period.index)) if part.each else period.index
+            self._sources.append(written_down + begin + (len(period.steps) if last else 0))
             done += repeat
         ends = [end * len(period.index) for end in accumulate(repeats)]
         past = _Past(period, periods, first_block, ends)

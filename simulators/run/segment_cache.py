@@ -12,6 +12,7 @@ from functools import lru_cache
 from sys import getsizeof
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar
+from weakref import WeakSet
 
 from simulators.engine.fast import PrefetchState, run_segment
 from simulators.engine.machine import Machine, Uncountable
@@ -32,9 +33,10 @@ AT_THE_BEGINNING = 0
 CACHES = 16
 """For how many `tasks_key`s segments and timings are kept: searches and sweeps come back to each."""
 MOST_BYTES = 128 << 20
-"""How many bytes segments' programs and layers take at most in a cache before it is full; with all else it is two to
-three times as much. Layers at some bits take some ten KiB each, and few thousand are met again and again; those of a
-delta network, whose masks are of one utterance, are met once, and came to 10 GiB in a search."""
+"""How many bytes segments' programs and layers take at most in a cache before it is full, and half of what they take
+in all caches before each is; with all else it is two to three times as much. Layers at some bits take some ten KiB
+each, and few thousand are met again and again; those of a delta network, whose masks are of one utterance, are met
+once, and came to 10 GiB in a search."""
 
 
 class TimedSegment(NamedTuple):
@@ -61,6 +63,7 @@ class SegmentCache:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._segments: list[tuple[Segment, tuple[Layer, ...]]] = []
         self._bytes = 0
+        _caches.add(self)
         self._lookahead_numbers: dict[tuple[int, int], int] = {}
         self._lookaheads = _Numbered[tuple[PrefetchTask, ...]](self._lock, ())
         self._states = _Numbered[PrefetchState](self._lock, PrefetchState())
@@ -82,8 +85,9 @@ class SegmentCache:
 
     @property
     def is_full(self) -> bool:
-        """Whether it should be given up for an empty one, once nobody asks for what its numbers mean."""
-        return self._bytes > MOST_BYTES
+        """Whether it should be given up for an empty one, once nobody asks for what its numbers mean: it is too large,
+        or all that there are together."""
+        return self._bytes > MOST_BYTES or sum(cache._bytes for cache in [*_caches]) > 2 * MOST_BYTES
 
     def segment(self, number: int) -> Segment:
         """A segment by its number."""
@@ -143,6 +147,10 @@ class SegmentCache:
     def forget_timings(self) -> None:
         """Keep the segments only."""
         self._timings.clear()
+
+
+_caches: WeakSet[SegmentCache] = WeakSet()
+"""All that are alive."""
 
 
 def _bytes_of(layer: Layer) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 
 from simulators.lowering.builder import SegmentBuilder
@@ -23,6 +23,8 @@ from simulators.platforms.bitfusion.tiles import Loops, Style, TaskCost, Tiles, 
 from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, tile_cycles
 from simulators.workloads.operations import VECTOR_BITS, VectorLayer
 
+STEPWISE = 16
+"""Recurrent products whose time steps are kept."""
 RESIDENT_LOADS = 32
 """Parts in which weights that stay on chip are loaded."""
 
@@ -84,11 +86,11 @@ class TiledProduct:
                 self._resident_load(bits - bits // loads * (loads - 1)),
             )
             builder.emit(loads, [(1, [part])], [(1, [last_part])])
-        by_inputs: dict[int, list[Step]] = {}  # of a few hundred steps many have as many inputs
-        for time_steps, inputs in transmitted:
+        by_inputs = _time_steps(self, loads)
+        for _, inputs in transmitted:
             if inputs not in by_inputs:
                 by_inputs[inputs] = self._time_step(tiles, inputs, loads)
-            builder.emit(time_steps, [(1, by_inputs[inputs])])
+        builder.emit_in_turn([(time_steps, by_inputs[inputs]) for time_steps, inputs in transmitted])
 
     def cost(self, what: str, m: int, k: int, n: int) -> TaskCost:
         """What a task of `tiles.py` takes, on m outputs, k inputs and n vectors."""
@@ -224,6 +226,13 @@ class TiledProduct:
         whole, cycles = self._dram(bits)
         moved = ((0, "dram_read", whole), (0, "weight_buffer_write", whole))
         return Step(("weights",), LOAD_WEIGHTS, cycles, WEIGHTS, (("weights free", 1),), moved)
+
+
+@lru_cache(maxsize=STEPWISE)
+def _time_steps(product: TiledProduct, loads: int) -> dict[int, list[Step]]:
+    """The steps of one time step by its number of inputs, to be filled: of a few hundred time steps many have as many
+    inputs, and so have those of other utterances."""
+    return {}
 
 
 def _cut(whole: int, tile: int) -> tuple[int, int, int]:

@@ -72,7 +72,8 @@ def tiled(
     check_recurrent(hardware, step)
     builder = SegmentBuilder(MACHINE, works)
     transmitted = sparse.transmitted() if sparse else [(product.vectors, product.inputs)]
-    stepwise = TiledProduct(spec, hardware, step, tiling, layer.output_bits, fused, results)
+    of_step = fused and fused.but(name="", steps=1)  # so that layers and utterances share their time steps
+    stepwise = TiledProduct(spec, hardware, step, tiling, layer.output_bits, of_step, results)
     stepwise.emit_recurrent(builder, transmitted, stays(step, spec))
     return builder.segment()
 

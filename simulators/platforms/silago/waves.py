@@ -6,6 +6,7 @@ convolution moves what its outputs need and no more.
 
 from __future__ import annotations
 
+from functools import cache
 from math import ceil
 from typing import NamedTuple
 
@@ -63,11 +64,15 @@ def independent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduc
     share, rest = divmod(p.spilled_bits or 0, waves * sum(count for count, _ in p.vectors))
     ending = ("piece free",) if p.fetched else ()
 
+    @cache  # of a few hundred vectors many multiply as many words
+    def steps(what: _Wave, needs: tuple[Label, ...]) -> list[Repetition]:
+        return _wave_steps(spec, p, what, needs, ending)
+
     def emit(count: int, what: _Wave, needs: tuple[Label, ...], last: bool) -> None:
         """Equal waves; the last one of a product has what is left over of its inputs."""
-        final = _wave_steps(spec, p, what._replace(read_bits=share + rest), needs, ending) if last and rest else None
+        final = steps(what._replace(read_bits=share + rest), needs) if last and rest else None
         if count:
-            builder.emit(count, _wave_steps(spec, p, what, needs, ending), final)
+            builder.emit(count, steps(what, needs), final)
 
     if p.fetched and cut.held == 2:
         _fetch(builder, spec, p, cut, 0)
@@ -91,7 +96,8 @@ def dependent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct)
     waves = ceil(p.outputs / cells(spec))
     steps = sum(count for count, _ in p.vectors)
     share, rest = divmod((p.spilled_bits or 0) // steps, waves)
-    for time_steps, words in p.vectors:
+    by_words: dict[int, list[Repetition]] = {}  # of a few hundred vectors many multiply as many
+    for words in {words for _, words in p.vectors}:
         start: tuple[Label, ...] = (("configured", 1), ("result", 1))
         first: list[Step] = []
         if p.fetched:
@@ -105,7 +111,9 @@ def dependent_vectors(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct)
         edge = _Wave(words, p.outputs - (waves - 1) * cells(spec), share + rest)
         runs = (_wave_steps(spec, p, whole, needs), _wave_steps(spec, p, edge, needs, ("result",)))
         wave, last = ([step for count, steps in run for step in steps * count] for run in runs)
-        builder.emit(time_steps, [(1, first), (waves - 1, wave), (1, last)])
+        by_words[words] = [(1, first), (waves - 1, wave), (1, last)]
+    for time_steps, words in p.vectors:
+        builder.emit(time_steps, by_words[words])
 
 
 def _fetch(builder: SegmentBuilder, spec: SilagoSpec, p: WaveProduct, cut: Pieces, piece: int) -> None:

@@ -11,6 +11,7 @@ from simulators.engine.program import unroll
 from simulators.inputs.errors import LoweringError
 from simulators.lowering import builder as segment_builder
 from simulators.lowering import dependencies, templates
+from simulators.lowering.bounded import bounded
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step
 from simulators.run.lookahead import lookahead, program_with_lookahead
@@ -102,6 +103,63 @@ def test_repeating_segments_are_fast_forwarded_without_a_difference(part: int) -
         start, end = run_tasks(MACHINE, linked)
         charged = charge(unroll(linked), start.tolist(), end.tolist(), MACHINE)
         assert [list(p.charged) for p in in_turn(segments)] == charged.tolist(), (part, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(2))
+def test_periods_in_turn_are_periods_one_after_the_other(part: int) -> None:
+    """However few follow each other that are alike: the tasks, what each depends on, and what they move."""
+    together = 0
+    for seed in range(60):
+        rng = np.random.default_rng([3, part, seed])
+        runs = random_runs(rng, int(rng.integers(1, 9)))
+        segments = []
+        for in_turn_at_once in (True, False):
+            builder = SegmentBuilder(MACHINE, [LayerWork(1, 1.0, 0)], ["weights"])
+            builder.emit(1, [(1, [Step(("weights",), PREFETCH, 3, 1)])])
+            if in_turn_at_once:
+                builder.emit_in_turn(runs)
+            else:
+                for count, steps in runs:
+                    builder.emit(count, [(1, steps)])
+            builder.emit(2, [(1, [Step(("store",), STORES, 2, 3, (("compute", 2),))])])
+            segments.append(builder.segment())
+        ours, theirs = segments
+        assert ours.works == theirs.works
+        assert unroll(ours.program) == unroll(theirs.program)
+        behind = random_segment(rng)
+        charged = [[list(p.charged) for p in in_turn([behind, segment, behind])] for segment in segments]
+        assert charged[0] == charged[1], (part, seed)
+        together += len(ours.program.repeat) < len(theirs.program.repeat)
+    assert together > 10  # else the test shows nothing
+
+
+def random_runs(rng: np.random.Generator, longest: int) -> list[tuple[int, list[Step]]]:
+    """Runs of up to so many periods that are alike, some of them met again, of one to three tiles."""
+    kinds = []
+    for _ in range(int(rng.integers(1, 6))):
+        needs: tuple = (EVERYTHING_BEFORE, ("weights", 1), ("result", 1))
+        tiles = [
+            Step(("compute", "weights free"), COMPUTE, int(rng.integers(1, 9)), 0, needs, ((0, "read", int(bits)),), 0)
+            for bits in rng.integers(0, 9, int(rng.integers(1, 4)))
+        ]
+        kinds.append([*tiles, Step(("result",), STORES, int(rng.integers(1, 9)), 3, (("compute", 1),))])
+    picked = rng.integers(0, len(kinds), int(rng.integers(1, 30)))
+    return [(int(rng.integers(1, longest + 1)), kinds[kind]) for kind in picked]
+
+
+def test_what_is_kept_is_bounded_by_its_size() -> None:
+    made: list[int] = []
+
+    @bounded(len, most=10)
+    def bytes_of(number: int) -> bytes:
+        made.append(number)
+        return bytes(number)
+
+    assert [len(bytes_of(number)) for number in (4, 4, 5, 4, 3)] == [4, 4, 5, 4, 3]
+    assert made == [4, 5, 3]  # 12 in all: more than are kept
+    assert [len(bytes_of(number)) for number in (3, 6, 6, 4, 3)] == [3, 6, 6, 4, 3]
+    assert made == [4, 5, 3, 6, 4, 3]
 
 
 def test_traffic_counts_every_period() -> None:
