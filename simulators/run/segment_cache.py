@@ -63,7 +63,6 @@ class SegmentCache:
         self._numbers: dict[tuple[object, ...], int] = {}
         self._segments: list[tuple[Segment, tuple[Layer, ...]]] = []
         self._bytes = 0
-        _caches.add(self)
         self._lookahead_numbers: dict[tuple[int, int], int] = {}
         self._lookaheads = _Numbered[tuple[PrefetchTask, ...]](self._lock, ())
         self._states = _Numbered[PrefetchState](self._lock, PrefetchState())
@@ -85,9 +84,9 @@ class SegmentCache:
 
     @property
     def is_full(self) -> bool:
-        """Whether it should be given up for an empty one, once nobody asks for what its numbers mean: it is too large,
-        or all that there are together."""
-        return self._bytes > MOST_BYTES or sum(cache._bytes for cache in [*_caches]) > 2 * MOST_BYTES
+        """Whether it, or what is shared together, should be given up for an empty one, once nobody asks for what its
+        numbers mean."""
+        return self._bytes > MOST_BYTES or sum(cache._bytes for cache in [*_shared]) > 2 * MOST_BYTES
 
     def segment(self, number: int) -> Segment:
         """A segment by its number."""
@@ -149,10 +148,6 @@ class SegmentCache:
         self._timings.clear()
 
 
-_caches: WeakSet[SegmentCache] = WeakSet()
-"""All that are alive."""
-
-
 def _bytes_of(layer: Layer) -> int:
     """Memory of what a layer has for each of its steps."""
     return sum(getsizeof(one) for value in layer.shape if isinstance(value, tuple) for one in value)
@@ -184,7 +179,19 @@ class _Numbered(Generic[Value]):
 @lru_cache(maxsize=CACHES)
 def shared_cache(platform: str, key: Hashable, machine: Machine) -> SegmentCache:
     """What the architectures of a platform with that `tasks_key`, and therefore with that machine, share."""
-    return SegmentCache(platform, machine)
+    cache = SegmentCache(platform, machine)
+    _shared.add(cache)
+    return cache
+
+
+_shared: WeakSet[SegmentCache] = WeakSet()
+"""What was shared since it was given up last."""
+
+
+def give_up_shared() -> None:
+    """Have empty caches in the place of those that are shared; whoever uses one goes on with it."""
+    shared_cache.cache_clear()
+    _shared.clear()
 
 
 class lowering_of:

@@ -17,7 +17,7 @@ from simulators.run.chosen import Made
 from simulators.run.in_place import position, settled
 from simulators.run.lowered import Lowered
 from simulators.run.report import Report, charged_cycles, make_report
-from simulators.run.segment_cache import SegmentCache, lowering_of, shared_cache
+from simulators.run.segment_cache import SegmentCache, give_up_shared, lowering_of, shared_cache
 from simulators.workloads.operations import Layer
 from simulators.workloads.trace import Trace
 
@@ -40,7 +40,7 @@ class Simulator:
         else:
             shared = arch.platform, self.platform.tasks_key(arch.spec), self.machine
             if shared_cache(*shared).is_full:
-                shared_cache.cache_clear()
+                give_up_shared()
             self.cache = shared_cache(*shared)
         self.chosen = self.cache.chosen(self.platform.choices_key(arch.spec))
 
@@ -212,7 +212,7 @@ def simulator(arch: Arch) -> Simulator:
     """The simulator of an architecture, kept from call to call as long as there is room for what it keeps."""
     found = _simulator(arch)
     if found.cache.is_full:
-        _simulator.cache_clear()  # whoever uses one goes on with it
+        forget()  # whoever uses one goes on with it
         found = _simulator(arch)
     return found
 
@@ -220,7 +220,7 @@ def simulator(arch: Arch) -> Simulator:
 def forget() -> None:
     """Empty what the process keeps of simulators, segments and their timings."""
     _simulator.cache_clear()
-    shared_cache.cache_clear()
+    give_up_shared()
 
 
 def lower(trace: Trace, arch: Arch) -> Lowered:

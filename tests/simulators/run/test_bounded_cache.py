@@ -32,7 +32,7 @@ def test_a_full_cache_is_given_up_for_an_empty_one(monkeypatch: pytest.MonkeyPat
     whole = simulate_batch(traces, ARCH)
     most = simulator(ARCH).cache
     assert not most.is_full
-    forget()
+    forget()  # what somebody still uses is his: `most` does not count
     monkeypatch.setattr(segment_cache, "MOST_BYTES", 2000)
     caches = set()
     for i, trace in enumerate(traces):
@@ -42,4 +42,22 @@ def test_a_full_cache_is_given_up_for_an_empty_one(monkeypatch: pytest.MonkeyPat
         caches.add(id(simulator(ARCH).cache))
         assert not simulator(ARCH).cache.is_full
     assert len(caches) > 1
+    forget()
+
+
+def test_caches_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is full by itself."""
+    forget()
+    rng = np.random.default_rng(2)
+    archs = [load_arch("bitfusion", ["skips_inactive_inputs=true", f"array.rows={rows}"]) for rows in (4, 8, 16)]
+    trace = masked(rng)
+    for arch in archs:
+        simulate(trace, arch)
+    kept = [simulator(arch).cache for arch in archs]
+    assert len({*map(id, kept)}) == 3
+    monkeypatch.setattr(segment_cache, "MOST_BYTES", int(1.2 * max(cache._bytes for cache in kept)))
+    empty = simulator(archs[0]).cache
+    assert empty not in kept
+    assert not empty.is_full
+    assert simulator(archs[0]).cache is empty
     forget()
