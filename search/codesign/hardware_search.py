@@ -2,6 +2,7 @@
 leaves the files of a sweep."""
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from search.evaluation.executors.executor import Executor
 from search.evaluation.executors.worker import MakeModel
 from search.evaluation.model import HasPrecisions, Model
 from search.evaluation.progress import reporter
-from search.evaluation.quality import Cost
+from search.evaluation.quality import Cost, Unknown
 from search.methods.method import ChecksSettings, Method, ReplacedOverHardware, Trial
 from search.methods.registry import METHODS, method_named
 from search.runs.design_space import DesignSpace
@@ -124,4 +125,6 @@ def _why_left_out(space: DesignSpace, trial: Trial, cost: Cost | str) -> str:
         return OVER_MEMORY
     if unknown := space.evaluator.why_unknown(trial.bits):
         return WHY_UNKNOWN[unknown]
+    if not isfinite(cost.energy_uj):
+        return WHY_UNKNOWN[Unknown.KILLED]
     return "" if trial.feasible else OVER_ERROR

@@ -2,15 +2,16 @@
 once, and is in the ledger, with which a sweep that was killed goes on."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 from quant.sites.candidate import Bits
 from quant.sites.delta_pair import thresholds_in, widths
-from search.codesign.design_points import NOT_OFFERED
+from search.codesign.design_points import NOT_OFFERED, WHY_UNKNOWN
 from search.codesign.point_arrays import PointArrays
 from search.codesign.sweep_parts import OnVariant
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.model import HasDeltas, HasPrecisions, HasThresholdSites, Model
-from search.evaluation.quality import Cost
+from search.evaluation.quality import Cost, Unknown
 from search.space.hardware_variants import Hardware, Variant
 from search.space.threshold_genes import EDGEDRNN, why_not_held
 from simulators.inputs.errors import InputError
@@ -66,7 +67,9 @@ def _why_not(bits: Bits, variant: Variant, model: Model) -> str:
 
 
 def _cost(evaluator: Evaluator, bits: Bits) -> Cost | str:
+    """What a candidate costs, or why that is not known."""
     try:
-        return evaluator.cost(bits)
+        cost = evaluator.cost(bits)
     except InputError as error:
         return str(error)
+    return cost if isfinite(cost.energy_uj) else WHY_UNKNOWN[Unknown.KILLED]

@@ -169,7 +169,8 @@ class Evaluator:
         if isinstance(outcome, Died):
             for bits in group:
                 self.ledger.set_aside(self.errors_of, name_of(bits), outcome.deaths)
-                self._qualities[name_of(bits)] = Unknown.KILLED
+                # What was evaluated before, for its cost on other hardware, keeps its quality.
+                self._qualities.setdefault(name_of(bits), Unknown.KILLED)
                 if done:
                     done(bits, Unknown.KILLED)
             return

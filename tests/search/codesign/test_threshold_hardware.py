@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ from stand_in import StandInModel
 from quant.sites.candidate import name_of
 from quant.sites.delta_pair import thresholds_in, widths
 from search import Experiment, run
-from search.codesign.design_points import NOT_OFFERED, CoDesign
+from search.codesign.design_points import NOT_OFFERED, WHY_UNKNOWN, CoDesign
 from search.codesign.hardware_search import search_hardware
 from search.codesign.sweep import sweep
 from search.codesign.sweep_display import print_sweep
+from search.evaluation.executors.executor import Died, Finished, Inline
 from search.evaluation.executors.pool import Pool
+from search.evaluation.executors.worker import Group, Recognition
 from search.evaluation.ledger import LEDGER_FILE, Ledger
+from search.evaluation.quality import Unknown
+from search.evaluation.sending_group import SendingGroup
 from search.report.page import write_report
 from simulators import InputError, simulate
 from simulators.inputs.terminal import Terminal
@@ -168,6 +173,37 @@ def test_what_hardware_cannot_run_is_left_out_and_known_when_it_goes_on(tmp_path
     found = search_hardware(experiment(hardware=hardware), tmp_path / "search", model=SendingStandIn())
     assert {*found.variant.tolist()} == {0}
     assert_measured(found)
+
+
+class Dying(Inline):
+    """Workers die that simulate on an array of eight rows."""
+
+    def map(self, recognition: Recognition, groups: Sequence[Group]) -> Iterator[Finished]:
+        for group in groups:
+            assert isinstance(group, SendingGroup)
+            dies = any(arch.spec.array.rows == 8 for arch in group.archs)
+            yield group, Died(2) if dies else recognition(group)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sweep", "search"])
+def test_what_kills_workers_on_one_variant_is_left_out_there(kind: str, tmp_path: Path) -> None:
+    """Its error is known, and its costs elsewhere; where it goes on, it comes to the same."""
+    hardware = {"archs": ["bitfusion"], "grid": {"skips_inactive_inputs": [True], "array.rows": [16, 8, 4]}}
+    found = []
+    for resume in (False, True):
+        if kind == "sweep":
+            settings = experiment(hardware=hardware, thresholds={}, candidates={"bits": ["8@16", "4@64"]})
+            result = sweep(settings, tmp_path / "run", resume, model=SendingStandIn(), executor=Dying(), workers=1)
+        else:
+            settings = experiment(hardware=hardware)
+            result = search_hardware(settings, tmp_path / "run", resume, model=SendingStandIn(), executor=Dying())
+        assert 1 not in result.variant
+        assert 0 in result.variant
+        assert [*result.left_out[1]] == [WHY_UNKNOWN[Unknown.KILLED]]
+        assert_measured(result)
+        found.append((tmp_path / "run" / "sweep.csv").read_bytes())
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("search", [search_hardware, partial(sweep, workers=1)])
