@@ -112,7 +112,7 @@ def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Tr
         memory_mib=np.array(memory_mib),
         error_limit=space.error_limit,
         **PointArrays.of(points, left_out)._asdict(),
-        evaluated=space.evaluator.evaluated,
+        evaluated=sum(one.evaluated for one in space.points.evaluators.values()),
         model=planned.model,
     )
 

@@ -4,7 +4,7 @@ once, and is in the ledger, with which a sweep that was killed goes on."""
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from quant.sites.candidate import Bits
+from quant.sites.candidate import Bits, name_of
 from quant.sites.delta_pair import thresholds_in, widths
 from search.codesign.design_points import NOT_OFFERED, WHY_UNKNOWN
 from search.codesign.point_arrays import PointArrays
@@ -23,10 +23,11 @@ AT_ONCE = 10
 
 def sends(candidates: Sequence[Bits], model: Model) -> bool:
     """Whether any candidate has thresholds. Raises KeyedError for some of a model that sends everything."""
-    some = any(thresholds_in(bits) for bits in candidates)
-    if some and not isinstance(model, HasDeltas):
-        raise KeyedError(("candidates",), "thresholds are for recognisers of this project and networks from files")
-    return some
+    sending = [bits for bits in candidates if thresholds_in(bits)]
+    if sending and not isinstance(model, HasDeltas):
+        rule = "thresholds are for recognisers of this project and networks from files"
+        raise KeyedError(("candidates",), f"{name_of(sending[0])}: {rule}")
+    return bool(sending)
 
 
 def sent_points(

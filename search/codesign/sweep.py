@@ -5,6 +5,7 @@ time. A sweep that was killed and goes on ends with the files of one that was no
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from search.evaluation.progress import EvaluationProgress
 from search.runs.driver import VariantSearch, check_thresholds
 from search.runs.identity import digest_of
 from search.runs.session import Plan, Session, begun, plan
+from search.runs.shortfall import NothingFeasible
 from search.settings.experiment import Experiment
 from search.settings.experiment_source import located
 from search.space.genome import Genes
@@ -65,6 +67,8 @@ def sweep(
         raise KeyedError(("hardware",), "missing: a sweep needs variants of the hardware")
     if experiment.learn_from and experiment.candidates is not None:
         raise KeyedError(("learn_from",), "the candidates are named: nothing is searched for, and nothing learnt")
+    if experiment.thresholds and experiment.candidates is not None and experiment.candidates.random is None:
+        raise KeyedError(("thresholds",), "the candidates are named, with thresholds of their own, as in 8x8@16")
     simulate = _simulating(executor, workers)
     planned = plan(experiment, model)
     check_thresholds(planned)
@@ -154,6 +158,10 @@ def _swept(
     else:
         parts = variant_figures(candidates, evaluator.steps, hardware, planned.model, folder / PARTS, simulate, done)
         points = swept_points(parts, within.left_out)
+    if not len(points.variant):
+        counts = sum(map(Counter, points.left_out.values()), Counter[str]())
+        reasons = "; ".join(f"{count}: {reason}" for reason, count in counts.most_common())
+        raise NothingFeasible(f"no variant of {len(hardware)} can run any of {len(candidates)} candidates: {reasons}")
     return CoDesign(
         experiment=planned.experiment,
         folder=folder,
@@ -163,6 +171,6 @@ def _swept(
         memory_mib=np.array([memory_of(evaluator, bits) for bits in candidates]),
         error_limit=within.error_limit,
         **points._asdict(),
-        evaluated=evaluator.evaluated,
+        evaluated=sum(one.evaluated for one in evaluators.values()),
         model=planned.model,
     )

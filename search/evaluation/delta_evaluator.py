@@ -43,7 +43,7 @@ class DeltaEvaluator(Evaluator):
     def on(self, arch: Arch) -> "DeltaEvaluator":
         """See `Evaluator.on`."""
         other = DeltaEvaluator(self.model, arch, self.steps, self.ledger, self.executor, self.source)
-        other._shares = self._shares
+        other._shares, other._qualities = self._shares, self._qualities
         return other
 
     def costs(self, candidates: Sequence[Bits]) -> list[Cost]:
@@ -114,6 +114,7 @@ class DeltaEvaluator(Evaluator):
         """Whether it is known what a candidate costs, or why it has no cost: it is at hand, or in the ledger."""
         if name in self._costs or name in self._refused:
             return True
+        self.is_known(name)  # what comes of one evaluation is known together, in a run that is resumed too
         found = self.ledger.find_cost(self.costs_of, self._key(name))
         if found is None:
             if not self.ledger.is_set_aside(self.errors_of, name):

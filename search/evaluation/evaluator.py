@@ -175,7 +175,6 @@ class Evaluator:
                     done(bits, Unknown.KILLED)
             return
         rates, seconds = outcome
-        self._record_sent(group, rates)
         for bits, rate in zip(group, rates, strict=True):
             name = name_of(bits)
             row = {"error": rate.error, "error_plain": rate.error_plain, "edits": rate.edits}
@@ -185,6 +184,7 @@ class Evaluator:
             self._computed += 1
             if done:
                 done(bits, self._qualities[name])
+        self._record_sent(group, rates)
 
     def _record_sent(self, group: Group, rates: Sequence[Measured]) -> None:
         """Record what candidates cost by what they send, where that is measured with their errors: nowhere here."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from simulators.engine.program import Ints
+from simulators.lowering.bounded import bounded
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, Repetition
 
 StepNames = tuple[tuple[str, ...], int, tuple[Label, ...]]
@@ -16,8 +16,8 @@ StepNames = tuple[tuple[str, ...], int, tuple[Label, ...]]
 PeriodNames = tuple[tuple[int, tuple[StepNames, ...]], ...]
 """How often steps follow each other within a period, and their names."""
 
-KEPT_PERIODS = 256
-"""How many periods are kept, of some ten KiB for each hundred steps: a segment has some more than once, and layers that
+MOST_TASKS = 1 << 18
+"""Tasks of all periods that are kept, of some hundred bytes each: a segment has some more than once, and layers that
 differ in how often a period repeats, or in one of several parts, share the others. Without them the first candidate of
 a process, which has no templates yet, takes 1.2 times as long on SiLago."""
 
@@ -94,7 +94,7 @@ class Period:
         }
 
 
-@lru_cache(maxsize=KEPT_PERIODS)
+@bounded(lambda period: len(period.index), MOST_TASKS)
 def period_of(names: PeriodNames) -> Period:
     """The period of steps with these names."""
     return Period(names)

@@ -41,8 +41,8 @@ class Periods(NamedTuple):
         return sum(len(steps) for _, steps in self.names) * (2 if self.closed else 1)
 
 
-MOST_TASKS = 1 << 20
-"""Stored tasks of all templates that are kept, of some hundred bytes each. A network's layers have some hundred
+MOST_TASKS = 1 << 19
+"""Stored tasks of all templates that are kept, of a few hundred bytes each. A network's layers have some hundred
 templates of some hundred tasks, those of a delta network some of many thousand each. Without them a candidate that is
 new to SiLago takes three times as long (`benchmarks/caches.py`, as the other ratios)."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
 from simulators.engine.program import Program
+from simulators.lowering.bounded import bounded
 from simulators.lowering.segments import Label, PrefetchTask, Segment, Template
 
-LENGTHENED = 8192
-"""Programs with a lookahead that are kept, of some ten KiB each: without them a candidate that is new to Bit Fusion
-takes 1.3 times as long (`benchmarks/caches.py`)."""
+MOST_TASKS = 1 << 19
+"""Stored tasks of all programs with a lookahead that are kept, of some hundred bytes each: without them a candidate
+that is new to Bit Fusion takes 1.3 times as long (`benchmarks/caches.py`)."""
 
 
 def lookahead(segment: Segment, behind: tuple[PrefetchTask, ...] = ()) -> tuple[PrefetchTask, ...]:
@@ -42,7 +42,7 @@ def program_with_lookahead(segment: Segment, queue: int | None, tasks: Sequence[
     )
 
 
-@lru_cache(maxsize=LENGTHENED)
+@bounded(lambda program: len(program.queue), MOST_TASKS)
 def _lengthened(template: Template, queue: int | None, waits: tuple[tuple[Label, ...], ...]) -> Program:
     """A template's program with one more block: a task for each of `waits`, with some service time and kind."""
     p = template.program

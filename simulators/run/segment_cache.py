@@ -86,7 +86,8 @@ class SegmentCache:
     def is_full(self) -> bool:
         """Whether it, or what is shared together, should be given up for an empty one, once nobody asks for what its
         numbers mean."""
-        return self._bytes > MOST_BYTES or sum(cache._bytes for cache in [*_shared]) > 2 * MOST_BYTES
+        with _sharing:
+            return self._bytes > MOST_BYTES or sum(cache._bytes for cache in _shared) > 2 * MOST_BYTES
 
     def segment(self, number: int) -> Segment:
         """A segment by its number."""
@@ -180,18 +181,21 @@ class _Numbered(Generic[Value]):
 def shared_cache(platform: str, key: Hashable, machine: Machine) -> SegmentCache:
     """What the architectures of a platform with that `tasks_key`, and therefore with that machine, share."""
     cache = SegmentCache(platform, machine)
-    _shared.add(cache)
+    with _sharing:
+        _shared.add(cache)
     return cache
 
 
 _shared: WeakSet[SegmentCache] = WeakSet()
 """What was shared since it was given up last."""
+_sharing = Lock()
 
 
 def give_up_shared() -> None:
     """Have empty caches in the place of those that are shared; whoever uses one goes on with it."""
     shared_cache.cache_clear()
-    _shared.clear()
+    with _sharing:
+        _shared.clear()
 
 
 class lowering_of:

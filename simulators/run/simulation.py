@@ -40,7 +40,7 @@ class Simulator:
         else:
             shared = arch.platform, self.platform.tasks_key(arch.spec), self.machine
             if shared_cache(*shared).is_full:
-                give_up_shared()
+                forget()
             self.cache = shared_cache(*shared)
         self.chosen = self.cache.chosen(self.platform.choices_key(arch.spec))
 

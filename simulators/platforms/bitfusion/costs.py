@@ -23,8 +23,8 @@ from simulators.platforms.bitfusion.tiles import Loops, Style, TaskCost, Tiles, 
 from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardware, tile_cycles
 from simulators.workloads.operations import VECTOR_BITS, VectorLayer
 
-STEPWISE = 16
-"""Recurrent products whose time steps are kept."""
+STEPWISE, MOST_STEPS = 16, 20_000
+"""Recurrent products whose time steps are kept, and steps of one, of half a KiB each (`benchmarks/caches.py`)."""
 RESIDENT_LOADS = 32
 """Parts in which weights that stay on chip are loaded."""
 
@@ -91,6 +91,8 @@ class TiledProduct:
             if inputs not in by_inputs:
                 by_inputs[inputs] = self._time_step(tiles, inputs, loads)
         builder.emit_in_turn([(time_steps, by_inputs[inputs]) for time_steps, inputs in transmitted])
+        if sum(map(len, by_inputs.values())) > MOST_STEPS:
+            by_inputs.clear()
 
     def cost(self, what: str, m: int, k: int, n: int) -> TaskCost:
         """What a task of `tiles.py` takes, on m outputs, k inputs and n vectors."""

@@ -27,6 +27,7 @@ from search.evaluation.ledger import LEDGER_FILE, Ledger
 from search.evaluation.quality import Unknown
 from search.evaluation.sending_group import SendingGroup
 from search.report.page import write_report
+from search.runs.shortfall import NothingFeasible
 from simulators import InputError, simulate
 from simulators.inputs.terminal import Terminal
 
@@ -41,6 +42,15 @@ def experiment(**changes: Any) -> Experiment:
         **changes,
     }  # fmt: skip
     return Experiment.model_validate(settings)
+
+
+def too_small() -> dict[str, Any]:
+    """A variant whose output buffer holds nothing."""
+    figures = {
+        f"energy.{name}_buffer_pj_per_bit": {"read": 0.1, "write": 0.1} for name in ("input", "weight", "output")
+    }
+    small = {"buffers.output_kib": 0.001, "energy.sram_leakage_mw": 1, "skips_inactive_inputs": True, **figures}
+    return {"archs": ["bitfusion"], "list": [small]}
 
 
 class Killed(BaseException):
@@ -110,6 +120,35 @@ def test_a_search_goes_on_where_it_was_and_repeats_in_other_processes(method: st
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sweep", "search"])
+def test_a_run_that_needs_no_error_comes_to_the_same_where_it_goes_on(kind: str, tmp_path: Path) -> None:
+    """What is measured together is known together, though nobody asks for it."""
+    changes = {"objectives": ["latency", "energy"], "constraints": {}}
+    if kind == "sweep":
+        settings = experiment(**changes, thresholds={}, candidates={"bits": ["8", "8@64", "4x8@16"]})
+        runs = [sweep(settings, tmp_path / "a", resume, model=SendingStandIn(), workers=1) for resume in (False, True)]
+        before, after = (tmp_path / name / "sweep.json" for name in ("a", "a"))
+        assert runs[0].describe(runs[0].front) == runs[1].describe(runs[1].front)
+        assert before.read_bytes() == after.read_bytes()
+        return
+    settings = experiment(**changes)
+    search_hardware(settings, tmp_path / "whole", model=SendingStandIn())
+    with pytest.raises(Killed):
+        search_hardware(settings, tmp_path / "parts", progress=Stopping(), model=SendingStandIn())
+    search_hardware(settings, tmp_path / "parts", resume=True, model=SendingStandIn())
+    for file in FILES:
+        assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", ["8@16", "8"])
+def test_a_sweep_of_which_nothing_can_be_run_says_why(bits: str, tmp_path: Path) -> None:
+    settings = experiment(candidates={"bits": [bits]}, thresholds={}, hardware=too_small())
+    with pytest.raises(NothingFeasible, match=r"no variant of 1 can run any of 1 candidates: 1: .*buffers.output_kib"):
+        sweep(settings, tmp_path / "run", model=SendingStandIn(), workers=1)
+
+
+@pytest.mark.slow
 def test_a_front_is_swept_over_hardware_with_its_thresholds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a variant that has fewer widths candidates are lifted, with their thresholds; EdgeDRNN's registers hold one
     threshold, and these sites have no roles, so that it takes all."""
@@ -142,10 +181,12 @@ def test_a_front_is_swept_over_hardware_with_its_thresholds(tmp_path: Path, caps
 def test_sweeps_of_thresholds_that_are_named_or_searched(kind: str, tmp_path: Path) -> None:
     texts = {"candidates": {"bits": ["8", "8@64", "8@64,P1=4x8@0"]}, "thresholds": {}}
     settings = experiment(**(texts if kind == "named" else {"generations": 1}))
-    result = sweep(settings, tmp_path / "run", model=SendingStandIn(), workers=1)
+    model = SendingStandIn()
+    result = sweep(settings, tmp_path / "run", model=model, workers=1)
     assert_measured(result)
     assert len(result.candidates) >= 3
     assert any(thresholds_in(bits) for bits in result.candidates)
+    assert len(model.evaluations) == result.evaluated
     page = tmp_path / "page.html"
     write_report([tmp_path / "run"], page, None, None, {tmp_path / "run": SendingStandIn()})
     (told,) = data_of(page.read_text())["runs"]
@@ -156,12 +197,8 @@ def test_sweeps_of_thresholds_that_are_named_or_searched(kind: str, tmp_path: Pa
 @pytest.mark.slow
 def test_what_hardware_cannot_run_is_left_out_and_known_when_it_goes_on(tmp_path: Path) -> None:
     """A reason is an outcome of an evaluation: it is in the ledger as costs are."""
-    figures = {
-        f"energy.{name}_buffer_pj_per_bit": {"read": 0.1, "write": 0.1} for name in ("input", "weight", "output")
-    }
-    small = {"buffers.output_kib": 0.001, "energy.sram_leakage_mw": 1, **figures}
-    skips = {"skips_inactive_inputs": True}
-    hardware = {"archs": ["bitfusion"], "list": [skips, skips | small]}
+    hardware = too_small()
+    hardware["list"].insert(0, {"skips_inactive_inputs": True})
     settings = experiment(candidates={"bits": ["8@16", "4@64"]}, thresholds={}, hardware=hardware)
     for resume in (False, True):
         model = SendingStandIn()
@@ -213,8 +250,10 @@ def test_refused_before_anything_is_written(search: Any, tmp_path: Path) -> None
         search(experiment(hardware=plain), tmp_path / "run", model=SendingStandIn())
     with pytest.raises(InputError, match="thresholds: as genes they are for recognisers of this project"):
         search(experiment(), tmp_path / "run", model=StandInModel())
-    with pytest.raises(InputError, match="candidates: thresholds are for recognisers of this project"):
+    with pytest.raises(InputError, match=r"candidates: L0=8x8@4,.*: thresholds are for recognisers of this proj"):
         sweep(experiment(thresholds={}, candidates={"bits": ["8@4"]}), tmp_path / "run", model=StandInModel())
+    with pytest.raises(InputError, match="thresholds: the candidates are named, with thresholds of their own"):
+        sweep(experiment(candidates={"bits": ["8@4"]}), tmp_path / "run", model=SendingStandIn())
     assert not (tmp_path / "run").exists()
 
 

@@ -1,5 +1,7 @@
 """What a process keeps of segments is bounded: masks of utterances are met once, and their segments given up."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -60,4 +62,23 @@ def test_caches_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
     assert empty not in kept
     assert not empty.is_full
     assert simulator(archs[0]).cache is empty
+    forget()
+
+
+def test_what_is_made_while_caches_are_full_gives_up_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many architectures follow each other: those whose simulators were kept go with their caches."""
+    forget()
+    rng = np.random.default_rng(3)
+    archs = [load_arch("bitfusion", ["skips_inactive_inputs=true", f"array.rows={rows}"]) for rows in range(4, 20)]
+    simulate(masked(rng), archs[0])
+    each = simulator(archs[0]).cache._bytes
+    forget()
+    monkeypatch.setattr(segment_cache, "MOST_BYTES", 2 * each)
+    most = 0
+    for arch in archs:
+        simulate(masked(rng), arch)
+        gc.collect()
+        alive = (one for one in gc.get_objects() if isinstance(one, segment_cache.SegmentCache))
+        most = max(most, sum(cache._bytes for cache in alive))
+    assert most <= 1.5 * 2 * segment_cache.MOST_BYTES
     forget()
