@@ -43,6 +43,12 @@ def lowest_increases(result: Run) -> np.ndarray:
     return np.array([min((e for x, e in found if x >= least), default=np.nan) - base.error for least in SPEEDUPS])
 
 
+def cost_of(result: Run) -> float:
+    """What a search costs in evaluations of a candidate, retrainings (`search.evaluation.retraining_cost`) included."""
+    cost = result.retraining
+    return len(result.visited) + (0.0 if cost is None else cost.again + (cost.evaluations or 0.0))
+
+
 def draw(curves: dict[str, list[np.ndarray]], path: Path) -> None:
     """Mean over seeds of what reaches a speedup in all of them, and the range; a panel for each way to search."""
     panels: dict[str, list[str]] = {}
@@ -94,6 +100,7 @@ def main() -> None:
             before = folder
             if "bitfusion" in name:
                 curves.setdefault(name, []).append(lowest_increases(result))
+            figures.setdefault(name, {}).setdefault("cost_in_evaluations", []).append(cost_of(result))
             for claim in claims_of(result):
                 print(f"{name} {seed}: {claim.claim}: {claim.measured}", flush=True)
                 for figure, value in claim.figures.items():

@@ -69,7 +69,20 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
         *map(str, range(1, 11)),
     ),
     "published_experiments": (*PUBLISHED, *INFERENCE_ONLY),
-    "published_beacons": (*PUBLISHED, "mohaq-3-bitfusion-beacons", "mohaq-3-bitfusion-beacons-simulated"),
+    "published_beacons": (
+        "runs/benchmarks/beacons",
+        "--every",
+        "4",
+        "--generations",
+        "15",
+        "--seeds",
+        *map(str, range(1, 6)),
+        "--plot",
+        "docs/beacons.png",
+        "--only",
+        "mohaq-3-bitfusion",
+        "mohaq-3-bitfusion-beacons",
+    ),
 }
 """Arguments by benchmark, the quick ones first: all but the last three take a minute or a few, `methods` ten,
 `published_experiments` an hour, `published_beacons`, which retrains, hours. A program that is measured in two ways has

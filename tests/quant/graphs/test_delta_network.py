@@ -17,7 +17,7 @@ from quant import homogeneous, load
 from quant.graphs.data_settings import Chunks, DataSettings
 from quant.graphs.delta_network import DeltaNetwork
 from quant.graphs.graph_model import GraphModel
-from search.evaluation.sent_costs import sent_costs
+from search.evaluation.sent_costs import SentCosts, sent_costs
 from simulators import Matmul, load_arch
 from simulators.inputs.errors import InputError
 
@@ -180,9 +180,10 @@ def test_directions_have_shares_of_their_own(tmp_path: Path) -> None:
     sites = [site.name for site in model.sites]
     bits = model.parse_bits(f"8,{sites[0]}=8@0,{sites[-2]}=8@512")
     ((_, traces),) = model.evaluate_deltas([bits])
-    found = sent_costs(bits, traces, load_arch("bitfusion", ["skips_inactive_inputs=true"])).shares
+    (found,) = sent_costs(bits, traces, [load_arch("bitfusion", ["skips_inactive_inputs=true"])])
+    assert isinstance(found, SentCosts)
     exact = model.deltas.evaluate_delta(homogeneous(model.sites, 8), model.deltas.codes(bits)).active
-    assert found == pytest.approx(exact)
+    assert found.shares == pytest.approx(exact)
     assert exact[sites[0]] != pytest.approx(exact[sites[-2]], abs=0.1)
 
 
