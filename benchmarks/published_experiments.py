@@ -20,6 +20,7 @@ from quant import load_model
 from search import Experiment, Run, run
 from search.evaluation.beacon_files import BEACON_FOLDER
 from search.evaluation.ledger import LEDGER_FILE
+from search.runs.checked_front import front_cells
 from search.runs.mohaq_claims import claims_of
 from search.runs.results import BASELINE_BITS
 
@@ -27,6 +28,8 @@ EXPERIMENTS = ["mohaq-1-memory", "mohaq-2-silago", "mohaq-2-silago-simulated", "
                "mohaq-3-bitfusion-simulated", "mohaq-3-bitfusion-beacons",
                "mohaq-3-bitfusion-beacons-simulated"]  # fmt: skip
 
+HELD_OUT = (20, 30, 40)
+"""Speedups at which solutions are held against what they were not chosen by."""
 SPEEDUPS = np.arange(10.0, 50.5, 0.5)
 
 
@@ -41,6 +44,23 @@ def lowest_increases(result: Run) -> np.ndarray:
     base = result.baselines[BASELINE_BITS].quality
     assert base is not None
     return np.array([min((e for x, e in found if x >= least), default=np.nan) - base.error for least in SPEEDUPS])
+
+
+def held_out_increases(result: Run) -> dict[str, float]:
+    """Of the solution of a front that errs least at each speedup, its increases over 16 bits on all of dev and on test,
+    in percentage points."""
+    front, baselines = front_cells(result)
+    base = baselines[list(result.baselines).index(BASELINE_BITS)]
+    found = {}
+    for least in HELD_OUT:
+        fast = [
+            (solution.quality.error, row["error_dev"] - base["error_dev"], row["error_test"] - base["error_test"])
+            for solution, row in zip(result.front, front, strict=True)
+            if solution.quality and (solution.cost.mohaq_speedup or 0.0) >= least
+        ]
+        if fast:
+            _, found[f"increase_on_dev_at_{least}"], found[f"increase_on_test_at_{least}"] = min(fast)
+    return found
 
 
 def cost_of(result: Run) -> float:
@@ -101,6 +121,9 @@ def main() -> None:
             if "bitfusion" in name:
                 curves.setdefault(name, []).append(lowest_increases(result))
             figures.setdefault(name, {}).setdefault("cost_in_evaluations", []).append(cost_of(result))
+            held_out = held_out_increases(result) if "bitfusion" in name else {}
+            for figure, value in held_out.items():
+                figures[name].setdefault(figure, []).append(value)
             for claim in claims_of(result):
                 print(f"{name} {seed}: {claim.claim}: {claim.measured}", flush=True)
                 for figure, value in claim.figures.items():
