@@ -24,7 +24,8 @@ from simulators.platforms.bitfusion.tiling import Product, Tiling, TilingHardwar
 from simulators.workloads.operations import VECTOR_BITS, VectorLayer
 
 STEPWISE, MOST_STEPS = 16, 20_000
-"""Recurrent products whose time steps are kept, and steps of one, of half a KiB each (`benchmarks/caches.py`)."""
+"""Recurrent products whose time steps are kept, and steps of one, of half a KiB each: without them utterances of a
+delta network take twice as long (`benchmarks/caches.py`)."""
 RESIDENT_LOADS = 32
 """Parts in which weights that stay on chip are loaded."""
 
