@@ -47,8 +47,8 @@ def lowest_increases(result: Run) -> np.ndarray:
 
 
 def held_out_increases(result: Run) -> dict[str, float]:
-    """Increases over 16 bits on all of dev and on test, in percentage points, of the solution of a front that errs least
-    at each speedup."""
+    """Increases over 16 bits on all of dev and on test, in percentage points, of the solution of a front that errs
+    least at each speedup."""
     front, baselines = front_cells(result)
     base = baselines[list(result.baselines).index(BASELINE_BITS)]
     found = {}
