@@ -78,7 +78,7 @@ def test_what_is_made_while_caches_are_full_gives_up_all_others(monkeypatch: pyt
     for arch in archs:
         simulate(masked(rng), arch)
         gc.collect()
-        alive = (one for one in gc.get_objects() if isinstance(one, segment_cache.SegmentCache))
+        alive = (one for one in gc.get_objects() if type(one) is segment_cache.SegmentCache)
         most = max(most, sum(cache._bytes for cache in alive))
     assert most <= 1.5 * 2 * segment_cache.MOST_BYTES
     forget()
