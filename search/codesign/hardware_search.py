@@ -1,8 +1,8 @@
 """A search whose genes hold the hardware as well as the bits. It resumes as a search on one piece of hardware does, and
 leaves the files of a sweep."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,7 @@ def _over_hardware(experiment: Experiment) -> Experiment:
 
 def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Trial]) -> CoDesign:
     """What the search looked at, within the limits, as points sorted by variant."""
-    left_out: dict[int, dict[str, int]] = {}
+    left_out = defaultdict[int, Counter[str]](Counter)
     candidates: dict[str, tuple[int, Bits]] = {}
     memory_mib: list[float] = []
     points: list[tuple[int, int, Cost]] = []
@@ -94,8 +94,7 @@ def _result(planned: Plan, folder: Path, space: DesignSpace, trials: Sequence[Tr
         cost = space.points.cost(planned.hardware.variants[trial.variant], trial.bits)
         reason = _why_left_out(space, trial, cost)
         if isinstance(cost, str) or reason:
-            counts = left_out.setdefault(trial.variant, {})
-            counts[reason] = counts.get(reason, 0) + 1
+            left_out[trial.variant][reason] += 1
             continue
         number, _ = candidates.setdefault(name_of(trial.bits), (len(candidates), trial.bits))
         if number == len(memory_mib):
@@ -125,6 +124,6 @@ def _why_left_out(space: DesignSpace, trial: Trial, cost: Cost | str) -> str:
         return OVER_MEMORY
     if unknown := space.evaluator.why_unknown(trial.bits):
         return WHY_UNKNOWN[unknown]
-    if not isfinite(cost.energy_uj):
+    if not cost.is_known:
         return WHY_UNKNOWN[Unknown.KILLED]
     return "" if trial.feasible else OVER_ERROR

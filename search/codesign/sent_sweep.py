@@ -1,8 +1,8 @@
 """A sweep of candidates with thresholds: what each sends is simulated where it is evaluated, on several variants at
 once, and is in the ledger, with which a sweep that was killed goes on."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from math import isfinite
 
 from quant.sites.candidate import Bits, name_of
 from quant.sites.delta_pair import thresholds_in, widths
@@ -37,7 +37,9 @@ def sent_points(
     """All candidates on all variants; `left_out` counts, by reason, those that no variant was given; `simulated` is
     told how many variants are done."""
     points: list[tuple[int, int, Cost]] = []
-    reasons: dict[int, dict[str, int]] = {variant.number: dict(left_out) for variant in hardware if left_out}
+    reasons = defaultdict[int, Counter[str]](Counter)
+    for variant in hardware if left_out else ():
+        reasons[variant.number].update(left_out)
     first = evaluators[0]
     for done in range(0, len(hardware), AT_ONCE):
         variants = hardware.variants[done : done + AT_ONCE]
@@ -50,8 +52,7 @@ def sent_points(
         for (number, i), reason in why_not.items():
             cost = reason or _cost(evaluators[number], candidates[i])
             if isinstance(cost, str):
-                counts = reasons.setdefault(number, {})
-                counts[cost] = counts.get(cost, 0) + 1
+                reasons[number][cost] += 1
             else:
                 points.append((number, i, cost))
         simulated(done + len(variants))
@@ -73,4 +74,4 @@ def _cost(evaluator: Evaluator, bits: Bits) -> Cost | str:
         cost = evaluator.cost(bits)
     except InputError as error:
         return str(error)
-    return cost if isfinite(cost.energy_uj) else WHY_UNKNOWN[Unknown.KILLED]
+    return cost if cost.is_known else WHY_UNKNOWN[Unknown.KILLED]

@@ -50,12 +50,10 @@ class DeltaEvaluator(Evaluator):
         """What each candidate costs, in their order; those that are in no ledger are evaluated. Figures of one whose
         evaluation killed workers are no numbers. Raises InputError for one that the hardware cannot run."""
         named = {name_of(bits): bits for bits in candidates}
-        missing = [bits for name, bits in named.items() if not self._is_costed(name, bits)]
-        self._evaluate(missing, None)
-        for bits in missing:
-            if not self._is_costed(name_of(bits), bits):
-                self._costs[name_of(bits)] = self._without(bits)
-        for name in named:
+        self.measure([(self, bits) for bits in named.values()])
+        for name, bits in named.items():
+            if not self._is_costed(name, bits):
+                self._costs[name] = self._without(bits)
             if name in self._refused:
                 raise InputError(self._refused[name])
         return [self._costs[name_of(bits)] for bits in candidates]

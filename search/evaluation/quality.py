@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import isnan
+from math import isfinite, isnan
 from typing import TypeVar
 
 import numpy as np
@@ -36,6 +36,11 @@ class Cost:
     """The largest energy of an utterance, likewise."""
     dram_energy_uj: float | None = None
     """What of the energy DRAM takes; None on platforms that have no figure of it."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its figures are numbers: what a candidate sends whose evaluation killed workers is not known."""
+        return isfinite(self.energy_uj)
 
 
 @dataclass(frozen=True)

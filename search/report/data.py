@@ -19,7 +19,7 @@ from search.objectives import Floats, Objective
 from search.report.commands import Commands
 from search.report.held_out_figures import with_test
 from search.report.points import Points, points_arrays
-from search.report.reading import Reading, sends_in
+from search.report.reading import Reading, of_utterances
 from search.runs.budget_limits import NO_BUDGET, BudgetLimits
 from search.runs.check_display import luck_line
 from search.runs.identity import digest_of_hardware
@@ -149,7 +149,7 @@ def _run(folder: Path, label: str, given: Model | None) -> ReportedRun:
     experiment = Experiment.load(folder / "run.yaml")
     hardware, model = _made_of(experiment, given)
     _check_digests(folder, experiment, hardware, model)
-    sends = sends_in(results)
+    sends = any(map(of_utterances, results["front"]))
     commands = Commands.of(folder, experiment, hardware, model.digest, checkpoint=given is None, sends=sends)
     reading = Reading(label, stored, results, experiment, hardware, model, commands)
     return _sweep(reading) if stored.is_codesign else _search(reading)
@@ -283,7 +283,7 @@ def _check_digests(folder: Path, experiment: Experiment, hardware: Hardware, mod
 
 def _simulate(reading: Reading, row: dict[str, Any], trace: Trace, arch: Arch) -> Report:
     folder, report = reading.folder, simulate(trace, arch)
-    if sends_in(reading.results):  # the row's figures are means over utterances, and the trace is of one
+    if of_utterances(row):  # and the trace is of one
         return report
     for figure, now, then in (("cycles", report.cycles, row["cycles"]), ("µJ", report.energy_uj, row["energy_uj"])):
         if not isclose(now, then, rel_tol=1e-9):

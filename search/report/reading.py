@@ -20,9 +20,9 @@ from simulators import Trace
 from simulators.inputs.errors import InputError
 
 
-def sends_in(results: Mapping[str, Any]) -> bool:
-    """Whether what the candidates of a run's results cost depends on what they send."""
-    return any({*WORST} <= row.keys() for row in results["front"])
+def of_utterances(row: Mapping[str, Any]) -> bool:
+    """Whether the figures of a row are means over utterances, as those are that depend on what is sent."""
+    return {*WORST} <= row.keys()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@ it asks for."""
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,4 +172,4 @@ class DesignSpace:
         """The violation of a candidate that could not be run or evaluated; 0 for others."""
         if cost is None:
             return CANNOT_RUN
-        return UNKNOWN if self.evaluator.why_unknown(bits) or not isfinite(cost.energy_uj) else 0.0
+        return UNKNOWN if self.evaluator.why_unknown(bits) or not cost.is_known else 0.0

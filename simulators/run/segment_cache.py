@@ -33,9 +33,9 @@ AT_THE_BEGINNING = 0
 CACHES = 16
 """For how many `tasks_key`s segments and timings are kept: searches and sweeps come back to each."""
 MOST_BYTES = 128 << 20
-"""How many bytes segments' programs and layers take at most in a cache before it is full, and half of what they take
-in all caches before each is; with all else it is two to three times as much. Layers at some bits take some ten KiB
-each, and few thousand are met again and again; those of a delta network, whose masks are of one utterance, are met
+"""How many bytes segments' programs and layers take at most in a cache before it is full; all that are shared are full
+when they take twice as many together. With all else it is two to three times as much. Layers at some bits take some ten
+KiB each, and few thousand are met again and again; those of a delta network, whose masks are of one utterance, are met
 once, and came to 10 GiB in a search."""
 
 

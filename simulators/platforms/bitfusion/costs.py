@@ -93,7 +93,7 @@ class TiledProduct:
                 by_inputs[inputs] = self._time_step(tiles, inputs, loads)
         builder.emit_in_turn([(time_steps, by_inputs[inputs]) for time_steps, inputs in transmitted])
         if sum(map(len, by_inputs.values())) > MOST_STEPS:
-            by_inputs.clear()
+            _time_steps.cache_clear()  # whoever uses one goes on with it
 
     def cost(self, what: str, m: int, k: int, n: int) -> TaskCost:
         """What a task of `tiles.py` takes, on m outputs, k inputs and n vectors."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from killing_after import Killed, KillingAfter
 from stand_in import StandInModel
 
 from quant.sites.candidate import name_of
@@ -108,10 +109,6 @@ def test_outputs(swept: CoDesign, tmp_path: Path) -> None:
     repeated = sweep(Experiment.load(folder / "run.yaml"), tmp_path / "again", model=StandInModel(), workers=1)
     assert all((tmp_path / "again" / file).read_bytes() == (folder / file).read_bytes() for file in FILES)
     assert len(repeated.front) == len(swept.front)
-
-
-class Killed(BaseException):
-    pass
 
 
 class Killing:
@@ -347,17 +344,9 @@ def test_a_search_over_hardware_resumes_and_repeats(tmp_path: Path) -> None:
     settings = experiment(candidates=None, population=10, offspring=5, generations=4,
                           hardware=[GRID, {"archs": ["silago"]}])  # fmt: skip
 
-    class Stopping:
-        def started(self, *_: Any) -> None: ...
-        def evaluated(self, *_: Any) -> None: ...
-
-        def generation(self, number: int, *_: Any) -> None:
-            if number == 2:
-                raise Killed
-
     search_hardware(settings, tmp_path / "whole", model=StandInModel())
     with pytest.raises(Killed):
-        search_hardware(settings, tmp_path / "parts", progress=Stopping(), model=StandInModel())
+        search_hardware(settings, tmp_path / "parts", progress=KillingAfter(2), model=StandInModel())
     with pytest.raises(InputError, match="not empty"):
         search_hardware(settings, tmp_path / "parts", model=StandInModel())
     search_hardware(settings, tmp_path / "parts", resume=True, model=StandInModel())

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import data_of
+from killing_after import Killed, KillingAfter
 from sending_stand_in import UTTERANCES, SendingStandIn
 from stand_in import StandInModel
 
@@ -53,21 +54,6 @@ def too_small() -> dict[str, Any]:
     return {"archs": ["bitfusion"], "list": [small]}
 
 
-class Killed(BaseException):
-    """What a signal raises."""
-
-
-class Stopping:
-    """A display of a search that is stopped."""
-
-    def started(self, *_: Any) -> None: ...
-    def evaluated(self, *_: Any) -> None: ...
-
-    def generation(self, number: int, *_: Any) -> None:
-        if number == 2:
-            raise Killed
-
-
 def assert_measured(result: CoDesign) -> None:
     """Every point's figures are those of all utterances, simulated one by one on its own hardware."""
     model = SendingStandIn()
@@ -105,7 +91,7 @@ def test_a_search_goes_on_where_it_was_and_repeats_in_other_processes(method: st
     settings = experiment(method=method)
     whole = search_hardware(settings, tmp_path / "whole", model=SendingStandIn())
     with pytest.raises(Killed):
-        search_hardware(settings, tmp_path / "parts", progress=Stopping(), model=SendingStandIn())
+        search_hardware(settings, tmp_path / "parts", progress=KillingAfter(2), model=SendingStandIn())
     first = SendingStandIn()
     resumed = search_hardware(settings, tmp_path / "parts", resume=True, model=first)
     assert 0 < resumed.evaluated == len(first.evaluations) < whole.evaluated
@@ -126,15 +112,16 @@ def test_a_run_that_needs_no_error_comes_to_the_same_where_it_goes_on(kind: str,
     changes = {"objectives": ["latency", "energy"], "constraints": {}}
     if kind == "sweep":
         settings = experiment(**changes, thresholds={}, candidates={"bits": ["8", "8@64", "4x8@16"]})
-        runs = [sweep(settings, tmp_path / "a", resume, model=SendingStandIn(), workers=1) for resume in (False, True)]
-        before, after = (tmp_path / name / "sweep.json" for name in ("a", "a"))
-        assert runs[0].describe(runs[0].front) == runs[1].describe(runs[1].front)
-        assert before.read_bytes() == after.read_bytes()
+        found = []
+        for resume in (False, True):
+            result = sweep(settings, tmp_path / "run", resume, model=SendingStandIn(), workers=1)
+            found.append(([(tmp_path / "run" / file).read_bytes() for file in FILES], result.describe(result.front)))
+        assert found[0] == found[1]
         return
     settings = experiment(**changes)
     search_hardware(settings, tmp_path / "whole", model=SendingStandIn())
     with pytest.raises(Killed):
-        search_hardware(settings, tmp_path / "parts", progress=Stopping(), model=SendingStandIn())
+        search_hardware(settings, tmp_path / "parts", progress=KillingAfter(2), model=SendingStandIn())
     search_hardware(settings, tmp_path / "parts", resume=True, model=SendingStandIn())
     for file in FILES:
         assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()

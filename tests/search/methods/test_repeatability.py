@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from killing_after import Killed, KillingAfter
 from stand_in import StandInModel
 
 from search import Experiment, run
@@ -17,24 +18,6 @@ LIMITS: Mapping[str, Mapping[str, float]] = {
     "what nothing keeps": {"error": 1.0},
 }
 FILES = ("pareto.csv", "pareto.json")
-
-
-class Killed(Exception):
-    pass
-
-
-class KillingAfter:
-    """Ends a search behind one of its generations."""
-
-    def __init__(self, last: int):
-        self.last = last
-
-    def started(self, candidates: int) -> None: ...
-    def evaluated(self, bits: object, quality: object) -> None: ...
-    def set_aside(self, bits: object) -> None: ...
-    def generation(self, number: int, of: int, candidates: int, front: int) -> None:
-        if number == self.last:
-            raise Killed
 
 
 class Unseeded:
