@@ -11,7 +11,15 @@ from simulators.hardware.sram import Sram, buffer
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.platform import Choices, MappingRow, Platform, RoundsWidths, loops_shown, register_platform
+from simulators.lowering.platform import (
+    Choices,
+    LayerParameters,
+    MappingRow,
+    Platform,
+    RoundsWidths,
+    loops_shown,
+    register_platform,
+)
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Moved, Repetition, Segment, Step
 from simulators.run.published import HasPublishedModel
 from simulators.run.report import LayerReport, PartialReport, Report
@@ -46,6 +54,7 @@ __all__ = [
     "Kib",
     "Label",
     "Layer",
+    "LayerParameters",
     "LayerReport",
     "LayerWork",
     "LoweringError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from simulators.engine.machine import Machine
 from simulators.hardware.platform_registry import PLATFORMS
@@ -32,6 +32,15 @@ DRAM = "dram"
 
 FIRST, INNER, LAST, ALONE = range(4)
 """Where a segment stands in a network: first of several, between others, last, alone."""
+
+
+class LayerParameters(NamedTuple):
+    """What `places` knows of a layer."""
+
+    name: str
+    bits: int
+    """Memory of its parameters."""
+    is_product: bool
 
 
 @dataclass(frozen=True)
@@ -88,10 +97,9 @@ class Platform(ABC):
         """How many layers make each segment, in order; it depends on shapes, not on bits."""
         return [1] * len(layers)
 
-    def places(self, parameters: Sequence[tuple[str, int]], spec: Any) -> Sequence[int] | None:
-        """For each layer, from the names and the bits of all layers' parameters, where they are kept: any whole
-        numbers, as `choose` takes them. None: that depends on the layer alone. Raises InputError for what has no
-        place."""
+    def places(self, parameters: Sequence[LayerParameters], spec: Any) -> Sequence[int] | None:
+        """For each layer, from all layers' parameters, where they are kept: any whole numbers, as `choose` takes them.
+        None: that depends on the layer alone. Raises InputError for what has no place."""
         return None
 
     def choose(self, layers: Sequence[Layer], place: int, spec: Any) -> Hashable:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
+from simulators.lowering.platform import LayerParameters
 from simulators.run.in_place import position
 from simulators.run.network_walk import Batch, for_each_distinct, simulate_networks
 from simulators.run.simulation import Simulator, simulator
@@ -109,14 +110,14 @@ def _with_bits(layer: AnyLayer, first: int, activation: int, output: int) -> Any
 
 def _places(simulation: Simulator, layers: Sequence[Layer], first_bits: Ints) -> Ints:
     """Where each layer's parameters lie, (N, layers)."""
-    names = [layer.name for layer in layers]
-    counts = [(layer.stored_parameters, layer.index_bits) for layer in layers]
+    counts = [(layer.name, layer.stored_parameters, layer.index_bits, layer.is_product) for layer in layers]
     rows = []
     for candidate, widths in enumerate(first_bits.tolist()):
-        sizes = [
-            (name, count * width + indices) for name, (count, indices), width in zip(names, counts, widths, strict=True)
+        parameters = [
+            LayerParameters(name, count * width + indices, is_product)
+            for (name, count, indices, is_product), width in zip(counts, widths, strict=True)
         ]
-        places = _named(candidate, simulation.places, sizes)
+        places = _named(candidate, simulation.places, parameters)
         if places is None:
             break
         rows.append(places)

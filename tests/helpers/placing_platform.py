@@ -8,6 +8,7 @@ from simulators.platform import (
     COMPUTE,
     EVERYTHING_BEFORE,
     Layer,
+    LayerParameters,
     LayerWork,
     Machine,
     Matmul,
@@ -35,12 +36,12 @@ class Placing(Platform):
     machine = Machine(("array",), (True,), (Queue("array", 0),), ("compute",))
     operations = (Matmul,)
 
-    def places(self, parameters: Sequence[tuple[str, int]], spec: Any) -> list[int]:
+    def places(self, parameters: Sequence[LayerParameters], spec: Any) -> list[int]:
         """Places that change with the bits of the parameters before."""
         given, bits = [], 0
-        for _, of_layer in parameters:
+        for layer in parameters:
             given.append(spec.places[bits % len(spec.places)])
-            bits += of_layer
+            bits += layer.bits
         return given
 
     def lower(self, layers: Sequence[Layer], choice: int, spec: Any) -> Segment:

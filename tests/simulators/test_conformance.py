@@ -17,6 +17,7 @@ from simulators.platform import (
     EVERYTHING_BEFORE,
     Elementwise,
     Layer,
+    LayerParameters,
     LayerWork,
     Machine,
     Matmul,
@@ -126,8 +127,8 @@ class Remembers(Wire):
 class SharesTooMuch(Wire):
     """Its tasks depend on a place that `choose` leaves out: a batch remembers those of the first."""
 
-    def places(self, parameters: Sequence[tuple[str, int]], spec: WireSpec) -> list[int]:
-        return [sum(bits for _, bits in parameters) % 5] * len(parameters)
+    def places(self, parameters: Sequence[LayerParameters], spec: WireSpec) -> list[int]:
+        return [sum(layer.bits for layer in parameters) % 5] * len(parameters)
 
     def choose(self, layers: Sequence[Layer], place: int, spec: WireSpec) -> None:
         self.place = place
@@ -231,7 +232,7 @@ class LeavesOneOut(Wire):
 
 
 class PlacesTooFew(Wire):
-    def places(self, parameters: Sequence[tuple[str, int]], spec: Any) -> list[int]:
+    def places(self, parameters: Sequence[LayerParameters], spec: Any) -> list[int]:
         return [0]
 
 

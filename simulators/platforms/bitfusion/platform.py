@@ -16,7 +16,7 @@ from simulators.hardware.spec import Pair
 from simulators.hardware.sram import sram_table_file
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import Choices, MappingRow, Platform, loops_shown
+from simulators.lowering.platform import Choices, LayerParameters, MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.bitfusion import lowering, mapper
 from simulators.platforms.bitfusion.machine import MACHINE
@@ -65,18 +65,25 @@ class BitFusion(Platform):
             i += lengths[-1]
         return lengths
 
-    def places(self, parameters: Sequence[tuple[str, int]], spec: BitFusionSpec) -> Sequence[int] | None:
-        """Which mapping of the spec's list each layer has, from 1; 0 for none. Raises InputError for a pattern that
-        names no layer, or only layers that others before it name."""
+    def places(self, parameters: Sequence[LayerParameters], spec: BitFusionSpec) -> Sequence[int] | None:
+        """Which mapping of the spec's list each product has, from 1; 0 for none, and for other layers. Raises
+        InputError for a pattern that names no product, or only products that others before it name."""
         if spec.mapping is None or isinstance(spec.mapping, FixedMapping):
             return None
         patterns = [mapping.layers for mapping in spec.mapping]
-        names = [name for name, _ in parameters]
-        places = [next((i for i, of in enumerate(patterns, 1) if fnmatchcase(name, of)), 0) for name in names]
+        places = [
+            next((i for i, of in enumerate(patterns, 1) if layer.is_product and fnmatchcase(layer.name, of)), 0)
+            for layer in parameters
+        ]
         for i, pattern in enumerate(patterns):
             if i + 1 not in places:
-                named = any(fnmatchcase(name, pattern) for name in names)
-                rule = "patterns before it name all of its layers" if named else "the trace has no such layer"
+                named = [layer for layer in parameters if fnmatchcase(layer.name, pattern)]
+                if not named:
+                    rule = "the trace has no such layer"
+                elif any(layer.is_product for layer in named):
+                    rule = "patterns before it name all of its layers"
+                else:
+                    rule = f"{named[0].name} is no product: only products have tiles"
                 raise InputError(f"{spec.name}: mapping[{i}].layers: {pattern!r}: {rule}")
         return places
 

@@ -8,7 +8,7 @@ from simulators.engine.machine import Machine
 from simulators.hardware.spec import Pair
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import MappingRow, Platform, loops_shown
+from simulators.lowering.platform import LayerParameters, MappingRow, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.epiphany import lowering
 from simulators.platforms.epiphany.core import LOAD_BITS
@@ -55,14 +55,14 @@ class Epiphany(Platform):
             lengths.append(1 + int(bool(behind) and _runs_behind(first, behind[0])))
         return lengths
 
-    def places(self, parameters: Sequence[tuple[str, int]], spec: EpiphanySpec) -> Sequence[int]:
+    def places(self, parameters: Sequence[LayerParameters], spec: EpiphanySpec) -> Sequence[int]:
         """How often the network's weights fit on the cores, in parts of COPY; where they do not even once, they come
         from DRAM. Raises InputError where there is no room there either."""
-        bits = sum(size for _, size in parameters)
+        bits = sum(layer.bits for layer in parameters)
         on_cores = int(spec.mesh.grid.nodes * spec.memory.weights_kib * 1024 * 8)
         copies = on_cores * COPY // max(bits, 1)
         if copies < COPY and bits > spec.dram.mib * MIB_BITS:
-            largest = max(parameters, key=lambda parameter: parameter[1])[0]
+            largest = max(parameters, key=lambda layer: layer.bits).name
             raise InputError(
                 f"layer {largest}: dram.mib: {spec.dram.mib:g}: weights of {bits / MIB_BITS:.4g} MiB fit neither there "
                 f"nor on {spec.mesh.grid.nodes} cores with {spec.memory.weights_kib:g} KiB for them each"

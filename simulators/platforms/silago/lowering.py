@@ -25,6 +25,7 @@ from math import ceil
 from simulators.engine.machine import COMPUTE
 from simulators.inputs.errors import InputError
 from simulators.lowering.builder import SegmentBuilder
+from simulators.lowering.platform import LayerParameters
 from simulators.lowering.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step
 from simulators.platforms.silago.fabric import BUFFERED_ROWS, cells, off_chip, tile_bits, word_cycles
 from simulators.platforms.silago.input_reads import input_read_bits
@@ -48,14 +49,12 @@ SPECIAL = frozenset({"sigmoid", "tanh", "exp", "divide"})
 """Operations of the lane for special functions."""
 
 
-def resident(parameters: Sequence[tuple[str, int]], spec: SilagoSpec) -> list[int]:
-    """Layers whose parameters stay in DiMArch: as many as fit, in order. Without DRAM all must.
-
-    `parameters` has each layer's name and the bits of its parameters; the result a 1 for each that stays.
-    """
+def resident(parameters: Sequence[LayerParameters], spec: SilagoSpec) -> list[int]:
+    """A 1 for each layer whose parameters stay in DiMArch, as many as fit, in order; 0 for others. Without DRAM all
+    must. Raises InputError where they do not."""
     free = tile_bits(spec.dimarch.weight_tiles, spec)
     stay = []
-    for name, bits in parameters:
+    for name, bits, _ in parameters:
         if bits > free and spec.dram is None:
             raise InputError(
                 f"{spec.name}: dimarch.weight_tiles: {spec.dimarch.weight_tiles}: the parameters up to layer "

@@ -1,5 +1,7 @@
 """Which mapping each product has: a spec's own by the names of layers, and what is said of it on every platform."""
 
+import re
+
 import pytest
 
 from simulators import Conv2d, Elementwise, InputError, Matmul, Trace, load_arch, simulate, simulate_batch
@@ -59,6 +61,18 @@ def test_a_pattern_that_names_nothing_is_refused() -> None:
         simulate(TRACE, arch)
     with pytest.raises(InputError, match=r"mapping\[0\].out_tiles: unknown key; did you mean"):
         load_arch("bitfusion", [f"mapping=[{{layers: P1, {TILES}, out_tiles: 4}}]"])
+
+
+def test_a_pattern_that_names_no_product_is_refused() -> None:
+    rule = r"mapping\[0\].layers: 'E\*': E is no product: only products have tiles"
+    arch = load_arch("bitfusion", [f"mapping=[{{layers: 'E*', {TILES}}}]"])
+    with pytest.raises(InputError, match=rule):
+        simulate(TRACE, arch)
+    (reason,) = TraceBatch([TRACE]).on(arch).reasons
+    assert re.search(rule, reason)
+    both = load_arch("bitfusion", [f"mapping=[{{layers: '*', {TILES}}}, {{layers: E, {OTHERS}}}]"])
+    with pytest.raises(InputError, match=r"mapping\[1\].layers: 'E': E is no product"):
+        simulate(TRACE, both)
 
 
 def loops(arch: str, layer: Matmul | Conv2d) -> object:

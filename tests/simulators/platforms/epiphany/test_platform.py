@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from simulators import Conv2d, Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
+from simulators.lowering.platform import LayerParameters
 from simulators.platforms.epiphany.core import InnerLoop
 from simulators.platforms.epiphany.platform import PLATFORM
 from simulators.platforms.epiphany.products import Constants, streamed_product
@@ -49,7 +50,10 @@ def residence(trace: Trace, name: str, *changes: str) -> str:
     ("name", "widest"), [("epiphany-e64", 16), ("epiphany-e16", 4)]  # 590 k weights on 64 or 16 cores with 18 KiB each
 )  # fmt: skip
 def test_a_convolutions_weights_lie_on_the_cores_up_to_a_computed_width(name: str, widest: int) -> None:
-    copies = {bits: PLATFORM.places([("C", 589_824 * bits)], load_arch(name).spec)[0] for bits in (1, 2, 4, 8, 16, 32)}
+    copies = {
+        bits: PLATFORM.places([LayerParameters("C", 589_824 * bits, True)], load_arch(name).spec)[0]
+        for bits in (1, 2, 4, 8, 16, 32)
+    }
     assert {bits for bits, fit in copies.items() if fit} == {bits for bits in copies if bits <= widest}
     assert residence(convolution(16), "epiphany-e16") == "streamed"
 
