@@ -1,4 +1,4 @@
-"""A display that ends a search, as a signal would."""
+"""What ends a run in its middle, as a signal would."""
 
 
 class Killed(BaseException):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from killed import Killed
 from written_images import written_results
 
 from quant import homogeneous
@@ -39,10 +40,6 @@ def mixed(model: ImageModel) -> dict[str, tuple[int, int]]:
     rng = np.random.default_rng(3)
     pairs = rng.integers(2, 9, (len(model.sites), 2)).tolist()
     return {site.name: (w, a) for site, (w, a) in zip(model.sites, pairs, strict=True)} | {"stem": (16, 16)}
-
-
-class Killed(Exception):
-    """In the middle of a training."""
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from killed import Killed
 from written_images import written_results
 
 from quant import homogeneous
@@ -74,10 +75,6 @@ def test_the_error_at_few_bits_falls_and_the_file_is_that_of_a_network(model: Im
     picture = model.data.dev.x[7]
     found = after.computes.run(torch.from_numpy(picture)[None, None], bits)
     assert found.tolist() == [written_results(after.computes, picture, bits)]
-
-
-class Killed(Exception):
-    """In the middle of a retraining."""
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from killed import Killed
 from task_wheels import PICTURES, packed, pictures, wheel_of
 
 from quant.files.checkpoint import find_checkpoint
@@ -35,10 +36,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_task(RECIPE, tmp_path_factory.mktemp("trained"), wheel)
-
-
-class Killed(Exception):
-    """In the middle of a training."""
 
 
 def test_a_killed_training_comes_to_the_same_bits(trained: Path, wheel: Path, tmp_path: Path) -> None:

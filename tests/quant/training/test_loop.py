@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from killed import Killed
 
 from quant.networks.geometry import geometry
 from quant.networks.network import Network
@@ -40,10 +41,6 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     train(replace(RECIPE, epochs=40), examples(), tmp_path, on_step=steps.append)
     assert [s.done for s in steps] == list(range(1, steps[-1].total + 1))
     assert np.mean([s.loss for s in steps[-5:]]) < 0.7 * np.mean([s.loss for s in steps[:5]])
-
-
-class Killed(Exception):
-    pass
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:

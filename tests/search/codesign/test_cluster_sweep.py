@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from killed import Killed
 from stand_in import StandInModel
 
 from search import Experiment
@@ -60,10 +61,6 @@ class At:
         self.told.append(done)
         if done == self.variants:
             self.do()
-
-
-class Killed(BaseException):
-    pass
 
 
 class OnCluster(Inline):

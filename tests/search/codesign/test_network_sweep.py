@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from killed import Killed
 
 from search.codesign.network_run import run_networks
 from search.codesign.network_sweep import NetworkSweep, network_sweep_of
@@ -128,10 +129,6 @@ def test_a_sweep_has_a_variant() -> None:
         NetworkSweep.model_validate(
             {"name": "n", "networks": ["lenet-5"], "arch": "bitfusion", "weight_bits": [8], "variants": {}}
         )
-
-
-class Killed(Exception):
-    """Stands for the end of a process."""
 
 
 class Progress(SweepDisplay):

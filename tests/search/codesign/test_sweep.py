@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from killing_after import Killed, KillingAfter
+from killed import Killed, KillingAfter
 from stand_in import StandInModel
 
 from quant.sites.candidate import name_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import data_of
-from killing_after import Killed, KillingAfter
+from killed import Killed, KillingAfter
 from sending_stand_in import UTTERANCES, SendingStandIn
 from stand_in import StandInModel
 

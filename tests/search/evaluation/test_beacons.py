@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killed import Killed
 from stand_in import StandInError, StandInModel
 
 from quant.sites.candidate import name_of
@@ -24,10 +25,6 @@ from simulators import InputError
 from simulators.inputs.terminal import Terminal
 
 BITS = Mapping[str, tuple[int, int]]
-
-
-class Killed(BaseException):
-    pass
 
 
 @dataclass

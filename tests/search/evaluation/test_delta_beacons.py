@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from killed import Killed
 from sending_stand_in import UTTERANCES, SendingStandIn
 from stand_in import StandInError
 
@@ -22,10 +23,6 @@ from simulators import InputError, Trace, load_arch, load_trace, simulate
 
 SKIPS = ("skips_inactive_inputs=true",)
 Bits = Mapping[str, tuple[int, int]]
-
-
-class Killed(BaseException):
-    pass
 
 
 @dataclass

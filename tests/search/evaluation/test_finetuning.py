@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killed import Killed
 from stand_in import StandInError, StandInModel
 
 from quant.sites.candidate import Bits, name_of
@@ -15,10 +16,6 @@ SETTINGS: dict[str, Any] = {
     "name": "finetuned", "population": 6, "offspring": 3, "generations": 2, "steps": 5, "seed": 1, "method": "haq-ddpg",
     "agent": {"warmup": 3, "hidden": 8}, "constraints": {"budget": {"energy": 0.7}}, "finetune": {"epochs": 2},
 }  # fmt: skip
-
-
-class Killed(Exception):
-    pass
 
 
 @dataclass

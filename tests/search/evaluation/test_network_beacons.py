@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from killed import Killed
 
 pytest.importorskip("onnx", reason="needs mohaq[onnx]")
 
@@ -16,10 +17,6 @@ from small_network import FRAMES, small_network
 from quant import load
 from search import Experiment, run
 from search.report.data import gather
-
-
-class Killed(BaseException):
-    pass
 
 
 class KillingDisplay:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from killing_after import Killed, KillingAfter
+from killed import Killed, KillingAfter
 from stand_in import StandInModel
 
 from search import Experiment, run

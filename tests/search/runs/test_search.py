@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from killed import Killed
 from stand_in import StandInModel
 
 from quant.sites.candidate import name_of
@@ -79,10 +80,6 @@ def test_same_seed_same_front_and_another_seed_another_path(tmp_path: Path) -> N
     assert front_of(runs[0]) == front_of(runs[1])
     assert [s.name for s in runs[0].visited] == [s.name for s in runs[1].visited]
     assert [s.name for s in runs[0].visited] != [s.name for s in runs[2].visited]
-
-
-class Killed(BaseException):
-    pass
 
 
 class KillingExecutor(Inline):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from killed import Killed
 from stand_in import StandInError, StandInModel, StandInSite
 
 from quant.sites.candidate import Bits
@@ -170,9 +171,6 @@ def test_two_sites_whose_optimum_is_known(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_one_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    class Killed(Exception):
-        pass
-
     class Killing:
         """Ends a search behind some evaluations."""
 
