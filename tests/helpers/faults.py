@@ -70,7 +70,7 @@ class Stops:
         if process.returncode > 0:
             assert errors.count("mohaq: ") == 1, errors
         nothing_is_left(process.pid)
-        self._nothing_is_spoilt()
+        self.nothing_is_spoilt()
         assert before.items() <= evaluations(self.folder).items()
 
     def lose_a_worker(self, after_s: float) -> None:
@@ -90,7 +90,7 @@ class Stops:
             assert process.returncode == 0, f"exit code {process.returncode}: {errors}"
         assert "Traceback" not in errors, errors
         nothing_is_left(process.pid)
-        self._nothing_is_spoilt()
+        self.nothing_is_spoilt()
         if process.returncode:
             self.finish()
         assert self.is_complete
@@ -117,7 +117,7 @@ class Stops:
             assert filecmp.cmp(path, self.whole / name, shallow=False), f"{path}: not as in the whole run"
         assert self.is_complete
 
-    def _nothing_is_spoilt(self) -> None:
+    def nothing_is_spoilt(self) -> None:
         """What has a result's name is the result, or, of a search that was stopped while its front was held against
         test, what was found before that."""
         for name, path in self.case.files(self.folder).items():
