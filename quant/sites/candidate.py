@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Protocol
 
 from quant.sites.delta_pair import MOST_THRESHOLD, pair_name, thresholds_in, with_threshold
 from quant.sites.site import Site
@@ -20,8 +21,17 @@ BIT_WIDTHS = (*INTEGER_BITS, FIXED_POINT_BITS)
 _PAIR = re.compile(r"(\d+)(?:x(\d+))?(?:@(\d{1,9}))?")
 
 
+class NamedSite(Protocol):
+    """What gets a pair of bit-widths."""
+
+    @property
+    def name(self) -> str:
+        """Names it among the model's sites."""
+        ...
+
+
 def homogeneous(
-    sites: Sequence[Site], weight_bits: int, activation_bits: int | None = None
+    sites: Sequence[NamedSite], weight_bits: int, activation_bits: int | None = None
 ) -> dict[str, tuple[int, int]]:
     """A candidate of one pair of widths for every site; activations are as wide as weights unless said."""
     return {site.name: (weight_bits, activation_bits or weight_bits) for site in sites}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from search.campaign.members import Member
-from search.codesign.hardware_search import search_hardware
+from search.codesign.hardware_search import over_hardware, search_hardware
 from search.evaluation.executors.executor import Executor
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger
@@ -176,7 +176,8 @@ def _is_finished(folder: Path, experiment: Experiment, check: bool) -> bool:
     if found.results is None or not found.results["front"]:
         return False
     is_checked = found.results["held_out"] is not None or not (check and experiment.needs_error)
-    return is_checked and bool(found.results["experiment"] == experiment.to_dict())
+    as_run = over_hardware(experiment) if experiment.hardware else experiment
+    return is_checked and bool(found.results["experiment"] == as_run.to_dict())
 
 
 def _share_errors(model: Model, siblings: Sequence[Path], folder: Path) -> None:

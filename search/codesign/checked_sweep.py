@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from quant.sites.candidate import homogeneous
 from search.codesign.design_points import CoDesign
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.progress import EvaluationProgress
+from search.evaluation.quality import BASELINE_BITS
 from search.held_out.front_check import check_front, checked_cells
 from search.held_out.luck import luck_of
 from search.held_out.split_errors import ChosenCandidate
-from search.held_out.verdicts import dominators
+from search.objectives.dominance import dominators
 from search.objectives.objective import minimised_values
 from search.runs.checked_front import by_plain_error
-from search.runs.results import BASELINE_BITS
 
 
 def checked(result: CoDesign, evaluator: Evaluator, progress: EvaluationProgress | None) -> CoDesign:
@@ -43,4 +44,4 @@ def front_cells(result: CoDesign) -> list[dict[str, Any]]:
 
 def _base(result: CoDesign) -> ChosenCandidate:
     """16 bits for everything, whether or not a variant has them."""
-    return ChosenCandidate({site.name: (BASELINE_BITS, BASELINE_BITS) for site in result.model.sites})
+    return ChosenCandidate(homogeneous(result.model.sites, BASELINE_BITS))

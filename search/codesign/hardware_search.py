@@ -50,7 +50,7 @@ def search_hardware(
     if isinstance(method, ReplacedOverHardware):
         name = type(method).__name__
         raise KeyedError(("hardware",), f"{name} knows bits only; {method.over_hardware} searches both")
-    planned = plan(experiment if method else _over_hardware(experiment), model, factory, method)
+    planned = plan(experiment if method else over_hardware(experiment), model, factory, method)
     check_thresholds(planned)
     searcher = planned.method()
     hardware, has_widths = planned.hardware, isinstance(planned.model, HasPrecisions)
@@ -73,7 +73,7 @@ def search_hardware(
     return result
 
 
-def _over_hardware(experiment: Experiment) -> Experiment:
+def over_hardware(experiment: Experiment) -> Experiment:
     """The experiment with the method that runs: one that knows bits only has another in its place."""
     own = method_named(experiment.method) if experiment.method in METHODS else None
     if not isinstance(own, ReplacedOverHardware):

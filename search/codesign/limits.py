@@ -1,8 +1,9 @@
 """The limits of a co-design."""
 
+from quant.sites.candidate import homogeneous
 from search.codesign.design_points import WHY_UNKNOWN
 from search.evaluation.evaluator import Evaluator
-from search.runs.results import BASELINE_BITS
+from search.evaluation.quality import BASELINE_BITS
 from search.settings.experiment import Experiment
 from simulators.inputs.source_locations import KeyedError
 
@@ -13,7 +14,7 @@ def error_limit_of(experiment: Experiment, evaluator: Evaluator) -> float | None
     constraints = experiment.constraints
     if not experiment.needs_error or constraints.error_increase is None:
         return constraints.error
-    base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in evaluator.model.sites}
+    base = homogeneous(evaluator.model.sites, BASELINE_BITS)
     (quality,) = evaluator.qualities([base])
     if quality is None:
         unknown = evaluator.why_unknown(base)

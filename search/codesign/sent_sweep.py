@@ -10,6 +10,7 @@ from search.codesign.design_points import NOT_OFFERED, WHY_UNKNOWN
 from search.codesign.point_arrays import PointArrays
 from search.codesign.sweep_parts import OnVariant
 from search.evaluation.evaluator import Evaluator
+from search.evaluation.ledger import LedgerUnusable
 from search.evaluation.model import HasDeltas, HasPrecisions, HasThresholdSites, Model
 from search.evaluation.quality import Cost, Unknown
 from search.space.hardware_variants import Hardware, Variant
@@ -72,6 +73,8 @@ def _cost(evaluator: Evaluator, bits: Bits) -> Cost | str:
     """What a candidate costs, or why that is not known."""
     try:
         cost = evaluator.cost(bits)
+    except LedgerUnusable:
+        raise
     except InputError as error:
         return str(error)
     return cost if cost.is_known else WHY_UNKNOWN[Unknown.KILLED]

@@ -7,6 +7,7 @@ time. A sweep that was killed and goes on ends with the files of one that was no
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -131,7 +132,7 @@ def _on_one_variant(planned: Plan) -> Plan:
         rule = f"{experiment.objectives[0]}: a search on each variant needs another beside it"
         raise KeyedError(("objectives",), rule)
     single = experiment.model_copy(update={"objectives": names, "hardware": (), "published": None})
-    return Plan(single, planned.hardware, planned.model, planned.make_model, planned.given_method, planned.elsewhere)
+    return replace(planned, experiment=single)
 
 
 def _simulating(executor: Executor | None, workers: int | None) -> SimulateAll:
@@ -156,7 +157,9 @@ def _swept(
     if isinstance(evaluator, DeltaEvaluator):
         points = sent_points(candidates, within.left_out, hardware, evaluators, done)
     else:
-        parts = variant_figures(candidates, evaluator.steps, hardware, planned.model, folder / PARTS, simulate, done)
+        # Those that a search drew may be others where another version of its method or a library goes on with it.
+        of_these = folder / PARTS / digest_of(map(name_of, candidates))[:12]
+        parts = variant_figures(candidates, evaluator.steps, hardware, planned.model, of_these, simulate, done)
         points = swept_points(parts, within.left_out)
     if not len(points.variant):
         counts = sum(map(Counter, points.left_out.values()), Counter[str]())

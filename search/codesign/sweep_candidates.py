@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from quant.sites.candidate import Bits, name_of, parse_bits
+from quant.sites.candidate import Bits, homogeneous, name_of, parse_bits
 from quant.sites.site import Site
 from search.codesign.design_points import OVER_ERROR, OVER_MEMORY, WHY_UNKNOWN
 from search.codesign.limits import error_limit_of
@@ -18,8 +18,8 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.ledger import LEDGER_FILE, Ledger, errors_of
 from search.evaluation.model import MIB_BITS, HasPrecisions, Model, stored_bits_of
 from search.evaluation.progress import EvaluationProgress, reporter
+from search.evaluation.quality import BASELINE_BITS
 from search.held_out.split_errors import copy_errors
-from search.runs.results import BASELINE_BITS
 from search.runs.run_reader import load_run
 from search.runs.session import Plan
 from search.runs.shortfall import NothingFeasible
@@ -98,7 +98,7 @@ def _of_run(folder: str, source: SweepCandidates, model: Model) -> list[str]:
 def copy_known(path: Path, ledger: Ledger, model: Model, candidates: Sequence[Bits]) -> None:
     """Record what another run's ledger knows of the candidates, and of 16 bits for everything."""
     if path.is_file():
-        base = {site.name: (BASELINE_BITS, BASELINE_BITS) for site in model.sites}
+        base = homogeneous(model.sites, BASELINE_BITS)
         with closing(Ledger(path)) as other:
             copy_errors(other, ledger, model, [name_of(bits) for bits in (base, *candidates)])
 

@@ -1,7 +1,7 @@
 """The figures of a sweep, a variant at a time, from processes that share nothing.
 
-A finished variant is a file, `parts/NNNNN.npz`, until all are; a sweep that is killed goes on with those that are
-missing.
+A finished variant is a file, `parts/CANDIDATES/NNNNN.npz`, until all are; a sweep that is killed goes on with those
+that are missing. CANDIDATES is a digest of the candidates that the figures are of, in their order.
 """
 
 import io

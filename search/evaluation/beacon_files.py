@@ -3,6 +3,7 @@ retraining and a description of all that it comes from."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,6 +67,8 @@ class StoredBeacon:
     bits: Bits
     model: str
     """Digest of the original parameters."""
+    data: str
+    """Digest of the data that its model was evaluated on."""
     digest: str
     """Digest of its own parameters."""
     training: dict[str, Any]
@@ -96,16 +99,17 @@ def stored_beacons(run: Path) -> list[StoredBeacon]:
     return [_described(path) for path in _descriptions(run)]
 
 
-def beacon_file(run: Path, settings: BeaconSettings, model_digest: str, beacon: str) -> Path:
-    """The parameters of a run's beacon, its own or a carried one, by its candidate. Raises InputError if it is lost."""
+def beacon_file(run: Path, settings: BeaconSettings, digests: Mapping[str, str], beacon: str) -> Path:
+    """The parameters of a run's beacon, its own or a carried one, by its candidate; `digests` are those of the run's
+    `model` and `data`, for its folder may hold retrainings of others too. Raises InputError if it is lost."""
     from quant.training.retraining import RESULT  # brings torch with it, which a search need not load
 
     own = settings.model_dump(include={*TRAINING})
     for folder in (run, *map(Path, settings.carry)):
         for path in sorted((folder / BEACON_FOLDER).glob(f"*/{DESCRIPTION}")):
             stored = _described(path)
-            as_here = folder != run or stored.training == own
-            if as_here and stored.model == model_digest and name_of(stored.bits) == beacon:
+            as_here = folder != run or (stored.training == own and stored.data == digests["data"])
+            if as_here and stored.model == digests["model"] and name_of(stored.bits) == beacon:
                 return path.parent / RESULT
     raise InputError(f"{run / BEACON_FOLDER}: the beacon {beacon} is lost")
 
@@ -155,4 +159,4 @@ def _described(path: Path) -> StoredBeacon:
         raise InputError(f"{path}: {rule} ({why})") from None
     training = {key: getattr(content, key) for key in TRAINING}
     bits = {site: with_threshold(pair[:2], pair[2] if len(pair) > 2 else None) for site, pair in content.bits.items()}
-    return StoredBeacon(path.parent, bits, content.of, content.digest, training, content.frames)
+    return StoredBeacon(path.parent, bits, content.of, content.data, content.digest, training, content.frames)

@@ -34,13 +34,12 @@ from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.worker import RetrainedBefore, Source
 from search.evaluation.model import CountsFrames, Model, Retrainable, retraining_code_of
 from search.evaluation.progress import OnQuality, ShowsRetraining
-from search.evaluation.quality import Cost, Quality, Unknown
+from search.evaluation.quality import BASELINE_BITS, Cost, Quality, Unknown
 from search.evaluation.retraining_cost import RetrainingCost
 from search.settings.beacon_settings import BeaconSettings
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError, under
 
-BASE_BITS = 16
 FINE_THRESHOLD = 16
 """In 1/256, a step of EdgeDRNN's gates: from here on a threshold that doubles is as far as a halved width, and below
 it nearly nothing."""
@@ -205,7 +204,7 @@ class BeaconEvaluator(Evaluator):
 
     def _nearest(self, bits: Bits) -> tuple[float, Beacon | None]:
         """The distance to the nearest beacon, and that beacon; None is the original model."""
-        original = sum(log2(BASE_BITS) - log2(weight) for weight, _ in bits.values())
+        original = sum(log2(BASELINE_BITS) - log2(weight) for weight, _ in bits.values())
         original += sum(map(_doublings, thresholds_in(bits).values()))
         nearest: tuple[float, Beacon | None] = (original, None)
         for beacon in self.beacons:

@@ -72,6 +72,10 @@ class CostsOf(NamedTuple):
     """Digest of the code of its platform's simulator."""
 
 
+class LedgerUnusable(InputError):
+    """The ledger cannot be read or written: whatever was asked of it, nothing is known."""
+
+
 class Ledger:
     """An open ledger. Results are flat mappings of names to numbers; `trace` is a digest."""
 
@@ -157,7 +161,7 @@ class Ledger:
             return None
         result = parse_json(row[0], str(self.path)) if isinstance(row[0], str) else None
         if not isinstance(result, dict):
-            raise InputError(f"{self.path}: {table}: {shown(result)}: expected a mapping of names to numbers")
+            raise LedgerUnusable(f"{self.path}: {table}: {shown(result)}: expected a mapping of names to numbers")
         return result
 
     def _row(self, table: str, column: str, key: Mapping[str, Any]) -> Any:
@@ -179,7 +183,7 @@ class Ledger:
         try:
             yield
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # SQLite's message may quote damaged bytes
-            raise InputError(f"{self.path}: the ledger cannot be used: {error}") from None
+            raise LedgerUnusable(f"{self.path}: the ledger cannot be used: {error}") from None
 
 
 def _error_row(of: ErrorsOf, candidate: str, result: Mapping[str, Any], seconds: float) -> dict[str, Any]:

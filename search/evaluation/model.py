@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from quant.evaluation.rates import ScoredUtterances
 from quant.evaluation.work_estimate import Part
-from quant.sites.candidate import Bits
+from quant.sites.candidate import Bits, NamedSite
 from quant.sites.delta_pair import thresholds_in
 from search.space.hardware_variants import pairs_of
 from simulators import Trace
@@ -17,15 +17,6 @@ from simulators.inputs.code_digest import Code
 
 MIB_BITS = 8 * 2**20
 """Bits of a MiB."""
-
-
-class NamedSite(Protocol):
-    """What gets a pair of bit-widths."""
-
-    @property
-    def name(self) -> str:
-        """Names it among the model's sites."""
-        ...
 
 
 class MeasuredError(Protocol):

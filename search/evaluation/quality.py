@@ -12,6 +12,9 @@ from search.objectives import Floats, PointFigures
 
 Row = TypeVar("Row")
 
+BASELINE_BITS = 16
+"""Width of the candidate that others are held against."""
+
 
 @dataclass(frozen=True)
 class Cost:

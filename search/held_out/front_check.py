@@ -9,8 +9,7 @@ from search.evaluation.progress import EvaluationProgress
 from search.evaluation.quality import Quality
 from search.held_out.luck import Luck
 from search.held_out.resampling import Difference, changes, edits_of
-from search.held_out.split_errors import SPLITS, ChosenCandidate, SplitErrors, errors_on
-from simulators.inputs.errors import InputError
+from search.held_out.split_errors import SPLITS, ChosenCandidate, NoSplit, SplitErrors, errors_on
 
 DIGITS = 4
 """Decimals of figures in files, as of errors."""
@@ -70,7 +69,7 @@ def check_front(
     everything = [*solutions, *([] if base is None else [base])]
     try:
         dev, test = (errors_on(split, evaluator, everything, progress) for split in SPLITS)
-    except InputError as error:
+    except NoSplit as error:
         return FrontCheck(str(error), {}, {}, {}, 0, luck)
     counted = test.scored
     utterances = 0 if counted is None else len(counted.reference_phones)

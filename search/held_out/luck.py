@@ -15,7 +15,7 @@ import numpy as np
 from quant.evaluation.rates import ScoredUtterances
 from search.evaluation.model import CountsEdits, Model
 from search.evaluation.quality import Quality
-from search.held_out.resampling import SEED, Resampled, edits_of, rates
+from search.held_out.resampling import SEED, edits_of, rates
 from search.objectives import Floats
 
 HALVINGS = 500
@@ -47,7 +47,7 @@ def luck(edits: Floats, scored: ScoredUtterances, plain: bool = False) -> Luck |
     for first in range(0, count, AT_ONCE):
         some = edits[first : first + AT_ONCE]
         measured, on_one, on_other = (
-            _chosen(rates(some, scored, times), plain) for times in (np.ones((1, utterances)), *halves)
+            rates(some, scored, times).of(plain) for times in (np.ones((1, utterances)), *halves)
         )
         lowest = min(lowest, float(measured.min()))
         taken = np.arange(HALVINGS), on_one.argmin(axis=1)
@@ -70,7 +70,3 @@ def _halves(utterances: int) -> tuple[Floats, Floats]:
     places = np.random.default_rng(SEED).random((HALVINGS, utterances)).argsort(axis=1)
     half = utterances // 2
     return (places < half).astype(np.float64), ((places >= half) & (places < 2 * half)).astype(np.float64)
-
-
-def _chosen(errors: Resampled, plain: bool) -> Floats:
-    return errors.plain if plain else errors.worst

@@ -26,8 +26,7 @@ def near_ties(
     times = drawn(edits.shape[1], RESAMPLES)
 
     def errors(rows: NDArray[np.int64]) -> Floats:
-        resampled = rates(edits[rows], scored, times)
-        return resampled.plain if plain else resampled.worst
+        return rates(edits[rows], scored, times).of(plain)
 
     of_front = errors(front)
     tied = np.zeros(len(edits), bool)

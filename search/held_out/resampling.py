@@ -42,6 +42,10 @@ class Resampled:
     plain: Floats
     """Over all speakers."""
 
+    def of(self, plain: bool) -> Floats:
+        """Those over all speakers, or the worst group's."""
+        return self.plain if plain else self.worst
+
 
 def drawn(utterances: int, resamples: int, seed: int = SEED) -> Floats:
     """(resamples, utterances): how often each utterance is drawn."""

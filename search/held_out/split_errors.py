@@ -19,6 +19,10 @@ SPLITS = ("dev", "test")
 NO_SPLITS = "the model has no other data than those of the search"
 
 
+class NoSplit(InputError):
+    """The model has no such split, or its data cannot be read."""
+
+
 class ChosenCandidate(NamedTuple):
     """A candidate with the parameters that it was chosen with."""
 
@@ -66,8 +70,8 @@ def copy_errors(theirs: Ledger, ours: Ledger, model: Model, candidates: Collecti
 def errors_on(
     split: str, evaluator: Evaluator, chosen: Sequence[ChosenCandidate], progress: EvaluationProgress | None
 ) -> SplitErrors:
-    """Evaluate candidates on a split, those of one beacon together. Raises InputError where the model has no such
-    split, or it cannot be read."""
+    """Evaluate candidates on a split, those of one beacon together. Raises NoSplit where the model has no such
+    split, or it cannot be read, and InputError where the evaluation fails."""
     by_beacon: dict[str, dict[str, Bits]] = {}
     for bits, beacon in chosen:
         by_beacon.setdefault(beacon, {})[name_of(bits)] = bits
@@ -82,9 +86,13 @@ def errors_on(
     found: dict[tuple[str, str], Quality] = {}
     scored = None
     for beacon, candidates in by_beacon.items():
-        on_split = evaluator.with_parameters(beacon).on_split(split)
+        of_beacon = evaluator.with_parameters(beacon)
+        try:
+            on_split = of_beacon.on_split(split)
+        except InputError as error:
+            raise NoSplit(str(error)) from None
         if on_split is None:
-            raise InputError(NO_SPLITS)
+            raise NoSplit(NO_SPLITS)
         scored = on_split.model.scored if isinstance(on_split.model, CountsEdits) else None
         qualities = on_split.qualities(list(candidates.values()), on_quality)
         found |= {(name, beacon): q for name, q in zip(candidates, qualities, strict=True) if q is not None}

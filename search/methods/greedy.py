@@ -67,7 +67,9 @@ class Greedy:
         base = self._values[self._space.name_of(widest)]
         steps = []
         for row in alone:
-            values = self._values[self._space.name_of(row)]
+            values = self._values.get(self._space.name_of(row))
+            if values is None:  # over a limit that the widest keeps: fewer bits may cost more, on an array fed worse
+                continue
             gain, loss = base[objective] - values[objective], max(values[0] - base[0], LEAST_LOSS)
             gene = int(np.flatnonzero(row != widest)[0])
             steps.append((-gain / loss, gene, int(row[gene])))

@@ -16,7 +16,7 @@ OTHER_COLUMNS = (
     "cycles", "beacon", "error_original", "bits", "row", "error_dev", "error_dev_plain", "error_test",
     "error_test_plain", "test_change", "test_change_low", "test_change_high", "test_change_plain",
     "test_change_plain_low", "test_change_plain_high", "dominated_on_test_by", "lost_on_test",
-    "latency_worst_ms", "energy_worst_uj",
+    "latency_worst_ms", "energy_worst_uj", "share", "closed_form_front", "simulated_front",
 )  # fmt: skip
 """Columns of files that no objective may have."""
 
@@ -63,5 +63,6 @@ def columns_of(names: Iterable[str], of_variants: bool) -> tuple[Objective, ...]
 
 
 def other_than_built_in(names: Iterable[str]) -> tuple[Objective, ...]:
-    """The objectives of these names that plugins or installed packages bring."""
+    """The objectives of these names that files have only where a search names them: `ONLY_NAMED`, and those that
+    plugins or installed packages bring."""
     return tuple(objective for objective in objectives_named(names) if objective.name not in BUILT_IN)

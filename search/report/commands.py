@@ -4,6 +4,7 @@ Bits come from the files of a run that others may have made: `search.report.data
 quoted all the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ class Commands:
 
     folder: Path
     experiment: Experiment
-    model_digest: str
+    digests: Mapping[str, str]
+    """What the run depends on: see `search.runs.identity`."""
     evaluate: tuple[str, ...]
     """Words of `mohaq evaluate` up to the bits."""
     trace: str
@@ -29,21 +31,22 @@ class Commands:
 
     @classmethod
     def of(
-        cls, folder: Path, experiment: Experiment, hardware: Hardware, model_digest: str, checkpoint: bool, sends: bool
-    ) -> "Commands":
+        cls, folder: Path, experiment: Experiment, hardware: Hardware, digests: Mapping[str, str], checkpoint: bool,
+        sends: bool,
+    ) -> "Commands":  # fmt: skip
         """The commands of a run; `sends`: what its candidates cost depends on what they send."""
         length = ["--utterance", "0", *_corpus(experiment)] if sends else ["--steps", str(experiment.steps)]
         words = ["mohaq", "trace", "--model", experiment.model, *_data(experiment), *length]
         trace = shell_command(words)
         simulate = tuple(shell_command(variant.options) for variant in hardware)
         evaluate = _evaluate(experiment) if checkpoint else ()
-        return cls(folder, experiment, model_digest, evaluate, trace if checkpoint else "", simulate)
+        return cls(folder, experiment, digests, evaluate, trace if checkpoint else "", simulate)
 
     def evaluate_with(self, beacon: str) -> str:
         """`evaluate`, with a beacon's parameters in the model's place if one is named."""
         words, settings = list(self.evaluate), self.experiment.retraining
         if words and beacon and settings:
-            file = str(beacon_file(self.folder, settings, self.model_digest, beacon))
+            file = str(beacon_file(self.folder, settings, self.digests, beacon))
             if self.experiment.data is None:
                 words[words.index("--model") + 1] = file
             elif "--weights" in words:

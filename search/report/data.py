@@ -150,7 +150,7 @@ def _run(folder: Path, label: str, given: Model | None) -> ReportedRun:
     hardware, model = _made_of(experiment, given)
     _check_digests(folder, experiment, hardware, model)
     sends = any(map(of_utterances, results["front"]))
-    commands = Commands.of(folder, experiment, hardware, model.digest, checkpoint=given is None, sends=sends)
+    commands = Commands.of(folder, experiment, hardware, stored.digests, checkpoint=given is None, sends=sends)
     reading = Reading(label, stored, results, experiment, hardware, model, commands)
     return _sweep(reading) if stored.is_codesign else _search(reading)
 
@@ -244,7 +244,7 @@ def _reported(
     return ReportedRun(
         reading.label, reading.folder, reading.experiment, reading.hardware, reading.results["error_limit"], points,
         details, baselines, reading.commands, BudgetLimits.of_stored(reading.results.get("budget", [])),
-        _best(reading), luck_line((reading.results.get("held_out") or {}).get("luck")),
+        _best(reading), luck_line((reading.results["held_out"] or {}).get("luck")),
         retraining_line(reading.results.get("retraining")),
     )  # fmt: skip
 

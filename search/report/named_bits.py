@@ -3,9 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from quant.sites.candidate import Bits, check_threshold, name_of
+from quant.sites.candidate import Bits, NamedSite, check_threshold, name_of
 from quant.sites.delta_pair import thresholds_in, with_threshold
-from search.evaluation.model import NamedSite
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import shown
 

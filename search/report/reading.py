@@ -59,7 +59,7 @@ class Reading:
         which decide what is sent. Raises InputError where the beacon is lost."""
         bits, model = self.bits_of(row), self.model
         if thresholds_in(bits) and row.get("beacon") and self.experiment.beacons and isinstance(model, Retrainable):
-            file = beacon_file(self.folder, self.experiment.beacons, model.digest, row["beacon"])
+            file = beacon_file(self.folder, self.experiment.beacons, self.stored.digests, row["beacon"])
             model = model.retrained_before(file.parent)
         return solution_trace(model, bits, steps)
 

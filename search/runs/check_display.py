@@ -45,7 +45,7 @@ def show_check(console: Terminal, results: Mapping[str, Any]) -> None:
 
 def show_words(console: Terminal, results: Mapping[str, Any]) -> None:
     """What the content of `pareto.json` or `sweep.json` tells of luck, and of solutions that do not hold on test."""
-    check, front = results.get("held_out"), results["front"]
+    check, front = results["held_out"], results["front"]
     if check is None:
         return
     if line := luck_line(check["luck"]):
@@ -67,13 +67,11 @@ def _named(solutions: Sequence[str]) -> str:
 
 def luck_line(luck: Mapping[str, Any] | None) -> str:
     """How much of the lowest error is luck; empty where that is not known."""
+    if luck is None:
+        return ""
     return (
-        ""
-        if luck is None
-        else (
-            f"luck: the lowest of {luck['candidates']} errors, {luck['lowest']:.2f} %, is expected to be about "
-            f"{luck['points']:.2f} points too low, for it was chosen on these utterances"
-        )
+        f"luck: the lowest of {luck['candidates']} errors, {luck['lowest']:.2f} %, is expected to be about "
+        f"{luck['points']:.2f} points too low, for it was chosen on these utterances"
     )
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.progress import EvaluationProgress
-from search.evaluation.quality import figures_of
+from search.evaluation.quality import BASELINE_BITS, figures_of
 from search.held_out.front_check import check_front, checked_cells
 from search.held_out.luck import Luck, luck_of
-from search.held_out.verdicts import dominators
 from search.objectives.built_in import ERROR, ERROR_PLAIN
+from search.objectives.dominance import dominators
 from search.objectives.objective import minimised_values
-from search.runs.results import BASELINE_BITS, Run
+from search.runs.results import Run
 from search.settings.experiment import Experiment
 
 

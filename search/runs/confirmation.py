@@ -11,16 +11,16 @@ import numpy as np
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.model import CountsEdits, HasSplits, Model
 from search.evaluation.progress import EvaluationProgress
-from search.evaluation.quality import Quality
+from search.evaluation.quality import BASELINE_BITS, Quality
 from search.held_out.near_ties import near_ties
 from search.held_out.resampling import edits_of
-from search.held_out.split_errors import ChosenCandidate, errors_on
+from search.held_out.split_errors import errors_on
 from search.objectives import Floats
-from search.objectives.built_in import ERROR, ERROR_PLAIN
 from search.objectives.dominance import non_dominated
 from search.objectives.objective import minimised_values
 from search.runs.checked_front import by_plain_error
-from search.runs.results import BASELINE_BITS, Run, Solution
+from search.runs.results import Run, Solution
+from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import KeyedError
 
 
@@ -37,11 +37,14 @@ def confirmed(run: Run, evaluator: Evaluator, progress: EvaluationProgress | Non
     tied = _near_ties(run, evaluator)
     if not tied or on_all is None or on_all.model.data_digest == evaluator.model.data_digest:
         return run
-    base = ChosenCandidate({site.name: (BASELINE_BITS, BASELINE_BITS) for site in evaluator.model.sites})
-    errors = errors_on("dev", evaluator, [base, *(solution.chosen for solution in tied)], progress).qualities
+    base = run.baselines.get(BASELINE_BITS)
+    chosen = [solution.chosen for solution in (*tied, *([] if base is None else [base]))]
+    errors = errors_on("dev", evaluator, chosen, progress).qualities
     increase, limit = run.experiment.constraints.error_increase, run.error_limit
-    if increase is not None and base.key in errors:
-        limit = errors[base.key].error + increase
+    if increase is not None and base is not None:  # which a search with an increase has
+        if base.chosen.key not in errors:
+            raise InputError(f"{run.experiment.name}: the {BASELINE_BITS}-bit baseline has no error on all of dev")
+        limit = errors[base.chosen.key].error + increase
     found = [(s, errors[s.chosen.key]) for s in tied if s.chosen.key in errors]
     kept = [(s, quality) for s, quality in found if limit is None or quality.error <= limit]
     if not kept:
@@ -62,7 +65,7 @@ def _near_ties(run: Run, evaluator: Evaluator) -> list[Solution]:
     on_front = {solution.name for solution in run.front}
     front = np.array([i for i, (solution, _) in enumerate(known) if solution.name in on_front], np.int64)
     objectives = run.experiment.resolved_objectives
-    costs = [i for i, objective in enumerate(objectives) if objective not in (ERROR, ERROR_PLAIN)]
+    costs = [i for i, objective in enumerate(objectives) if not objective.needs_error]
     if not len(front) or len(costs) == len(objectives) or not isinstance(evaluator.model, CountsEdits):
         return []
     scored = evaluator.model.scored

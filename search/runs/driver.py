@@ -21,7 +21,7 @@ from search.evaluation.executors.worker import MakeModel
 from search.evaluation.finetuning import FinetuneEvaluator
 from search.evaluation.model import HasDeltas, HasFloatError, HasThresholdSites, Model
 from search.evaluation.progress import EvaluationProgress, OnQuality, reporter
-from search.evaluation.quality import Quality, Unknown
+from search.evaluation.quality import BASELINE_BITS, Quality, Unknown
 from search.evaluation.racing import RacingEvaluator
 from search.methods.method import Method, Trial
 from search.runs.budget_limits import BudgetLimits, check_budget
@@ -31,7 +31,7 @@ from search.runs.design_space import DesignSpace
 from search.runs.initial import initial_candidates
 from search.runs.point_costs import PointCosts
 from search.runs.recorder import OnGeneration, Recorder
-from search.runs.results import BASELINE_BITS, Run, Solution
+from search.runs.results import Run, Solution
 from search.runs.search_loop import search_space
 from search.runs.search_outputs import write_outputs
 from search.runs.searched_points import front_of

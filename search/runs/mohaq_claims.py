@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search.evaluation.quality import BASELINE_BITS
 from search.runs.results import Run, Solution
 
-BASE_BITS = 16
 FULL_PRECISION_BITS = 32
 INCREASES = (0.5, 1.0, 2.0)
 """Percentage points that count as a minor increase, for a paper that gives no number."""
@@ -34,7 +34,7 @@ class Claim:
 def claims_of(run: Run) -> list[Claim]:
     """The claims that go with a published experiment; none for other runs."""
     which = run.experiment.published
-    base = run.baselines.get(BASE_BITS)
+    base = run.baselines.get(BASELINE_BITS)
     if which is None or base is None or base.quality is None:
         return []
     limit = float("inf") if run.error_limit is None else run.error_limit
@@ -56,7 +56,7 @@ def _increase(solution: Solution, base: Solution) -> float:
 
 
 def _memory(run: Run, within: list[Solution], base: Solution) -> list[Claim]:
-    full = base.cost.memory_mib * FULL_PRECISION_BITS / BASE_BITS
+    full = base.cost.memory_mib * FULL_PRECISION_BITS / BASELINE_BITS
     figures = {}
     for x in INCREASES:
         compressions = [full / s.cost.memory_mib for s in within if _increase(s, base) <= x]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.evaluator import Evaluator
+from search.evaluation.ledger import LedgerUnusable
 from search.evaluation.model import MIB_BITS, stored_bits_of
 from search.evaluation.quality import Cost
 from search.runs.budget_limits import NO_BUDGET, BudgetLimits
@@ -117,6 +118,8 @@ class PointCosts:
             simulate = evaluator.costs if keep else evaluator.preview
             try:
                 of_variant: Sequence[Cost | None] = simulate([points[i][1] for i in rows])
+            except LedgerUnusable:
+                raise
             except InputError:
                 if not self.hardware_genes:
                     raise
@@ -130,6 +133,8 @@ class PointCosts:
         evaluator = self.evaluators[number]
         try:
             return evaluator.cost(bits) if keep else evaluator.preview([bits])[0]
+        except LedgerUnusable:
+            raise
         except InputError as error:
             self._reasons[number, name_of(bits)] = str(error)
             return None

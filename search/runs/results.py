@@ -15,9 +15,6 @@ from search.runs.budget_limits import NO_BUDGET, BudgetLimits
 from search.settings.experiment import Experiment
 from simulators import Arch
 
-BASELINE_BITS = 16
-"""Width of the candidate that others are held against."""
-
 
 @dataclass(frozen=True)
 class Solution:

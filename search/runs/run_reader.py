@@ -1,6 +1,6 @@
 """Runs as they lie on disk: what `mohaq runs` lists and `mohaq show` prints."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ class StoredRun:
     folder: Path
     experiment: dict[str, Any]
     """The experiment's keys, every default written out."""
+    digests: Mapping[str, str]
+    """What it depends on besides: see `search.runs.identity`."""
     generations: int
     """Complete ones, the initial population not counted; -1 before that is complete. A sweep has none."""
     results: dict[str, Any] | None
@@ -55,17 +57,18 @@ def load_run(folder: Path) -> StoredRun:
     experiment = state.identity.experiment.model_dump()
     # A method may ask for less at a time than a generation has.
     generations = min(len(state.generations) - 1, experiment["generations"])
-    return StoredRun(folder, experiment, generations, None if foreign else results, foreign, kind == CODESIGN)
+    digests, known = state.identity.digests, None if foreign else results
+    return StoredRun(folder, experiment, digests, generations, known, foreign, kind == CODESIGN)
 
 
 def _results(path: Path, kind: RunKind) -> dict[str, Any]:
-    """What a run found, unchecked where another version of mohaq wrote it."""
+    """What a run found, with defaults for what its version did not know; as it is where another's wrote it."""
     text = read_text(path, MOST_BYTES)
     content = parse_json(text, str(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: {shown(content)}: expected a mapping of keys to values")
     if kind.results_key in content:
-        json_as(RESULTS[kind], text, str(path))
+        return json_as(RESULTS[kind], text, str(path)).model_dump()
     return content
 
 

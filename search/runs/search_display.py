@@ -18,13 +18,13 @@ from rich.progress import (
 from rich.table import Table
 
 from quant.sites.candidate import Bits, name_of
-from search.evaluation.quality import Quality, Unknown
+from search.evaluation.quality import BASELINE_BITS, Quality, Unknown
 from search.evaluation.retraining_cost import retraining_line
 from search.objectives import Objective
 from search.objectives.registry import columns_of
 from search.runs.budget_limits import BudgetLimits
 from search.runs.check_display import held_out_cells, held_out_columns, show_check
-from search.runs.results import BASELINE_BITS, Run
+from search.runs.results import Run
 from search.runs.run_reader import StoredRun
 from search.runs.search_outputs import results_of
 from simulators.inputs.terminal import DescriptionColumn, Terminal
@@ -152,20 +152,20 @@ def print_results(
         "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times."
         + (" † with a beacon's parameters." if any(row["beacon"] for row in rows) else ""),
     )
-    screened, set_aside = results["screened"], results.get("set_aside", [])
+    screened, set_aside = results["screened"], results["set_aside"]
     evaluated = results["candidates"] - screened - len(set_aside)
     now = "" if evaluated_now is None else f"; {evaluated_now} errors evaluated now, baselines included"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
-    limit += "".join(f"; {of.said}" for of in BudgetLimits.of_stored(results.get("budget", [])).limits)
+    limit += "".join(f"; {of.said}" for of in BudgetLimits.of_stored(results["budget"]).limits)
     console.say(f"{evaluated} distinct candidates evaluated, {screened} screened out{limit}{now}")
-    if line := retraining_line(results.get("retraining")):
+    if line := retraining_line(results["retraining"]):
         console.say(line)
     if line := float_line(results):
         console.say(line)
     show_check(console, results)
     for name in set_aside:
         console.say(f"set aside as infeasible, for the workers that evaluated it died: {name}")
-    for name in results.get("no_number", []):
+    for name in results["no_number"]:
         console.say(f"infeasible, for {Unknown.NO_NUMBER.value}: {name}")
     if results["claims"]:
         title = "What was published, and what was found"
@@ -180,7 +180,7 @@ def print_results(
 def float_line(results: Mapping[str, Any]) -> str:
     """What the content of `pareto.json` tells of the widest baseline beside float32; empty where they agree to within a
     point, or where float32 is not known."""
-    exact = results.get("float_error")
+    exact = results["float_error"]
     wide = next((row for row in results["baselines"] if row["solution"] == f"{BASELINE_BITS}-bit"), None)
     if exact is None or wide is None or wide["error"] is None or abs(wide["error"] - exact) <= MOST_POINTS_APART:
         return ""

@@ -51,7 +51,7 @@ def results_of(run: Run) -> dict[str, Any]:
         "float_error": run.float_error,
         "retraining": None if run.retraining is None else run.retraining.stored(),
         "candidates": len(run.visited),
-        "screened": sum(s.quality is None for s in run.visited) - len(run.set_aside) - len(run.no_number),
+        "screened": _screened(run),
         "set_aside": [solution.name for solution in run.set_aside],
         "no_number": [solution.name for solution in run.no_number],
         "front": [{"solution": f"{i:03d}", **row} for i, row in enumerate(front)],
@@ -61,6 +61,14 @@ def results_of(run: Run) -> dict[str, Any]:
         "confirmed": len(run.confirmed),
         "held_out": None if run.check is None else run.check.about(),
     }
+
+
+def _screened(run: Run) -> int:
+    """How many candidates were over a limit that is known before an error is. Where no error is asked for, all
+    candidates are without one, and none was evaluated to be within limits of it."""
+    if not run.experiment.needs_error:
+        return 0
+    return sum(s.quality is None for s in run.visited) - len(run.set_aside) - len(run.no_number)
 
 
 def _share(solution: Solution) -> dict[str, float]:

@@ -125,9 +125,8 @@ def begun(
     plan: Plan, folder: Path, resume: bool, executor: Executor | None, swept: dict[str, str] | None = None
 ) -> Iterator[Session]:
     """A run in its folder. Of a sweep, which more generations do not extend, `swept` are digests of what it depends on
-    besides. The data are read or synthesised before the
-    folder is claimed, which is taken away again if they cannot be. Raises InputError for a folder that cannot be used:
-    see `RunFolder`."""
+    besides. The data are read or synthesised before the folder is claimed, which is taken away again if they cannot be.
+    Raises InputError for a folder that cannot be used: see `RunFolder`."""
     with with_folder(folder):
         identity = identity_of(plan.experiment, plan.hardware, plan.model, plan.given_method)
     identity["digests"] |= swept or {}

@@ -189,13 +189,17 @@ def as_number(error: object) -> float:
         raise InputError(f"the model measured an error of {shown(error)}: it must be a number") from None
 
 
+MOST_MODELS = 16
+"""Models that a process keeps: those of a race take ten, and one that is wanted again is made again."""
 _models: dict[str, Model] = {}
+"""By their sources' keys, the one that was wanted last at the end."""
 _at_once = threading.RLock()
 """A process evaluates one group at a time, for models keep what candidates share."""
 
 
 def loaded(source: Source) -> Model:
-    """The model of a source, made at the first call in a process. Raises InputError where it is not the driver's."""
+    """The model of a source, made at the first call in a process, and again where many others were wanted since. Raises
+    InputError where it is not the driver's."""
     with _at_once:
         if source.key not in _models:
             model = source.make()
@@ -209,7 +213,10 @@ def loaded(source: Source) -> Model:
                 for other in _models.values():
                     if model.keep_results_with(other):
                         break
+            while len(_models) >= MOST_MODELS:  # as retraining every candidate makes one of each
+                del _models[next(iter(_models))]
             _models[source.key] = model
+        _models[source.key] = _models.pop(source.key)
         return _models[source.key]
 
 

@@ -10,6 +10,8 @@ STANDARD = NormalDist()
 def truncated_normal(mean: float, deviation: float, generator: np.random.Generator) -> float:
     """A number from 0 to 1, normally distributed around a mean that is among them, on the condition that it is too; by
     the inverse of the distribution function."""
+    if not deviation:  # decayed below the smallest float
+        return mean
     low, high = STANDARD.cdf((0.0 - mean) / deviation), STANDARD.cdf((1.0 - mean) / deviation)
     share = low + (high - low) * generator.random()
     # The ends themselves have no finite quantile where the interval is many deviations wide.

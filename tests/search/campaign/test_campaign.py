@@ -10,7 +10,7 @@ from stand_in import StandInError, StandInModel
 
 from search.campaign.display import CampaignDisplay, print_campaign
 from search.campaign.members import Member, members_of
-from search.campaign.running import CampaignIncomplete, run_campaign
+from search.campaign.running import CampaignIncomplete, _is_finished, run_campaign
 from search.evaluation.executors.executor import Finished, Group, Inline, Recognition
 from search.evaluation.ledger import Ledger
 from simulators.inputs.errors import InputError
@@ -121,6 +121,16 @@ def test_a_member_over_hardware_is_searched_with_it(tmp_path: Path) -> None:
     assert [folder.name for folder in campaign.finished] == [member.label for member in found]
     for folder in campaign.finished:
         assert (folder / "sweep.json").is_file()
+
+
+@pytest.mark.slow
+def test_one_over_hardware_is_finished_by_the_method_that_ran(tmp_path: Path) -> None:
+    """A method that knows bits only has another in its place there, which its record names."""
+    members(tmp_path, "models: [one]\nhardware:\n- archs: [bitfusion]\n  grid: {array.rows: [4, 8]}\n")
+    found = members_of(tmp_path / "pairs.yaml", {"method": "greedy"})
+    (member,) = found
+    (folder,) = run_campaign(found, tmp_path / "out", models=models()).finished
+    assert _is_finished(folder, member.experiment, check=True)
 
 
 @pytest.mark.slow

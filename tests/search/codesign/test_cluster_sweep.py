@@ -87,7 +87,7 @@ def test_workers_and_the_driver_are_killed_and_the_sweep_is_the_local_one(
 
     with pytest.raises(Killed):
         sweep(SETTINGS, tmp_path / "run", progress=At(4, stop), model=StandInModel(), executor=OnCluster(dask))
-    assert len(list((tmp_path / "run/parts").glob("*.npz"))) >= 4
+    assert len(list((tmp_path / "run/parts").rglob("*.npz"))) >= 4
     killing = At(6, kill_a_worker)
     model = StandInModel()
     sweep(SETTINGS, tmp_path / "run", resume=True, progress=killing, model=model, executor=OnCluster(dask))

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from search import Experiment, run
 from search.codesign.design_points import NOT_OFFERED, CoDesign
 from search.codesign.hardware_search import search_hardware
 from search.codesign.sweep import sweep
-from search.codesign.sweep_display import print_results, print_sweep
+from search.codesign.sweep_display import SweepDisplay, print_results, print_sweep
+from search.evaluation.ledger import Ledger
+from search.methods.random_search import RandomSearch
 from search.runs.run_reader import find_runs
 from search.runs.search_display import print_runs
 from search.runs.shortfall import NothingFeasible
@@ -137,7 +140,7 @@ def test_a_resumed_sweep_equals_an_uninterrupted_one(
                 experiment(), tmp_path / "run", resume=True, progress=Killing(variants), model=StandInModel(),
                 workers=workers,
             )  # fmt: skip
-        parts = sorted((tmp_path / "run/parts").glob("*.npz"))
+        parts = sorted((tmp_path / "run/parts").rglob("*.npz"))
         assert len(parts) >= variants
     parts[0].write_bytes(b"spoilt")
     model = StandInModel()
@@ -392,3 +395,54 @@ def test_a_sweep_is_listed_and_shown_as_it_was_printed(swept: CoDesign) -> None:
     assert shown.getvalue() == printed.getvalue()
     print_runs([stored], Terminal(file=listed))
     assert f"{len(swept.hardware)} variants" in listed.getvalue()
+
+
+@pytest.mark.slow
+def test_parts_are_of_the_candidates_that_they_were_made_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search within a sweep that draws otherwise than before the kill, as with another version of a library."""
+    settings = experiment(
+        candidates=None, method="random", population=8, offspring=4, generations=2, constraints={},
+        seed_homogeneous=False, seed_neighbours=False,
+    )  # fmt: skip
+
+    class Killing(SweepDisplay):
+        def simulating(self, done: int, variants: int, candidates: int) -> None:
+            if done >= 3:
+                raise Killed
+
+    with pytest.raises(Killed):
+        sweep(settings, tmp_path / "run", progress=Killing(), model=StandInModel(), workers=1)
+    drawn = RandomSearch.drawn
+
+    def otherwise(self: RandomSearch, number: int) -> Any:
+        self._evolution.generator.random(1001)
+        return drawn(self, number)
+
+    monkeypatch.setattr(RandomSearch, "drawn", otherwise)
+    found = sweep(settings, tmp_path / "run", resume=True, model=StandInModel(), workers=1)
+    whole = sweep(settings, tmp_path / "whole", model=StandInModel(), workers=1)
+    assert [*map(name_of, found.candidates)] == [*map(name_of, whole.candidates)]
+    assert found.cycles.tolist() == whole.cycles.tolist()
+    assert not (tmp_path / "run/parts").exists()
+
+
+def test_a_ledger_that_cannot_be_used_ends_a_search_of_hardware(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing of what the hardware can run."""
+    settings = experiment(candidates=None, population=8, offspring=4, generations=2)
+    calls = itertools.count()
+
+    def locked(self: Ledger, of: Any, results: Any) -> None:
+        if next(calls) == 4:
+            with self._reporting():
+                raise sqlite3.OperationalError("database is locked")
+        write(self, of, results)
+
+    write = Ledger.write_costs
+    monkeypatch.setattr(Ledger, "write_costs", locked)
+    with pytest.raises(InputError, match="the ledger cannot be used: database is locked"):
+        search_hardware(settings, tmp_path / "run", model=StandInModel(), check=False)
+    again = search_hardware(settings, tmp_path / "run", resume=True, model=StandInModel(), check=False)
+    whole = search_hardware(settings, tmp_path / "whole", model=StandInModel(), check=False)
+    assert again.cycles.tolist() == whole.cycles.tolist()

@@ -120,17 +120,20 @@ def test_the_nearest_beacon_s_parameters_count_where_they_err_less(tmp_path: Pat
 
 
 def test_a_beacon_s_parameters_are_found_by_all_that_it_is_of(tmp_path: Path) -> None:
-    """Model, candidate and, of a run's own, the settings of training; a carried one was trained as another run says."""
+    """Model, candidate and, of a run's own, data and settings of training; a carried one was trained as another run
+    says."""
     qualities(tmp_path, [(candidate(2, 2), BASE + 5)])
     (folder,) = (tmp_path / "beacons").iterdir()
     name, settings = "A=2x8,B=2x8", BeaconSettings()
-    assert beacon_file(tmp_path, settings, "stand-in", name).parent == folder
+    of = {"model": "stand-in", "data": "no data"}
+    assert beacon_file(tmp_path, settings, of, name).parent == folder
     carrying = BeaconSettings(epochs=9, carry=(str(tmp_path),))
-    assert beacon_file(tmp_path / "other", carrying, "stand-in", name).parent == folder
+    assert beacon_file(tmp_path / "other", carrying, of | {"data": "other"}, name).parent == folder
     for lost in (
-        (settings, "other", name),
-        (settings, "stand-in", "A=4x8,B=2x8"),
-        (BeaconSettings(epochs=9), "stand-in", name),
+        (settings, of | {"model": "other"}, name),
+        (settings, of | {"data": "other"}, name),
+        (settings, of, "A=4x8,B=2x8"),
+        (BeaconSettings(epochs=9), of, name),
     ):
         with pytest.raises(InputError, match=r"beacons: the beacon A=.x8,B=2x8 is lost"):
             beacon_file(tmp_path, *lost)

@@ -230,4 +230,4 @@ def test_a_description_of_another_version_is_named(tmp_path: Path) -> None:
     for text in ('{"bits": {}, "of": "x", "digest": "y"}', "{", "[]"):
         path.write_text(text)
         with pytest.raises(InputError, match=r"beacon\.json: not as this version"):
-            beacon_file(tmp_path, BeaconSettings(), "x", "L0=8x8")
+            beacon_file(tmp_path, BeaconSettings(), {"model": "x", "data": "y"}, "L0=8x8")

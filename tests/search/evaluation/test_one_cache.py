@@ -4,11 +4,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from stand_in import StandInModel
 
 from quant import Recogniser, homogeneous, load_model
 from quant.arithmetic.clipping import Scheme
 from quant.evaluation.prefix_cache import PrefixCache
-from search.evaluation.executors.worker import OnUtterances, Source, forget, loaded
+from search.evaluation.executors import worker
+from search.evaluation.executors.worker import MOST_MODELS, OnUtterances, Source, forget, loaded
 
 
 def test_models_of_a_worker_share_one_budget(small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +39,23 @@ def test_models_of_a_worker_share_one_budget(small_model: Path, monkeypatch: pyt
     assert sum(entry.nbytes for entry in cache._entries.values()) == cache.bytes
     for source in sources:
         forget(source)
+
+
+def test_a_process_keeps_the_models_that_were_wanted_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As retraining every candidate makes a model of each."""
+    monkeypatch.setattr("search.evaluation.executors.worker._models", {})
+    made: list[str] = []
+
+    def make(digest: str) -> StandInModel:
+        made.append(digest)
+        return StandInModel(digest=digest)
+
+    sources = [Source.of(StandInModel(digest=f"{n}"), partial(make, f"{n}")) for n in range(3 * MOST_MODELS)]
+    for source in sources:
+        assert loaded(source).digest == source.digest
+        loaded(sources[0])  # which is wanted all along
+    assert len(worker._models) == MOST_MODELS
+    loaded(sources[-2])
+    assert len(made) == len(sources)
+    assert loaded(sources[1]).digest == "1"  # given up, and made again
+    assert made == [*(source.digest for source in sources), "1"]

@@ -13,10 +13,11 @@ from stand_in import StandInModel
 from quant.sites.candidate import name_of
 from search import Run, run
 from search.evaluation.executors.cluster import Dask
+from search.evaluation.executors.executor import Inline
 from search.evaluation.executors.pool import Pool
 from search.evaluation.ledger import Ledger, errors_of
 from search.held_out.front_check import COLUMNS
-from search.held_out.verdicts import dominators
+from search.objectives.dominance import dominators
 from simulators import InputError
 
 
@@ -208,3 +209,19 @@ def test_a_search_without_the_check_evaluates_nothing_of_test(tmp_path: Path) ->
     found = run(experiment(), tmp_path / "run", model=SplitModel(every=3), check=False)
     assert found.check is None
     assert "error_test" not in results_in(tmp_path / "run")["front"][0]
+
+
+def test_what_stops_an_evaluation_on_test_is_no_missing_split(tmp_path: Path) -> None:
+    """The run is not finished, and goes on with test."""
+
+    class Lost(Inline):
+        def map(self, recognition: Any, groups: Any) -> Any:
+            if groups and recognition.model.split == "test":
+                raise InputError("the cluster is lost")
+            return super().map(recognition, groups)
+
+    with pytest.raises(InputError, match="the cluster is lost"):
+        run(experiment(), tmp_path / "run", model=SplitModel(), executor=Lost())
+    assert results_in(tmp_path / "run")["held_out"] is None
+    run(experiment(), tmp_path / "run", resume=True, model=SplitModel())
+    assert results_in(tmp_path / "run")["held_out"]["why_not"] == ""

@@ -97,3 +97,16 @@ def test_near_ties_are_what_chance_could_put_on_the_front() -> None:
     costs = np.array([[1.0], [1.5], [1.5], [0.5]])
     assert near_ties(edits, scored, costs, np.array([0])).tolist() == [True, True, False, True]
     assert near_ties(edits, scored, costs, np.array([0]), plain=True).tolist() == [True, True, False, True]
+
+
+@pytest.mark.slow
+def test_the_limit_on_all_of_dev_is_over_the_search_s_own_baseline(tmp_path: Path) -> None:
+    """Which errs more than 16 bits for everything where sites are fixed at fewer."""
+    settings: dict[str, Any] = {"fixed": {"L0": "2x4", "P1": "2x2"}, "constraints": {"error_increase": 1.0}}
+    found = run(experiment(confirm=True, **settings), tmp_path / "run", model=SplitModel(every=6, noise=2.0))
+    whole = SplitModel(noise=2.0)
+    limit = whole.evaluate(found.baselines[16].bits).error_max + 1.0
+    assert limit > whole.evaluate(dict.fromkeys(("L0", "P1", "L1", "FC"), (16, 16))).error_max + 1.5
+    assert found.front
+    assert found.front[0].name in {s.name for s in found.visited if whole.evaluate(s.bits).error_max <= limit}
+    assert all(whole.evaluate(s.bits).error_max <= limit for s in found.front)

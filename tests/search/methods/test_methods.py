@@ -179,3 +179,13 @@ def test_a_learnt_error_does_not_depend_on_the_number_of_threads(tmp_path: Path)
             result = searched(tmp_path / str(threads), "surrogate", population=40, offspring=10, generations=6, seed=2)
         visited.append([s.name for s in result.visited])
     assert visited[0] == visited[1]
+
+
+def test_greedy_leaves_out_what_costs_more_with_fewer_bits(tmp_path: Path) -> None:
+    """Of these limits the widest candidate keeps one that a narrower one is over: its array is fed worse."""
+    settings = Experiment.model_validate({
+        "name": "t", "model": "none", "steps": 50, "arch": "bitfusion", "method": "greedy", "population": 30,
+        "offspring": 8, "generations": 3, "constraints": {"budget": {"energy": 1.2785}},
+    })  # fmt: skip
+    found = run(settings, tmp_path / "run", model=StandInModel(), check=False)
+    assert all(found.budget.kept_by(solution.cost) for solution in found.visited)

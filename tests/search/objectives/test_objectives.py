@@ -57,6 +57,7 @@ def test_a_row_is_complete_without_what_has_defaults() -> None:
     [
         ("energy", "other", "objective 'energy': it is built in already"),
         ("own", "latency_ms", "objective own: column 'latency_ms': files have a column of that name already"),
+        ("own", "share", "objective own: column 'share': files have a column of that name already"),
         ("own", "bits", "objective own: column 'bits': files have a column of that name already"),
         ("Own", "own", "objective 'Own': a name is of a-z"),
     ],

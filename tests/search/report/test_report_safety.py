@@ -83,12 +83,12 @@ def test_a_relative_file_is_no_option() -> None:
     from search.report.commands import Commands
 
     hardware = Hardware([], "bitfusion", [])
-    commands = Commands.of(Path("-x"), Experiment(name="e"), hardware, "digest", checkpoint=True, sends=False)
+    commands = Commands.of(Path("-x"), Experiment(name="e"), hardware, {}, checkpoint=True, sends=False)
     assert commands.cost_of_trace("--plugin=x.py/000.yaml", 0) == [
         "mohaq simulate ./--plugin=x.py/000.yaml --arch bitfusion"
     ]
     assert "--steps 300" in commands.trace
-    sending = Commands.of(Path("-x"), Experiment(name="e"), hardware, "digest", checkpoint=True, sends=True)
+    sending = Commands.of(Path("-x"), Experiment(name="e"), hardware, {}, checkpoint=True, sends=True)
     assert sending.trace == "mohaq trace --model sru --utterance 0"
     assert shlex.split(commands.cost_of("L0=8x8;touch PWNED;#", 0, "f.yaml")[0])[-3] == "L0=8x8;touch PWNED;#"
 

@@ -1,5 +1,6 @@
 """Folders of runs that others made: what is wrong with one is a line, and ends nothing else."""
 
+import io
 import json
 import os
 import shutil
@@ -11,13 +12,16 @@ import numpy as np
 import pytest
 from commands import mohaq
 from paths import REFERENCE
+from split_stand_in import SplitModel, experiment
 from stand_in import StandInModel
 
 from search import Experiment, run
 from search.codesign.sweep import sweep
 from search.report.data import gather
 from search.runs.run_reader import find_runs, load_run
+from search.runs.search_display import print_results
 from simulators import InputError
+from simulators.inputs.terminal import Terminal
 
 SETTINGS = {"name": "s", "population": 4, "offspring": 2, "generations": 1, "seed": 2, "steps": 5, "method": "nsga2"}
 
@@ -185,3 +189,23 @@ def test_a_feasible_point_without_a_value_is_not_reported(copy: Path) -> None:
 
 def test_what_0_1_0_left_is_read() -> None:
     assert {found.folder.name for found in find_runs(REFERENCE / "run-0.1.0")[0]} == {"search", "sweep"}
+
+
+def test_what_an_older_version_did_not_write_has_its_default(tmp_path: Path) -> None:
+    run(experiment(), tmp_path / "run", model=SplitModel(), check=False)
+    path = tmp_path / "run/pareto.json"
+    content = json.loads(path.read_text())
+    for key in ("held_out", "claims", "budget", "set_aside"):
+        del content[key]
+    path.write_text(json.dumps(content))
+    results = load_run(tmp_path / "run").results
+    assert results is not None
+    assert (results["held_out"], results["claims"], results["budget"], results["set_aside"]) == (None, [], [], [])
+    print_results(results, tmp_path / "run", Terminal(file=io.StringIO(), width=80))
+
+
+def test_candidates_without_errors_that_nobody_asked_for_are_not_screened_out(tmp_path: Path) -> None:
+    run(experiment(objectives=["latency", "energy"], constraints={}), tmp_path / "run", model=SplitModel())
+    results = load_run(tmp_path / "run").results
+    assert results is not None
+    assert results["screened"] == 0

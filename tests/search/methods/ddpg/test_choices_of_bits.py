@@ -59,6 +59,11 @@ class Ends:
         self.random = lambda: drawn
 
 
+def test_noise_that_has_decayed_to_nothing_is_none() -> None:
+    assert 0.5 * 0.3**700 == 0.0
+    assert truncated_normal(0.25, 0.5 * 0.3**700, np.random.default_rng(1)) == 0.25
+
+
 @pytest.mark.parametrize("drawn", [0.0, 1.0 - 2.0**-53])
 @pytest.mark.parametrize("mean", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("deviation", [1e-6, 0.5, 10.0])
