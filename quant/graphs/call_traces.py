@@ -27,9 +27,12 @@ class CallTraces:
         """The trace of the first call, cut or repeated to so many frames. Raises InputError where that does not give
         them."""
         if frames not in self._by_frames:
-            made = self._make(self._resized(frames))
+            try:
+                made = self._make(self._resized(frames))
+            except InputError as error:
+                raise InputError(f"{frames} frames: the first call has {self.first.frames}: {error}") from None
             if made.frames != frames:
-                raise InputError(f"steps: {frames}: the first call has {self.first.frames}")
+                raise InputError(f"{frames} frames: the first call has {self.first.frames}, and no other number")
             self._by_frames[frames] = made
         return self._by_frames[frames]
 

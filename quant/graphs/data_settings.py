@@ -13,7 +13,8 @@ FILE = "data.yaml"
 
 class Chunks(BaseModel):
     """An input that comes in pieces: each call of the network gets `length` new elements, after the last `context` of
-    those before, zeros at the start."""
+    those before, zeros at the start. What is missing of the last call's elements is zeros too, which are judged as the
+    rest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

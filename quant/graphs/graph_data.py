@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from quant.graphs.data_settings import Chunks, DataSettings, read_settings
+from quant.graphs.data_settings import FILE, Chunks, DataSettings, read_settings
 from quant.graphs.graph import Graph, GraphInput
 from quant.speech.audio import read_audio
 from simulators.inputs.arrays import ArrayFile
@@ -142,10 +142,13 @@ class GraphData:
         ):  # fmt: skip
             for name in names:
                 if name not in known:
-                    raise InputError(f"{key}: {name}: the network has no such input; its are {', '.join(known)}")
-        for name in (*settings.state.values(), *filter(None, [settings.output])):
-            if name not in graph.outputs:
-                raise InputError(f"{name}: the network has no such output; its are {', '.join(graph.outputs)}")
+                    rule = f"the network has no such input; its are {', '.join(known)}"
+                    raise InputError(f"{FILE}: {key}: {name}: {rule}")
+        wanted = {f"state: {name}": source for name, source in settings.state.items()} | {"output": settings.output}
+        for key, output in wanted.items():
+            if output is not None and output not in graph.outputs:
+                rule = f"the network has no such output; its are {', '.join(graph.outputs)}"
+                raise InputError(f"{FILE}: {key}: {output}: {rule}")
         completed = tuple(self._completed(utterance, known) for utterance in self.utterances)
         return GraphData(completed, settings)
 

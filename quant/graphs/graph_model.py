@@ -272,7 +272,7 @@ class GraphModel:
         check_candidate(bits, self.sites)
         chunk, of_first = self.data.chunk, self.frames
         if chunk is not None and steps not in (None, of_first):
-            raise InputError(f"steps: {steps}: {self.name} takes chunks, whose trace is of one call: {of_first}")
+            raise InputError(f"{steps} frames: {self.name} takes chunks, and its trace is of one call: {of_first}")
         return self.traces.over(of_first if steps is None else steps).trace(self.name, bits, chunk)
 
     def rates_of(self, made: list[torch.Tensor], saturation: tuple[SiteSaturation, ...] = ()) -> OwnRates:

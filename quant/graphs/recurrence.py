@@ -60,7 +60,7 @@ def _check_first_state(layer: RecurrentDirection, first: States, held: GraphRoun
     largest = float(first.h.abs().max()) if first.h.numel() else 0.0
     is_gate = held.covers(layer.sites) is not False and layer.activations[-1].is_bounded
     if is_gate and largest > -GATES.lowest * GATES.step:
-        raise InputError(f"site {layer.sites[1]}: a first state of {largest:g}: h is quantized within ±2")
+        raise InputError(f"site {layer.sites[1]}: a state of {largest:g} is given to it: h is quantized within ±2")
 
 
 def _check_steps(layer: RecurrentDirection, lengths: torch.Tensor | None) -> None:

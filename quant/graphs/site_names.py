@@ -8,9 +8,10 @@ import torch
 
 from quant.arithmetic.grid import Grid
 from quant.graphs.graph import Node
+from quant.sites.site import NAME_CHARACTERS
 from simulators.inputs.errors import InputError
 
-_UNFIT = re.compile(r"[^\w./+-]+")
+_UNFIT = re.compile(rf"[^{NAME_CHARACTERS}]+")
 LONGEST = 60
 """Characters of a name, to which a trace may add."""
 
@@ -48,7 +49,7 @@ class SiteNames:
         operator at its end."""
         key = (weight.data_ptr(), suffix)
         if key not in self._names:
-            stem = re.sub(rf"/{node.op}(_\d+)?$", "", node.name) or node.name
+            stem = re.sub(rf"/({node.op}|MatMul|Gemm)(_\d+)?$", "", node.name) or node.name
             stem = _UNFIT.sub("_", stem.strip("/"))[-LONGEST:] or node.op
             name, number = f"{stem}{suffix}", 1
             while name in self._taken:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+NAME_CHARACTERS = r"\w./+\-"
+"""Characters of names of sites, as a set of a regular expression has them: those of networks from files have the paths
+of their modules."""
 DIRECTIONS = 2
 """Directions of a bidirectional layer: forward in time, and backward."""
 

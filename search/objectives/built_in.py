@@ -28,7 +28,7 @@ AREA = Objective(
 )  # fmt: skip
 MEMORY = Objective(
     "memory", "MiB", "memory of the model", ("memory_mib",), lambda points: points.memory_mib,
-    column="memory_mib", shown=".2f", digits=4,
+    column="memory_mib", shown=".2f", digits=7,  # which tells bits apart
 )  # fmt: skip
 SIZE = Objective(
     "size", "KiB", "size of the model", ("memory_mib",), lambda points: 1024 * points.memory_mib,

@@ -69,6 +69,13 @@ class Objective:
         for name, value in (("column", self.name.replace("-", "_")), ("heading", heading), ("reading", heading)):
             object.__setattr__(self, name, getattr(self, name) or value)
 
+    def text(self, value: float) -> str:
+        """A value as a table on a terminal has it: in the format `shown`, or with three digits where that leaves fewer
+        than two of a small one."""
+        text = f"{value:{self.shown}}"
+        digits = re.sub(r"[^0-9]", "", text).lstrip("0")
+        return text if len(digits) > 1 or not value or not np.isfinite(value) else f"{value:.3g}"
+
     @property
     def axis(self) -> str:
         """What an axis is called, with the unit."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from quant.sites.candidate import Bits
+from quant.sites.site import NAME_CHARACTERS
 from search.evaluation.ledger import LEDGER_FILE, ErrorsOf, Ledger
 from search.evaluation.ledger_rows import ErrorRow, row_of
 from search.methods.method import KnownErrors
@@ -23,7 +24,7 @@ FEWEST = 10
 """Candidates with an error that tell anything of sites."""
 _DIGESTS = {"model": "model", "data": "data", "code": "code of the model"}
 """What an `ErrorsOf` is made of, and the names that a run's state has for it."""
-_SITE = re.compile(r"([\w.\-]+)=([0-9]{1,2})x([0-9]{1,2})")
+_SITE = re.compile(rf"([{NAME_CHARACTERS}]+)=([0-9]{{1,2}})x([0-9]{{1,2}})")
 
 
 def learnt_elsewhere(experiment: Experiment) -> tuple[KnownErrors, ...]:

@@ -232,7 +232,7 @@ def cells(row: Mapping[str, Any], objectives: Sequence[Objective]) -> list[str]:
     for objective in objectives:
         value = row.get(objective.column)
         mark = "†" if objective.needs_error and row.get("beacon") else ""
-        texts.append("" if value is None else f"{value:{objective.shown}}{mark}")
+        texts.append("" if value is None else f"{objective.text(value)}{mark}")
     return texts
 
 

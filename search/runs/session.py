@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from quant.sites.candidate import homogeneous
 from search.evaluation.delta_evaluator import DeltaEvaluator
 from search.evaluation.evaluator import Evaluator
 from search.evaluation.executors.executor import Executor, Inline
@@ -13,6 +14,7 @@ from search.evaluation.executors.worker import MakeModel, Source
 from search.evaluation.experiment_model import ExperimentModel
 from search.evaluation.ledger import LEDGER_FILE, Ledger
 from search.evaluation.model import HasPrecisions, HasWidths, Model, pairs_for
+from search.evaluation.quality import BASELINE_BITS
 from search.methods.method import ChecksSettings, KnownErrors, LearnsElsewhere, Method
 from search.methods.registry import method_named
 from search.runs.identity import Identity, digest_of, identity_of
@@ -22,7 +24,7 @@ from search.settings.experiment import GIVEN, LEARNS_NOTHING, Experiment
 from search.space.genome import Genome
 from search.space.hardware_variants import Hardware, Variant
 from simulators.inputs.files import with_folder
-from simulators.inputs.source_locations import KeyedError
+from simulators.inputs.source_locations import KeyedError, under
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,9 @@ def plan(
     if model is None:
         make_model = ExperimentModel.of(experiment)
         model = make_model()
+    if experiment.data is not None:  # a network of one's own need not have every length
+        with under("steps"):
+            model.trace(homogeneous(model.sites, BASELINE_BITS), experiment.steps)
     if isinstance(model, HasWidths):
         hardware.offer_widths(model.bit_widths)
     return Plan(experiment, hardware, model, make_model, method, learnt_elsewhere(experiment))

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from quant.sites.site import NAME_CHARACTERS
 from search.runs.budget_limits import BudgetLimit
 
 MOST_BYTES = 64 << 20
 """Size of a file of results: a sweep of a hundred thousand variants has fifty megabytes."""
 
 Name = Annotated[str, Field(max_length=4096)]
-_SITE = r"[\w.\-]*=[0-9]{1,2}x[0-9]{1,2}(?:@[0-9]{1,5})?"
+_SITE = rf"[{NAME_CHARACTERS}]*=[0-9]{{1,2}}x[0-9]{{1,2}}(?:@[0-9]{{1,5}})?"
 Bits = Annotated[str, Field(pattern=rf"\A{_SITE}(,{_SITE})*\z", max_length=1 << 16)]
 """A candidate's name: `L0=8x8,P1=4x8`, with thresholds `L0=8x8@16,P1=4x8`."""
 Beacon = Annotated[str, Field(pattern=rf"\A({_SITE}(,{_SITE})*)?\z", max_length=1 << 16)]

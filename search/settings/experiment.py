@@ -162,8 +162,9 @@ class Experiment(BaseModel):
             return
         if not self.model.endswith(".onnx"):
             raise ValueError(f"data: it is for an .onnx file; a module of Python only --model names, not {self.model}")
-        if self.corpus_root is not None or self.every != 1:
-            raise ValueError("data: a network with data of its own has no corpus (corpus_root, every)")
+        for key, given in (("corpus_root", self.corpus_root is not None), ("every", self.every != 1)):
+            if given:
+                raise ValueError(f"{key}: it is of a corpus, and a network with data of its own has none")
 
     def _check_fidelity(self) -> None:
         if self.hardware or self.retraining is not None:

@@ -30,6 +30,7 @@ from simulators.inputs.source_locations import Document, shown
 from simulators.workloads.layer_fields import Size
 from simulators.workloads.masks import packed_masks, unpacked_masks
 from simulators.workloads.operations import VECTOR_BITS, AnyLayer, Layer, Matmul, Pool2d
+from simulators.workloads.readers import readers
 
 MOST_SHARES = 1 << 22
 """Shares of active inputs that the files beside a trace may hold in all: eleven hours of one layer."""
@@ -151,25 +152,19 @@ class Trace(BaseModel):
         order.
 
         Results are as wide as the activations of the product that reads them, and 16 bits where an elementwise layer
-        or nothing does.
+        or nothing does: see `simulators.workloads.readers`.
         """
         shape = (len(bits), len(self.layers))
         first, activation, output = (np.full(shape, VECTOR_BITS, np.int64) for _ in range(3))
-        product = len(self.products)
-        reads = np.full(len(bits), VECTOR_BITS, np.int64)  # the width at which the layer behind reads
-        for i in range(len(self.layers) - 1, -1, -1):
+        first[:, self.products], activation[:, self.products] = bits[:, :, 0], bits[:, :, 1]
+        for i, reader in enumerate(readers(self.layers)):
             layer: Layer = self.layers[i]
-            output[:, i] = reads
-            if layer.is_product:
-                product -= 1
-                first[:, i], activation[:, i] = bits[:, product, 0], bits[:, product, 1]
-            elif isinstance(layer, Pool2d):  # its results are as wide as what it reads
-                activation[:, i] = reads
-            else:
+            if reader is not None:
+                output[:, i] = activation[:, reader]
+            if isinstance(layer, Pool2d):  # its results are as wide as what it reads
+                activation[:, i] = output[:, i]
+            elif not layer.is_product:
                 first[:, i], activation[:, i] = layer.operand_bits
-                reads = np.full(len(bits), VECTOR_BITS, np.int64)
-                continue
-            reads = activation[:, i]
         return first, activation, output
 
     @property

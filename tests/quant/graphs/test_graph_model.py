@@ -206,7 +206,7 @@ def test_the_trace_of_a_chunk_says_how_long_it_is_and_what_the_worst_takes(tmp_p
     assert report.to_dict()["latency_ms_per_chunk"] == report.latency_ms
     trace.save(tmp_path / "chunk.yaml")
     assert load_trace(tmp_path / "chunk.yaml") == trace
-    with pytest.raises(InputError, match="steps: 300: model takes chunks, whose trace is of one call: 3"):
+    with pytest.raises(InputError, match="300 frames: model takes chunks, and its trace is of one call: 3"):
         model.trace(homogeneous(model.sites, 8), 300)
 
 
@@ -333,8 +333,8 @@ def test_data_larger_than_what_is_read_are_refused_by_their_header(path: Path, t
     ("text", "rule"),
     [
         ("eror: labels\n", r"data.yaml:1:7: eror: unknown key; did you mean error"),
-        ("output: z\n", "z: the network has no such output; its are y"),
-        ("state: {h: y}\n", "state: h: the network has no such input; its are x"),
+        ("output: z\n", r"data\.yaml: output: z: the network has no such output; its are y"),
+        ("state: {h: y}\n", r"data\.yaml: state: h: the network has no such input; its are x"),
         ("sample_rate: 0\n", "data.yaml:1:"),
     ],
 )

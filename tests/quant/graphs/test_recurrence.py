@@ -108,7 +108,7 @@ def test_a_first_state_that_would_be_clipped_is_refused(op: str, tmp_path: Path)
         if is_held:
             assert model.evaluate(homogeneous(model.sites, 16)).error < 1
             continue
-        with pytest.raises(InputError, match=r"site cell\.U: a first state of 2\.5: h is quantized within ±2"):
+        with pytest.raises(InputError, match=r"site cell\.U: a state of 2\.5 is given to it: h is quantized within ±2"):
             model.evaluate(homogeneous(model.sites, 16))
 
 

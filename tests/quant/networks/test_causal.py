@@ -12,7 +12,7 @@ from quant.arithmetic.weights import QuantizedWeights
 from quant.networks.geometry import Geometry, geometry
 from quant.networks.network import Network
 from quant.networks.registry import CELLS
-from quant.sites.candidate import homogeneous
+from quant.sites.candidate import Bits, homogeneous
 from quant.sites.site import Direction, Role
 from simulators import InputError, Trace
 
@@ -137,3 +137,21 @@ def test_files_say_causal_where_a_network_is() -> None:
     assert causal.to_dict()["causal"] is True
     with pytest.raises(InputError, match="causal is 'yes': it must be true or false"):
         Geometry(cell="gru", layers=1, causal="yes")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("cell", NAMES)
+def test_a_trace_at_other_bits_is_the_network_s_at_these_bits(cell: str, causal: bool) -> None:
+    """What a trace alone says of which product reads a result, against what the network knows."""
+    network = network_of(cell, causal)
+
+    def traced(bits: Bits) -> Trace:
+        return Trace(name="n", steps=5, layers=tuple(part.layer for part in network.trace_layers(bits, 5)))
+
+    generator, eight = np.random.default_rng(4), traced(homogeneous(network.sites, 8))
+    for _ in range(10):
+        bits = {site.name: tuple(map(int, generator.choice((2, 4, 8, 16), 2))) for site in network.sites}
+        wanted = traced(bits)  # type: ignore[arg-type]
+        widths = eight.widths(np.array([[wanted.layers[i].operand_bits for i in wanted.products]]))
+        for layer, of_layer in zip(wanted.layers, zip(*(width[0] for width in widths), strict=True), strict=True):
+            assert (*layer.operand_bits, layer.outputs_total().width_bits) == of_layer, layer.name

@@ -163,3 +163,14 @@ def test_what_a_terminal_would_take_for_markup_is_shown_as_it_is(
     shown = capsys.readouterr().out
     assert "Pareto front of [/name]: error, own" in shown
     assert "[/x]" in shown
+
+
+@pytest.mark.parametrize(
+    ("shown", "value", "text"),
+    [
+        (",.0f", 12_345.6, "12,346"), (",.0f", 12.4, "12"), (",.0f", 2.84, "2.84"), (",.0f", -0.31, "-0.31"),
+        (".2f", 0.0016308, "0.00163"), (".2f", 0.51, "0.51"), (".2f", 0.0, "0.00"), (".3f", 0.00585, "0.00585"),
+    ],
+)  # fmt: skip
+def test_small_values_keep_digits_in_tables(shown: str, value: float, text: str) -> None:
+    assert own(shown=shown).text(value) == text

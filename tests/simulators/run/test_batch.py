@@ -18,10 +18,13 @@ def network(steps: int, sizes: list[tuple[int, int, bool, bool]]) -> Trace:
     for i, (outputs, inputs, recurrent, elementwise) in enumerate(sizes):
         layers.append(
             Matmul(name=f"M{i}", out_features=outputs, in_features=inputs, steps=steps, recurrent=recurrent,
-                   weight_bits=8, activation_bits=8, output_bits=8)
+                   weight_bits=8, activation_bits=8, output_bits=16 if elementwise else 8)
         )  # fmt: skip
         if elementwise:
-            layers.append(Elementwise(name=f"E{i}", ops={"add": 9}, inputs=outputs, outputs=5, steps=steps))
+            left = 8 if i + 1 < len(sizes) else 16
+            layers.append(
+                Elementwise(name=f"E{i}", ops={"add": 9}, inputs=outputs, outputs=5, steps=steps, output_bits=left)
+            )
     return Trace(name="drawn", steps=steps, layers=tuple(layers))
 
 
