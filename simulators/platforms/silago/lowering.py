@@ -8,9 +8,10 @@ over the cells; sigmoid, tanh, exponential and division use the one lane that ha
 
 Cells run in lock step, so one column's link and one cell stand for all. Weights stay in DiMArch for all utterances as
 far as they fit, in the order of the layers; those that do not are brought from DRAM, once an utterance for a product
-whose vectors are independent (a wave's at a time, which serve all vectors), at every step for a recurrent one. A
-route is locked while it streams: the link is a server of one transfer at a time. Not modelled: instruction issue inside
-a wave (`cell.py` times a cell by itself), routes that cross columns.
+whose vectors are independent (a wave's at a time, which serve all vectors), at every step for a recurrent one. The
+constants of an elementwise layer are weights, all of which every step reads. A route is locked while it streams: the
+link is a server of one transfer at a time. Not modelled: instruction issue inside a wave (`cell.py` times a cell by
+itself), routes that cross columns.
 
 A period of the program is one wave, one time step of a recurrent product, or one step of an elementwise layer.
 """
@@ -26,19 +27,22 @@ from simulators.engine.machine import COMPUTE
 from simulators.inputs.errors import InputError
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.platform import LayerParameters
-from simulators.lowering.segments import EVERYTHING_BEFORE, LayerWork, Segment, Step
+from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Segment, Step
 from simulators.platforms.silago.fabric import BUFFERED_ROWS, cells, off_chip, tile_bits, word_cycles
 from simulators.platforms.silago.input_reads import input_read_bits
 from simulators.platforms.silago.machine import (
     CELLS,
     CONFIGURATION,
+    FETCH,
     INPUTS,
     LOAD_INPUTS,
+    LOAD_WEIGHTS,
     MACHINE,
     OFF_CHIP,
     OUTPUTS,
     SPILL,
     STORE,
+    WEIGHTS,
 )
 from simulators.platforms.silago.product import WaveProduct
 from simulators.platforms.silago.spec import SilagoSpec
@@ -72,7 +76,7 @@ def tasks(layer: Layer, stays: bool, spec: SilagoSpec) -> Segment:
     spilled = _spills(layer, spec)
     _configure(builder, spec)
     if isinstance(layer, VectorLayer):
-        _elementwise(builder, spec, layer, spilled)
+        _elementwise(builder, spec, layer, stays, spilled)
         return builder.segment()
     gemm = layer.as_gemm()
     assert gemm is not None
@@ -125,9 +129,9 @@ def _configure(builder: SegmentBuilder, spec: SilagoSpec) -> None:
     builder.emit(1, [(1, [Step(("configured",), CELLS, cycles, CONFIGURATION, (EVERYTHING_BEFORE,))])])
 
 
-def _elementwise(builder: SegmentBuilder, spec: SilagoSpec, layer: VectorLayer, spilled: bool) -> None:
+def _elementwise(builder: SegmentBuilder, spec: SilagoSpec, layer: VectorLayer, stays: bool, spilled: bool) -> None:
     """Operations spread evenly over the cells: what needs the special lane on that, the rest one operation a cell a
-    cycle."""
+    cycle. Constants are read at every step, as the weights of a product are for every vector."""
     count = cells(spec)
     cycles_of = spec.cell.cycles_per_op
     special = sum(n * cycles_of[op] for op, n in layer.operations_per_step.items() if op in SPECIAL)
@@ -136,11 +140,15 @@ def _elementwise(builder: SegmentBuilder, spec: SilagoSpec, layer: VectorLayer, 
     read, written = layer.inputs_per_step * layer.activation_bits, layer.outputs_per_step * layer.output_bits
     link = spec.dimarch.link_bits_per_cycle * spec.fabric.columns
     registers = 2 * sum(layer.operations_per_step.values()) * VECTOR_BITS
+    brought, constants = _constants(builder, spec, layer, stays)
+    needs: tuple[Label, ...] = (("inputs", 1), ("weights", 1)) if constants else (("inputs", 1),)
+    # The last step leaves the tiles that constants from DRAM took.
+    roles = ("process", "registers free", "piece free") if brought else ("process", "registers free")
     steps = [
         Step(("inputs",), LOAD_INPUTS, max(1, ceil(read / link)), INPUTS,
              (("configured", 1), ("registers free", BUFFERED_ROWS)), ((0, "sram_read", read),)),
-        Step(("process", "registers free"), CELLS, busy, COMPUTE, (("inputs", 1),),
-             ((0, "register_file_read", registers),), works_on=0),
+        *constants,
+        Step(roles, CELLS, busy, COMPUTE, needs, ((0, "register_file_read", registers),), works_on=0),
         Step(("store",), STORE, max(1, ceil(written / link)), OUTPUTS, (("process", 1),),
              ((0, "sram_write", written),)),
     ]  # fmt: skip
@@ -149,6 +157,29 @@ def _elementwise(builder: SegmentBuilder, spec: SilagoSpec, layer: VectorLayer, 
         moved = ((0, "dram_read", read), (0, "dram_write", written))
         steps.append(Step(("spill",), SPILL, cycles, OFF_CHIP, (("store", 1),), moved))
     builder.emit(layer.steps, [(1, steps)])
+
+
+def _constants(builder: SegmentBuilder, spec: SilagoSpec, layer: VectorLayer, stays: bool) -> tuple[bool, list[Step]]:
+    """Whether the constants of an elementwise layer come from DRAM, and what brings them to the cells at every step:
+    whole rows over the links of all columns, behind the step's inputs. Those from DRAM come once, ahead of the layer,
+    where the tiles hold them all, else at every step."""
+    if not layer.vector_words:
+        return False, []
+    rows = ceil(layer.parameter_bits / spec.dimarch.row_bits)
+    cycles = ceil(rows / spec.fabric.columns) * ceil(spec.dimarch.row_bits / spec.dimarch.link_bits_per_cycle)
+    free: tuple[Label, ...] = (("configured", 1), ("registers free", BUFFERED_ROWS))
+    moved = ((0, "sram_read", rows * spec.dimarch.row_bits),)
+    if stays:
+        return False, [Step(("weights",), LOAD_WEIGHTS, cycles, WEIGHTS, free, moved)]
+    once = layer.parameter_bits <= tile_bits(spec.dimarch.weight_tiles, spec)
+    bits, fetch_cycles = off_chip(spec, layer.parameter_bits)
+    after: tuple[Label, ...] = (("piece free", 1),) if once else (("configured", 1), ("piece free", 1))
+    fetch = Step(("piece",), FETCH, fetch_cycles, OFF_CHIP, after, ((0, "dram_read", bits),))
+    read = Step(("weights",), LOAD_WEIGHTS, cycles, WEIGHTS, (*free, ("piece", 1)), moved)
+    if once:
+        builder.emit(1, [(1, [fetch])])
+        return True, [read]
+    return True, [fetch, read]
 
 
 def _work(layer: Layer, spec: SilagoSpec) -> LayerWork:

@@ -46,7 +46,7 @@ class SilagoNetwork:
             self.moved = self.simulation.begin_layer()
             configured = self.simulation.add("cells", c.instructions_per_layer + self.first_row)
             if isinstance(layer, VectorLayer):
-                self._elementwise(layer, configured)
+                self._elementwise(layer, stays, configured)
             else:
                 _Product(self, layer, stays, configured).add()
 
@@ -68,8 +68,8 @@ class SilagoNetwork:
         """The use of the row that was in the register file so many rows before."""
         return self.row_uses[-rows:][:1] if len(self.row_uses) >= rows else []
 
-    def _elementwise(self, layer: VectorLayer, configured: Task) -> None:
-        """Steps, each spread over all cells."""
+    def _elementwise(self, layer: VectorLayer, stays: bool, configured: Task) -> None:
+        """Steps, each spread over all cells, each of which reads all constants."""
         spec, add, ops = self.spec, self.simulation.add, layer.operations_per_step
         cycles = dict.fromkeys((True, False), 0)
         for op, count in ops.items():
@@ -78,16 +78,35 @@ class SilagoNetwork:
         busy += self.word_cycles(ceil(Fraction(cycles[False], self.cells)))
         link = spec.dimarch.link_bits_per_cycle * spec.fabric.columns
         read, written = layer.inputs_per_step * layer.activation_bits, layer.outputs_per_step * layer.output_bits
+        constants = layer.vector_words * VECTOR_BITS
+        rows, once = (
+            ceil(Fraction(constants, spec.dimarch.row_bits)),
+            constants <= spec.dimarch.weight_tiles * self.tile_bits,
+        )
+        fetched = [self._constants(constants, self.pieces.free(), False)] if once and constants and not stays else []
         for _ in range(layer.steps):
-            loaded = add("inputs", max(1, ceil(Fraction(read, link))), [configured, *self.row_free(2)])
-            done = add("cells", busy, [loaded])
+            operands = [add("inputs", max(1, ceil(Fraction(read, link))), [configured, *self.row_free(2)])]
+            if constants:
+                if not (stays or once):
+                    fetched = [self._constants(constants, [configured, *self.pieces.free()], True)]
+                cycles = ceil(Fraction(rows, spec.fabric.columns)) * self.row_cycles
+                operands.append(add("weights", cycles, [configured, *fetched, *self.row_free(2)]))
+                self.moved.update(sram_read=rows * spec.dimarch.row_bits)
+            done = add("cells", busy, operands)
             self.row_uses.append(done)
+            if fetched:
+                self.pieces.used(done)
             stored = add("results", max(1, ceil(Fraction(written, link))), [done])
             self.moved.update(sram_read=read, sram_write=written)
             self.moved.update(register_file_read=2 * sum(ops.values()) * VECTOR_BITS)
             if self.spills(layer):
                 add("spill", self.off_chip(read + written), [stored])
                 self.moved.update(dram_read=read, dram_write=written)
+
+    def _constants(self, bits: int, after: Sequence[Task], behind_all: bool) -> Task:
+        """Constants of an elementwise layer from DRAM."""
+        self.moved["dram_read"] += bits
+        return self.simulation.add("fetch", self.off_chip(bits), after, behind_all)
 
 
 class _Product:

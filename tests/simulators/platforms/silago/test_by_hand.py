@@ -219,6 +219,39 @@ def test_elementwise_work(spilled: bool) -> None:
     held(layer, expected, *(tiles(1, 1, 8) if spilled else ()))
 
 
+CONSTANTS = Elementwise(name="E", ops={"sigmoid": 10, "add": 21}, inputs=20, outputs=10, steps=3, vector_parameters=18)
+"""Each step reads 18 constants of 16 bits, which are five rows: two for one of the four links."""
+
+
+def with_constants(cycles: int, **bits: int) -> Figures:
+    """What the three steps take, with so many bits from DRAM."""
+    read = 3 * (20 * 16 + 5 * ROW)
+    bits = {"sram_read": read, "register_file_read": 3 * 2 * 31 * 16, "sram_write": 3 * 10 * 16, **bits}
+    return figures(cycles, 3 * 5, "elementwise", 3 * (10 * 3.332 + 21 * 0.333), bits)
+
+
+def test_constants_that_stay() -> None:
+    """They are read at every step, behind the inputs, and but for the first step while the one before works."""
+    # Inputs of two steps [38, 40), [40, 42), their constants [42, 44), [44, 46). Operations [44, 49), [49, 54) and, with
+    # inputs [50, 52) and constants [52, 54) behind the first results, [54, 59), the last results [59, 60).
+    held(CONSTANTS, with_constants(CONFIGURATION + 2 + 2 + 2 + 3 * 5 + 1))
+
+
+def test_constants_from_dram_that_tiles_hold() -> None:
+    """They come once: five tiles' rows are the first layer's, and the second's come from DRAM while that one works."""
+    first, second = simulated([CONSTANTS, CONSTANTS.but(name="F")], "silago", [*FABRIC, *tiles(1, 768, 5)])
+    cycles = CONFIGURATION + 2 + 2 + 2 + 3 * 5 + 1
+    for found, expected in ((first, with_constants(cycles)), (second, with_constants(cycles, dram_read=18 * 16))):
+        assert found == replace(expected, pj=pytest.approx(expected.pj, rel=1e-12, abs=0))
+
+
+def test_constants_from_dram_that_tiles_do_not_hold() -> None:
+    """Four rows hold no 288 bits: they come at every step, in 5 cycles, when the step before is done."""
+    # From DRAM [38, 43), to the cells [43, 45), operations [45, 50); [50, 62) and [62, 74) likewise, results [74, 75).
+    expected = with_constants(CONFIGURATION + 3 * (5 + 2 + 5) + 1, dram_read=3 * 18 * 16)
+    held(CONSTANTS, expected, *tiles(1, 768, 4))
+
+
 def test_a_link_that_many_rows_of_cells_wait_for_has_fewer_of_them() -> None:
     """17 outputs on 4 rows of 4 cells, of two vectors of 3 words: 16 outputs and one, or 12 and 5."""
     # A link of 32 bits brings a row of weights to R rows of cells in 2·R cycles and one of inputs in 1, and takes results of
