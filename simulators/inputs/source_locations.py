@@ -100,12 +100,7 @@ class Document:
 
     def error(self, path: KeyPath, text: str, of_key: bool = False) -> InputError:
         """The error for the value at `path`, or for its key, or at its nearest enclosing value that has a place."""
-        place: Place = (self.source, 0, 0)
-        inside = path
-        for end in range(len(path), -1, -1):
-            if path[:end] in self.places:
-                place, inside = self.places[path[:end]], path[end:]
-                break
+        place, inside = self.place(path), path[len(self._nearest(path)) :]
         if isinstance(place, Elsewhere):
             key = place.key if of_key and not inside else (*place.value, *inside)
             return KeyedError(key, f"{place.shown}: {text}" if place.shown else text)
@@ -116,6 +111,14 @@ class Document:
         if len(key_text) > MOST_OF_KEY:
             key_text = f"{key_text[:MOST_OF_KEY]}..."
         return InputError(f"{where}: {key_text}: {text}" if key_text else f"{where}: {text}")
+
+    def place(self, path: KeyPath) -> Place:
+        """Where the value at `path` stands, or the nearest enclosing value that has a place."""
+        return self.places.get(self._nearest(path), (self.source, 0, 0))
+
+    def _nearest(self, path: KeyPath) -> KeyPath:
+        """The nearest enclosing value that has a place, or the document itself."""
+        return next((path[:end] for end in range(len(path), 0, -1) if path[:end] in self.places), ())
 
     def placed(self, error: KeyedError) -> InputError:
         """An error that was found later, with the place of its key here. The key may count a list's entries where the

@@ -117,6 +117,22 @@ def test_what_is_wrong_in_a_spec_is_named_with_its_place(tmp_path: Path, text: s
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "post_processing:\n  pj_per_op: &t {add: 0.5}\n  cycles_per_op: *t\n",
+            r"post_processing.cycles_per_op.add: 0.5: exp",
+        ),
+        ("description: &d {row: 3}\nname: b\narray: *d\n", r"array.row: unknown key; did you mean rows"),
+    ],
+)
+def test_what_is_wrong_beneath_an_alias_is_where_the_alias_stands(tmp_path: Path, text: str, message: str) -> None:
+    """Not in the file beneath, which has the key too."""
+    with pytest.raises(InputError, match=rf"^\S*a\.yaml:4:\d+: {message}"):
+        load_arch(write(tmp_path, f"extends: bitfusion.yaml\n{text}", "a.yaml"))
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         ("array.rows", "^--set array.rows: expected key.path=value"),
