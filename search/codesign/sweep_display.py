@@ -87,6 +87,10 @@ def print_results(
         f"{len(rows)} on the joint front, of {with_points} variants"
         + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now, baselines included"),
     )  # fmt: skip
+    repeated = content.get("repeated_variants", 0)  # a sweep of before has none
+    if repeated:
+        named = content["variants"] + repeated
+        console.say(f"{repeated} of {named} variants that were named are the same hardware as another: simulated once")
     if sending:
         console.say("Latency and energy: simulated, means of the evaluated utterances, or of their chunks.")
     for reason, count in content["left_out"].items():

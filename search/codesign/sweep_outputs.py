@@ -48,6 +48,7 @@ def results_of(result: CoDesign) -> dict[str, Any]:
         "experiment": result.experiment.to_dict(),
         "error_limit": result.error_limit,
         "variants": len(result.hardware),
+        "repeated_variants": result.hardware.repeated,
         "candidates": len(result.candidates),
         "points": len(result.variant),
         "left_out": result.reasons(),

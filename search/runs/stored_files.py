@@ -230,6 +230,7 @@ class SweepResults(Stored):
     experiment: StoredExperiment
     error_limit: float | None
     variants: Count
+    repeated_variants: Count = 0
     candidates: Count
     points: Count
     left_out: dict[str, Count]

@@ -15,6 +15,7 @@ from simulators import Arch, load_arch
 from simulators.hardware.arch import Change, arch_of, read_arch
 from simulators.hardware.spec import precisions_shown
 from simulators.inputs.errors import InputError
+from simulators.inputs.fields import whole
 from simulators.inputs.source_locations import Document, Elsewhere, KeyedError, KeyPath, or_else_under, shown
 
 MOST_VARIANTS = 100_000
@@ -40,6 +41,18 @@ class HardwareBlock(BaseModel):
     def lengths(self) -> Choice:
         """How many there are of each position."""
         return (max(1, len(self.archs)), max(1, len(self.list)), *(len(values) for values in self.grid.values()))
+
+    def check_distinct(self, key: KeyPath) -> None:
+        """Raise KeyedError for an architecture, an entry of `list` or a value of a key of `grid` that stands twice: a
+        variant would be there twice. `key` is the block's in the experiment."""
+        axes: dict[KeyPath, tuple[Any, ...]] = {("archs",): self.archs, ("list",): self.list}
+        axes.update({("grid", name): values for name, values in self.grid.items()})
+        for axis, values in axes.items():
+            seen: dict[str, Any] = {}
+            for i, value in enumerate(values):
+                first = seen.setdefault(json.dumps(whole(value), sort_keys=True), (i, value))
+                if first[0] < i:
+                    raise KeyedError((*key, *axis, i), f"{shown(value)}: given twice, first as {shown(first[1])}")
 
     def changes(self, choice: Choice, key: KeyPath) -> Sequence[Change]:
         """What a variant changes in its spec; `key` is the block's in the experiment."""
@@ -96,9 +109,10 @@ class Hardware:
         self._numbers: dict[tuple[int, Choice], int] = {}
         by_digest: dict[str, int] = {}
         for b, block in enumerate(self.blocks):
+            block.check_distinct(("hardware", b))
             for choice in product(*(range(n) for n in block.lengths())):
                 variant = self._make(b, choice)
-                # A list's entry may repeat what a grid has.
+                # A list's entry may repeat what a grid has, and a block what another has.
                 number = by_digest.setdefault(variant.arch.digest, len(self.variants))
                 if number == len(self.variants):
                     self.variants.append(variant)
@@ -109,6 +123,11 @@ class Hardware:
 
     def __len__(self) -> int:
         return len(self.variants)
+
+    @property
+    def repeated(self) -> int:
+        """How many choices of all blocks are hardware that another choice is too."""
+        return len(self._numbers) - len(self.variants)
 
     def at(self, block: int, choice: Choice) -> Variant:
         """The variant of a choice in a block."""

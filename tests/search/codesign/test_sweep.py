@@ -308,6 +308,44 @@ def test_what_is_wrong_without_a_file_is_named_by_its_key(tmp_path: Path) -> Non
         sweep(settings, tmp_path / "run", model=StandInModel(), workers=1)
 
 
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        (
+            "grid: {array.columns: [8], array.rows: [8, 16, 8.0]}",
+            r"3:\d+: hardware\.grid\.array\.rows\[2\]: 8\.0: given twice",
+        ),
+        (
+            "grid: {precisions: [[[8, 8]], [[8, 8]]]}",
+            r"3:\d+: hardware\.grid\.precisions\[1\]: \[\[8, 8\]\]: given twice",
+        ),
+        (
+            "list: [{array.rows: 8, array.columns: 4}, {array.columns: 4, array.rows: 8}]",
+            r"3:\d+: hardware\.list\[1\]: .*twice",
+        ),
+        ("archs: [bitfusion, bitfusion]", r"3:\d+: hardware\.archs\[1\]: 'bitfusion': given twice"),
+    ],
+)
+def test_what_stands_twice_in_a_block_is_refused(tmp_path: Path, block: str, place: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"name: x\nhardware:\n  {block}\n")
+    with pytest.raises(InputError, match=rf"x\.yaml:{place}"):
+        sweep(Experiment.load(path), tmp_path / "run", model=StandInModel(), workers=1)
+
+
+def test_variants_that_are_the_same_hardware_are_said(tmp_path: Path) -> None:
+    """Two blocks, of which one names the architecture as it is, and the other among more."""
+    blocks = [{"archs": ["bitfusion"]}, {"archs": ["bitfusion"], "grid": {"array.rows": [8, 16, 32]}}]
+    result = sweep(
+        experiment(hardware=blocks, candidates={"random": 3}), tmp_path / "run", model=StandInModel(), workers=1
+    )
+    assert len(result.hardware) == 3
+    assert result.hardware.repeated == 1
+    out = io.StringIO()
+    print_sweep(result, Terminal(file=out, width=120))
+    assert "1 of 4 variants that were named are the same hardware as another: simulated once" in out.getvalue()
+
+
 def test_a_grid_a_list_and_files_that_extend(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("extends: bitfusion\nname: mine\narray: {rows: 8}\n")
     block = HardwareBlock.model_validate(
