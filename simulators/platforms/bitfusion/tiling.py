@@ -236,7 +236,7 @@ def promising(
 
 
 def fixed(hardware: TilingHardware, product: Product) -> Tiling:
-    """The spec's own mapping, clipped to the product. Raises InputError where it does not fit."""
+    """The spec's own mapping, as `FixedMapping` says that it is taken. Raises InputError where it does not fit."""
     assert hardware.mapping is not None
     tiling = Tiling(
         hardware.mapping.outer,

@@ -38,6 +38,18 @@ def test_the_first_entry_that_names_a_layer_is_its_mapping() -> None:
     assert rows(f"mapping={{{TILES}}}") == {name: ["outputs", 64, 32, 4] for name in own}
 
 
+@pytest.mark.parametrize(("given", "taken"), [(1, 9), (9, 9), (16, 9), (20, 18), (35, 27), (36, 36), (500, 36)])
+def test_a_reduction_of_a_convolution_is_cut_into_whole_channels(given: int, taken: int) -> None:
+    """As the spec and docs/explore-hardware.md say."""
+    layer = Conv2d(
+        name="C", in_channels=8, out_channels=16, groups=2, kernel=(3, 3), input_size=(6, 6), steps=1, weight_bits=8,
+        activation_bits=8, output_bits=8,
+    )  # fmt: skip
+    mapping = f"mapping={{outer: outputs, out_tile: 64, in_tile: {given}, vector_tile: 99}}"
+    ((_, row),) = simulator(load_arch("bitfusion", [mapping])).mappings([layer])
+    assert [value for key, value in row.items() if key != "loops"] == ["outputs", 8, taken, 16]
+
+
 def test_layers_of_one_shape_are_mapped_apart_however_they_are_simulated() -> None:
     arch = load_arch("bitfusion", [f"mapping=[{{layers: P2, {OTHERS}}}, {{layers: 'Q*', {TILES}}}]"])
     report = simulate(TRACE, arch)
