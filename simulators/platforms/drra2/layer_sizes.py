@@ -31,7 +31,8 @@ class RowTraffic(NamedTuple):
 
 def sizes_of(layer: Layer, spec: Drra2Spec) -> ProductSizes | SlidingSizes:
     """A convolution slides where the words under a row of outputs fit one register file and a kernel another; else the
-    host lays its windows out one behind the other, and they stream like vectors."""
+    host lays its windows out one behind the other, and they stream like vectors. The two are not compared: sliding is
+    what hand-scheduled programs do and mostly moves far fewer rows, though streaming may take fewer cycles."""
     gemm = layer.as_gemm()
     assert gemm is not None
     if isinstance(layer, Conv2d) and not layer.expanded:

@@ -4,12 +4,17 @@
 import pytest
 from rising_resources import rising_point
 
-from simulators import Matmul, Trace, load_arch, load_trace, simulate
+from simulators import Conv2d, Matmul, Trace, load_arch, load_trace, simulate
+from simulators.workloads.operations import Layer
 
 SMALL = [
     "array.rows=1", "array.columns=18", "dram.bits_per_cycle=29", "post_processing.lanes=1", "buffers.input_kib=1",
     "buffers.output_kib=1",
 ]  # fmt: skip
+
+NARROW: dict[str, int] = {"weight_bits": 8, "activation_bits": 8, "output_bits": 8}
+WIDE: dict[str, int] = {"weight_bits": 16, "activation_bits": 16, "output_bits": 16}
+MIXED: dict[str, int] = {"weight_bits": 8, "activation_bits": 16, "output_bits": 16}
 
 
 @pytest.mark.slow
@@ -27,6 +32,37 @@ def test_what_was_slower_on_more(number: int) -> None:
     slower: with more read ports, wider windows, more rows of cells."""
     point, _ = rising_point("silago", 0, number)
     assert point.excess()["and_pipeline"] <= 0, f"{point}: {point.cycles} cycles"
+
+
+@pytest.mark.parametrize(
+    ("arch", "change", "layers", "cycles"),
+    [
+        (
+            "drra2", "fabric.register_file_words=128",
+            [Conv2d(name="c", in_channels=8, out_channels=8, kernel=(1, 3), input_size=(1, 10), padding=(1, 1), steps=1, **WIDE)],
+            [1603, 3704],
+        ),
+        (
+            "bit-serial-edge", "array.word_bits=128",
+            [Matmul(name="p", out_features=256, in_features=40, steps=1, **NARROW)],
+            [2528, 4330],
+        ),
+        (
+            "epiphany-e16", "dma.setup_cycles=152",
+            [
+                Conv2d(name="c", in_channels=3, out_channels=15, kernel=(3, 3), input_size=(14, 14), steps=39, **MIXED),
+                Matmul(name="p", out_features=111, in_features=153, steps=39, **MIXED),
+            ],
+            [242_984, 253_144],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_slower_on_more_of_other_platforms(
+    arch: str, change: str, layers: list[Layer], cycles: list[int]
+) -> None:
+    """As docs/machine-model.md says: what is found here is to be put right there."""
+    trace = Trace(name="t", steps=layers[0].steps, layers=tuple(layers))
+    assert [simulate(trace, load_arch(arch, changes)).cycles for changes in ([], [change])] == cycles
 
 
 def test_the_least_energy_of_a_smaller_array_is_a_larger_ones_too() -> None:
