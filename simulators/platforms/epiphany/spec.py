@@ -101,9 +101,9 @@ class CoreTiming(SpecPart):
     write_word_cycles: Rate
     """Cycles of a word that a core writes to another's memory, as `memcpy` does."""
     read_word_cycles: Rate
-    """Cycles of a word that a core reads of another's memory so."""
+    """Cycles of a word that a core reads of another's memory so. For rows held against measurements alone."""
     remote_read_cycles: ServiceCycles
-    """A remote read of one word, without hops."""
+    """A remote read of one word, without hops. For rows held against measurements alone."""
 
 
 class Dma(SpecPart):
@@ -113,6 +113,7 @@ class Dma(SpecPart):
     """From the library's call to the first beat."""
     write_cycles_per_byte: Rate
     read_cycles_per_byte: Rate
+    """From another core. For rows held against measurements alone."""
 
     def write_cycles(self, amount: int) -> int:
         """Cycles in which a channel writes so many bytes to another core, hops not counted."""
@@ -127,8 +128,9 @@ class BoardDram(SpecPart):
     write_cycles_per_byte: Rate
     read_cycles_per_byte: Rate
     write_word_cycles: Rate
-    """Cycles of a word that a core writes, as `memcpy` does."""
+    """Cycles of a word that a core writes, as `memcpy` does. For rows held against measurements alone."""
     read_word_cycles: Rate
+    """Cycles of a word that a core reads so. For rows held against measurements alone."""
     pj_per_bit: Figure
 
 

@@ -1,8 +1,10 @@
 """Epiphany as a platform: conformance, residence of weights, traffic, energy, and what is refused."""
 
+import re
 from itertools import pairwise
 
 import pytest
+from paths import ROOT
 
 from simulators import Conv2d, Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
 from simulators.lowering.platform import LayerParameters
@@ -77,6 +79,34 @@ def test_each_word_of_a_state_is_stored_by_itself() -> None:
     )
     of_a_step = 2 * (64 * 3 + 64 * 4 * 3)
     assert 19 * of_a_step <= slow - quick <= 20 * of_a_step  # behind the last step something else may take longer
+
+
+def test_the_page_names_the_timing_keys_that_no_layer_costs_more_with() -> None:
+    """Twice the cycles of every figure of cores, DMA and DRAM: a stream of weights, a
+    recurrence and its gates; and weights that lie on the cores."""
+    gates = Elementwise(name="E", ops={"sigmoid": 512, "add": 99}, inputs=1024, outputs=512, steps=20)
+    layers = (
+        *product(16).layers,
+        *(layer.but(name="R") for layer in product(16, recurrent=True).layers),
+        gates,
+    )
+    traces = (Trace(name="t", steps=20, layers=layers), product(16, out_features=12, in_features=56, steps=1))
+    spec = load_arch("epiphany-e16").spec
+
+    def figures(*changes: str) -> list[tuple[int, float]]:
+        reports = [simulate(trace, load_arch("epiphany-e16", changes)) for trace in traces]
+        return [(report.cycles, report.energy_uj) for report in reports]
+
+    keys = [
+        f"{part}.{key}={2 * value}"
+        for part in ("core", "dma", "dram")
+        for key, value in getattr(spec, part).model_dump().items()
+        if isinstance(value, int | float) and "cycles" in key
+    ]
+    as_it_is = figures()
+    without = {change.split("=")[0] for change in keys if figures(change) == as_it_is}
+    line = next(x for x in (ROOT / "docs" / "epiphany.md").read_text().splitlines() if "Without effect" in x)
+    assert without == set(re.findall("`(.*?)`", line.split("In the mapping")[0]))
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
