@@ -17,7 +17,7 @@ from search.report.policies import PolicyMatrix
 from search.report.survey import surveyed
 from search.report.variants import ComparedVariant, keys_of, settings_of
 from simulators.engine.program import Ints
-from simulators.views.report_plot import COLOUR_OF, COMPUTE_COLOUR
+from simulators.views.stall_colours import COMPUTE_COLOUR, stall_colour
 from simulators.views.survey import CONTEXT, FLEXIBILITY
 
 DIGITS = 7
@@ -34,7 +34,8 @@ def page_data(report: Analysis) -> dict[str, Any]:
         "best": [_best(objective) for objective in shown if _has_best(objective, report)],
         "keys": keys,
         "objectives": [objective.column for objective in report.runs[0].objectives],
-        "stallColours": {"computing": COMPUTE_COLOUR, **COLOUR_OF},
+        "computeColour": COMPUTE_COLOUR,
+        "stallColours": {cause: stall_colour(cause) for cause in _causes(report)},
         "hypervolume": {
             "objectives": [objective.name for objective in report.objectives],
             "factor": REFERENCE,
@@ -44,6 +45,12 @@ def page_data(report: Analysis) -> dict[str, Any]:
         "runs": [_run_data(report, i, shown, keys) for i in range(len(report.runs))],
         "policies": [_matrix_data(report, matrix) for matrix in report.policies],
     }
+
+
+def _causes(report: Analysis) -> list[str]:
+    """What the cycles of any solution that is shown layer by layer went on."""
+    details = (detail for run in report.runs for detail in (*run.details.values(), *run.baselines))
+    return sorted({cause for detail in details for layer in detail.report.layers for cause in layer.stall_cycles})
 
 
 def _matrix_data(report: Analysis, matrix: PolicyMatrix) -> dict[str, Any]:

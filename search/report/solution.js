@@ -71,8 +71,8 @@ const drawLayers = (detail) => {
   const layout = (text, unit) => ({ height, barmode: "stack",
     title: { text, x: 0, y: 1, yref: "container", yanchor: "top", pad: { t: 6 }, font: { size: 13 } }, margin: { l: 80, r: 10, t: 84, b: 40 },
     xaxis: { title: { text: unit }, ...GRID }, yaxis: { autorange: "reversed", type: "category", dtick: 1 }, legend: { orientation: "h", y: 1, yanchor: "bottom", x: 0, traceorder: "normal" }, bargap: 0.25 });
-  draw("cycles", [bar("computing", layers.map((l) => l.compute), data.stallColours.computing, "cycles"),
-    ...stalls.map((s, k) => bar(`waiting: ${s}`, layers.map((l) => l.stalls[s] || 0), data.stallColours[s] || OTHER_COLOURS[(k + 3) % 8], "cycles"))],
+  draw("cycles", [bar("computing", layers.map((l) => l.compute), data.computeColour, "cycles"),
+    ...stalls.map((s) => bar(`waiting: ${s}`, layers.map((l) => l.stalls[s] || 0), data.stallColours[s], "cycles"))],
     layout("Cycles of each layer", "cycles"));
   draw("energy", parts.map((p, k) => bar(p, layers.map((l) => l.energy[p] || 0), OTHER_COLOURS[k % 8], "µJ")), layout("Energy of each layer", "µJ"));
   const head = [["layer", "text"], ["cycles"], ["computing"], ...stalls.map((s) => [`waiting: ${s}`]), ["utilisation"], ["µJ"], ...parts.map((p) => [`${p} µJ`])];

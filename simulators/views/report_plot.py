@@ -12,17 +12,14 @@ from simulators.inputs.files import write_output
 from simulators.run.report import LayerReport, Report
 from simulators.views.drawing import drawing
 from simulators.views.roofline import bits_over, layer_roofline, roofline
+from simulators.views.stall_colours import BLUE, COMPUTE_COLOUR, GREEN, PURPLE, VERMILION, stall_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-COMPUTE_COLOUR = "#4d4d4d"
-STALL_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
-COLOUR_OF = dict(zip(("weights", "inputs", "outputs", "drain", "dram", "recurrence"), STALL_COLOURS, strict=False))
-"""So that a cause has one colour in all pictures; others take what is left."""
+ROOF_COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
 
 
 def plot(report: Report, path: str | Path) -> None:
@@ -74,7 +71,7 @@ def _draw_roofline(axes: Axes, report: Report) -> None:
     everything = [x for group in points.values() for x, _, _ in group]
     low, high = min(everything, default=1) / 4, max(everything, default=1) * 4
     for i, (peak, group) in enumerate(sorted(points.items())):
-        colour = STALL_COLOURS[(4, 5, 2, 6)[i % 4]]
+        colour = ROOF_COLOURS[i % len(ROOF_COLOURS)]
         roof = peak / seconds
         grid = [low, min(max(roof / bandwidth, low), high), high]
         axes.plot(grid, [min(roof, x * bandwidth) / 1e9 for x in grid], color=colour, linewidth=1.5, zorder=1)
@@ -106,19 +103,14 @@ def _draw_roofline(axes: Axes, report: Report) -> None:
 
 
 def _draw_breakdown(axes: Axes, report: Report) -> None:
-    causes = list(report.stall_cycles)
     names = [picture_text(layer.name) for layer in report.layers]
     places = range(len(names))  # names may look alike
     milliseconds = 1 / (report.frequency_mhz * 1e3)
     lefts = [0.0] * len(names)
     series = [("computing", COMPUTE_COLOUR, [layer.compute_cycles for layer in report.layers])]
     series += [
-        (
-            f"waiting: {cause}",
-            STALL_COLOURS[i % len(STALL_COLOURS)],
-            [x.stall_cycles.get(cause, 0) for x in report.layers],
-        )
-        for i, cause in enumerate(causes)
+        (f"waiting: {cause}", stall_colour(cause), [x.stall_cycles.get(cause, 0) for x in report.layers])
+        for cause in report.stall_cycles
     ]
     for label, colour, cycles in series:
         widths = [n * milliseconds for n in cycles]

@@ -17,6 +17,7 @@ from search.report.closed_form import disagreement
 from search.report.hypervolume import Bounds, growth
 from search.report.page import make_report, write_report
 from simulators.inputs.errors import InputError
+from simulators.views.stall_colours import stall_colour
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,9 @@ def test_the_page_the_picture_and_the_table_tell_of_every_candidate(folders: lis
         assert sum(row["run"] == of_report.label for row in rows) == found["candidates"]
         for detail in of_page["front"]:
             assert sum(layer["cycles"] for layer in detail["layers"]) == detail["cycles"]
+            causes = {cause for layer in detail["layers"] for cause in layer["stalls"]}
+            assert causes
+            assert {cause: stall_colour(cause) for cause in causes}.items() <= data["stallColours"].items()
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
