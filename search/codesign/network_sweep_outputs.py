@@ -10,11 +10,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from search.codesign.network_sweep import NetworkPoint, NetworkSweep
-from search.runs.plot_axes import log_ticks, plain_style, png_of, show_span
+from search.runs.plot_axes import plain_style, png_of, show_span
 from simulators.inputs.csv_text import csv_of
 from simulators.inputs.escapes import picture_text
 from simulators.inputs.files import write_whole
 from simulators.inputs.terminal import Terminal
+from simulators.views.log_ticks import show_log_ticks
 
 
 def write_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint], folder: Path) -> None:
@@ -28,7 +29,6 @@ def draw_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint]) -> bytes:
     """PNG: frames a second and utilisation over the bits of weights, a column a network, a line a variant. A filled dot
     says that no layer's weights are streamed."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     networks = list(dict.fromkeys(point.network for point in points))
     lines = list(dict.fromkeys((point.variant, point.grid) for point in points))
@@ -51,9 +51,7 @@ def draw_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint]) -> bytes:
             axes[0, column].set_title(picture_text(network), fontsize=10)
             axes[0, column].set_yscale("log")
             show_span(axes[0, column], "y", np.array([point.frames_per_s for point in points]))
-            axes[0, column].yaxis.set_major_locator(FixedLocator(log_ticks(*axes[0, column].get_ylim())))
-            axes[0, column].yaxis.set_minor_locator(NullLocator())
-            axes[0, column].yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+            show_log_ticks(axes[0, column].yaxis)
             axes[1, column].set_xscale("log", base=2)
             axes[1, column].set_xticks(sweep.weight_bits, [str(bits) for bits in sweep.weight_bits])
             axes[1, column].set_xlabel("weight bits (filled: no layer's weights are streamed)")

@@ -11,20 +11,16 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from search.objectives import Floats
 from simulators.inputs.escapes import picture_text
 from simulators.views.drawing import drawing
+from simulators.views.log_ticks import show_log_ticks
 
 HEIGHT = 4.2
 """Inches of a picture."""
 MARGIN = 0.05
 """Free space at each end of an axis, as a share of what its points span."""
-FEW_TICKS = 3
-"""A logarithmic axis has more ticks a decade where fewer than these would be in view."""
-STEPS = ((1, 2, 5), (1, 2, 3, 4, 6, 8))
-"""Ticks of a decade, of which the first are taken that are enough."""
 
 
 @contextmanager
@@ -42,10 +38,7 @@ def cost_axis(axis: Axes, label: str, values: Floats) -> None:
         axis.set_xscale("log")
     show_span(axis, "x", known)
     if len(known) and (known > 0).all():
-        axis.xaxis.set_major_locator(FixedLocator(log_ticks(*axis.get_xlim())))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        show_log_ticks(axis.xaxis)
     axis.grid(True, which="both", linewidth=0.3, color="#dddddd")
 
 
@@ -60,18 +53,6 @@ def show_span(axis: Axes, name: Literal["x", "y"], values: Floats) -> None:
     margin = MARGIN * (high - low) or MARGIN * max(abs(high), 1.0)
     ends = low - margin, high + margin
     (axis.set_xlim if name == "x" else axis.set_ylim)(*(10**end for end in ends) if logarithmic else ends)
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis from `low` to `high`, both above zero: STEPS and their multiples by ten; where fewer
-    than FEW_TICKS of these are in view, evenly spaced ones."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in STEPS:
-        ticks = [step * 10.0**decade for decade in decades for step in steps]
-        seen = [tick for tick in ticks if low <= tick <= high]
-        if len(seen) >= FEW_TICKS:
-            return seen
-    return [float(tick) for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
 
 
 def png_of(figure: Figure) -> bytes:

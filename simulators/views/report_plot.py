@@ -11,6 +11,7 @@ from simulators.inputs.escapes import picture_text
 from simulators.inputs.files import write_output
 from simulators.run.report import LayerReport, Report
 from simulators.views.drawing import drawing
+from simulators.views.log_ticks import show_log_ticks
 from simulators.views.roofline import bits_over, layer_roofline, roofline
 from simulators.views.stall_colours import BLUE, COMPUTE_COLOUR, GREEN, PURPLE, VERMILION, stall_colour
 
@@ -94,12 +95,13 @@ def _draw_roofline(axes: Axes, report: Report) -> None:
             )
     xlabel = picture_text(f"multiply-accumulates a byte ({channel.replace('_', ' ')})")
     axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="GMAC/s")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("{x:g}" if axis is axes.yaxis else "")
-    axes.tick_params(which="both", labelsize=8)
+    axes.set_xlim(axes.get_xlim())  # as ticks are chosen for them
+    axes.set_ylim(axes.get_ylim())
+    show_log_ticks(axes.xaxis)
+    show_log_ticks(axes.yaxis)
+    axes.tick_params(labelsize=8)
     axes.set_title(picture_text(f"Roofline, {bandwidth / 1e9:.3g} GB/s of {channel.replace('_', ' ')}"), fontsize=10)
-    axes.grid(True, which="both", linewidth=0.3, alpha=0.6)
+    axes.grid(True, linewidth=0.3, alpha=0.6)
 
 
 def _draw_breakdown(axes: Axes, report: Report) -> None:

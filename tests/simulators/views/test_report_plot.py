@@ -1,8 +1,12 @@
 """The picture of a report: a cause has one colour, and what is written in it can be read."""
 
+from collections.abc import Sequence
+from itertools import combinations
+
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from simulators import load_arch
 from simulators.hardware.arch import arch_names
@@ -30,6 +34,20 @@ def colours(figure: Figure) -> dict[str, str]:
     bars, names = figure.axes[1].get_legend_handles_labels()
     of_bars = [to_hex(bar.patches[0].get_facecolor()) for bar in bars]
     return {name.removeprefix("waiting: "): colour for name, colour in zip(names, of_bars, strict=True)}
+
+
+def assert_apart(boxes: Sequence[Bbox]) -> None:
+    assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
+
+
+@pytest.mark.parametrize(("cycles", "bits"), [(100, 10**6), (10**6, 10**7), (10**10, 10**9), (1, 5000)])
+def test_figures_beside_the_axes_lie_apart(cycles: int, bits: int) -> None:
+    figure = drawn(product("a", 64, cycles, 8), product("b", 64, 1, bits))
+    figure.draw_without_rendering()
+    for axis in (figure.axes[0].xaxis, figure.axes[0].yaxis):
+        labels = [*axis.get_ticklabels(), *axis.get_ticklabels(minor=True)]
+        assert len(labels) >= 2
+        assert_apart([label.get_window_extent() for label in labels if label.get_text()])
 
 
 def test_a_cause_has_one_colour_whatever_its_rank() -> None:
