@@ -146,15 +146,15 @@ def sweep(
     from search.codesign.sweep_display import SweepDisplay, print_sweep
 
     if networks := network_sweep_of(experiment):
+        from search.codesign.network_display import print_networks
         from search.codesign.network_run import run_networks
-        from search.codesign.network_sweep_outputs import print_networks
 
         if candidates is not None or dask or scheduler is not None or dashboard is not None:
             rule = "--candidates, --dask, --scheduler and --dashboard are of models"
             raise InputError(f"{experiment}: networks: {rule}")
         with SweepDisplay() as display:
             points = run_networks(networks, output, resume, display, workers)
-        print_networks(points, out)
+        print_networks(points)
         return
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
     with _executor(workers, dask, scheduler, dashboard) as executor, SweepDisplay() as display:
@@ -180,13 +180,13 @@ def runs(folder: Annotated[Path, typer.Argument(help="Where to look, folders bel
 def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished search or sweep.")]) -> None:
     """Print the front of a search or a sweep again."""
     from search.codesign import sweep_display as codesign_display
-    from search.codesign.network_sweep_outputs import print_networks
+    from search.codesign.network_display import print_networks
     from search.codesign.stored_networks import load_network_run
     from search.runs import search_display as display
     from search.runs.run_reader import is_network_run, load_run
 
     if is_network_run(folder):
-        print_networks(_finished(load_network_run(folder).points, folder), out)
+        print_networks(_finished(load_network_run(folder).points, folder))
         return
     found = load_run(folder)
     if found.foreign:

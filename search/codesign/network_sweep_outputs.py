@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from search.codesign.network_sweep import NetworkPoint, NetworkSweep
 from search.runs.plot_axes import plain_style, png_of, show_span
 from simulators.inputs.csv_text import csv_of
 from simulators.inputs.escapes import picture_text
 from simulators.inputs.files import write_whole
-from simulators.inputs.terminal import Terminal
 from simulators.views.log_ticks import show_log_ticks
 
 
@@ -62,20 +59,3 @@ def draw_networks(sweep: NetworkSweep, points: Sequence[NetworkPoint]) -> bytes:
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
         figure.suptitle(picture_text(f"{sweep.name}: {sweep.arch}"), fontsize=10)
         return png_of(figure)
-
-
-def print_networks(points: Sequence[NetworkPoint], out: Terminal) -> None:
-    """A row a point."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("network", "variant", "bits"):
-        table.add_column(name)
-    for name in ("frames/s", "GMAC/s", "utilisation", "mJ a frame", "DRAM MiB"):
-        table.add_column(name, justify="right")
-    table.add_column("layers' weights")
-    for point in points:
-        table.add_row(
-            out.lines(point.network), out.lines(" ".join((point.variant, point.grid)).strip()), str(point.weight_bits),
-            f"{point.frames_per_s:.4g}", f"{point.gmac_per_s:.4g}", f"{point.utilisation:.1%}",
-            f"{point.energy_mj:.4g}", f"{point.dram_mib:.4g}", out.lines(point.residence),
-        )  # fmt: skip
-    out.show(table)

@@ -1,6 +1,8 @@
 """Sweeps of networks: the shipped one's trends, its files, and what is refused."""
 
 import csv
+import io
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -8,12 +10,14 @@ from pathlib import Path
 import pytest
 from killed import Killed
 
+from search.codesign.network_display import print_networks
 from search.codesign.network_run import run_networks
-from search.codesign.network_sweep import NetworkSweep, network_sweep_of
+from search.codesign.network_sweep import NetworkPoint, NetworkSweep, network_sweep_of
 from search.codesign.stored_networks import find_network_runs, listed, load_network_run
 from search.codesign.sweep_display import SweepDisplay
 from search.runs.run_reader import load_run
 from simulators import InputError, Trace, load_arch, load_trace, simulate
+from simulators.inputs.terminal import Terminal
 
 WITHIN = 0.995
 """Mappings are chosen by an estimate, which may take one that is a few tenths of a per cent slower."""
@@ -88,6 +92,51 @@ def test_a_sweep_leaves_a_table_and_a_figure(tmp_path: Path, shipped: NetworkSwe
     assert listed(stored)[1:] == (small.name, "alexnet-convolutions", "epiphany-e64", "", "2 points", "")
     with pytest.raises(InputError, match=r"a sweep of networks, which has no front: its table is points\.csv"):
         load_run(tmp_path / "sweep")
+
+
+def point(network: str = "n", variant: str = "it", grid: str = "", residence: str = "", bits: int = 8) -> NetworkPoint:
+    return NetworkPoint(network, variant, grid, bits, 1, 1234.5678, 1234.5678, 0.98765, 12.345, 123.456, residence)
+
+
+def printed(points: list[NetworkPoint], width: int) -> list[str]:
+    out = Terminal(io.StringIO(), width=width)
+    out._force_terminal = True  # of one it is the width, and not of a file
+    print_networks(points, out)
+    return [line.rstrip() for line in re.sub(r"\x1b\[\d+m", "", out.file.getvalue()).splitlines()]
+
+
+def test_the_table_fits_a_terminal_and_ends_lines_between_words() -> None:
+    """The shipped sweep's variants."""
+    points = [
+        point(network, f"{cores} cores", f"memory.total_kib={kib}", residence, 32)
+        for network in ("alexnet-convolutions", "googlenet-convolutions")
+        for cores in (16, 256)
+        for kib, residence in ((32, "52 resident 5 streamed"), (64, "57 resident"))
+    ]
+    lines = printed(points, 80)
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if "convolutions" in line] == ["alexnet-convolutions", "googlenet-convolutions"]
+    assert [line.split() for line in lines[5:7]] == [
+        ["16", "cores", "32", "1235", "1235", "98.8%", "12.35", "123.5", "52", "resident"],
+        ["total_kib=32", "5", "streamed"],
+    ]
+    assert len(lines) == 2 * (1 + 4 + 4 * 2 + 1)
+    wide = printed(points, 120)
+    assert "16 cores total_kib=32     32 " in wide[5]
+    assert wide[5].endswith("52 resident 5 streamed")
+
+
+def test_what_all_points_of_a_network_have_in_common_is_said_once() -> None:
+    lines = printed([point(grid="a.x=1 b.x=2", bits=bits) for bits in (4, 8)], 80)
+    assert lines[0] == "n, it a.x=1 b.x=2"  # x is not clear
+    assert lines[5].split() == ["4", "1235", "1235", "98.8%", "12.35", "123.5"]
+
+
+def test_a_long_name_ends_lines_behind_what_parts_its_words() -> None:
+    grids = [f"memory.local_scratchpad_kib={kib}" for kib in (8, 16)]
+    lines = printed([point(variant="a-variant-of-several", grid=grid, residence="5 streamed") for grid in grids], 80)
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[5:10]] == ["a-variant-", "of-several", "local_", "scratchpad_", "kib=8"]
 
 
 @pytest.mark.parametrize(
