@@ -154,7 +154,7 @@ def sweep(
             raise InputError(f"{experiment}: networks: {rule}")
         with SweepDisplay() as display:
             points = run_networks(networks, output, resume, display, workers)
-        print_networks(points)
+        print_networks(points, technologies=networks.technologies())
         return
     settings = Experiment.load(experiment, {} if candidates is None else {"candidates": candidates})
     with _executor(workers, dask, scheduler, dashboard) as executor, SweepDisplay() as display:
@@ -186,7 +186,8 @@ def show(folder: Annotated[Path, typer.Argument(help="The folder of a finished s
     from search.runs.run_reader import is_network_run, load_run
 
     if is_network_run(folder):
-        print_networks(_finished(load_network_run(folder).points, folder))
+        of_networks = load_network_run(folder)
+        print_networks(_finished(of_networks.points, folder), technologies=of_networks.sweep.technologies())
         return
     found = load_run(folder)
     if found.foreign:

@@ -23,9 +23,11 @@ class _InWords(TextWrapper):
     wordsep_re = re.compile(r"(\s+)|(?<=[-_./,])(?=[^\W\d])|(?<==)")
 
 
-def print_networks(points: Sequence[NetworkPoint], console: Terminal | None = None) -> None:
+def print_networks(
+    points: Sequence[NetworkPoint], console: Terminal | None = None, technologies: str = ""
+) -> None:  # fmt: skip
     """The tables, each with its network above it, and with the variant, where there is one. Texts are folded where the
-    terminal is too narrow for them."""
+    terminal is too narrow for them. Below them what there is to say of technologies."""
     console = console_of(console)
     rows = zip(points, short_grids(points), strict=True)
     for network, of_network in groupby(rows, lambda row: row[0].network):
@@ -36,6 +38,8 @@ def print_networks(points: Sequence[NetworkPoint], console: Terminal | None = No
         if Measurement.get(console, console.options.update(width=1 << 16), table).maximum > console.width:
             table = _table(own, one, console, FOLDED_WIDTH)
         console.show(table)
+    if technologies:
+        console.say(technologies)
 
 
 def short_grids(points: Sequence[NetworkPoint]) -> list[str]:

@@ -21,8 +21,11 @@ from simulators.hardware.arch import Arch, load_arch
 from simulators.inputs.documents import read_document, validate
 from simulators.inputs.errors import InputError
 from simulators.run.simulation import simulate, simulator
+from simulators.views.technologies import different_technologies
 from simulators.workloads.trace import Trace, load_trace
 
+NODE = "technology_nm"
+"""The key of a spec that says which process its energies and areas are of."""
 MOST_POINTS = 20_000
 """Points of one sweep."""
 Texts = Annotated[tuple[str, ...], Field(strict=False, max_length=64)]
@@ -118,6 +121,16 @@ class NetworkSweep(BaseModel):
                 where = " ".join((pair.variant, pair.grid)).strip()
                 raise InputError(f"{where}, {bits} bits: {error}") from None
         return found
+
+    def technologies(self) -> str:
+        """Those of the variants in one line, where they differ, as they do where a key of theirs is `technology_nm`; or
+        nothing. Raises InputError for a variant that cannot be."""
+        changes = [change for of_variant in self.variants.values() for change in of_variant]
+        if not any(change.strip().startswith(NODE) for change in (*changes, *self.grid)):
+            return ""
+        return different_technologies(
+            (" ".join((name, of_grid)).strip(), arch.spec.technology_nm) for name, of_grid, arch in self.architectures()
+        )
 
     def points(self) -> list[NetworkPoint]:
         """All points, network by network. Raises InputError as `pairs` and `points_of` do."""

@@ -93,6 +93,8 @@ def print_results(
         console.say(f"{repeated} of {named} variants that were named are the same hardware as another: simulated once")
     if sending:
         console.say("Latency and energy: simulated, means of the evaluated utterances, or of their chunks.")
+    if different := content.get("technologies"):
+        console.say(different)
     for reason, count in content["left_out"].items():
         console.say(f"left out: {count:,} points: {reason}")
     show_words(console, content)

@@ -19,6 +19,7 @@ from quant.sites.candidate import name_of
 from search.codesign.checked_sweep import front_cells
 from search.codesign.design_points import CoDesign
 from search.codesign.sweep_plot import draw_sweep
+from search.codesign.technologies import technologies_of
 from search.objectives.registry import other_than_built_in
 from search.runs.identity import Identity
 from search.runs.run_folder import CODESIGN
@@ -52,6 +53,7 @@ def results_of(result: CoDesign) -> dict[str, Any]:
         "candidates": len(result.candidates),
         "points": len(result.variant),
         "left_out": result.reasons(),
+        "technologies": technologies_of(result.objectives, result.hardware),
         "held_out": None if result.check is None else result.check.about(),
         "front": [{"solution": f"{i:03d}", **row} for i, row in enumerate(front)],
         "hardware": _variants(result),

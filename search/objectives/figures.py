@@ -54,6 +54,8 @@ OF_CANDIDATE = (*OF_EVALUATION, "memory_mib", "mohaq_speedup", "mohaq_energy_uj"
 """Figures that a candidate has in common on all variants of a platform's hardware."""
 OF_HARDWARE = ("area_mm2",)
 """Figures of the hardware alone: objectives only where there are several variants to choose from."""
+OF_TECHNOLOGY = ("energy_uj", "dram_energy_uj", "area_mm2")
+"""Figures that depend on the process that hardware is made in."""
 OF_ONE_HARDWARE = ("dram_energy_uj",)
 """Figures that searches over variants of hardware do not have."""
 FIGURE_PLATFORMS = {"mohaq_speedup": CLOSED_FORM_PLATFORMS, "mohaq_energy_uj": ("silago",)}

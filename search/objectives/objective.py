@@ -14,6 +14,7 @@ from search.objectives.figures import (
     OF_EVALUATION,
     OF_HARDWARE,
     OF_ONE_HARDWARE,
+    OF_TECHNOLOGY,
     Floats,
     PointFigures,
 )
@@ -95,6 +96,11 @@ class Objective:
     def needs_dram(self) -> bool:
         """Whether the platform must have a figure of DRAM's energy."""
         return any(name in OF_ONE_HARDWARE for name in self.needs)
+
+    @property
+    def of_technology(self) -> bool:
+        """Whether its values are to be compared on hardware of one technology alone."""
+        return any(name in OF_TECHNOLOGY for name in self.needs)
 
     @property
     def of_candidate(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from search.codesign.technologies import technologies_of
 from search.objectives import Floats, Objective
 from search.objectives.built_in import AREA, ENERGY, LATENCY
 from search.report.analysis import Analysis
@@ -42,6 +43,10 @@ def page_data(report: Analysis) -> dict[str, Any]:
             "reference": _reference(report),
         },
         "survey": _survey_data(report),
+        "technologies": technologies_of(
+            [objective for run in report.runs for objective in run.objectives],
+            [variant for run in report.runs for variant in run.hardware],
+        ),
         "runs": [_run_data(report, i, shown, keys) for i in range(len(report.runs))],
         "policies": [_matrix_data(report, matrix) for matrix in report.policies],
     }

@@ -55,6 +55,7 @@ const drawRuns = () => {
   const apart = [["model", "models"], ["steps", "numbers of frames"], ["arch", "architectures"]]
     .filter(([key]) => new Set(runs.map((run) => run[key])).size > 1).map(([, text]) => text);
   $("runs-note").textContent = [...(apart.length ? [`The runs have different ${apart.join(" and ")}.`] : []),
+    ...(data.technologies ? [`${data.technologies}.`] : []),
     ...runs.filter((run) => run.retraining).map((run) => `${run.label}: ${run.retraining}.`),
     ...runs.filter((run) => run.luck).map((run) => `${run.label}: ${run.luck}.`)].join(" ");
 };

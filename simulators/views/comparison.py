@@ -13,6 +13,7 @@ from simulators.inputs.errors import InputError
 from simulators.run.report import Report
 from simulators.run.simulation import simulate
 from simulators.views.roofline import roofline
+from simulators.views.technologies import different_technologies
 from simulators.workloads.trace import Trace
 
 
@@ -79,15 +80,7 @@ def compare(trace: Trace, variants: Sequence[tuple[str, Arch]]) -> list[Comparis
 
 def technologies(comparisons: Sequence[Comparison]) -> str:
     """The nodes of the variants in words; nothing where they are the same."""
-    of_node: dict[float | None, list[str]] = {}
-    for variant in comparisons:
-        of_node.setdefault(variant.technology_nm, []).append(variant.name)
-    if len(of_node) == 1:
-        return ""
-    nodes = "; ".join(
-        f"{f'{node:g} nm' if node else 'not said'} ({', '.join(names)})" for node, names in of_node.items()
-    )
-    return f"Energy and area are of different technologies: {nodes}"
+    return different_technologies((variant.name, variant.technology_nm) for variant in comparisons)
 
 
 def to_csv(comparisons: Sequence[Comparison]) -> str:

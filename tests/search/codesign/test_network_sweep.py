@@ -126,6 +126,20 @@ def test_the_table_fits_a_terminal_and_ends_lines_between_words() -> None:
     assert wide[5].endswith("52 resident 5 streamed")
 
 
+def test_a_sweep_of_several_technologies_says_so(shipped: NetworkSweep) -> None:
+    assert not shipped.technologies()
+    variants = {"first": ("technology_nm=65",), "second": ()}
+    grown = shipped.model_copy(update={"variants": variants, "grid": {"memory.total_kib": (32,)}})
+    said = grown.technologies()
+    assert said == (
+        "Energy and area are of different technologies: 65 nm (first memory.total_kib=32); "
+        "28 nm (second memory.total_kib=32)"
+    )
+    out = Terminal(io.StringIO())
+    print_networks([point()], out, said)
+    assert out.file.getvalue().endswith(f"\n{said}\n")
+
+
 def test_what_all_points_of_a_network_have_in_common_is_said_once() -> None:
     lines = printed([point(grid="a.x=1 b.x=2", bits=bits) for bits in (4, 8)], 80)
     assert lines[0] == "n, it a.x=1 b.x=2"  # x is not clear

@@ -24,7 +24,7 @@ from search.codesign.sweep import sweep
 from search.codesign.sweep_display import SweepDisplay, print_results, print_sweep
 from search.evaluation.ledger import Ledger
 from search.methods.random_search import RandomSearch
-from search.runs.run_reader import find_runs
+from search.runs.run_reader import find_runs, load_run
 from search.runs.search_display import print_runs
 from search.runs.shortfall import NothingFeasible
 from search.space.design_genome import fitted
@@ -421,6 +421,41 @@ def test_bits_become_what_the_hardware_offers() -> None:
     assert fitted(bits, ((4, 4), (8, 8))) == {"a": (8, 8), "b": (4, 4), "c": (8, 8)}
     sending = fitted({"a": DeltaPair(2, 8, 16), "b": DeltaPair(4, 4, 0), "c": (4, 4)}, ((4, 4), (8, 8)))
     assert name_of(sending) == "a=8x8@16,b=4x4@0,c=4x4"
+
+
+@pytest.mark.slow
+def test_a_joint_front_of_several_technologies_says_so(tmp_path: Path) -> None:
+    said = "Energy and area are of different technologies: 28 nm (silago); 45 nm (bitfusion)"
+    both = {"archs": ["silago", "bitfusion"]}
+    for name, objectives, hardware, expected in (
+        ("energy", ["error", "latency", "energy"], both, said),
+        ("area", ["error", "area"], both, said),
+        ("time", ["error", "latency", "memory"], both, ""),
+        ("one", ["error", "energy"], {"archs": ["bitfusion", "bitfusion-hbm2"]}, ""),
+    ):
+        made = experiment(objectives=objectives, hardware=hardware, candidates={"random": 3})
+        found = sweep(made, tmp_path / name, model=StandInModel(), workers=1)
+        content = json.loads((tmp_path / name / "sweep.json").read_text())
+        assert content["technologies"] == expected
+        printed, shown = io.StringIO(), io.StringIO()
+        print_sweep(found, Terminal(file=printed))
+        assert (said in printed.getvalue().splitlines()) == bool(expected)
+        results = load_run(tmp_path / name).results
+        assert results is not None
+        print_results(results, found.folder, Terminal(file=shown), evaluated_now=found.evaluated)
+        assert shown.getvalue() == printed.getvalue()
+
+
+def test_results_that_say_nothing_of_technologies_are_shown(tmp_path: Path) -> None:
+    """Of an earlier version."""
+    made = experiment(hardware={"archs": ["silago", "bitfusion"]}, candidates={"random": 3})
+    sweep(made, tmp_path / "run", model=StandInModel(), workers=1)
+    file, shown = tmp_path / "run" / "sweep.json", io.StringIO()
+    content = json.loads(file.read_text())
+    assert "45 nm (bitfusion)" in content.pop("technologies")
+    file.write_text(json.dumps(content))
+    print_results(load_run(tmp_path / "run").results or {}, tmp_path / "run", Terminal(file=shown))
+    assert "technologies" not in shown.getvalue()
 
 
 def test_a_sweep_is_listed_and_shown_as_it_was_printed(swept: CoDesign) -> None:

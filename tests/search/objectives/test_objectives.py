@@ -39,6 +39,9 @@ def test_what_an_objective_needs_says_where_it_applies() -> None:
     assert own(needs=("memory_mib",)).of_candidate
     of_area = own(needs=("area_mm2", "latency_ms"))
     assert of_area.needs_area
+    assert of_area.of_technology
+    assert own(needs=("latency_ms", "energy_uj")).of_technology
+    assert not own(needs=("latency_ms", "memory_mib")).of_technology
     assert of_area.applies(to_variants=False)
     assert not own(needs=("area_mm2",)).applies(to_variants=False)
     assert own(needs=("mohaq_energy_uj", "mohaq_speedup")).platforms == ("silago",)

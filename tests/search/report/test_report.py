@@ -41,6 +41,7 @@ def test_the_page_the_picture_and_the_table_tell_of_every_candidate(folders: lis
     assert "http-equiv" in text
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"http", text)
     data = data_of(text)
+    assert data["technologies"] == ("Energy and area are of different technologies: 45 nm (bitfusion); 28 nm (silago)")
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     for folder, of_page, of_report in zip(folders, data["runs"], report.runs, strict=True):
         found = json.loads((folder / "pareto.json").read_text())

@@ -54,6 +54,7 @@ def test_page_picture_and_table_tell_of_every_point(folders: dict[str, Path], tm
     page, png, table = tmp_path / "r.html", tmp_path / "r.png", tmp_path / "r.csv"
     write_report(list(folders.values()), page, png, table, models(*folders.values()))
     told = {of["label"]: of for of in data_of(page.read_text())["runs"]}
+    assert not data_of(page.read_text())["technologies"]
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
     assert png.read_bytes().startswith(b"\x89PNG")
     for name in ("sweep", "genes"):

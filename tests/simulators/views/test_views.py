@@ -24,6 +24,7 @@ from simulators.views.report_tables import (
 )
 from simulators.views.roofline import layer_roofline, roofline
 from simulators.views.short_names import short_names
+from simulators.views.technologies import different_technologies
 from simulators.views.timeline import timeline
 
 RUNS = [
@@ -148,6 +149,14 @@ def test_technologies_are_named_where_they_differ() -> None:
     )
     assert technologies(compared[:2]) == ""
     assert [row.to_dict()["technology_nm"] for row in compared] == [45, 45, 28]
+
+
+def test_of_many_architectures_the_first_are_named_and_the_others_counted() -> None:
+    many = [(f"a{i}", 28.0 + (i == 0)) for i in range(12)]
+    assert different_technologies([*many, ("z", None)]) == (
+        "Energy and area are of different technologies: 29 nm (a0); 28 nm (a1, a2, a3, a4, a5, a6, a7, a8, 3 more); "
+        "not said (z)"
+    )
 
 
 def test_a_comparison_is_whole_at_80_columns() -> None:
