@@ -39,7 +39,7 @@ def print_networks(
             table = _table(own, one, console, FOLDED_WIDTH)
         console.show(table)
     if technologies:
-        console.say(technologies)
+        console.tell(technologies)
 
 
 def short_grids(points: Sequence[NetworkPoint]) -> list[str]:

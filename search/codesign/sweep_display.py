@@ -82,7 +82,7 @@ def print_results(
     if len(shown) < len(rows):
         console.say(f"{len(shown)} of {len(rows)} points, evenly taken; all: {folder / 'sweep.csv'}")
     with_points = sum(row["joint_front"] > 0 for row in content["hardware"])
-    console.say(
+    console.tell(
         f"{content['variants']} variants x {content['candidates']} candidates: {content['points']:,} points, "
         f"{len(rows)} on the joint front, of {with_points} variants"
         + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now, baselines included"),
@@ -90,13 +90,13 @@ def print_results(
     repeated = content.get("repeated_variants", 0)  # a sweep of before has none
     if repeated:
         named = content["variants"] + repeated
-        console.say(f"{repeated} of {named} variants that were named are the same hardware as another: simulated once")
+        console.tell(f"{repeated} of {named} variants that were named are the same hardware as another: simulated once")
     if sending:
-        console.say("Latency and energy: simulated, means of the evaluated utterances, or of their chunks.")
+        console.tell("Latency and energy: simulated, means of the evaluated utterances, or of their chunks.")
     if different := content.get("technologies"):
-        console.say(different)
+        console.tell(different)
     for reason, count in content["left_out"].items():
-        console.say(f"left out: {count:,} points: {reason}")
+        console.tell(f"left out: {count:,} points: {reason}")
     show_words(console, content)
     console.say(f"plot: {folder / 'sweep.png'}")
     console.say(

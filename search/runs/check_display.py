@@ -32,10 +32,10 @@ def held_out_cells(row: Mapping[str, Any], columns: Sequence[tuple[str, str]]) -
 def show_check(console: Terminal, results: Mapping[str, Any]) -> None:
     """What the content of `pareto.json` tells of test, if it tells of it."""
     if results.get("confirmed"):
-        console.say(f"front drawn of {results['confirmed']} near-ties, by their errors on all of dev")
+        console.tell(f"front drawn of {results['confirmed']} near-ties, by their errors on all of dev")
     if any(row.get("test_change") is not None for row in results["front"]):
         console.show(_table(results, console))
-        console.say(
+        console.tell(
             f"On test: {results['held_out']['utterances']} utterances; worst of 4: of groups. Over 16 bits everywhere: "
             "percentage points, with 95 % intervals (bootstrap over utterances, paired). Dominated: with errors of "
             "test in place of dev's."
@@ -49,15 +49,15 @@ def show_words(console: Terminal, results: Mapping[str, Any]) -> None:
     if check is None:
         return
     if line := luck_line(check["luck"]):
-        console.say(line)
+        console.tell(line)
     if check["why_not"]:
-        console.say(f"not evaluated on test: {check['why_not']}")
+        console.tell(f"not evaluated on test: {check['why_not']}")
     dominated = [row["solution"] for row in front if row["dominated_on_test_by"]]
     lost = [row["solution"] for row in front if row["lost_on_test"]]
     if dominated:
-        console.say(f"dominated on test by others of the front: {len(dominated)} of {len(front)}: {_named(dominated)}")
+        console.tell(f"dominated on test by others of the front: {len(dominated)} of {len(front)}: {_named(dominated)}")
     if lost:
-        console.say(f"err less than 16 bits on dev, and no less on test: {_named(lost)}")
+        console.tell(f"err less than 16 bits on dev, and no less on test: {_named(lost)}")
 
 
 def _named(solutions: Sequence[str]) -> str:

@@ -146,7 +146,7 @@ def print_results(
     utterances = f"{experiment['steps']} frames"
     if experiment.get("thresholds"):
         utterances = "means of the evaluated utterances" + ", or of their chunks" * has_data
-    console.say(
+    console.tell(
         f"Latency and energy: simulated, {utterances}. Error %: "
         f"{judged}{''.join(f', {heading}: on all of {column[6:]}' for heading, column in held_out)}. "
         "* MOHAQ's closed form, a MAC-weighted mean, not a ratio of times."
@@ -157,11 +157,11 @@ def print_results(
     now = "" if evaluated_now is None else f"; {evaluated_now} errors evaluated now, baselines included"
     limit = "" if results["error_limit"] is None else f"; error limit {results['error_limit']:.2f} %"
     limit += "".join(f"; {of.said}" for of in BudgetLimits.of_stored(results["budget"]).limits)
-    console.say(f"{evaluated} distinct candidates evaluated, {screened} screened out{limit}{now}")
+    console.tell(f"{evaluated} distinct candidates evaluated, {screened} screened out{limit}{now}")
     if line := retraining_line(results["retraining"]):
-        console.say(line)
+        console.tell(line)
     if line := float_line(results):
-        console.say(line)
+        console.tell(line)
     show_check(console, results)
     for name in set_aside:
         console.say(f"set aside as infeasible, for the workers that evaluated it died: {name}")

@@ -46,6 +46,11 @@ class Terminal(Console):
         """One line, which the terminal itself folds where it is longer."""
         self.print(text, style=style, soft_wrap=True)
 
+    def tell(self, text: str) -> None:
+        """Words, folded between them on a terminal; what is no terminal has them on one line. What may be copied, as
+        commands and names of files, is for `say`."""
+        self.print(text, soft_wrap=not self.is_terminal)
+
     def lines(self, *lines: str) -> Text:
         """A text of several lines, for a cell or a heading."""
         return Text("\n").join(map(self.render_str, lines))

@@ -174,7 +174,7 @@ def print_comparison(comparisons: Sequence[Comparison], out: Terminal) -> None:
         )
     out.show(table)
     if different := technologies(comparisons):
-        out.say(different)
+        out.tell(different)
 
 
 def print_survey(rows: Sequence[Mapping[str, str]], out: Terminal) -> None:
@@ -183,9 +183,9 @@ def print_survey(rows: Sequence[Mapping[str, str]], out: Terminal) -> None:
     cells = [[name, *(row.get(name, UNKNOWN) for row in rows)] for name in names]
     header = ["objective", *(_folded(row["arch"]) for row in rows)]
     _print_by_layer("objectives of Rezk et al. 2020", header, cells, out, WORDS_WIDTH)
-    out.say(f"{FLEXIBILITY}; a trace has no accuracy")
+    out.tell(f"{FLEXIBILITY}; a trace has no accuracy")
     _print_by_layer("published, as context", list(PublishedAccelerator._fields), CONTEXT, out, WORDS_WIDTH)
-    out.say("Published figures are of other technologies and measured otherwise: they validate nothing")
+    out.tell("Published figures are of other technologies and measured otherwise: they validate nothing")
 
 
 def print_layers(comparisons: Sequence[Comparison], out: Terminal) -> None:

@@ -70,3 +70,15 @@ def test_data_are_not_spelt(monkeypatch: pytest.MonkeyPatch) -> None:
     check_spelling("name,1\n")
     with pytest.raises(InputError, match=r"standard output: ascii has no 'é': name a file, or set PYTHONIOENCODING"):
         check_spelling("é,1\n")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_words_are_folded_between_them_on_a_terminal_alone(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr(file, "isatty", lambda: terminal, raising=False)
+    console = Terminal(file=file, width=30)
+    text = "ten words that no terminal of thirty columns has in a line, [bold] among them"
+    console.tell(text)
+    lines = file.getvalue().splitlines()
+    assert " ".join(line.strip() for line in lines) == text
+    assert (len(lines) > 1) == terminal == (max(map(len, lines)) <= 30)
