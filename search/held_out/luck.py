@@ -4,7 +4,8 @@ The lowest of N measured errors is lower than what its candidate errs on other s
 these utterances too. Halves of them repeat that choice: the candidate that errs least on one half errs more on the
 other, on which it was not chosen. The noise of a mean falls with the root of its utterances, so of all of them it is
 that difference over √2: exact where candidates do not differ, up to a third too much where they do (for the choice on a
-half is then among more of them), as `tests/search/held_out/test_luck.py` has it of errors whose truth is known.
+half is then among more of them), as `tests/search/held_out/test_luck.py` has it of errors whose truth is known. Of
+near-ties, which a part of these utterances has chosen already, it is too little by what that choice was luck.
 """
 
 from collections.abc import Iterable

@@ -244,7 +244,7 @@ def _reported(
     return ReportedRun(
         reading.label, reading.folder, reading.experiment, reading.hardware, reading.results["error_limit"], points,
         details, baselines, reading.commands, BudgetLimits.of_stored(reading.results.get("budget", [])),
-        _best(reading), luck_line((reading.results["held_out"] or {}).get("luck")),
+        _best(reading), luck_line(reading.results),
         retraining_line(reading.results.get("retraining")),
     )  # fmt: skip
 

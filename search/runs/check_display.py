@@ -48,7 +48,7 @@ def show_words(console: Terminal, results: Mapping[str, Any]) -> None:
     check, front = results["held_out"], results["front"]
     if check is None:
         return
-    if line := luck_line(check["luck"]):
+    if line := luck_line(results):
         console.tell(line)
     if check["why_not"]:
         console.tell(f"not evaluated on test: {check['why_not']}")
@@ -65,12 +65,15 @@ def _named(solutions: Sequence[str]) -> str:
     return ", ".join(solutions[:MOST_NAMES]) + (", …" if len(solutions) > MOST_NAMES else "")
 
 
-def luck_line(luck: Mapping[str, Any] | None) -> str:
-    """How much of the lowest error is luck; empty where that is not known."""
+def luck_line(results: Mapping[str, Any]) -> str:
+    """What the content of `pareto.json` or `sweep.json` tells of how much of the lowest error is luck; empty where that
+    is not known. Of a confirmed front it is a lower bound: near-ties were chosen on a part of the utterances before."""
+    luck = None if results["held_out"] is None else results["held_out"]["luck"]
     if luck is None:
         return ""
+    about = "at least" if results.get("confirmed") else "about"
     return (
-        f"luck: the lowest of {luck['candidates']} errors, {luck['lowest']:.2f} %, is expected to be about "
+        f"luck: the lowest of {luck['candidates']} errors, {luck['lowest']:.2f} %, is expected to be {about} "
         f"{luck['points']:.2f} points too low, for it was chosen on these utterances"
     )
 

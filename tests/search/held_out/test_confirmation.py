@@ -37,6 +37,7 @@ def test_the_front_is_that_of_all_of_dev(tmp_path: Path, capsys: pytest.CaptureF
         tmp_path / "run", capsys
     )
     assert content["held_out"]["luck"]["candidates"] == content["confirmed"]
+    assert "is expected to be at least" in printed(tmp_path / "run", capsys)
     whole = SplitModel(noise=2.0)
     limit = whole.evaluate(dict.fromkeys(("L0", "P1", "L1", "FC"), (16, 16))).error_max + 10.0
     errors_of_all = {
