@@ -73,6 +73,19 @@ def _linear(build: GraphBuilder, a: Arguments) -> Any:
     return build.emit("Linear", a["input"], a["weight"], *([] if a["bias"] is None else [a["bias"]]))
 
 
+def _bilinear(build: GraphBuilder, a: Arguments) -> Any:
+    """Its matrices (outputs, inputs of the first, of the second) are one site, of what the first is multiplied by."""
+    weight = build.tensor(a["weight"], "a weight")
+    outputs, first, second = weight.shape
+    matrix = build.constant(weight.transpose(1, 2).reshape(outputs * second, first))
+    products = build.emit("Linear", a["input1"], matrix)
+    front = a["input1"].meta["val"].dim() - 1
+    by_output = build.emit("Reshape", products, build.sizes([0] * front + [outputs, second]))
+    weighed = build.emit("Mul", by_output, build.emit("Unsqueeze", a["input2"], build.sizes([-2])))
+    total = build.emit("ReduceSum", weighed, build.sizes([-1]), keepdims=0)
+    return total if a["bias"] is None else build.emit("Add", total, a["bias"])
+
+
 def _addmm(build: GraphBuilder, a: Arguments) -> Any:
     return build.emit("Gemm", a["mat1"], a["mat2"], a["self"], alpha=float(a["alpha"]), beta=float(a["beta"]))
 
@@ -254,6 +267,7 @@ TRANSLATIONS: dict[str, Translation] = {
     **{name: (lambda build, a: build.value(next(iter(a.values())))) for name in _FREE},
     **FUNCTIONS, **SELECTING,
     "add": _scaled("Add"), "sub": _scaled("Sub"), "div": _divide, "linear": _linear, "addmm": _addmm,
+    "bilinear": _bilinear,
     "rsub": lambda build, a: build.emit("Sub", a["other"], a["self"]),
     "conv3d": _refused("a convolution over three dimensions"), "rrelu": lambda build, a: build.emit(
         "LeakyRelu", a["self"], alpha=(a["lower"] + a["upper"]) / 2),

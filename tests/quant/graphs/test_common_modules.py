@@ -105,11 +105,21 @@ class Gated(nn.Module):
         return self.out(torch.cat((y.mean(-1), y.std(-1, correction=0) + y.norm(dim=-1)), -1))
 
 
+class Bilinear(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.b, self.c = nn.Bilinear(WIDTH, 5, 4), nn.Bilinear(4, WIDTH, 3, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.c(functional.relu(self.b(x, x[..., :5])), x)
+
+
 CASES = {
     "encoder": nn.TransformerEncoderLayer(WIDTH, HEADS, 32, batch_first=True), "attention": Attention(),
     "causal": Scaled(None), "masked": Scaled((torch.rand(FRAMES, FRAMES) > 0.3) | torch.eye(FRAMES).bool()),
     "biased": Scaled(torch.randn(FRAMES, FRAMES)), "normalised": Normalised(), "by index": ByIndex(),
     "spectrum": Spectrum(), "residual": Residual(), "gated": Gated(),
+    "bilinear": Bilinear(),
 }  # fmt: skip
 
 
@@ -146,6 +156,7 @@ def test_what_they_cost_by_hand() -> None:
     assert traced(ByIndex()).macs == 2 * FRAMES * 8 * WIDTH + 2 * 2 * FRAMES * FRAMES * 8
     frames = FRAMES * WIDTH // 16 + 1
     assert traced(Spectrum()).macs == 2 * frames * (2 * 17 * 32 + 17 * 3)
+    assert traced(Bilinear()).macs == 2 * FRAMES * (4 * 5 * WIDTH + 3 * WIDTH * 4)
     assert traced(Normalised()).macs == 2 * FRAMES * (8 * 3 * WIDTH + 8 * 3)
 
 
