@@ -19,10 +19,11 @@ from search.evaluation.model import Model
 from search.evaluation.quality import Cost, Quality, Unknown
 from search.held_out.front_check import FrontCheck
 from search.objectives import Floats, Objective, PointFigures
+from search.objectives.columns import WORST
 from search.objectives.dominance import non_dominated
 from search.objectives.objective import minimised_values
 from search.objectives.registry import columns_of
-from search.runs.rows import WORST, objective_rows
+from search.runs.rows import objective_rows
 from search.settings.experiment import Experiment
 from search.space.hardware_variants import Hardware
 from simulators.engine.program import Ints

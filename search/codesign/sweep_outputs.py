@@ -37,7 +37,7 @@ ARRAYS = (
     "front",  # positions of the joint front's points
 )  # fmt: skip
 """Arrays of `points.npz`; a plugin's objective has one more by point, named as its column, and candidates with
-thresholds have the worst utterance's latency and energy (`search.runs.rows.WORST`)."""
+thresholds have the worst utterance's latency and energy (`search.objectives.columns`)."""
 BEST = ("error", "latency", "energy")
 """Objectives of which each variant's best is listed, besides those of plugins."""
 

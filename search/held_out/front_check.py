@@ -10,19 +10,10 @@ from search.evaluation.quality import Quality
 from search.held_out.luck import Luck
 from search.held_out.resampling import Difference, changes, edits_of
 from search.held_out.split_errors import SPLITS, ChosenCandidate, NoSplit, SplitErrors, errors_on
+from search.objectives.columns import HELD_OUT
 
 DIGITS = 4
 """Decimals of figures in files, as of errors."""
-COLUMNS = (
-    "error_dev", "error_dev_plain", "error_test", "error_test_plain",
-    "test_change", "test_change_low", "test_change_high",
-    "test_change_plain", "test_change_plain_low", "test_change_plain_high",
-    "dominated_on_test_by", "lost_on_test",
-)  # fmt: skip
-"""Columns of a front's rows: error rates in percent on all of dev and on test, of the worst group of speakers and of
-all of them (`plain`); what those on test are over 16 bits everywhere, in percentage points, with the ends of the 95 %
-interval; the solution of the front that dominates it on test; and whether the worst group errs less than with 16 bits
-on dev and no less on test."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class FrontCheck:
         for change in self.changes.get(chosen.key, (None, None)):
             values += [None] * 3 if change is None else change
         rounded = [None if value is None else round(value, DIGITS) for value in values]
-        return dict(zip(COLUMNS, rounded, strict=False))
+        return dict(zip(HELD_OUT, rounded, strict=False))
 
     def about(self) -> dict[str, Any]:
         """What holds of the whole front, for JSON."""
@@ -92,8 +83,8 @@ def checked_cells(
     base: ChosenCandidate | None,
     dominators: Sequence[int | None] = (),
 ) -> list[dict[str, Any]]:
-    """The `COLUMNS` of solutions. `base` is 16 bits everywhere, and `dominators` are the positions of what dominates
-    each on test."""
+    """The columns `HELD_OUT` of solutions. `base` is 16 bits everywhere, and `dominators` are the positions of what
+    dominates each on test."""
     rows = []
     for i, chosen in enumerate(solutions):
         by = dominators[i] if dominators else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from search.objectives.columns import OTHER_COLUMNS
 from search.objectives.objective import Objective
 from simulators.inputs.errors import InputError
 from simulators.inputs.registry import Registry, instance_of
@@ -11,14 +12,6 @@ BUILT_IN = ("error", "error_plain", "latency", "energy", "area", "memory", "moha
 ONLY_NAMED = ("size", "dram_energy")
 """Those that say in another unit what one of the others says, or a part of it: files and reports have them where a
 search names them."""
-OTHER_COLUMNS = (
-    "solution", "evaluation", "run", "feasible", "front", "variant", "hardware", "variants", "candidate", "candidates",
-    "cycles", "beacon", "error_original", "bits", "row", "error_dev", "error_dev_plain", "error_test",
-    "error_test_plain", "test_change", "test_change_low", "test_change_high", "test_change_plain",
-    "test_change_plain_low", "test_change_plain_high", "dominated_on_test_by", "lost_on_test",
-    "latency_worst_ms", "energy_worst_uj", "share", "closed_form_front", "simulated_front",
-)  # fmt: skip
-"""Columns of files that no objective may have."""
 
 
 def _checked(name: str, thing: object) -> Objective:

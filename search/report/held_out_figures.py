@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from search.held_out.front_check import COLUMNS
 from search.objectives import Floats, Objective, PointFigures
+from search.objectives.columns import HELD_OUT
 
 
 def _in_results(points: PointFigures) -> Floats:
@@ -25,7 +25,7 @@ TEST_FIGURES = (
     _figure("error_test_plain", "error rate on test, all", "% error on test, all"),
 )
 """What can be drawn, filtered and read of each solution."""
-NUMBERS = tuple(name for name in COLUMNS if name != "dominated_on_test_by")
+NUMBERS = tuple(name for name in HELD_OUT if name != "dominated_on_test_by")
 """Columns of numbers."""
 
 

@@ -9,9 +9,9 @@ from quant.sites.candidate import Bits
 from quant.sites.delta_pair import thresholds_in
 from search.evaluation.beacon_files import beacon_file
 from search.evaluation.model import Model, Retrainable, solution_trace
+from search.objectives.columns import WORST
 from search.report.commands import Commands
 from search.report.named_bits import bits_named
-from search.runs.rows import WORST
 from search.runs.run_folder import CODESIGN, SEARCH
 from search.runs.run_reader import StoredRun
 from search.settings.experiment import Experiment

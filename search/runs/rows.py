@@ -3,17 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from search.held_out.front_check import COLUMNS
 from search.objectives import Floats, Objective, PointFigures
+from search.objectives.columns import HELD_OUT, WORST
 from search.objectives.registry import columns_of
 from search.runs.results import Run, Solution
 
-AFTER_OBJECTIVES = ("cycles", "beacon", "error_original", *COLUMNS, "bits")
+AFTER_OBJECTIVES = ("cycles", "beacon", "error_original", *HELD_OUT, "bits")
 """Columns of a search's rows that follow those of the objectives."""
-
-
-WORST = ("latency_worst_ms", "energy_worst_uj")
-"""Columns of a search with thresholds, behind all others."""
 
 
 def columns(objectives: Sequence[str]) -> tuple[str, ...]:

@@ -17,12 +17,13 @@ from typing import Any
 import yaml
 
 from search.evaluation.model import solution_trace
+from search.objectives.columns import WORST
 from search.runs.checked_front import front_cells
 from search.runs.front_plot import draw_front
 from search.runs.identity import Identity
 from search.runs.mohaq_claims import claims_of, table_of
 from search.runs.results import Run, Solution
-from search.runs.rows import WORST, columns, rows_of
+from search.runs.rows import columns, rows_of
 from search.runs.run_folder import SEARCH
 from simulators.inputs import plugins
 from simulators.inputs.csv_text import csv_of

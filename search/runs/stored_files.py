@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from quant.sites.site import NAME_CHARACTERS
+from search.objectives.columns import HELD_OUT
 from search.runs.budget_limits import BudgetLimit
 
 MOST_BYTES = 64 << 20
@@ -97,9 +98,9 @@ class Row(Stored):
     dominated_on_test_by: Annotated[str, Field(pattern=r"\A([0-9]{3,9})?\z")] = ""
 
 
-_WORDS = ("dominated_on_test_by", "lost_on_test")
+_WORDS = HELD_OUT[-2:]
 _CHANGES = ("test_change", "test_change_plain")
-_ON_TEST = ("error_test", "error_test_plain", *(f"{name}{end}" for name in _CHANGES for end in ("", "_low", "_high")))
+_ON_TEST = tuple(name for name in HELD_OUT if name.startswith(("error_test", *_CHANGES)))
 
 
 def _check_rows_on_test(name: str, rows: Sequence[Row], columns: Sequence[str]) -> None:

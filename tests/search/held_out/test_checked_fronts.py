@@ -16,7 +16,7 @@ from search.evaluation.executors.cluster import Dask
 from search.evaluation.executors.executor import Inline
 from search.evaluation.executors.pool import Pool
 from search.evaluation.ledger import Ledger, errors_of
-from search.held_out.front_check import COLUMNS
+from search.objectives.columns import HELD_OUT
 from search.objectives.dominance import dominators
 from simulators import InputError
 
@@ -41,7 +41,7 @@ def test_the_front_and_the_baselines_are_evaluated_on_test_and_all_of_dev(search
         assert row["error"] == pytest.approx(SplitModel(every=3).evaluate(bits).error_max, abs=1e-4)
         assert row["test_change_low"] <= row["test_change"] <= row["test_change_high"] or row["test_change"] == 0
     base = next(row for row in content["baselines"] if row["solution"] == "16-bit")
-    assert [base[name] for name in COLUMNS if name.startswith("test_change")] == [0.0] * 6
+    assert [base[name] for name in HELD_OUT if name.startswith("test_change")] == [0.0] * 6
     for row in content["front"]:
         for kind in ("", "_plain"):
             change = row[f"error_test{kind}"] - base[f"error_test{kind}"]
@@ -95,7 +95,7 @@ def test_rows_of_files_have_the_columns(searched: tuple[Run, Path]) -> None:
     _, folder = searched
     rows = list(csv.DictReader((folder / "pareto.csv").open()))
     for row, in_json in zip(rows, results_in(folder)["front"], strict=True):
-        assert {name: row[name] for name in COLUMNS} == {name: str(in_json[name]) for name in COLUMNS}
+        assert {name: row[name] for name in HELD_OUT} == {name: str(in_json[name]) for name in HELD_OUT}
         assert float(row["error_test"]) > 0
 
 
@@ -118,7 +118,7 @@ def test_a_model_without_test_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
     found = run(experiment(), tmp_path / "run", model=model)
     content = results_in(tmp_path / "run")
     for row in (*content["front"], *content["baselines"]):
-        assert all(row[name] is None or row[name] == "" for name in COLUMNS)
+        assert all(row[name] is None or row[name] == "" for name in HELD_OUT)
     assert "not evaluated on test: the model has no other data" in printed(tmp_path / "run", capsys)
     assert "luck" not in printed(tmp_path / "run", capsys)
     assert found.check is not None

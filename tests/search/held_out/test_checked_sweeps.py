@@ -15,7 +15,7 @@ from search import Experiment, run
 from search.codesign.hardware_search import search_hardware
 from search.codesign.sweep import sweep
 from search.codesign.sweep_display import print_results
-from search.held_out.front_check import COLUMNS
+from search.objectives.columns import HELD_OUT
 from search.runs.run_reader import load_run
 from simulators.inputs.terminal import Terminal
 
@@ -60,7 +60,7 @@ def test_a_joint_front_is_evaluated_on_test(tmp_path: Path, capsys: pytest.Captu
     assert "test %" in text
     rows = list(csv.DictReader((tmp_path / "run/sweep.csv").open()))
     assert [float(row["error_test"]) for row in rows] == [row["error_test"] for row in content["front"]]
-    assert {*COLUMNS} <= {*rows[0]}
+    assert {*HELD_OUT} <= {*rows[0]}
 
 
 @pytest.mark.slow
