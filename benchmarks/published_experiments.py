@@ -20,9 +20,9 @@ from quant import load_model
 from search import Experiment, Run, run
 from search.evaluation.beacon_files import BEACON_FOLDER
 from search.evaluation.ledger import LEDGER_FILE
+from search.evaluation.quality import BASELINE_BITS
 from search.runs.checked_front import front_cells
 from search.runs.mohaq_claims import claims_of
-from search.runs.results import BASELINE_BITS
 
 EXPERIMENTS = ["mohaq-1-memory", "mohaq-2-silago", "mohaq-2-silago-simulated", "mohaq-3-bitfusion",
                "mohaq-3-bitfusion-simulated", "mohaq-3-bitfusion-beacons",
