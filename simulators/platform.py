@@ -13,8 +13,8 @@ from simulators.inputs.errors import InputError, LoweringError
 from simulators.lowering.builder import SegmentBuilder
 from simulators.lowering.platform import (
     Choices,
-    LayerParameters,
     MappingRow,
+    PlacedLayer,
     Platform,
     RoundsWidths,
     loops_shown,
@@ -54,7 +54,6 @@ __all__ = [
     "Kib",
     "Label",
     "Layer",
-    "LayerParameters",
     "LayerReport",
     "LayerWork",
     "LoweringError",
@@ -65,6 +64,7 @@ __all__ = [
     "Operand",
     "Pair",
     "PartialReport",
+    "PlacedLayer",
     "Platform",
     "PlatformSpec",
     "Pool2d",

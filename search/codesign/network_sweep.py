@@ -123,7 +123,7 @@ class NetworkSweep(BaseModel):
         return found
 
     def technologies(self) -> str:
-        """Those of the variants in one line, where they differ, as they do where a key of theirs is `technology_nm`; or
+        """Technologies of the variants in one line, where they differ, as where a key of theirs is `technology_nm`; or
         nothing. Raises InputError for a variant that cannot be."""
         changes = [change for of_variant in self.variants.values() for change in of_variant]
         if not any(change.strip().startswith(NODE) for change in (*changes, *self.grid)):

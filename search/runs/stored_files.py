@@ -236,7 +236,7 @@ class SweepResults(Stored):
     points: Count
     left_out: dict[str, Count]
     technologies: Annotated[str, Field(max_length=1 << 16)] = ""
-    """Those of the variants in one line, where they differ and an objective depends on that."""
+    """Technologies of the variants in one line, where they differ and an objective depends on that."""
     held_out: StoredCheck | None = None
     front: Annotated[list[SweepRow], Field(fail_fast=True)]
     hardware: Annotated[list[VariantRow], Field(fail_fast=True)]

@@ -34,7 +34,7 @@ FIRST, INNER, LAST, ALONE = range(4)
 """Where a segment stands in a network: first of several, between others, last, alone."""
 
 
-class LayerParameters(NamedTuple):
+class PlacedLayer(NamedTuple):
     """What `places` knows of a layer."""
 
     name: str
@@ -97,7 +97,7 @@ class Platform(ABC):
         """How many layers make each segment, in order; it depends on shapes, not on bits."""
         return [1] * len(layers)
 
-    def places(self, parameters: Sequence[LayerParameters], spec: Any) -> Sequence[int] | None:
+    def places(self, parameters: Sequence[PlacedLayer], spec: Any) -> Sequence[int] | None:
         """For each layer, from all layers' parameters, where they are kept: any whole numbers, as `choose` takes them.
         None: that depends on the layer alone. Raises InputError for what has no place."""
         return None

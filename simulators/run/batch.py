@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import LayerParameters
+from simulators.lowering.platform import PlacedLayer
 from simulators.run.in_place import position
 from simulators.run.network_walk import Batch, for_each_distinct, simulate_networks
 from simulators.run.simulation import Simulator, simulator
@@ -114,7 +114,7 @@ def _places(simulation: Simulator, layers: Sequence[Layer], first_bits: Ints) ->
     rows = []
     for candidate, widths in enumerate(first_bits.tolist()):
         parameters = [
-            LayerParameters(name, count * width + indices, is_product)
+            PlacedLayer(name, count * width + indices, is_product)
             for (name, count, indices, is_product), width in zip(counts, widths, strict=True)
         ]
         places = _named(candidate, simulation.places, parameters)

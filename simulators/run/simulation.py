@@ -11,7 +11,7 @@ from simulators.engine import reference
 from simulators.hardware.arch import Arch
 from simulators.hardware.spec import PlatformSpec
 from simulators.inputs.errors import InputError, LoweringError
-from simulators.lowering.platform import Choices, LayerParameters, MappingRow, Platform, platform_named
+from simulators.lowering.platform import Choices, MappingRow, PlacedLayer, Platform, platform_named
 from simulators.lowering.segments import LayerWork
 from simulators.run.chosen import Made
 from simulators.run.in_place import position, settled
@@ -50,7 +50,7 @@ class Simulator:
 
     def grouped(self, layers: Sequence[Layer], lengths: Sequence[int]) -> list[int]:
         """`segments` of so many layers each, as `lengths` gives them."""
-        places = self.places([LayerParameters(layer.name, layer.parameter_bits, layer.is_product) for layer in layers])
+        places = self.places([PlacedLayer(layer.name, layer.parameter_bits, layer.is_product) for layer in layers])
         numbers, i = [], 0
         for at, length in enumerate(lengths):
             place = 0 if places is None else places[i]
@@ -77,7 +77,7 @@ class Simulator:
         with lowering_of(self.arch.platform, layers):
             return segment_lengths(self.platform, layers)
 
-    def places(self, parameters: Sequence[LayerParameters]) -> Sequence[int] | None:
+    def places(self, parameters: Sequence[PlacedLayer]) -> Sequence[int] | None:
         """Where each layer's parameters lie, from those of all; None where that does not matter."""
         with lowering_of(self.arch.platform, ()):
             places = self.platform.places(parameters, self.arch.spec)

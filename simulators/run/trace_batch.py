@@ -14,7 +14,7 @@ import numpy as np
 from simulators.engine.program import Ints
 from simulators.hardware.arch import Arch
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import LayerParameters, platform_named
+from simulators.lowering.platform import PlacedLayer, platform_named
 from simulators.run.in_place import position
 from simulators.run.network_walk import Floats, combined, simulate_networks
 from simulators.run.simulation import Simulator, segment_lengths
@@ -50,7 +50,7 @@ class TraceBatch:
 
     traces: Sequence[Trace]
     _grouped: dict[tuple[int, ...], _Grouped] = field(default_factory=dict)
-    _parameters: list[list[LayerParameters]] = field(default_factory=list)
+    _parameters: list[list[PlacedLayer]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         names = {tuple(layer.name for layer in trace.layers) for trace in self.traces}
@@ -119,7 +119,7 @@ class TraceBatch:
         places = np.zeros((len(self), len(self.traces[0].layers)), np.int64)
         if not self._parameters:
             self._parameters = [
-                [LayerParameters(x.name, x.parameter_bits, x.is_product) for x in trace.layers] for trace in self.traces
+                [PlacedLayer(x.name, x.parameter_bits, x.is_product) for x in trace.layers] for trace in self.traces
             ]
         for row, parameters in enumerate(self._parameters):
             try:

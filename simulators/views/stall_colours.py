@@ -19,7 +19,8 @@ COLOUR_OF = {
     "activation of the other direction": VERMILION, "memory latency": ORANGE, "delta scan": GREEN, "reset": PURPLE,
     "register file reload": YELLOW, "columns": BLUE,
 }  # fmt: skip
-"""Those of the causes of mohaq's own platforms: more causes than the palette has colours, but no platform has more."""
+"""Colours of the causes of mohaq's own platforms: all together they are more than the palette, and those of one are
+fewer."""
 
 
 def stall_colour(cause: str) -> str:

@@ -8,10 +8,10 @@ from simulators.platform import (
     COMPUTE,
     EVERYTHING_BEFORE,
     Layer,
-    LayerParameters,
     LayerWork,
     Machine,
     Matmul,
+    PlacedLayer,
     Platform,
     PlatformSpec,
     Queue,
@@ -36,7 +36,7 @@ class Placing(Platform):
     machine = Machine(("array",), (True,), (Queue("array", 0),), ("compute",))
     operations = (Matmul,)
 
-    def places(self, parameters: Sequence[LayerParameters], spec: Any) -> list[int]:
+    def places(self, parameters: Sequence[PlacedLayer], spec: Any) -> list[int]:
         """Places that change with the bits of the parameters before."""
         given, bits = [], 0
         for layer in parameters:

@@ -17,10 +17,10 @@ from simulators.platform import (
     EVERYTHING_BEFORE,
     Elementwise,
     Layer,
-    LayerParameters,
     LayerWork,
     Machine,
     Matmul,
+    PlacedLayer,
     Platform,
     PlatformSpec,
     Queue,
@@ -127,7 +127,7 @@ class Remembers(Wire):
 class SharesTooMuch(Wire):
     """Its tasks depend on a place that `choose` leaves out: a batch remembers those of the first."""
 
-    def places(self, parameters: Sequence[LayerParameters], spec: WireSpec) -> list[int]:
+    def places(self, parameters: Sequence[PlacedLayer], spec: WireSpec) -> list[int]:
         return [sum(layer.bits for layer in parameters) % 5] * len(parameters)
 
     def choose(self, layers: Sequence[Layer], place: int, spec: WireSpec) -> None:
@@ -232,7 +232,7 @@ class LeavesOneOut(Wire):
 
 
 class PlacesTooFew(Wire):
-    def places(self, parameters: Sequence[LayerParameters], spec: Any) -> list[int]:
+    def places(self, parameters: Sequence[PlacedLayer], spec: Any) -> list[int]:
         return [0]
 
 

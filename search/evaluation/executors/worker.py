@@ -192,7 +192,7 @@ def as_number(error: object) -> float:
 MOST_MODELS = 16
 """Models that a process keeps: those of a race take ten, and one that is wanted again is made again."""
 _models: dict[str, Model] = {}
-"""By their sources' keys, the one that was wanted last at the end."""
+"""Models of this process by their sources' keys, the one that was wanted last at the end."""
 _at_once = threading.RLock()
 """A process evaluates one group at a time, for models keep what candidates share."""
 

@@ -16,7 +16,7 @@ from simulators.hardware.spec import Pair
 from simulators.hardware.sram import sram_table_file
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import Choices, LayerParameters, MappingRow, Platform, loops_shown
+from simulators.lowering.platform import Choices, MappingRow, PlacedLayer, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.bitfusion import lowering, mapper
 from simulators.platforms.bitfusion.machine import MACHINE
@@ -65,7 +65,7 @@ class BitFusion(Platform):
             i += lengths[-1]
         return lengths
 
-    def places(self, parameters: Sequence[LayerParameters], spec: BitFusionSpec) -> Sequence[int] | None:
+    def places(self, parameters: Sequence[PlacedLayer], spec: BitFusionSpec) -> Sequence[int] | None:
         """Which mapping of the spec's list each product has, from 1; 0 for none, and for other layers. Raises
         InputError for a pattern that names no product, or only products that others before it name."""
         if spec.mapping is None or isinstance(spec.mapping, FixedMapping):

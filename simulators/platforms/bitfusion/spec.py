@@ -113,8 +113,8 @@ class FixedMapping(SpecPart):
     """The outer loop: over output tiles (weights stay, vectors stream) or over vector tiles."""
     out_tile: Units
     in_tile: Units
-    """Of a convolution the largest multiple of its kernel's positions that this holds, at least one of each: a part of
-    the reduction is whole channels (1 and 16 are 9 for a kernel of 3 x 3, 20 is 18)."""
+    """Inputs of a tile; of a convolution the largest multiple of its kernel's positions that this holds, at least one
+    of each: a part of the reduction is whole channels (1 and 16 are 9 for a kernel of 3 x 3, 20 is 18)."""
     vector_tile: Units
     """A recurrent product has one vector at a time whatever this says."""
 

@@ -8,7 +8,7 @@ from simulators.engine.machine import Machine
 from simulators.hardware.spec import Pair
 from simulators.inputs.code_digest import Code
 from simulators.inputs.errors import InputError
-from simulators.lowering.platform import LayerParameters, MappingRow, Platform, loops_shown
+from simulators.lowering.platform import MappingRow, PlacedLayer, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.epiphany import lowering
 from simulators.platforms.epiphany.core import LOAD_BITS
@@ -55,7 +55,7 @@ class Epiphany(Platform):
             lengths.append(1 + int(bool(behind) and _runs_behind(first, behind[0])))
         return lengths
 
-    def places(self, parameters: Sequence[LayerParameters], spec: EpiphanySpec) -> Sequence[int]:
+    def places(self, parameters: Sequence[PlacedLayer], spec: EpiphanySpec) -> Sequence[int]:
         """How often the network's weights fit on the cores, in parts of COPY; where they do not even once, they come
         from DRAM. Raises InputError where there is no room there either."""
         bits = sum(layer.bits for layer in parameters)

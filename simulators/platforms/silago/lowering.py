@@ -26,7 +26,7 @@ from math import ceil
 from simulators.engine.machine import COMPUTE
 from simulators.inputs.errors import InputError
 from simulators.lowering.builder import SegmentBuilder
-from simulators.lowering.platform import LayerParameters
+from simulators.lowering.platform import PlacedLayer
 from simulators.lowering.segments import EVERYTHING_BEFORE, Label, LayerWork, Segment, Step
 from simulators.platforms.silago.fabric import BUFFERED_ROWS, cells, off_chip, tile_bits, word_cycles
 from simulators.platforms.silago.input_reads import input_read_bits
@@ -53,7 +53,7 @@ SPECIAL = frozenset({"sigmoid", "tanh", "exp", "divide"})
 """Operations of the lane for special functions."""
 
 
-def resident(parameters: Sequence[LayerParameters], spec: SilagoSpec) -> list[int]:
+def resident(parameters: Sequence[PlacedLayer], spec: SilagoSpec) -> list[int]:
     """A 1 for each layer whose parameters stay in DiMArch, as many as fit, in order; 0 for others. Without DRAM all
     must. Raises InputError where they do not."""
     free = tile_bits(spec.dimarch.weight_tiles, spec)

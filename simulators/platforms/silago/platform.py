@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from math import ceil
 
 from simulators.inputs.code_digest import Code
-from simulators.lowering.platform import LayerParameters, MappingRow, Platform, loops_shown
+from simulators.lowering.platform import MappingRow, PlacedLayer, Platform, loops_shown
 from simulators.lowering.segments import LayerWork, Segment
 from simulators.platforms.silago import lowering
 from simulators.platforms.silago.fabric import cells
@@ -28,7 +28,7 @@ class Silago(Platform):
     operations = (Matmul, Conv2d, Elementwise, Pool2d)
     stores_pruned_weights = True
 
-    def places(self, parameters: Sequence[LayerParameters], spec: SilagoSpec) -> Sequence[int]:
+    def places(self, parameters: Sequence[PlacedLayer], spec: SilagoSpec) -> Sequence[int]:
         """1 for each layer whose parameters stay in DiMArch, 0 for the others."""
         return lowering.resident(parameters, spec)
 

@@ -7,7 +7,7 @@ import pytest
 from paths import ROOT
 
 from simulators import Conv2d, Elementwise, InputError, Matmul, Trace, load_arch, load_trace, simulate
-from simulators.lowering.platform import LayerParameters
+from simulators.lowering.platform import PlacedLayer
 from simulators.platforms.epiphany.core import InnerLoop
 from simulators.platforms.epiphany.platform import PLATFORM
 from simulators.platforms.epiphany.products import Constants, streamed_product
@@ -53,7 +53,7 @@ def residence(trace: Trace, name: str, *changes: str) -> str:
 )  # fmt: skip
 def test_a_convolutions_weights_lie_on_the_cores_up_to_a_computed_width(name: str, widest: int) -> None:
     copies = {
-        bits: PLATFORM.places([LayerParameters("C", 589_824 * bits, True)], load_arch(name).spec)[0]
+        bits: PLATFORM.places([PlacedLayer("C", 589_824 * bits, True)], load_arch(name).spec)[0]
         for bits in (1, 2, 4, 8, 16, 32)
     }
     assert {bits for bits, fit in copies.items() if fit} == {bits for bits in copies if bits <= widest}
