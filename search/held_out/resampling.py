@@ -43,7 +43,7 @@ class Resampled:
     """Over all speakers."""
 
     def of(self, plain: bool) -> Floats:
-        """Those over all speakers, or the worst group's."""
+        """Error rates over all speakers, or the worst group's, (B, N)."""
         return self.plain if plain else self.worst
 
 

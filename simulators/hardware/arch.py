@@ -211,7 +211,7 @@ def _merge(
                 places.pop(other, None)
         for known in [p for p in places if p[: len(here)] == here]:
             del places[known]
-        places[here] = document.place(here)  # beneath an alias nothing has a place of its own
+        places[here], _ = document.place(here)  # beneath an alias nothing has a place of its own
         places.update({p: place for p, place in document.places.items() if p[: len(here)] == here})
     return merged
 

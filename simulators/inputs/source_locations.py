@@ -100,7 +100,7 @@ class Document:
 
     def error(self, path: KeyPath, text: str, of_key: bool = False) -> InputError:
         """The error for the value at `path`, or for its key, or at its nearest enclosing value that has a place."""
-        place, inside = self.place(path), path[len(self._nearest(path)) :]
+        place, inside = self.place(path)
         if isinstance(place, Elsewhere):
             key = place.key if of_key and not inside else (*place.value, *inside)
             return KeyedError(key, f"{place.shown}: {text}" if place.shown else text)
@@ -112,13 +112,12 @@ class Document:
             key_text = f"{key_text[:MOST_OF_KEY]}..."
         return InputError(f"{where}: {key_text}: {text}" if key_text else f"{where}: {text}")
 
-    def place(self, path: KeyPath) -> Place:
-        """Where the value at `path` stands, or the nearest enclosing value that has a place."""
-        return self.places.get(self._nearest(path), (self.source, 0, 0))
-
-    def _nearest(self, path: KeyPath) -> KeyPath:
-        """The nearest enclosing value that has a place, or the document itself."""
-        return next((path[:end] for end in range(len(path), 0, -1) if path[:end] in self.places), ())
+    def place(self, path: KeyPath) -> tuple[Place, KeyPath]:
+        """Where the value at `path` stands, or the nearest enclosing value that has a place, and the keys inside it."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.places:
+                return self.places[path[:end]], path[end:]
+        return (self.source, 0, 0), path
 
     def placed(self, error: KeyedError) -> InputError:
         """An error that was found later, with the place of its key here. The key may count a list's entries where the

@@ -42,6 +42,11 @@ class PlacedLayer(NamedTuple):
     """Memory of its parameters."""
     is_product: bool
 
+    @classmethod
+    def of(cls, layer: Layer) -> PlacedLayer:
+        """A layer with the widths that it has."""
+        return cls(layer.name, layer.parameter_bits, layer.is_product)
+
 
 @dataclass(frozen=True)
 class Choices:

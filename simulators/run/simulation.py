@@ -50,7 +50,7 @@ class Simulator:
 
     def grouped(self, layers: Sequence[Layer], lengths: Sequence[int]) -> list[int]:
         """`segments` of so many layers each, as `lengths` gives them."""
-        places = self.places([PlacedLayer(layer.name, layer.parameter_bits, layer.is_product) for layer in layers])
+        places = self.places([PlacedLayer.of(layer) for layer in layers])
         numbers, i = [], 0
         for at, length in enumerate(lengths):
             place = 0 if places is None else places[i]

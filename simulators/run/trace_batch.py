@@ -118,9 +118,7 @@ class TraceBatch:
         """Where each layer's parameters lie, (N, layers); reasons of candidates that have no place are entered."""
         places = np.zeros((len(self), len(self.traces[0].layers)), np.int64)
         if not self._parameters:
-            self._parameters = [
-                [PlacedLayer(x.name, x.parameter_bits, x.is_product) for x in trace.layers] for trace in self.traces
-            ]
+            self._parameters = [[PlacedLayer.of(layer) for layer in trace.layers] for trace in self.traces]
         for row, parameters in enumerate(self._parameters):
             try:
                 of_row = simulation.places(parameters)
