@@ -10,7 +10,7 @@ from search.codesign.design_points import NOT_OFFERED, WHY_UNKNOWN
 from search.codesign.point_arrays import PointArrays
 from search.codesign.sweep_parts import OnVariant
 from search.evaluation.evaluator import Evaluator
-from search.evaluation.ledger import LedgerUnusable
+from search.evaluation.ledger_rows import LedgerUnusable
 from search.evaluation.model import HasDeltas, HasPrecisions, HasThresholdSites, Model
 from search.evaluation.quality import Cost, Unknown
 from search.space.hardware_variants import Hardware, Variant

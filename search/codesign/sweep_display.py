@@ -87,13 +87,12 @@ def print_results(
         f"{len(rows)} on the joint front, of {with_points} variants"
         + ("" if evaluated_now is None else f"; {evaluated_now} errors evaluated now, baselines included"),
     )  # fmt: skip
-    repeated = content.get("repeated_variants", 0)  # a sweep of before has none
-    if repeated:
+    if repeated := content["repeated_variants"]:
         named = content["variants"] + repeated
         console.tell(f"{repeated} of {named} variants that were named are the same hardware as another: simulated once")
     if sending:
         console.tell("Latency and energy: simulated, means of the evaluated utterances, or of their chunks.")
-    if different := content.get("technologies"):
+    if different := content["technologies"]:
         console.tell(different)
     for reason, count in content["left_out"].items():
         console.tell(f"left out: {count:,} points: {reason}")

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from search.evaluation.ledger_rows import in_words
+from search.evaluation.ledger_rows import LedgerUnusable, in_words
 from search.evaluation.model import Model, code_of
 from simulators.inputs.errors import InputError
 from simulators.inputs.json_files import parse_json
@@ -70,10 +70,6 @@ class CostsOf(NamedTuple):
     """Digest of the architecture's spec."""
     code: str
     """Digest of the code of its platform's simulator."""
-
-
-class LedgerUnusable(InputError):
-    """The ledger cannot be read or written: whatever was asked of it, nothing is known."""
 
 
 class Ledger:
@@ -159,7 +155,10 @@ class Ledger:
         row = self._row(table, "result", key)
         if row is None:
             return None
-        result = parse_json(row[0], str(self.path)) if isinstance(row[0], str) else None
+        try:
+            result = parse_json(row[0], str(self.path)) if isinstance(row[0], str) else None
+        except InputError as error:
+            raise LedgerUnusable(str(error)) from None
         if not isinstance(result, dict):
             raise LedgerUnusable(f"{self.path}: {table}: {shown(result)}: expected a mapping of names to numbers")
         return result

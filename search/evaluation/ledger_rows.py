@@ -11,6 +11,11 @@ from simulators.inputs.documents import validate
 from simulators.inputs.errors import InputError
 from simulators.inputs.source_locations import Document
 
+
+class LedgerUnusable(InputError):
+    """A ledger cannot be read or written, or is not as mohaq writes it: of what was asked nothing is known."""
+
+
 WORDS = ("nan", "inf", "-inf")
 """What stands in a row for a number that is none: JSON has no such numbers."""
 
@@ -77,8 +82,8 @@ _Row = TypeVar("_Row", bound=BaseModel)
 
 
 def row_of(model: type[_Row], found: Mapping[str, Any], path: Path) -> _Row:
-    """A row's result as a model. Raises InputError that names the ledger for one that is not as mohaq writes it."""
+    """A row's result as a model. Raises LedgerUnusable that names the ledger for one that is not as mohaq writes it."""
     try:
         return validate(Document(str(path), dict(found)), model)
     except InputError as error:
-        raise InputError(f"{error}: the ledger was changed: a search made anew writes its own") from None
+        raise LedgerUnusable(f"{error}: the ledger was changed: a search made anew writes its own") from None

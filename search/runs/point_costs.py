@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quant.sites.candidate import Bits, name_of
 from search.evaluation.evaluator import Evaluator
-from search.evaluation.ledger import LedgerUnusable
+from search.evaluation.ledger_rows import LedgerUnusable
 from search.evaluation.model import MIB_BITS, stored_bits_of
 from search.evaluation.quality import Cost
 from search.runs.budget_limits import NO_BUDGET, BudgetLimits

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -519,3 +520,13 @@ def test_a_ledger_that_cannot_be_used_ends_a_search_of_hardware(
     again = search_hardware(settings, tmp_path / "run", resume=True, model=StandInModel(), check=False)
     whole = search_hardware(settings, tmp_path / "whole", model=StandInModel(), check=False)
     assert again.cycles.tolist() == whole.cycles.tolist()
+
+
+@pytest.mark.parametrize("damage", ["{", '"words"', '{"cycles": -1}'])
+def test_a_ledger_that_was_damaged_ends_a_search_of_hardware(damage: str, tmp_path: Path) -> None:
+    settings = experiment(candidates=None, population=8, offspring=4, generations=1)
+    search_hardware(settings, tmp_path / "run", model=StandInModel(), check=False)
+    with closing(sqlite3.connect(tmp_path / "run/ledger.sqlite")) as database, database:
+        database.execute("UPDATE costs SET result = ?", (damage,))
+    with pytest.raises(InputError, match=r"ledger\.sqlite"):
+        search_hardware(settings, tmp_path / "run", resume=True, model=StandInModel(), check=False)
